@@ -1,0 +1,37 @@
+/** Stops a timer; calling it again, or after the timer ran, does nothing. */
+export type Cancel = () => void;
+
+/** Time as a value, so that tests own it. All times are milliseconds. */
+export interface Clock {
+  /** Milliseconds since 1970, an integer. */
+  now(): number;
+  /** Calls `run` once after `ms`. */
+  after(ms: number, run: () => void): Cancel;
+  /** Resolves after `ms`; resolves early, without an error, when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** `sleep` in terms of `after`, the same for every clock. */
+export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', wake);
+      resolve();
+    });
+    const wake = (): void => {
+      cancel();
+      resolve();
+    };
+    signal?.addEventListener('abort', wake, { once: true });
+  });
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+  sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
+};

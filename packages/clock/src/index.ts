@@ -1,0 +1,2 @@
+export { type Cancel, type Clock, systemClock } from './clock.ts';
+export { VirtualClock } from './virtual.ts';

@@ -1,0 +1,113 @@
+import { type Cancel, type Clock, sleepOn } from './clock.ts';
+
+interface Timer {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+const before = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/**
+ * A clock that moves only when told. Timers run in order of time, then of creation, so that a run is a function of its seed.
+ * Between two timers every promise that can go on does (see `settle`).
+ */
+export class VirtualClock implements Clock {
+  #now: number;
+  #order = 0;
+  /** A binary heap: the next timer first. Cancelled timers stay in it until they come up. */
+  readonly #timers: Timer[] = [];
+
+  constructor(startMs = Date.UTC(2026, 0, 1)) {
+    this.#now = startMs;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, run: () => void): Cancel {
+    const timer: Timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, run, cancelled: false };
+    this.#push(timer);
+    return () => {
+      timer.cancelled = true;
+    };
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, ms, signal);
+  }
+
+  /** Moves to the next timer and runs it; false when there is none. */
+  runNext(): boolean {
+    for (let timer = this.#pop(); timer; timer = this.#pop()) {
+      if (timer.cancelled) continue;
+      this.#now = timer.at;
+      timer.run();
+      return true;
+    }
+    return false;
+  }
+
+  /** Lets every promise that can go on do so. Nothing in a run on virtual time may wait for real I/O. */
+  static settle(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Runs timers until `done()` holds or `untilMs` of virtual time passed; tells whether `done()` held. */
+  async run(done: () => boolean, untilMs: number): Promise<boolean> {
+    const end = this.#now + untilMs;
+    for (await VirtualClock.settle(); !done(); await VirtualClock.settle()) {
+      const next = this.#peek();
+      if (!next || next.at > end) {
+        this.#now = Math.max(this.#now, end);
+        return false;
+      }
+      this.runNext();
+    }
+    return true;
+  }
+
+  /** Runs everything that is due within `ms`. */
+  async advance(ms: number): Promise<void> {
+    await this.run(() => false, ms);
+  }
+
+  #peek(): Timer | undefined {
+    for (let timer = this.#timers[0]; timer?.cancelled; timer = this.#timers[0]) this.#pop();
+    return this.#timers[0];
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#timers;
+    let at = heap.push(timer) - 1;
+    for (; at > 0; ) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent] as Timer;
+      if (!before(timer, above)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): Timer | undefined {
+    const heap = this.#timers;
+    const top = heap[0];
+    const last = heap.pop();
+    if (!top || !last || heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) child++;
+      const below = heap[child] as Timer;
+      if (!before(below, last)) break;
+      heap[at] = below;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}

@@ -1,0 +1,44 @@
+import { codeEntry, type ErrorCode, errorCodes } from './codes.ts';
+
+/** An error that says, by its code, what the caller can do. The cause is always kept. */
+export class BlockhubError extends Error {
+  readonly code: ErrorCode;
+  /** Facts for logs and answers, e.g. `{ key, field, path }`. Never a secret. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'BlockhubError';
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  /** Trying the same again later may succeed. */
+  get transient(): boolean {
+    return codeEntry(this.code).transient === true;
+  }
+
+  /** HTTP status for a sender; 500 where the table has none. */
+  get status(): number {
+    return codeEntry(this.code).status ?? 500;
+  }
+
+  /** What the reader of the message can do. */
+  get fix(): string {
+    return codeEntry(this.code).fix;
+  }
+}
+
+/** True for a BlockhubError with this code. */
+export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError =>
+  error instanceof BlockhubError && error.code === code;
+
+/** True where trying again later is the right answer. Unknown errors are not transient. */
+export const isTransient = (error: unknown): boolean => error instanceof BlockhubError && error.transient;
+
+/** The code of any thrown value: ours, else Node's (`ENOSPC`), else `INTERNAL`. */
+export function errorCode(error: unknown): string {
+  if (error instanceof BlockhubError) return error.code;
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && !(code in errorCodes) ? code : 'INTERNAL';
+}
