@@ -13,31 +13,67 @@ interface CodeEntry {
 export const errorCodes = {
   // --- bytes of chains
   BLOCK_INVALID: { meaning: 'The bytes are not a block.', fix: 'Run `blockhub verify`; restore the object with `blockhub patchblock`.' },
-  CHAIN_DAMAGED: { meaning: 'The store lacks or contradicts a height that must be there.', fix: 'Run `blockhub verify` on the chain, then `blockhub patchblock`.' },
+  CHAIN_DAMAGED: {
+    meaning: 'The store lacks or contradicts a height that must be there.',
+    fix: 'Run `blockhub verify` on the chain, then `blockhub patchblock`.',
+  },
   CHAIN_INVALID: { meaning: 'A parameter of a new chain is not acceptable.', fix: 'Correct the field that the message names.' },
   CHAIN_NAME_TAKEN: { meaning: 'Another chain has this name.', fix: 'Choose another name, or use the chain that has it.', status: 409 },
-  CHAIN_NOT_FOUND: { meaning: 'No chain has this id or name.', fix: 'List chains with `blockhub list`, create one with `blockhub create`.', status: 404 },
-  NEXT_FIELD_IS_SET: { meaning: 'Another block already follows this one.', fix: 'None needed: the items go back to the queue and into a later block.' },
+  CHAIN_NOT_FOUND: {
+    meaning: 'No chain has this id or name.',
+    fix: 'List chains with `blockhub list`, create one with `blockhub create`.',
+    status: 404,
+  },
+  NEXT_FIELD_IS_SET: {
+    meaning: 'Another block already follows this one.',
+    fix: 'None needed: the items go back to the queue and into a later block.',
+  },
   // --- capture
   BODY_INCOMPLETE: { meaning: 'The connection ended before the declared length arrived.', fix: 'Send the whole body.', status: 400 },
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
-  CAPTURE_UNCONFIRMED: { meaning: 'The broker did not confirm in time; the blob may or may not be kept.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
+  CAPTURE_UNCONFIRMED: {
+    meaning: 'The broker did not confirm in time; the blob may or may not be kept.',
+    fix: 'Try again after the time in Retry-After.',
+    transient: true,
+    status: 503,
+  },
   METHOD_NOT_ALLOWED: { meaning: 'The route does not take this method.', fix: 'Use the method in the Allow header.', status: 405 },
   REQUEST_INVALID: { meaning: 'The HTTP request is malformed.', fix: 'Correct what the message names.', status: 400 },
   REQUEST_TIMEOUT: { meaning: 'The request did not arrive in time.', fix: 'Send faster, or raise --request-timeout.', status: 408 },
   ROUTE_NOT_FOUND: { meaning: 'No route has this path.', fix: 'POST to /append/chain/{chain}.', status: 404 },
   INTERNAL: { meaning: 'An error that nobody foresaw.', fix: 'Read the log line with the same request id and report it.', status: 500 },
   // --- broker and messages
-  ATTEMPTS_EXHAUSTED: { meaning: 'A message failed as often as is allowed.', fix: 'Read the cause in the dead letter, repair it, then replay.' },
+  ATTEMPTS_EXHAUSTED: {
+    meaning: 'A message failed as often as is allowed.',
+    fix: 'Read the cause in the dead letter, repair it, then replay.',
+  },
   BROKER_CLOSED: { meaning: 'The broker was closed by this process.', fix: 'None needed while stopping.', transient: true, status: 503 },
-  BROKER_CORRUPT: { meaning: 'The file of the embedded broker is damaged.', fix: 'Move it away and start again: chains are whole, messages in flight in it are not.' },
-  BROKER_QUEUE_FULL: { meaning: 'A queue is at its limit.', fix: 'Wait until consumers catch up, or raise the limit.', transient: true, status: 503 },
+  BROKER_CORRUPT: {
+    meaning: 'The file of the embedded broker is damaged.',
+    fix: 'Move it away and start again: chains are whole, messages in flight in it are not.',
+  },
+  BROKER_MESSAGE_MISSING: { meaning: 'The message is not in the queue any more, or a consumer holds it.', fix: 'Browse the queue again.' },
+  BROKER_QUEUE_FULL: {
+    meaning: 'A queue is at its limit.',
+    fix: 'Wait until consumers catch up, or raise the limit.',
+    transient: true,
+    status: 503,
+  },
+  BROKER_QUEUE_MISMATCH: { meaning: 'The queue exists with other properties or belongs to another connection.', fix: 'Declare it alike everywhere, or use another name.' },
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
-  BROKER_UNAVAILABLE: { meaning: 'The broker did not answer; whether a publish arrived is unknown.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
+  BROKER_UNAVAILABLE: {
+    meaning: 'The broker did not answer; whether a publish arrived is unknown.',
+    fix: 'Wait; it is tried again.',
+    transient: true,
+    status: 503,
+  },
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
-  MESSAGE_INVALID: { meaning: 'A message does not have the form of its queue.', fix: 'Correct its sender; the dead letter names the path.' },
+  MESSAGE_INVALID: {
+    meaning: 'A message does not have the form of its queue.',
+    fix: 'Correct its sender; the dead letter names the path.',
+  },
   TEMPLATE_FIELD_MISSING: { meaning: 'A template names a field that the message lacks.', fix: 'Correct the template or the sender.' },
   TEMPLATE_INVALID: { meaning: 'A template, or what it gives, cannot be used.', fix: 'Correct the template.' },
   // --- stores
@@ -49,7 +85,10 @@ export const errorCodes = {
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },
   STORE_KEY_INVALID: { meaning: 'The object key cannot be used.', fix: 'Correct the key or its template.' },
   STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
-  STORE_UNSAFE: { meaning: 'The store does not enforce what chains rely on.', fix: 'Use another store; `blockhub doctor store` prints what failed.' },
+  STORE_UNSAFE: {
+    meaning: 'The store does not enforce what chains rely on.',
+    fix: 'Use another store; `blockhub doctor store` prints what failed.',
+  },
   STORE_URL_INVALID: { meaning: 'The store URL cannot be used.', fix: 'Correct the part that the message names.' },
   // --- process
   ADDRESS_IN_USE: { meaning: 'Another program listens on this address.', fix: 'Stop it, or choose another port.' },

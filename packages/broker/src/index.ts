@@ -1,0 +1,17 @@
+export { type ConnectOptions, MemoryBroker, type MemoryConnection } from './drivers/memory/server.ts';
+export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';
+export { type BrokerDriver, type OpenBrokerOptions, openBroker } from './open.ts';
+export type {
+  Broker,
+  BrokerLog,
+  BrokerState,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Meta,
+  MetaValue,
+  Outgoing,
+  QueueDeclaration,
+  QueueInfo,
+  StoredMessage,
+} from './types.ts';

@@ -1,0 +1,138 @@
+/**
+ * The words of this package:
+ * - **broker**: one process's connection to whatever keeps the queues; **driver**: code for one kind of broker.
+ * - **queue**: an ordered list of messages with a name. *Durable* ones survive; *private* ones belong to one connection and go with it.
+ * - **publish**: hand over messages; **confirm**: the broker has them safe (the promise of `publish` resolves).
+ * - **delivery**: a message in a consumer's hands; **unacked** until it is acked, retried or released.
+ * - **prefetch**: how many unacked deliveries a consumer may hold.
+ * - **ready**: waiting for a consumer; **delayed**: waiting for the time of its retry.
+ * - **attempt**: a handling that failed and asked for a retry.
+ * - **hint**: a message that may be lost without harm.
+ * - **single active**: of all consumers of a queue only the oldest gets messages.
+ * - **at least once**: the promise of every queue: a confirmed message comes until it is acked, sometimes once more after that.
+ */
+
+export type MetaValue = string | number | boolean;
+/** What travels beside the bytes: flat, short names. */
+export type Meta = Record<string, MetaValue>;
+
+export interface Outgoing {
+  readonly queue: string;
+  /** Event id or another stable id; the same message published again carries the same id. */
+  readonly id: string;
+  readonly meta: Meta;
+  /** Kept as it is, not copied: neither meta nor body may change after the publish. */
+  readonly body: Buffer;
+  /** May be lost; no route for it is no error. */
+  readonly hint?: boolean;
+}
+
+/**
+ * A message held by a consumer. Exactly one of `ack`, `retry`, `release` takes effect, the first; all calls that come late
+ * (after another one, after the connection was lost, after `close`) are dropped without a word.
+ */
+export interface Delivery {
+  readonly id: string;
+  readonly queue: string;
+  readonly meta: Meta;
+  readonly body: Buffer;
+  /** How many attempts failed before this one. */
+  readonly attempts: number;
+  /** When the message was first published, ms since 1970. */
+  readonly firstAt: number;
+  /** The work is done and its effects are safe: the message goes. A lost ack means that it comes again. */
+  ack(): void;
+  /** Failed: comes again after at least `afterMs`, with one more attempt counted. Blocks no other message; survives a restart. */
+  retry(afterMs: number): void;
+  /** Not handled: back to its place now, no attempt counted. */
+  release(): void;
+}
+
+export interface QueueDeclaration {
+  /** 1 to 255 bytes, not starting with `amq.`. */
+  readonly name: string;
+  /** `private`: exclusive to this connection, not persistent, gone with it; declared again by the broker when it reconnects. */
+  readonly kind: 'durable' | 'private';
+  readonly singleActive?: boolean;
+  /** Over these a publish is refused with BROKER_QUEUE_FULL. They count every message that is not acked; bytes are those of bodies. */
+  readonly maxMessages?: number;
+  readonly maxBytes?: number;
+}
+
+export interface QueueInfo {
+  readonly name: string;
+  readonly kind: 'durable' | 'private';
+  readonly ready: number;
+  /** Held by consumers. A process that only looks into another one's SQLite file sees these as ready. */
+  readonly unacked: number;
+  readonly delayed: number;
+  /** Sum of the bodies of all three. */
+  readonly bytes: number;
+  readonly consumers: number;
+}
+
+/** A message seen by `browse`. */
+export interface StoredMessage {
+  /** Names this message in `take`; never given to another message of the queue. */
+  readonly seq: string;
+  readonly id: string;
+  readonly meta: Meta;
+  readonly body: Buffer;
+  readonly attempts: number;
+  readonly firstAt: number;
+}
+
+/**
+ * `blocked`: the broker takes no writes for now (disk full, memory alarm), reads go on. `disconnected`: it is being reconnected.
+ * Both end by themselves. `closed` is final.
+ */
+export type BrokerState = 'connected' | 'blocked' | 'disconnected' | 'closed';
+
+export interface ConsumeOptions {
+  readonly prefetch: number;
+}
+
+export interface Consumer {
+  /** No more deliveries come; those held stay valid. The next consumer of a single-active queue takes over. */
+  cancel(): Promise<void>;
+}
+
+/**
+ * The queues as one process sees them. Promises of every driver:
+ * - Confirmed messages are delivered at least once, in order of publishing but for retries, releases and lost connections.
+ * - The broker reconnects, declares private queues again and restores consumers; nobody else does.
+ * - It never retries a publish: an error says what the caller knows, see `publish`.
+ * After `close` everything rejects with BROKER_CLOSED.
+ */
+export interface Broker {
+  /** Creates what is missing; the same again does nothing. BROKER_QUEUE_MISMATCH: the queue exists with another kind or singleActive, or it is another connection's. */
+  declare(queues: readonly QueueDeclaration[]): Promise<void>;
+  /**
+   * Resolves when every message is durable in its queue. On an error any part of them may have arrived, so the whole call is repeated with the same ids:
+   * BROKER_UNAVAILABLE (unknown; also while blocked or disconnected), BROKER_QUEUE_FULL (later), BROKER_QUEUE_MISSING (never as it is).
+   */
+  publish(messages: readonly Outgoing[]): Promise<void>;
+  /** Calls `onDelivery`, which must not throw, for each message, with at most `prefetch` unacked. BROKER_QUEUE_MISSING where the queue is not declared. */
+  consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
+  /** Every durable queue, and the private ones of this connection, by name. */
+  queues(): Promise<QueueInfo[]>;
+  /** Ready and delayed messages in order, without taking them. */
+  browse(queue: string, options?: { readonly limit?: number }): AsyncIterable<StoredMessage>;
+  /**
+   * Removes browsed messages; `replacement` is safe before they go (in the same transaction where the driver has them).
+   * BROKER_MESSAGE_MISSING: one of them is not there any more or is held by a consumer; then nothing was removed or published.
+   */
+  take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
+  readonly state: BrokerState;
+  /** Calls on every change of state; returns what stops that. */
+  onState(listener: (state: BrokerState) => void): () => void;
+  /** Waits for publishes in flight and writes acks, then lets go: what is unacked goes back to its queue. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Where drivers write what an operator must know; a pino logger fits. */
+export interface BrokerLog {
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+  error(facts: object, text: string): void;
+}
