@@ -1,0 +1,52 @@
+import { BlockhubError } from '@blockhub/errors';
+
+/** Value of each character as a lower-case hex digit, -1 for all others. */
+const digitOf = new Int8Array(65_536).fill(-1);
+for (let value = 0; value < 16; value++) digitOf[value.toString(16).charCodeAt(0)] = value;
+
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const digitAt = (text: string, index: number): number => digitOf[text.charCodeAt(index)] as number;
+
+/** Milliseconds of a UUIDv7 in lower case, or -1. One pass over the characters: this runs for every event in every stage. */
+function timeOrMinus(text: string): number {
+  if (text.length !== 36 || text.charCodeAt(14) !== 55 /* 7 */ || (digitAt(text, 19) & ~3) !== 8) return -1;
+  let signs = 0;
+  for (let index = 0; index < 36; index++) {
+    // A negative digit makes the sign of `signs` negative for ever.
+    if (index === 8 || index === 13 || index === 18 || index === 23) signs |= text.charCodeAt(index) === 45 /* - */ ? 0 : -1;
+    else signs |= digitAt(text, index);
+  }
+  if (signs < 0) return -1;
+  let high = 0;
+  for (let index = 0; index < 8; index++) high = high * 16 + digitAt(text, index);
+  let low = 0;
+  for (let index = 9; index < 13; index++) low = low * 16 + digitAt(text, index);
+  return high * 65_536 + low;
+}
+
+/** True for a UUIDv7 (RFC 9562) in lower case. */
+export const isEvent = (text: unknown): text is string => typeof text === 'string' && timeOrMinus(text) >= 0;
+
+/**
+ * When an event was captured, in milliseconds since 1970.
+ * @throws MESSAGE_INVALID when it is not a UUIDv7 in lower case
+ */
+export function eventTime(event: string): number {
+  const time = timeOrMinus(event);
+  if (time < 0) throw new BlockhubError('MESSAGE_INVALID', `event id ${JSON.stringify(event)} is not a UUIDv7 in lower case`, { details: { path: '/event' } });
+  return time;
+}
+
+/**
+ * A new event id: 48 bits of time, 74 random bits.
+ * @param nowMs milliseconds since 1970
+ * @param random ten random bytes
+ */
+export function newEvent(nowMs: number, random: Uint8Array): string {
+  if (!Number.isInteger(nowMs) || nowMs < 0 || nowMs >= 2 ** 48) throw new RangeError(`not a time in milliseconds: ${nowMs}`);
+  if (random.length < 10) throw new RangeError('an event id needs ten random bytes');
+  const time = nowMs.toString(16).padStart(12, '0');
+  const byte = (index: number, and = 255, or = 0): string => hexOf[((random[index] as number) & and) | or] as string;
+  return `${time.slice(0, 8)}-${time.slice(8)}-${byte(0, 0x0f, 0x70)}${byte(1)}-${byte(2, 0x3f, 0x80)}${byte(3)}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`;
+}
