@@ -1,0 +1,80 @@
+import { type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
+import { invalid, type Message, type Outgoing } from './message.ts';
+import { metaInteger, metaText } from './meta.ts';
+import { queues } from './queues.ts';
+import { readDoc } from './validate.ts';
+
+/** MIME type of a block object. */
+export const BLOCK_MIME = 'application/vnd.blockhub.block';
+
+/** A block on its way into its chain. */
+export interface BlockMessage {
+  /** Id of the block. */
+  readonly id: string;
+  readonly chain: string;
+  readonly height: number;
+  /** Id of the block before. */
+  readonly prev: string;
+  /** Queue that waits for the tail that comes of it. */
+  readonly tailsTo: string;
+  /** The block object, both lines. */
+  readonly bytes: Buffer;
+}
+
+/** A built block for `blocks.newblockcreated`. The hash in meta is of the whole object; the block's id is of its first line only. */
+export function writeBlock(block: Pick<BuiltBlock, 'id' | 'chain' | 'height' | 'bytes'>, to: { prev: string; tailsTo: string }): Outgoing {
+  const { id, chain, height, bytes } = block;
+  const hash = hashOf('sha256', bytes);
+  const meta = {
+    chain,
+    height,
+    prev: to.prev,
+    block: id,
+    tailsTo: to.tailsTo,
+    mime: BLOCK_MIME,
+    length: bytes.length,
+    crypt: 'sha256',
+    hash,
+  };
+  return { queue: queues.created.name, id, meta, body: bytes };
+}
+
+/** What the meta says of a block, and its bytes unread. Throws MESSAGE_INVALID. */
+export function readBlock(message: Pick<Message, 'meta' | 'body'>): BlockMessage {
+  return {
+    id: metaHash(message, 'block'),
+    chain: metaHash(message, 'chain'),
+    height: metaInteger(message, 'height'),
+    prev: metaHash(message, 'prev'),
+    tailsTo: metaText(message, 'tailsTo'),
+    bytes: message.body,
+  };
+}
+
+function metaHash(message: Pick<Message, 'meta'>, name: string): string {
+  const text = metaText(message, name);
+  if (!isHash(text)) throw invalid('must be a hash', `msg.meta.${name}`);
+  return text;
+}
+
+/** The notice of a block that is in its chain. */
+export interface Committed {
+  readonly chain: string;
+  readonly id: string;
+  readonly prev: string;
+  readonly height: number;
+  /** Time of the block, in ms. */
+  readonly time: number;
+  /** How many blobs it holds. */
+  readonly blobs: number;
+}
+
+export const writeCommitted = ({ chain, id, prev, height, time, blobs }: Committed): Outgoing => ({
+  queue: queues.committed.name,
+  id,
+  meta: { chain, height, block: id },
+  body: Buffer.from(JSON.stringify({ chain, id, prev, height, time, blobs })),
+});
+
+/** Throws MESSAGE_INVALID. */
+export const readCommitted = (message: Message): Committed => readDoc<Committed>(message, 'committed');

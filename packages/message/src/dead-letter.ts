@@ -1,0 +1,83 @@
+import type { Meta } from '@blockhub/chain';
+import type { MessageParts, Outgoing } from './message.ts';
+import { metaInteger, metaText } from './meta.ts';
+import { queues } from './queues.ts';
+
+/** Why a message is given up. */
+export interface DeadReason {
+  /** An error code, ours or one of Node's. */
+  readonly code: string;
+  /** Where in the message, e.g. `msg.doc.3.hash`. */
+  readonly path?: string;
+  readonly message: string;
+  /** The time, in ms. */
+  readonly now: number;
+}
+
+/** A dead letter: the original, whole, and what went wrong. */
+export interface DeadLetter {
+  readonly code: string;
+  readonly path?: string;
+  readonly message: string;
+  /** The queue it came from. */
+  readonly queue: string;
+  /** How often it was tried, the last time included. */
+  readonly attempts: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly original: { readonly id: string; readonly meta: Meta; readonly body: Buffer };
+}
+
+const MAX_TEXT = 1000;
+const prefix = 'dead-';
+
+/**
+ * The dead letter of a message: its id, body and meta as they were, the reason beside them.
+ * What fails as a dead letter is kept as the dead letter that it already was: else it would go round for ever.
+ */
+export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing {
+  const { id, meta, body } = message;
+  if (message.queue === queues.deadLetter.name) return keepDeadLetter(message);
+  const dead: Meta = {
+    'dead-code': clip(reason.code),
+    'dead-message': clip(reason.message),
+    'dead-queue': message.queue,
+    'dead-attempts': message.attempts + 1,
+    'dead-first-at': message.firstAt,
+    'dead-last-at': reason.now,
+  };
+  if (reason.path !== undefined) dead['dead-path'] = clip(reason.path);
+  return { queue: queues.deadLetter.name, id, meta: { ...originalMeta(meta), ...dead }, body };
+}
+
+/** The same dead letter for the queue where nothing takes it but the command line. */
+export const keepDeadLetter = ({ id, meta, body }: Pick<MessageParts, 'id' | 'meta' | 'body'>): Outgoing => ({
+  queue: queues.kept.name,
+  id,
+  meta,
+  body,
+});
+
+/** Reads a dead letter from either queue. Throws MESSAGE_INVALID when it is none. */
+export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): DeadLetter {
+  const { id, meta, body } = message;
+  const path = meta['dead-path'];
+  return {
+    code: metaText(message, 'dead-code'),
+    ...(typeof path === 'string' ? { path } : {}),
+    message: String(meta['dead-message'] ?? ''),
+    queue: metaText(message, 'dead-queue'),
+    attempts: metaInteger(message, 'dead-attempts'),
+    firstAt: metaInteger(message, 'dead-first-at'),
+    lastAt: metaInteger(message, 'dead-last-at'),
+    original: { id, meta: originalMeta(meta), body },
+  };
+}
+
+/** The original, for the queue that it came from. */
+export const replayDeadLetter = ({ queue, original }: DeadLetter): Outgoing => ({ queue, ...original });
+
+const originalMeta = (meta: Meta): Meta => Object.fromEntries(Object.entries(meta).filter(([name]) => !name.startsWith(prefix)));
+
+/** An error text may quote a whole body; headers must stay small. */
+const clip = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text).toWellFormed();

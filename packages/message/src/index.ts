@@ -1,0 +1,37 @@
+export { BLOCK_MIME, type BlockMessage, type Committed, readBlock, readCommitted, writeBlock, writeCommitted } from './blocks.ts';
+export { joinArrays, type MergePart, mergeObject } from './bytes.ts';
+export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, readDeadLetter, replayDeadLetter } from './dead-letter.ts';
+export {
+  type Blueprint,
+  type Group,
+  groupBody,
+  groupItems,
+  type RawBlueprint,
+  readBlueprint,
+  readGroup,
+  readTail,
+  readTailWanted,
+  type TailWanted,
+  tailMeta,
+  writeBlueprint,
+  writeGroup,
+  writeTail,
+  writeTailWanted,
+} from './forms.ts';
+export { type Capture, readIngress, receiptOf, writeIngress } from './ingress.ts';
+export { type Message, type MessageParts, messageOf, type Outgoing } from './message.ts';
+export { checkMeta, findMetaText, MAX_META_BYTES, type MetaName, metaBytes, metaInteger, metaNames, metaText } from './meta.ts';
+export { partition } from './partition.ts';
+export {
+  declaration,
+  declarations,
+  partitionQueue,
+  type QueueDeclaration,
+  type QueueEntry,
+  queueNames,
+  queues,
+  tailsQueue,
+} from './queues.ts';
+export { messageSchemas, type SchemaName } from './schemas.ts';
+export { type Template, type TemplateMessage, type TemplateParams, template } from './template.ts';
+export { readDoc } from './validate.ts';

@@ -1,0 +1,76 @@
+import type { At, BlobItem, Crypt, Meta, Receipt } from '@blockhub/chain';
+import { isEvent, isHash } from '@blockhub/chain';
+import { invalid, type MessageParts, type Outgoing } from './message.ts';
+import { checkMeta, findMetaText, metaInteger, metaText } from './meta.ts';
+import { queues } from './queues.ts';
+
+/** A captured body: what it is called, where it goes, and what is known about it. */
+export interface Capture extends BlobItem {
+  readonly chain: string;
+  /** When it was captured, in ms. */
+  readonly createdAt: number;
+  /** Object key where the body lies when it is too large for the broker; `body` is empty then. */
+  readonly at?: string;
+  /** Descriptive meta only (mime, subject, source, about, …). */
+  readonly meta: Meta;
+  readonly body: Buffer;
+}
+
+/** Names that are fields of a capture or concern its transport, and so never descriptive. */
+const structural = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt', 'at', 'items', 'traceparent']);
+
+/** The message of a captured body. Throws MESSAGE_INVALID when its meta is too large. */
+export function writeIngress(capture: Capture, traceparent?: string): Outgoing {
+  const { event, chain, createdAt, crypt, hash, length, sha256, at, body } = capture;
+  const meta: Meta = { ...descriptive(capture.meta), chain, createdAt, length, crypt, hash };
+  if (sha256 !== undefined) meta.sha256 = sha256;
+  if (at !== undefined) meta.at = at;
+  if (traceparent !== undefined) meta.traceparent = traceparent;
+  checkMeta(meta);
+  return { queue: queues.ingress.name, id: event, meta, body };
+}
+
+/** A captured body as its message has it. Throws MESSAGE_INVALID; whether the hash is right is for whoever stores the body. */
+export function readIngress(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): Capture {
+  if (!isEvent(message.id)) throw invalid('must be an event id', 'msg.id');
+  const at = findMetaText(message, 'at');
+  const capture = {
+    event: message.id,
+    chain: readHash(message, 'chain', undefined),
+    createdAt: metaInteger(message, 'createdAt'),
+    length: metaInteger(message, 'length'),
+    ...readHashes(message),
+    meta: descriptive(message.meta),
+    body: message.body,
+  };
+  if (at === undefined && capture.length !== message.body.length) throw invalid('is not the length of the body', 'msg.meta.length');
+  return at === undefined ? capture : { ...capture, at };
+}
+
+function readHashes(message: Pick<MessageParts, 'meta'>): { crypt: Crypt; hash: string; sha256?: string } {
+  const crypt = metaText(message, 'crypt');
+  if (crypt === 'sha256') return { crypt, hash: readHash(message, 'hash', 64) };
+  if (crypt !== 'md5') throw invalid('must be sha256 or md5', 'msg.meta.crypt');
+  return { crypt, hash: readHash(message, 'hash', 32), sha256: readHash(message, 'sha256', 64) };
+}
+
+function readHash(message: Pick<MessageParts, 'meta'>, name: string, digits: number | undefined): string {
+  const text = metaText(message, name);
+  if (!isHash(text) || (digits !== undefined && text.length !== digits)) throw invalid('must be a hash', `msg.meta.${name}`);
+  return text;
+}
+
+function descriptive(meta: Meta): Meta {
+  const kept: Meta = {};
+  for (const name in meta) {
+    const value = meta[name];
+    if (value !== undefined && name !== '__proto__' && !structural.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** The receipt of a capture whose bytes lie at `at`. */
+export function receiptOf(capture: Capture, at: At): Receipt {
+  const { event, crypt, hash, length, sha256, meta } = capture;
+  return sha256 === undefined ? { event, crypt, hash, length, at, meta } : { event, crypt, hash, length, sha256, at, meta };
+}

@@ -1,0 +1,190 @@
+import { partition } from './partition.ts';
+import type { SchemaName } from './schemas.ts';
+
+/** What a broker needs to declare a queue: the broker's form, written here so that this package knows no broker. */
+export interface QueueDeclaration {
+  name: string;
+  kind: 'durable' | 'private';
+  singleActive?: boolean;
+  maxMessages?: number;
+  maxBytes?: number;
+}
+
+/** A queue of the pipeline, or a family of them: `{p}` in the name is a partition, `{instance}` a worker. */
+export interface QueueEntry {
+  readonly name: string;
+  readonly purpose: string;
+  /** Services that publish to it. */
+  readonly from: readonly string[];
+  /** Services that consume from it. */
+  readonly to: readonly string[];
+  /** Private: exclusive to one connection, gone with it, kept in memory. */
+  readonly kind: 'durable' | 'private';
+  /** Only the oldest consumer gets messages, so that what belongs together meets. */
+  readonly singleActive: boolean;
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly body: 'bytes' | 'json';
+  /** Schema of a JSON body. */
+  readonly schema?: SchemaName;
+  /** Meta names that its messages carry, beside descriptive ones. */
+  readonly meta: readonly string[];
+}
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const durable = { kind: 'durable', singleActive: false, body: 'json' } as const;
+const tiny = { maxMessages: 100_000, maxBytes: 64 * MIB };
+const stage = { maxMessages: 100_000, maxBytes: GIB };
+const dead = ['dead-code', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
+const dated = { maxMessages: 1_000_000, maxBytes: 4 * GIB };
+
+/**
+ * Every queue of the pipeline. A publish over a limit is refused (BROKER_QUEUE_FULL), so that the stage before waits and in the end senders get 503.
+ * grouped → staged → created → saved → grouped is a circle, yet it cannot block itself: one blueprint per chain is on its way at a time, so
+ * only grouped ever fills, and its consumer empties it as soon as tails come, which are hints in queues of their own.
+ */
+export const queues = {
+  ingress: {
+    ...durable,
+    ...dated,
+    name: 'ingress',
+    purpose: 'Captured blobs and request documents; the message id is the event id.',
+    from: ['web-to-msg'],
+    to: ['deploy'],
+    body: 'bytes',
+    meta: ['chain', 'createdAt', 'mime', 'length', 'crypt', 'hash', 'sha256', 'at', 'about'],
+  },
+  deployed: {
+    ...durable,
+    ...stage,
+    name: 'blobs.deployed.{p}',
+    purpose: 'Receipts of blobs that are stored, a list per chain and pack.',
+    from: ['deploy'],
+    to: ['grouper'],
+    singleActive: true,
+    schema: 'group',
+    meta: ['chain', 'items'],
+  },
+  grouped: {
+    ...durable,
+    ...stage,
+    name: 'blobs.grouped.{p}',
+    purpose: 'Groups of receipts that wait for the tail of their chain.',
+    from: ['grouper', 'next-field'],
+    to: ['msg-merge'],
+    singleActive: true,
+    schema: 'group',
+    meta: ['chain', 'items'],
+  },
+  staged: {
+    ...durable,
+    ...stage,
+    name: 'blocks.staged',
+    purpose: 'Blueprints: a tail and the groups to put behind it.',
+    from: ['msg-merge'],
+    to: ['builder'],
+    schema: 'blueprint',
+    meta: ['chain', 'tailsTo'],
+  },
+  created: {
+    ...durable,
+    ...stage,
+    name: 'blocks.newblockcreated',
+    purpose: 'Blocks that are built; the body is the block object.',
+    from: ['builder'],
+    to: ['deploy'],
+    body: 'bytes',
+    meta: ['chain', 'height', 'prev', 'block', 'tailsTo', 'mime', 'length', 'crypt', 'hash'],
+  },
+  saved: {
+    ...durable,
+    ...stage,
+    name: 'blocks.newblocksaved',
+    purpose: 'Blocks that are stored by their id and wait for their place in the chain; the body is the block object.',
+    from: ['deploy'],
+    to: ['next-field'],
+    body: 'bytes',
+    meta: ['chain', 'height', 'prev', 'block', 'tailsTo', 'mime', 'length', 'crypt', 'hash'],
+  },
+  committed: {
+    ...durable,
+    name: 'blocks.committed',
+    purpose: 'Notices of blocks that are in their chain.',
+    from: ['next-field'],
+    to: ['shoveltomany'],
+    maxMessages: 1_000_000,
+    maxBytes: GIB,
+    schema: 'committed',
+    meta: ['chain', 'height', 'block'],
+  },
+  tails: {
+    ...durable,
+    ...tiny,
+    name: 'tails.{instance}',
+    purpose: 'Tails for one instance of msg-merge. Hints: lost, doubled or stale ones only cost time.',
+    from: ['next-field', 'builder', 'patchblock'],
+    to: ['msg-merge'],
+    kind: 'private',
+    schema: 'tail',
+    meta: ['chain', 'height'],
+  },
+  wanted: {
+    ...durable,
+    ...tiny,
+    name: 'tails.wanted',
+    purpose: 'Questions for the tail of a chain.',
+    from: ['msg-merge'],
+    to: ['patchblock'],
+    schema: 'tailWanted',
+    meta: ['chain', 'tailsTo'],
+  },
+  deadLetter: {
+    ...durable,
+    ...dated,
+    name: 'dead-letter',
+    purpose: 'Messages that failed for good, with the reason, on their way to repair.',
+    from: ['every service'],
+    to: ['dead-letter'],
+    body: 'bytes',
+    meta: dead,
+  },
+  kept: {
+    ...durable,
+    maxMessages: 1_000_000,
+    maxBytes: 16 * GIB,
+    name: 'dead-letter.kept',
+    purpose: 'Dead letters that nothing could repair; the `blockhub dead-letter` command works here.',
+    from: ['dead-letter'],
+    to: [],
+    body: 'bytes',
+    meta: dead,
+  },
+} as const satisfies Record<string, QueueEntry>;
+
+const isPartitioned = (entry: QueueEntry): boolean => entry.name.includes('{p}');
+const isPerInstance = (entry: QueueEntry): boolean => entry.name.includes('{instance}');
+
+/** The names of an entry's queues; none where each instance declares its own. */
+export function queueNames(entry: QueueEntry, partitions: number): string[] {
+  if (isPerInstance(entry)) return [];
+  if (!isPartitioned(entry)) return [entry.name];
+  return Array.from({ length: partitions }, (_, p) => entry.name.replace('{p}', String(p)));
+}
+
+/** The queue of a partitioned entry where messages of this chain go. */
+export const partitionQueue = (entry: QueueEntry, chain: string, partitions: number): string =>
+  entry.name.replace('{p}', String(partition(chain, partitions)));
+
+/** The private queue of one instance of msg-merge. */
+export const tailsQueue = (instance: string): string => queues.tails.name.replace('{instance}', () => instance);
+
+/** How to declare a queue of an entry. */
+export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
+  const { kind, singleActive, maxMessages, maxBytes } = entry;
+  return { name, kind, ...(singleActive ? { singleActive } : {}), maxMessages, maxBytes };
+}
+
+/** Every shared queue of the pipeline, ready to be declared. */
+export const declarations = (partitions: number): QueueDeclaration[] =>
+  Object.values<QueueEntry>(queues).flatMap((entry) => queueNames(entry, partitions).map((name) => declaration(entry, name)));
