@@ -30,8 +30,7 @@ export class BlockhubError extends Error {
 }
 
 /** True for a BlockhubError with this code. */
-export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError =>
-  error instanceof BlockhubError && error.code === code;
+export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError => error instanceof BlockhubError && error.code === code;
 
 /** True where trying again later is the right answer. Unknown errors are not transient. */
 export const isTransient = (error: unknown): boolean => error instanceof BlockhubError && error.transient;

@@ -60,7 +60,10 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
-  BROKER_QUEUE_MISMATCH: { meaning: 'The queue exists with other properties or belongs to another connection.', fix: 'Declare it alike everywhere, or use another name.' },
+  BROKER_QUEUE_MISMATCH: {
+    meaning: 'The queue exists with other properties or belongs to another connection.',
+    fix: 'Declare it alike everywhere, or use another name.',
+  },
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {
     meaning: 'The broker did not answer; whether a publish arrived is unknown.',

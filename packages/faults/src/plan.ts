@@ -54,7 +54,7 @@ export function seededPlan(random: Random, rates: FaultRates, active: () => bool
     decide() {
       const delayMs = random() * rates.maxDelayMs;
       const answerMs = random() * rates.maxDelayMs;
-      let dice = active() ? random() : 1;
+      let dice = active() ? random() : Number.POSITIVE_INFINITY;
       for (const [outcome, rate] of [
         ['fail-before', rates.failBefore],
         ['fail-after', rates.failAfter],
