@@ -1,33 +1,33 @@
 import { schemas as chainSchemas } from '@blockhub/chain';
 
-const hash = { type: 'string', pattern: '^(?:[0-9a-f]{64}|[0-9a-f]{32})$' };
+type Schema = Readonly<Record<string, unknown>>;
+
+const hash = { type: 'string', pattern: '^(?:[0-9a-f]{32}|[0-9a-f]{64})$' };
 const whole = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const queue = { type: 'string', minLength: 1, maxLength: 255 };
 
-const tail = chainSchemas.Tail;
-const group = { type: 'array', items: chainSchemas.Receipt };
+/**
+ * The schema without `additionalProperties: false`, all the way down. The documents of a chain are strict; messages ignore
+ * unknown keys, so that a newer stage can add one before the older ones are gone.
+ */
+function tolerant(schema: Schema): Schema {
+  const entries = Object.entries(schema).filter(([name, value]) => !(name === 'additionalProperties' && value === false));
+  return Object.fromEntries(entries.map(([name, value]) => [name, isSchema(value) ? tolerant(value) : value]));
+}
 
-/** JSON Schemas (draft-07) of every JSON body; unknown keys are ignored everywhere. */
+const isSchema = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** JSON Schemas (draft-07) of every JSON body. */
 export const messageSchemas = {
-  group,
-  tail,
+  group: { type: 'array', items: tolerant(chainSchemas.Receipt) },
+  tail: tolerant(chainSchemas.Tail),
   tailWanted: { type: 'object', required: ['chain', 'tailsTo'], properties: { chain: hash, tailsTo: queue } },
-  blueprint: {
-    type: 'object',
-    required: ['tail', 'group'],
-    properties: {
-      tail: { type: 'object', required: ['msg'], properties: { msg: tail } },
-      group: {
-        type: 'array',
-        items: { type: 'object', required: ['msg'], properties: { msg: group, meta: { type: 'object' } } },
-      },
-    },
-  },
+  blueprint: tolerant(chainSchemas.Blueprint),
   committed: {
     type: 'object',
     required: ['chain', 'id', 'prev', 'height', 'time', 'blobs'],
     properties: { chain: hash, id: hash, prev: hash, height: whole, time: whole, blobs: whole },
   },
-} as const;
+} satisfies Record<string, Schema>;
 
 export type SchemaName = keyof typeof messageSchemas;

@@ -1,0 +1,38 @@
+import { hashOf } from '@blockhub/chain';
+import { expect, test } from '@jest/globals';
+import { readBlock, readCommitted, writeBlock, writeCommitted } from './blocks.ts';
+import { CHAIN, invalidAt, takeJson, thrownBy } from './fixtures.ts';
+import { messageOf } from './message.ts';
+
+const id = 'b'.repeat(64);
+const prev = 'a'.repeat(64);
+const bytes = Buffer.from('line 1\nline 2\n');
+const outgoing = writeBlock({ id, chain: CHAIN, height: 8, bytes }, { prev, tailsTo: 'tails.x' });
+
+test('a block travels as its bytes, its meta says the rest', () => {
+  expect(outgoing).toMatchObject({
+    queue: 'blocks.newblockcreated',
+    id,
+    meta: { block: id, length: 14, crypt: 'sha256', hash: hashOf('sha256', bytes) },
+  });
+  expect(readBlock(outgoing)).toEqual({ id, chain: CHAIN, height: 8, prev, tailsTo: 'tails.x', bytes });
+});
+
+test.each(['block', 'chain', 'height', 'prev', 'tailsTo'])('a block without %s is invalid', (name) => {
+  const { [name]: _, ...meta } = outgoing.meta;
+  expect(thrownBy(() => readBlock({ ...outgoing, meta }))).toMatchObject(invalidAt(`msg.meta.${name}`));
+});
+
+test('a key cannot be smuggled in as a block id', () => {
+  expect(thrownBy(() => readBlock({ ...outgoing, meta: { ...outgoing.meta, block: '../../names/default' } }))).toMatchObject(
+    invalidAt('msg.meta.block'),
+  );
+});
+
+test('a committed notice comes back as it was', () => {
+  const committed = { chain: CHAIN, id, prev, height: 8, time: 1000, blobs: 3 };
+  const notice = writeCommitted(committed);
+  expect(notice).toMatchObject({ queue: 'blocks.committed', meta: { chain: CHAIN, height: 8, block: id } });
+  expect(readCommitted(messageOf({ ...notice, attempts: 0, firstAt: 0 }))).toEqual(committed);
+  expect(thrownBy(() => readCommitted(takeJson({ ...committed, blobs: -1 })))).toMatchObject(invalidAt('msg.doc.blobs'));
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import { take } from './fixtures.ts';
+import { metaNames } from './meta.ts';
+import { declarations, partitionQueue, type QueueEntry, queueNames, queues, tailsQueue } from './queues.ts';
+import { messageSchemas } from './schemas.ts';
+import { template } from './template.ts';
+
+const entries = Object.values<QueueEntry>(queues);
+
+test('holds every queue of the pipeline', () => {
+  expect(entries.map(({ name }) => name)).toEqual([
+    'ingress',
+    'blobs.deployed.{p}',
+    'blobs.grouped.{p}',
+    'blocks.staged',
+    'blocks.newblockcreated',
+    'blocks.newblocksaved',
+    'blocks.committed',
+    'tails.{instance}',
+    'tails.wanted',
+    'dead-letter',
+    'dead-letter.kept',
+  ]);
+});
+
+test('names partitions, and leaves those of an instance to the instance', () => {
+  expect(queueNames(queues.deployed, 3)).toEqual(['blobs.deployed.0', 'blobs.deployed.1', 'blobs.deployed.2']);
+  expect(queueNames(queues.ingress, 3)).toEqual(['ingress']);
+  expect(queueNames(queues.tails, 3)).toEqual([]);
+  expect(tailsQueue('a$&b')).toBe('tails.a$&b');
+});
+
+test('a partition queue is the one that the template gives', () => {
+  for (const chain of ['a', 'b', 'c', 'd', 'e']) {
+    const byTemplate = template('blobs.grouped.{partition(msg.meta.chain)}').queue(take({ meta: { chain } }), { partitions: 5 });
+    expect(partitionQueue(queues.grouped, chain, 5)).toBe(byTemplate);
+    expect(queueNames(queues.grouped, 5)).toContain(byTemplate);
+  }
+});
+
+describe('declarations', () => {
+  test('every shared queue once, with limits', () => {
+    const declared = declarations(2);
+    const names = declared.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toHaveLength(8 + 2 * 2);
+    for (const { maxMessages, maxBytes, kind } of declared) {
+      expect(kind).toBe('durable');
+      expect(maxMessages).toBeGreaterThan(0);
+      expect(maxBytes).toBeGreaterThan(0);
+    }
+    expect(declared.find(({ name }) => name === 'ingress')).toEqual({
+      name: 'ingress',
+      kind: 'durable',
+      maxMessages: 1_000_000,
+      maxBytes: 4 * 2 ** 30,
+    });
+  });
+
+  test('partitions have a single active consumer, nothing else has', () => {
+    const single = declarations(1).filter(({ singleActive }) => singleActive);
+    expect(single.map(({ name }) => name)).toEqual(['blobs.deployed.0', 'blobs.grouped.0']);
+  });
+});
+
+test('every JSON queue has a schema that exists, every meta name is known', () => {
+  for (const { name, body, schema, meta } of entries) {
+    expect([name, schema === undefined]).toEqual([name, body === 'bytes']);
+    if (schema) expect(messageSchemas).toHaveProperty(schema);
+    for (const known of meta) expect(metaNames).toHaveProperty([known]);
+  }
+});
