@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { type Crypt, hashOf } from '@blockhub/chain';
+import type { Store } from '@blockhub/store';
+import { IdSet } from './id-set.ts';
+import { CHUNK_BYTES, type Source } from './ranges.ts';
+
+/** What a pack turned out to be, when it is read the first time. */
+export type PackVerdict = 'sound' | 'missing' | 'corrupt';
+
+/** Packs up to this size are held as a whole; larger ones are hashed once and read by range. */
+const WHOLE_BYTES = 16 * 1024 * 1024;
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+interface Cached {
+  /** Undefined: read by range. */
+  bytes: Buffer | undefined;
+  missing: boolean;
+}
+
+const packForm = /^packs\/([0-9a-f]{64})\.pack$/;
+
+/**
+ * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 64 MB stay.
+ * `onVerdict` is called once per pack.
+ */
+export class PackCache {
+  readonly #store: Store;
+  readonly #onVerdict: (key: string, verdict: PackVerdict) => void;
+  readonly #packs = new Map<string, Promise<Cached>>();
+  readonly #judged = new IdSet();
+  readonly #sizes = new Map<string, number>();
+  #bytes = 0;
+
+  constructor(store: Store, onVerdict: (key: string, verdict: PackVerdict) => void) {
+    this.#store = store;
+    this.#onVerdict = onVerdict;
+  }
+
+  readonly source: Source = async (key, range) => {
+    if (!range || !packForm.test(key)) return this.#store.find(key, range);
+    const pack = await this.#pack(key);
+    if (pack.missing) return undefined;
+    if (!pack.bytes) return this.#store.find(key, range);
+    return pack.bytes.subarray(range.offset, range.offset + range.length);
+  };
+
+  #pack(key: string): Promise<Cached> {
+    const known = this.#packs.get(key);
+    if (known) {
+      this.#packs.delete(key);
+      this.#packs.set(key, known);
+      return known;
+    }
+    const loading = this.#load(key);
+    this.#packs.set(key, loading);
+    loading.then(
+      (pack) => this.#keep(key, pack.bytes?.length ?? 0),
+      () => this.#packs.delete(key),
+    );
+    return loading;
+  }
+
+  #keep(key: string, bytes: number): void {
+    this.#sizes.set(key, bytes);
+    this.#bytes += bytes;
+    for (const old of this.#packs.keys()) {
+      const size = this.#sizes.get(old);
+      if ((this.#bytes <= CACHE_BYTES && this.#packs.size <= 1024) || old === key) return;
+      if (size === undefined) continue;
+      this.#packs.delete(old);
+      this.#sizes.delete(old);
+      this.#bytes -= size;
+    }
+  }
+
+  async #load(key: string): Promise<Cached> {
+    const head = await this.#store.find(key, { offset: 0, length: WHOLE_BYTES });
+    const name = packForm.exec(key)?.[1] ?? '';
+    if (!head) {
+      if (this.#judged.add(name)) this.#onVerdict(key, 'missing');
+      return { bytes: undefined, missing: true };
+    }
+    const whole = head.length < WHOLE_BYTES;
+    if (!this.#judged.has(name)) {
+      const hash = whole ? hashOf('sha256', head) : (await hashRange(this.#store, key, ['sha256'])).hashes[0];
+      this.#judged.add(name);
+      this.#onVerdict(key, hash === name ? 'sound' : 'corrupt');
+    }
+    return { bytes: whole ? head : undefined, missing: false };
+  }
+}
+
+/** Hashes an object, or a part of it, without holding it. `length` is what there was; undefined when no object lies there. */
+export async function hashRange(
+  store: Store,
+  key: string,
+  crypts: readonly Crypt[],
+  offset = 0,
+  length = Number.MAX_SAFE_INTEGER,
+): Promise<{ length: number | undefined; hashes: string[] }> {
+  const hashes = crypts.map((crypt) => createHash(crypt));
+  let at = 0;
+  while (at < length) {
+    const asked = Math.min(CHUNK_BYTES, length - at);
+    const bytes = await store.find(key, { offset: offset + at, length: asked });
+    if (!bytes) return { length: undefined, hashes: [] };
+    for (const hash of hashes) hash.update(bytes);
+    at += bytes.length;
+    if (bytes.length < asked) break;
+  }
+  return { length: at, hashes: hashes.map((hash) => hash.digest('hex')) };
+}

@@ -1,0 +1,85 @@
+import {
+  type Block,
+  blockKey,
+  buildRoot,
+  type ChainSettings,
+  type Crypt,
+  checkBlock,
+  entryKey,
+  nameKey,
+  type RootFields,
+} from '@blockhub/chain';
+import { BlockhubError } from '@blockhub/errors';
+import type { Store } from '@blockhub/store';
+import { type ChainRecord, findChain, recordOf } from '@blockhub/walker';
+
+/** A parsed block that is known to be a root. */
+type RootBlock = Block & { root: RootFields };
+
+export interface CreateChainOptions {
+  name?: string;
+  /** Default sha256. */
+  crypt?: Crypt;
+  /** The creator's own JSON, integers only. */
+  payload?: unknown;
+  settings?: ChainSettings;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** Numbers from 0 up to 1, for the salt. */
+  random: () => number;
+}
+
+/**
+ * Creates a chain, or gives the one that has the name already. The name's object holds the root block and is created first, so that whoever
+ * owns the name is decided in one step and anybody can finish what was begun: the copy, then the entry at height 0.
+ * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN when the chain of this name was made with another `crypt` than asked for
+ */
+export async function createChain(store: Store, options: CreateChainOptions): Promise<ChainRecord & { created: boolean }> {
+  const { name, crypt, payload, settings, now } = options;
+  const given = {
+    ...(name === undefined ? {} : { name }),
+    ...(crypt ? { crypt } : {}),
+    ...(payload === undefined ? {} : { payload }),
+    ...(settings ? { settings } : {}),
+  };
+  const root = buildRoot({ ...given, salt: salt(options.random), time: now });
+  let bytes = root.bytes;
+  let created = true;
+  if (name !== undefined && (await store.create(nameKey(name), bytes)) === 'exists') {
+    created = false;
+    bytes = await store.get(nameKey(name));
+  }
+  const block = rootOf(bytes, name);
+  if (!created) await checkExisting(store, block, options);
+  await store.create(blockKey(block.id), bytes);
+  await store.create(entryKey(block.id, 0), bytes);
+  return { ...recordOf(block), created };
+}
+
+const salt = (random: () => number): string =>
+  Array.from({ length: 16 }, () =>
+    Math.floor(random() * 256)
+      .toString(16)
+      .padStart(2, '0'),
+  ).join('');
+
+function rootOf(bytes: Buffer, name: string | undefined): RootBlock {
+  const { block, faults } = checkBlock(bytes, { height: 0 });
+  if (block?.root && faults.length === 0 && block.root.name === name) return { ...block, root: block.root };
+  const key = nameKey(name ?? '');
+  throw new BlockhubError('CHAIN_DAMAGED', `${key} does not hold the root of a chain of this name`, { details: { key, faults } });
+}
+
+/** A changed bit in the name's object would look like a chain that was begun only: never finish that beside the real one. */
+async function checkExisting(store: Store, root: RootBlock, options: CreateChainOptions): Promise<void> {
+  const name = root.root.name as string;
+  const found = await findChain(store, name);
+  if (found && found.id !== root.id)
+    throw new BlockhubError('CHAIN_DAMAGED', `${nameKey(name)} leads to ${root.id}, but the chain of this name is ${found.id}`, {
+      details: { key: nameKey(name), chain: found.id },
+    });
+  if (options.crypt !== undefined && options.crypt !== root.root.crypt)
+    throw new BlockhubError('CHAIN_NAME_TAKEN', `chain ${name} exists with ${root.root.crypt}, not ${options.crypt}`, {
+      details: { name, chain: root.id },
+    });
+}

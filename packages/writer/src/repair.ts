@@ -1,0 +1,162 @@
+import { blockKey, checkBlock, entryKey, hashOf, nameKey } from '@blockhub/chain';
+import { hasCode } from '@blockhub/errors';
+import type { Store } from '@blockhub/store';
+import { type Fault, findChain, looseBlocks, type Report, type VerifyOptions, verifyChain, type WalkedBlock, walk } from '@blockhub/walker';
+
+export interface RepairOptions extends Pick<VerifyOptions, 'signal' | 'clock' | 'settleMs'> {
+  /** ms since 1970, for the records. */
+  now: () => number;
+  /** Only tell what would be done. */
+  dryRun?: boolean;
+  onRepair?: (repair: Repair) => void;
+}
+
+/** One object that was made again from another that holds the same block. Also the form of its record. */
+export interface Repair {
+  action: 'create-entry' | 'replace-entry' | 'create-copy' | 'replace-copy' | 'create-name' | 'replace-name';
+  chain: string;
+  height: number;
+  id: string;
+  /** The object that is repaired, and the one its bytes are from. */
+  key: string;
+  from: string;
+  /** ms since 1970. */
+  at: number;
+  /** Of the bytes that were there before; they are kept beside the record. */
+  beforeSha256?: string;
+}
+
+export interface RepairReport {
+  chain: string;
+  repairs: Repair[];
+  /** What a verify of entries and copies still finds; after a dry run, what it found. */
+  left: Fault[];
+  unchecked: string[];
+}
+
+/**
+ * Repairs by hand what can be made again from what is there: entries from copies, copies from entries, the name from the root. No id is ever
+ * changed, and nothing is made that no id vouches for. Each repair is recorded below `chains/{chain}/repairs/` before it is done.
+ * @param chain chain id
+ * @throws CHAIN_NOT_FOUND; the store's errors
+ */
+export async function repairChain(store: Store, chain: string, options: RepairOptions): Promise<RepairReport> {
+  const work = new Work(store, chain, options);
+  await work.repairHeights();
+  await work.repairName();
+  let report = await work.verify();
+  const detached = report.faults.filter(({ code }) => code === 'BLOCK_DETACHED');
+  if (detached.length > 0 && (await work.attach(detached)) && !options.dryRun) report = await work.verify();
+  return { chain, repairs: work.repairs, left: report.faults, unchecked: report.unchecked };
+}
+
+class Work {
+  readonly repairs: Repair[] = [];
+  readonly #store: Store;
+  readonly #chain: string;
+  readonly #options: RepairOptions;
+
+  constructor(store: Store, chain: string, options: RepairOptions) {
+    this.#store = store;
+    this.#chain = chain;
+    this.#options = options;
+  }
+
+  verify(): Promise<Report> {
+    const { signal, clock, settleMs } = this.#options;
+    return verifyChain(this.#store, this.#chain, {
+      level: 'blocks',
+      detached: true,
+      ...(signal ? { signal } : {}),
+      ...(clock ? { clock } : {}),
+      ...(settleMs === undefined ? {} : { settleMs }),
+    });
+  }
+
+  async repairHeights(): Promise<void> {
+    const { signal } = this.#options;
+    try {
+      for await (const { blocks } of walk(this.#store, {
+        chain: this.#chain,
+        verify: 'blocks',
+        onFault: 'report',
+        ...(signal ? { signal } : {}),
+      })) {
+        for (const block of blocks) await this.#repairBlock(block);
+      }
+    } catch (error) {
+      if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
+      // No entry at all: a root that was begun and never finished, or that lost its entry.
+      const bytes = await this.#store.find(blockKey(this.#chain));
+      if (!bytes || checkBlock(bytes, { id: this.#chain, height: 0 }).faults.length > 0) throw error;
+      await this.#repair('entry', { height: 0, id: this.#chain, key: entryKey(this.#chain, 0), from: blockKey(this.#chain) });
+    }
+  }
+
+  async #repairBlock(block: WalkedBlock): Promise<void> {
+    const { id, height } = block;
+    const entry = entryKey(this.#chain, height);
+    if (block.mended) return this.#repair('entry', { height, id, key: entry, from: blockKey(id) });
+    if (!block.faults.some(({ key }) => key === blockKey(id))) return;
+    if (block.next === null && (await this.#hasRival(block))) return;
+    await this.#repair('copy', { height, id, key: blockKey(id), from: entry });
+  }
+
+  /** No block vouches for the tail's id: when another block of its height and its predecessor exists, the entry may be the one that was changed. */
+  async #hasRival(tail: WalkedBlock): Promise<boolean> {
+    const above = new Map([[this.#chain, { height: tail.height - 1 }]]);
+    for await (const { id, height, prev } of looseBlocks(this.#store, { above })) {
+      if (id !== tail.id && height === tail.height && prev === tail.prev) return true;
+    }
+    return false;
+  }
+
+  /** The name's object must hold the root, unless it rightly belongs to another chain. */
+  async repairName(): Promise<void> {
+    const name = (await findChain(this.#store, this.#chain))?.name;
+    if (name === undefined) return;
+    const key = nameKey(name);
+    const there = await this.#store.find(key);
+    const root = there && checkBlock(there, { height: 0 });
+    if (root?.faults.length === 0 && root.block?.root?.name === name) {
+      if (root.block.id === this.#chain || (await this.#store.head(entryKey(root.block.id, 0)))) return;
+    }
+    await this.#repair('name', { height: 0, id: this.#chain, key, from: entryKey(this.#chain, 0) });
+  }
+
+  /** Links lost blocks behind the tail again, as the mesh would have done. Where two claim one height nobody can tell which was linked. */
+  async attach(detached: readonly Fault[]): Promise<boolean> {
+    const before = this.repairs.length;
+    for (const { height = 0, id = '' } of detached) {
+      if (detached.filter((other) => other.height === height).length > 1) break;
+      await this.#repair('entry', { height, id, key: entryKey(this.#chain, height), from: blockKey(id) });
+    }
+    return this.repairs.length > before;
+  }
+
+  async #repair(what: 'entry' | 'copy' | 'name', { height, id, key, from }: Pick<Repair, 'height' | 'id' | 'key' | 'from'>): Promise<void> {
+    const before = await this.#store.find(key);
+    const repair: Repair = {
+      action: `${before ? 'replace' : 'create'}-${what}`,
+      chain: this.#chain,
+      height,
+      id,
+      key,
+      from,
+      at: this.#options.now(),
+      ...(before ? { beforeSha256: hashOf('sha256', before) } : {}),
+    };
+    if (!this.#options.dryRun) await this.#do(repair, before, await this.#store.get(from));
+    this.repairs.push(repair);
+    this.#options.onRepair?.(repair);
+  }
+
+  async #do(repair: Repair, before: Buffer | undefined, bytes: Buffer): Promise<void> {
+    const record = `chains/${this.#chain}/repairs/${repair.at}-${String(repair.height).padStart(12, '0')}-${repair.action}`;
+    if (before) await this.#store.create(`${record}.before`, before);
+    await this.#store.create(`${record}.json`, Buffer.from(`${JSON.stringify(repair)}\n`));
+    // A create never overwrites what came meanwhile; a damaged object has to be.
+    if (before) await this.#store.put(repair.key, bytes);
+    else await this.#store.create(repair.key, bytes);
+  }
+}
