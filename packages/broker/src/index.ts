@@ -1,4 +1,5 @@
-export { type ConnectOptions, MemoryBroker, type MemoryConnection } from './drivers/memory/server.ts';
+export type { MemoryConnection } from './drivers/memory/connection.ts';
+export { type ConnectOptions, MemoryBroker, type MemoryBrokerOptions } from './drivers/memory/server.ts';
 export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';
 export { type BrokerDriver, type OpenBrokerOptions, openBroker } from './open.ts';
 export type {

@@ -1,11 +1,209 @@
-import type { Clock } from '@blockhub/clock';
-import type { Broker, BrokerLog } from '../../types.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { type Cancel, type Clock, systemClock } from '@blockhub/clock';
+import type { BlockhubError } from '@blockhub/errors';
+import { closedBroker } from '../../checks.ts';
+import { newSlot } from '../../consumers.ts';
+import { StateHolder } from '../../state.ts';
+import type {
+  Broker,
+  BrokerLog,
+  BrokerState,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Outgoing,
+  QueueDeclaration,
+  QueueInfo,
+  StoredMessage,
+} from '../../types.ts';
+import { MemoryQueue } from '../memory/queue.ts';
+import { brokerError, type FileOptions, openFile } from './file.ts';
+import { DurableQueue } from './queue.ts';
+import { Queues } from './queues.ts';
+import { Writer } from './writer.ts';
 
-export interface SqliteBrokerOptions {
+/** How often a process with consumers looks whether another process wrote. */
+const LOOK_MS = 250;
+/** After a read that failed. */
+const READ_AGAIN_MS = 500;
+
+export interface SqliteBrokerOptions extends FileOptions {
   readonly clock?: Clock;
   readonly log?: BrokerLog;
-  readonly fileBytes?: number;
 }
-export async function openSqliteBroker(_path: string, _options: SqliteBrokerOptions = {}): Promise<Broker> {
-  throw new Error('not yet');
+
+/**
+ * Opens a broker whose durable queues lie in one SQLite file, created when missing. One process consumes; others may look, publish and take.
+ * BROKER_CORRUPT: the file is damaged. DATA_FOLDER_UNUSABLE: it cannot be written.
+ */
+export async function openSqliteBroker(path: string, options: SqliteBrokerOptions = {}): Promise<Broker> {
+  return new SqliteBroker(path, openFile(path, options), options);
+}
+
+class SqliteBroker implements Broker {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #log: BrokerLog | undefined;
+  readonly #state = new StateHolder();
+  readonly #writer: Writer;
+  readonly #queues: Queues;
+  #look: Cancel | undefined;
+  #readAgain: Cancel | undefined;
+  /** The file is damaged: nothing works any more. */
+  #broken: BlockhubError | undefined;
+  #closed = false;
+
+  constructor(path: string, db: DatabaseSync, { clock = systemClock, log }: SqliteBrokerOptions) {
+    this.#path = path;
+    this.#db = db;
+    this.#clock = clock;
+    this.#log = log;
+    this.#writer = new Writer(db, clock, {
+      error: (cause) => brokerError(path, cause),
+      blocked: (error) => this.#block(error),
+      written: () => this.#unblock(),
+      failed: (error) => this.#readFailed(error),
+    });
+    this.#queues = new Queues(db, clock, this.#writer);
+  }
+
+  get state(): BrokerState {
+    return this.#state.now;
+  }
+
+  onState(listener: (state: BrokerState) => void): () => void {
+    return this.#state.onChange(listener);
+  }
+
+  async declare(queues: readonly QueueDeclaration[]): Promise<void> {
+    this.#check();
+    this.#queues.declare(queues);
+  }
+
+  publish(messages: readonly Outgoing[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#check();
+      this.#writer.add({ after: this.#queues.enqueue(messages), resolve, reject });
+    });
+  }
+
+  async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {
+    this.#check();
+    const found = this.#queues.get(queue);
+    const slot = newSlot(prefetch, onDelivery, found);
+    found.consume(slot);
+    this.#look ??= this.#clock.after(LOOK_MS, () => this.#lookAgain());
+    return { cancel: async () => found.cancel(slot) };
+  }
+
+  async queues(): Promise<QueueInfo[]> {
+    return this.#read(() => [...this.#queues].map((queue) => queue.info()).sort((a, b) => (a.name < b.name ? -1 : 1)));
+  }
+
+  async *browse(name: string, { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {}): AsyncGenerator<StoredMessage> {
+    const queue = this.#read(() => this.#queues.get(name));
+    if (queue instanceof MemoryQueue) {
+      yield* queue.stored().slice(0, limit);
+      return;
+    }
+    for (let seq = 0, left = limit; left > 0; ) {
+      const page = this.#read(() => queue.page(seq, left));
+      yield* page.messages;
+      if (page.seq === seq) return;
+      seq = page.seq;
+      left -= page.messages.length;
+    }
+  }
+
+  async take(name: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {
+    const queue = this.#read(() => this.#queues.get(name));
+    if (queue instanceof MemoryQueue) {
+      queue.checkWaiting(seqs);
+      await this.publish(replacement);
+      queue.take(seqs);
+      return;
+    }
+    const after = this.#queues.enqueue(replacement);
+    this.#writer.commit(
+      () => queue.take(seqs),
+      (taken) => queue.taken(seqs, taken),
+    );
+    after();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#look?.();
+    this.#readAgain?.();
+    this.#writer.close();
+    for (const queue of this.#queues) queue.close();
+    this.#db.close();
+    this.#state.set('closed');
+  }
+
+  #check(): void {
+    if (this.#closed) throw closedBroker();
+    if (this.#broken) throw this.#broken;
+  }
+
+  /** Reads what the file and the queues say after everything up to now. */
+  #read<T>(read: () => T): T {
+    this.#check();
+    this.#writer.flush();
+    try {
+      this.#queues.refresh();
+      return read();
+    } catch (error) {
+      const known = brokerError(this.#path, error);
+      if (known.code === 'BROKER_CORRUPT') this.#break(known);
+      throw known;
+    }
+  }
+
+  #lookAgain(): void {
+    this.#look = this.#clock.after(LOOK_MS, () => this.#lookAgain());
+    if (this.#broken) return;
+    try {
+      this.#queues.refresh();
+    } catch (error) {
+      this.#readFailed(error);
+    }
+  }
+
+  #readFailed(cause: unknown): void {
+    const error = brokerError(this.#path, cause);
+    if (error.code === 'BROKER_CORRUPT') {
+      this.#break(error);
+      return;
+    }
+    this.#log?.warn({ err: error }, 'broker file cannot be read');
+    this.#readAgain ??= this.#clock.after(READ_AGAIN_MS, () => {
+      this.#readAgain = undefined;
+      for (const queue of this.#queues) if (queue instanceof DurableQueue) queue.poke();
+    });
+  }
+
+  #block(error: BlockhubError): void {
+    if (error.code === 'BROKER_CORRUPT') {
+      this.#break(error);
+      return;
+    }
+    if (this.state === 'connected') this.#log?.warn({ err: error }, 'broker file cannot be written');
+    this.#state.set('blocked');
+  }
+
+  #unblock(): void {
+    if (this.state !== 'blocked') return;
+    this.#log?.info({ path: this.#path }, 'broker file can be written again');
+    this.#state.set('connected');
+  }
+
+  #break(error: BlockhubError): void {
+    if (this.#broken) return;
+    this.#broken = error;
+    this.#log?.error({ err: error }, 'broker file is damaged');
+    this.#state.set('disconnected');
+  }
 }

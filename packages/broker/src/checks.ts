@@ -1,0 +1,71 @@
+import { BlockhubError } from '@blockhub/errors';
+import type { Outgoing, QueueDeclaration } from './types.ts';
+
+export const missingQueue = (queue: string): BlockhubError =>
+  new BlockhubError('BROKER_QUEUE_MISSING', `no queue "${queue}"`, { details: { queue } });
+
+export const missingMessage = (queue: string, seq: string): BlockhubError =>
+  new BlockhubError('BROKER_MESSAGE_MISSING', `message ${seq} is not waiting in "${queue}"`, { details: { queue, seq } });
+
+export const closedBroker = (): BlockhubError => new BlockhubError('BROKER_CLOSED', 'the broker was closed');
+
+const mismatch = (queue: string, why: string): BlockhubError =>
+  new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${queue}" ${why}`, { details: { queue } });
+
+/** Names that RabbitMQ would refuse are refused by every driver. */
+export function checkDeclaration({ name }: QueueDeclaration): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes < 1 || bytes > 255 || name.startsWith('amq.')) throw mismatch(name, 'must have 1 to 255 bytes and not start with "amq."');
+}
+
+/** Limits may change from one declaration to the next, what the queue is may not. */
+export function checkAlike(is: QueueDeclaration, wanted: QueueDeclaration): void {
+  if (is.kind !== wanted.kind) throw mismatch(is.name, `is ${is.kind}, not ${wanted.kind}`);
+  if (Boolean(is.singleActive) !== Boolean(wanted.singleActive)) throw mismatch(is.name, 'is declared with another singleActive');
+}
+
+/** A private queue serves its own connection only. */
+export function checkOwner(queue: string, owner: object | undefined, connection: object): void {
+  if (owner && owner !== connection) throw mismatch(queue, 'belongs to another connection');
+}
+
+/** What lies in a queue. */
+export interface Load {
+  messages: number;
+  bytes: number;
+}
+
+/** Counts one more message in, or BROKER_QUEUE_FULL where it does not fit. */
+export function reserve(declaration: QueueDeclaration, load: Load, bytes: number): void {
+  const { name, maxMessages, maxBytes } = declaration;
+  if ((maxMessages !== undefined && load.messages >= maxMessages) || (maxBytes !== undefined && load.bytes + bytes > maxBytes)) {
+    throw new BlockhubError('BROKER_QUEUE_FULL', `queue "${name}" is at its limit`, { details: { queue: name, ...load } });
+  }
+  load.messages++;
+  load.bytes += bytes;
+}
+
+export function unreserve(load: Load, bytes: number): void {
+  load.messages--;
+  load.bytes -= bytes;
+}
+
+/** Reserves room for all of them or for none. Queues are found by `find`; BROKER_QUEUE_MISSING, but for hints. */
+export function reserveAll<Q extends { readonly declaration: QueueDeclaration; readonly load: Load }>(
+  messages: readonly Outgoing[],
+  find: (name: string) => Q | undefined,
+): (Q | undefined)[] {
+  const queues: (Q | undefined)[] = [];
+  try {
+    for (const { queue: name, body, hint } of messages) {
+      const queue = find(name);
+      if (queue) reserve(queue.declaration, queue.load, body.length);
+      else if (!hint) throw missingQueue(name);
+      queues.push(queue);
+    }
+  } catch (error) {
+    for (const [at, queue] of queues.entries()) if (queue) unreserve(queue.load, messages[at]?.body.length ?? 0);
+    throw error;
+  }
+  return queues;
+}

@@ -1,0 +1,82 @@
+import { statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { BlockhubError } from '@blockhub/errors';
+
+/** Longest wait for another process's transaction. It stops the event loop, and such transactions take milliseconds. */
+const BUSY_MS = 2_000;
+/** Files up to this size are checked whole when opened (0.2 s); damage in a bigger one shows when it is read. */
+const CHECKED_BYTES = 256 * 1024 * 1024;
+
+const pragmas = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA journal_size_limit = 67108864;
+`;
+
+/** `messages` and `bytes` are kept with every transaction, so that nobody counts a million rows. The names leave room for other tables in the file. */
+const schema = `
+  CREATE TABLE IF NOT EXISTS broker_queues (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, single_active INTEGER NOT NULL,
+    max_messages INTEGER, max_bytes INTEGER, messages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE TABLE IF NOT EXISTS broker_probe (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+`;
+
+/** Primary result codes, https://sqlite.org/rescode.html */
+const PERM = 3;
+const READONLY = 8;
+const CORRUPT = 11;
+const CANTOPEN = 14;
+const NOTADB = 26;
+
+const primaryCode = (error: unknown): number => {
+  const extended = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof extended === 'number' ? extended & 0xff : 0;
+};
+
+/** What an error of SQLite means while working: damaged for good, or (full, busy, read-only, I/O) not now. */
+export function brokerError(path: string, cause: unknown): BlockhubError {
+  if (cause instanceof BlockhubError) return cause;
+  const options = { cause, details: { path } };
+  const code = primaryCode(cause);
+  if (code === CORRUPT || code === NOTADB)
+    return new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, options);
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new BlockhubError('BROKER_UNAVAILABLE', `${path} cannot be read or written: ${why}`, options);
+}
+
+function openError(path: string, cause: unknown): BlockhubError {
+  if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
+  return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path } });
+}
+
+export interface FileOptions {
+  /** The file never grows beyond this; then it is like a full disk. */
+  readonly fileBytes?: number | undefined;
+}
+
+/** Opens or creates the file. BROKER_CORRUPT, DATA_FOLDER_UNUSABLE, or BROKER_UNAVAILABLE where a disk is full. */
+export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: BUSY_MS });
+    db.exec(pragmas);
+    checkFile(db, path);
+    // A file or folder that cannot be written lets everything above pass.
+    db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
+    if (fileBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(fileBytes / pageSize(db)))}`);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw openError(path, error);
+  }
+}
+
+const pageSize = (db: DatabaseSync): number => Number(db.prepare('PRAGMA page_size').get()?.page_size);
+
+function checkFile(db: DatabaseSync, path: string): void {
+  if (statSync(path).size > CHECKED_BYTES) return;
+  const found = db.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+  if (found === 'ok') return;
+  throw new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, { details: { path, found } });
+}

@@ -1,0 +1,175 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Cancel, Clock } from '@blockhub/clock';
+import type { BlockhubError } from '@blockhub/errors';
+import type { DurableQueue, Writes } from './queue.ts';
+
+/** Longest wait of settlements for a publish to share a commit with. A crash in between only brings the messages again. */
+const SETTLE_MS = 10;
+/** Between two tries while nothing can be written. */
+const RETRY_MS = 500;
+const PROBE_BYTES = 16 * 1024;
+
+/** One publish call. */
+export interface Pending {
+  /** Messages for private queues and the like, once the durable ones are safe. */
+  readonly after: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: BlockhubError) => void;
+}
+
+export interface WriterEvents {
+  error(cause: unknown): BlockhubError;
+  /** Nothing could be written; what was settled is kept. */
+  blocked(error: BlockhubError): void;
+  written(): void;
+  /** Reading failed. */
+  failed(error: unknown): void;
+}
+
+/** Writes what one turn of the event loop brought in one transaction, and tells everybody after the commit. */
+export class Writer implements Writes {
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #events: WriterEvents;
+  #pending: Pending[] = [];
+  readonly #touched = new Set<DurableQueue>();
+  #soon = false;
+  #later: Cancel | undefined;
+  #blocked: Cancel | undefined;
+  #closed = false;
+
+  constructor(db: DatabaseSync, clock: Clock, events: WriterEvents) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  add(pending: Pending): void {
+    this.#pending.push(pending);
+    this.#schedule();
+  }
+
+  touch(queue: DurableQueue): void {
+    this.#touched.add(queue);
+  }
+
+  soon(queue: DurableQueue): void {
+    this.#touched.add(queue);
+    this.#schedule();
+  }
+
+  later(queue: DurableQueue): void {
+    this.#touched.add(queue);
+    if (this.#soon || this.#later) return;
+    this.#later = this.#clock.after(SETTLE_MS, () => {
+      this.#later = undefined;
+      this.flush();
+    });
+  }
+
+  failed(error: unknown): void {
+    this.#events.failed(error);
+  }
+
+  /** Runs `change` in a transaction of its own; throws what it throws, then nothing was written. */
+  transaction<T>(change: () => T): T {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      const result = change();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#rollback();
+      throw this.#events.error(error);
+    }
+  }
+
+  /** One transaction of all that is collected and of `change`; then `committed`, then the queues go on. Throws as `transaction`, then it stays collected. */
+  commit<T>(change: () => T, committed: (result: T) => void = () => {}): void {
+    let result: T;
+    try {
+      result = this.transaction(() => {
+        const changed = change();
+        for (const queue of this.#touched) queue.write();
+        return changed;
+      });
+    } catch (error) {
+      for (const queue of this.#touched) queue.refused();
+      throw error;
+    }
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    committed(result);
+    for (const queue of touched) queue.written();
+  }
+
+  /** Writes now. Failing is told to the publishers and by `blocked`. */
+  flush(): void {
+    if (this.#closed) return;
+    this.#later?.();
+    this.#later = undefined;
+    for (const queue of this.#touched) queue.comeBack();
+    const pending = this.#pending;
+    this.#pending = [];
+    if (this.#touched.size > 0) {
+      try {
+        this.commit(() => {});
+      } catch (error) {
+        this.#refuse(pending, this.#events.error(error));
+        return;
+      }
+      this.#works();
+    }
+    for (const { after, resolve } of pending) {
+      after();
+      resolve();
+    }
+  }
+
+  /** Writes what is left; what then cannot be written comes again after the next start. */
+  close(): void {
+    this.flush();
+    this.#closed = true;
+    this.#blocked?.();
+  }
+
+  #schedule(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    setImmediate(() => {
+      this.#soon = false;
+      this.flush();
+    });
+  }
+
+  #refuse(pending: readonly Pending[], error: BlockhubError): void {
+    this.#events.blocked(error);
+    this.#blocked ??= this.#clock.after(RETRY_MS, () => this.#tryAgain());
+    for (const { reject } of pending) reject(error);
+  }
+
+  #tryAgain(): void {
+    this.#blocked = undefined;
+    // Acks first: they need less room than a publish, and they make room.
+    this.flush();
+    try {
+      this.transaction(() => {
+        this.#db.prepare('INSERT OR REPLACE INTO broker_probe VALUES (1, zeroblob(?))').run(PROBE_BYTES);
+      });
+      this.transaction(() => this.#db.exec('DELETE FROM broker_probe'));
+      this.#works();
+    } catch (error) {
+      this.#refuse([], this.#events.error(error));
+    }
+  }
+
+  #works(): void {
+    this.#blocked?.();
+    this.#blocked = undefined;
+    this.#events.written();
+  }
+
+  #rollback(): void {
+    if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+}
