@@ -1,0 +1,16 @@
+export { newEvent, type Random, systemRandom } from './chance.ts';
+export { commonSettings, settingsOf } from './common.ts';
+export { done, type Outcome, reject, retry } from './outcome.ts';
+export { main, type RunOptions, runWorker } from './run.ts';
+export { type RunningWorker, type StartOptions, type StopOptions, startWorker, type WorkerState } from './start.ts';
+export { type TestMessage, type TestOptions, type TestWorker, testWorker } from './test-worker.ts';
+export {
+  type BatchHandled,
+  type BatchPolicy,
+  type Context,
+  defineWorker,
+  type Handled,
+  type Need,
+  type Take,
+  type Worker,
+} from './types.ts';

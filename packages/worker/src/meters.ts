@@ -1,0 +1,97 @@
+import type { Outgoing } from '@blockhub/broker';
+import type { Counter, Metrics } from '@blockhub/telemetry';
+
+/** Counts of one take. */
+export interface TakeMeters {
+  taken(): void;
+  done(messages: number): void;
+  retried(messages: number): void;
+  rejected(code: string): void;
+  /** Deliveries held: so many more, or fewer. */
+  held(change: number): void;
+  /** A run ended well after so long. */
+  handled(ms: number): void;
+}
+
+export const DEAD_LETTER = 'dead-letter';
+
+/** The metrics of every worker; names and labels are promised to dashboards. */
+export class Meters {
+  readonly #metrics: Metrics;
+  readonly #worker: string;
+  readonly #gives: readonly string[];
+  readonly #published: (queue: string) => Counter;
+
+  constructor(metrics: Metrics, worker: string, gives: readonly string[]) {
+    this.#metrics = metrics;
+    this.#worker = worker;
+    this.#gives = gives;
+    const family = metrics.counter('blockhub_published_total', 'Messages published and confirmed.', ['worker', 'queue']);
+    this.#published = remember((queue) => family.labels({ worker, queue: labelOf(queue, this.#gives) }));
+  }
+
+  take(queue: string): TakeMeters {
+    const metrics = this.#metrics;
+    const labels = { worker: this.#worker, queue };
+    const names = ['worker', 'queue'] as const;
+    const taken = metrics.counter('blockhub_messages_taken_total', 'Messages taken from a queue.', names).labels(labels);
+    const acked = metrics.counter('blockhub_messages_done_total', 'Messages handled and acked.', names).labels(labels);
+    const again = metrics.counter('blockhub_messages_retried_total', 'Messages put back to be tried later.', names).labels(labels);
+    const held = metrics.gauge('blockhub_held_messages', 'Messages taken and not yet settled.', names).labels(labels);
+    const seconds = metrics
+      .histogram('blockhub_handle_seconds', 'From handing over a message or batch until it is settled.', names)
+      .labels(labels);
+    const rejected = metrics.counter('blockhub_messages_rejected_total', 'Messages given up as dead letters.', [...names, 'code']);
+    return {
+      taken: () => taken.add(),
+      done: (messages) => acked.add(messages),
+      retried: (messages) => again.add(messages),
+      rejected: (code) => rejected.labels({ ...labels, code }).add(),
+      held: (change) => held.add(change),
+      handled: (ms) => seconds.observe(ms / 1000),
+    };
+  }
+
+  published(messages: readonly Outgoing[]): void {
+    let queue = '';
+    let count = 0;
+    for (const message of messages) {
+      if (message.queue !== queue) {
+        if (count > 0) this.#published(queue).add(count);
+        queue = message.queue;
+        count = 0;
+      }
+      count++;
+    }
+    if (count > 0) this.#published(queue).add(count);
+  }
+}
+
+/** A queue per chain must not become a series per chain: the label is what the worker says that it gives. */
+export function labelOf(queue: string, gives: readonly string[]): string {
+  if (queue === DEAD_LETTER || gives.includes(queue)) return queue;
+  return gives.find((give) => patternOf(give).test(queue)) ?? 'other';
+}
+
+const patternOf = (give: string): RegExp =>
+  new RegExp(
+    `^${give
+      .split(/\{[^{}]*\}/)
+      .map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+      .join('.+')}$`,
+    's',
+  );
+
+const MAX_REMEMBERED = 1000;
+
+function remember<T>(make: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    const there = known.get(key);
+    if (there) return there;
+    const made = make(key);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(key, made);
+    return made;
+  };
+}

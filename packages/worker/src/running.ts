@@ -1,0 +1,236 @@
+import type { Cancel } from '@blockhub/clock';
+import { errorCode, isTransient } from '@blockhub/errors';
+import { declaration, type Message, queues } from '@blockhub/message';
+import type { SettingsShape } from '@blockhub/settings';
+import type { Logger } from '@blockhub/telemetry';
+import { type BackOff, backOff, newEvent } from './chance.ts';
+import { Meters } from './meters.ts';
+import { Publisher } from './publisher.ts';
+import { Releases } from './releases.ts';
+import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
+import { Taking } from './taking.ts';
+import type { Context, Need, Take, Worker } from './types.ts';
+
+const SECOND = 1000;
+const MAX_ATTEMPTS = 20;
+const startWait: BackOff = { firstMs: 100, mostMs: 10 * SECOND };
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/** One worker at work: the steps of its start, its takes, its end. */
+export class Running<Shape extends SettingsShape, State> implements RunningWorker {
+  readonly stopped: Promise<void>;
+  readonly #worker: Worker<Shape, State>;
+  readonly #options: StartOptions<Shape>;
+  readonly #log: Logger;
+  readonly #instance: string;
+  readonly #draining = new AbortController();
+  readonly #graceOver = new AbortController();
+  readonly #graces: Cancel[] = [];
+  readonly #releases: Releases;
+  readonly #publisher: Publisher;
+  readonly #meters: Meters;
+  readonly #context: Writable<Context<Shape, State>>;
+  readonly #takes: readonly Take[];
+  readonly #takings: Taking[] = [];
+  readonly #ended: () => void;
+  #serving: { close(): Promise<void> } | undefined;
+  #state: WorkerState = 'starting';
+  #stopping: Promise<void> | undefined;
+
+  constructor(worker: Worker<Shape, State>, options: StartOptions<Shape>) {
+    const { settings, broker, clock, random, health, metrics } = options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.stopped = promise;
+    this.#ended = resolve;
+    this.#worker = worker;
+    this.#options = options;
+    this.#instance = options.instance ?? `${worker.name}-${newEvent(clock.now(), random).slice(-12)}`;
+    const log = options.log.child({ worker: worker.name, instance: this.#instance });
+    this.#log = log;
+    this.#takes = worker.takes?.(settings, this.#instance) ?? [];
+    checkParts(worker, options, this.#takes);
+    this.#meters = new Meters(metrics, worker.name, worker.gives?.(settings) ?? []);
+    this.#releases = new Releases((name, error) => log.error({ part: name, err: error }, 'could not be released'));
+    const draining = this.#draining.signal;
+    const check = this.#check('publishing');
+    this.#publisher = new Publisher({ broker, clock, random, log, health, meters: this.#meters, draining, check });
+    this.#context = this.#makeContext();
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  stop({ graceMs }: StopOptions): Promise<void> {
+    if (graceMs <= 0) this.#graceOver.abort();
+    else this.#graces.push(this.#options.clock.after(graceMs, () => this.#graceOver.abort()));
+    this.#stopping ??= this.#end('stopped');
+    return this.#stopping;
+  }
+
+  /** The checklist: each step is logged and seen in health, and tried again while what it needs is away. */
+  async start(): Promise<void> {
+    const { broker, store, storeIsSafe, health, settings } = this.#options;
+    const worker = this.#worker;
+    this.#log.info({ state: this.#state }, 'state');
+    for (const step of this.#steps()) health.set(this.#check(step), false, 'not yet');
+    this.#watchBroker();
+    try {
+      const declared = [...(worker.declares?.(settings, this.#instance) ?? []), declaration(queues.deadLetter, queues.deadLetter.name)];
+      await this.#step('queues', () => broker.declare(declared));
+      if (worker.needs.includes('store')) await this.#step('store', async () => (storeIsSafe ? undefined : await store?.assertSafe()));
+      if (worker.setup) this.#context.state = await this.#step('setup', async () => worker.setup?.(this.#context) as Promise<State>);
+      this.#releases.add('stop', () => worker.stop?.(this.#context));
+      await this.#step('takes', () => this.#startTakes());
+      if (worker.serve) this.#serving = await this.#step('serve', async () => worker.serve?.(this.#context));
+    } catch (error) {
+      const aborted = this.#options.signal?.aborted === true;
+      if (!aborted) this.#log.error({ err: error }, 'start failed');
+      this.#graceOver.abort();
+      this.#stopping ??= this.#end(aborted ? 'stopped' : 'failed');
+      await this.#stopping;
+      throw error;
+    }
+    this.#set('running');
+  }
+
+  #steps(): string[] {
+    const { needs, setup, serve } = this.#worker;
+    return ['queues', ...(needs.includes('store') ? ['store'] : []), ...(setup ? ['setup'] : []), 'takes', ...(serve ? ['serve'] : [])];
+  }
+
+  async #step<T>(step: string, run: () => Promise<T>): Promise<T> {
+    const { clock, random, health, signal } = this.#options;
+    for (let failures = 1; ; failures++) {
+      signal?.throwIfAborted();
+      try {
+        const value = await run();
+        signal?.throwIfAborted();
+        health.set(this.#check(step), true);
+        this.#log.info({ step }, 'start-up step done');
+        return value;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        health.set(this.#check(step), false, errorCode(error));
+        this.#log.warn({ step, code: errorCode(error), failures }, 'start-up step waits');
+      }
+      await clock.sleep(backOff(failures, startWait, random), signal);
+    }
+  }
+
+  /** Repeated after a transient failure, it goes on with those that did not start. */
+  async #startTakes(): Promise<void> {
+    for (const take of this.#takes.slice(this.#takings.length)) {
+      const taking = this.#taking(take);
+      await taking.start();
+      this.#takings.push(taking);
+    }
+  }
+
+  #taking(take: Take): Taking {
+    const { broker, clock, random, health, maxAttempts = MAX_ATTEMPTS } = this.#options;
+    const worker = this.#worker;
+    const context = this.#context;
+    return new Taking({
+      take,
+      broker,
+      clock,
+      random,
+      health,
+      maxAttempts,
+      log: this.#log.child({ queue: take.queue }),
+      handle: (message: Message) => worker.handle?.(message, context),
+      handleBatch: (messages: readonly Message[]) => worker.handleBatch?.(messages, context),
+      publish: (messages) => this.#publisher.publish(messages),
+      meters: this.#meters.take(take.queue),
+      draining: this.#draining.signal,
+      check: this.#check(`take ${take.queue}`),
+    });
+  }
+
+  async #end(state: 'stopped' | 'failed'): Promise<void> {
+    this.#set('draining');
+    this.#options.health.set(this.#check('takes'), false, 'draining');
+    // Takes close their doors before handlers hear of it, so that nothing comes in behind those that give up.
+    const drained = [...this.#takings.map((taking) => taking.drain()), this.#closeServing()];
+    this.#draining.abort();
+    await Promise.race([Promise.all(drained), whenAborted(this.#graceOver.signal)]);
+    const left = this.#takings.reduce((sum, taking) => sum + taking.abandon(), 0);
+    if (left > 0) this.#log.warn({ messages: left }, 'grace is over, messages put back');
+    await this.#releases.run();
+    for (const cancel of this.#graces) cancel();
+    this.#set(state);
+    this.#ended();
+  }
+
+  async #closeServing(): Promise<void> {
+    try {
+      await this.#serving?.close();
+    } catch (error) {
+      this.#log.error({ part: 'serve', err: error }, 'could not be released');
+    }
+  }
+
+  #watchBroker(): void {
+    const { broker, health } = this.#options;
+    const show = (): void => health.set('broker', broker.state === 'connected', broker.state);
+    show();
+    this.#releases.add('broker watch', broker.onState(show));
+  }
+
+  #set(state: WorkerState): void {
+    this.#log.info({ from: this.#state, state }, 'state');
+    this.#state = state;
+  }
+
+  #check(part: string): string {
+    return `${this.#worker.name}: ${part}`;
+  }
+
+  #makeContext(): Context<Shape, State> {
+    const { settings, broker, clock, random, health, metrics, store, registry } = this.#options;
+    const worker = this.#worker;
+    return {
+      settings,
+      // Nobody sees it before `setup` gave it, but `setup`, whose type hides it.
+      state: undefined as State,
+      log: this.#log,
+      metrics,
+      health,
+      clock,
+      random,
+      newEvent: () => newEvent(clock.now(), random),
+      instance: this.#instance,
+      get store() {
+        return needed(worker, 'store', store);
+      },
+      get registry() {
+        return needed(worker, 'registry', registry);
+      },
+      broker,
+      publish: (messages) => this.#publisher.publish(messages),
+      draining: this.#draining.signal,
+    };
+  }
+}
+
+function needed<T>({ name, needs }: { readonly name: string; readonly needs: readonly Need[] }, need: Need, part: T | undefined): T {
+  if (!needs.includes(need) || part === undefined) throw new TypeError(`${name} does not say that it needs a ${need}`);
+  return part;
+}
+
+/** Mistakes of whoever wrote the worker or put it together. */
+function checkParts(worker: Worker, options: Pick<StartOptions, Need>, takes: readonly Take[]): void {
+  for (const need of worker.needs) if (!options[need]) throw new TypeError(`${worker.name} needs a ${need}`);
+  for (const { queue, batch } of takes) {
+    const handler = batch ? 'handleBatch' : 'handle';
+    if (!worker[handler]) throw new TypeError(`${worker.name} takes ${queue} and has no ${handler}`);
+  }
+}
+
+const whenAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

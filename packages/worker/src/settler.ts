@@ -1,0 +1,189 @@
+import type { Outgoing } from '@blockhub/broker';
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
+import { deadLetter, type Message } from '@blockhub/message';
+import { hideUserinfo } from '@blockhub/settings';
+import { type BackOff, backOff, type Random } from './chance.ts';
+import { ack, type Held, release, retryLater } from './held.ts';
+import type { TakeMeters } from './meters.ts';
+import type { Outcome } from './outcome.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** For what others will repair soon. */
+const transientWait: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
+/** For what somebody may have to repair: 20 tries take about an hour. */
+const unknownWait: BackOff = { firstMs: 250, mostMs: 5 * MINUTE };
+const MAX_EXCUSED = 10_000;
+const MAX_CAUSE = 500;
+
+export interface SettlerParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly draining: AbortSignal;
+  readonly maxAttempts: number;
+  readonly meters: TakeMeters;
+  publish(messages: readonly Outgoing[]): Promise<void>;
+  /** Transport fails; gives how long the take pauses. */
+  pause(error: BlockhubError): number;
+  /** Something failed that an operator may want to know. */
+  warn(facts: object, text: string): void;
+}
+
+/** Makes outcomes true at the broker, by the table in `outcome.ts`. */
+export class Settler {
+  readonly #parts: SettlerParts;
+  /** Failures of a message that were not its own, by id: they do not count against it. Forgotten at the end of the process, which only makes it stricter. */
+  readonly #excused = new Map<string, number>();
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+  }
+
+  /** Nothing is settled when it throws. One outcome is for all; a list has one for each. */
+  async settle(run: readonly Held[], outcome: Outcome | readonly Outcome[]): Promise<void> {
+    const each = isList(outcome);
+    if (each && outcome.length !== run.length) throw new Error(`${outcome.length} outcomes for ${run.length} messages`);
+    await this.#parts.publish(each ? this.#publishesOfEach(run, outcome) : this.#publishesOfAll(run, outcome));
+    if (!each && outcome.kind === 'done') return this.#ackAll(run);
+    let acked = 0;
+    for (const [at, held] of run.entries()) {
+      const own = each ? (outcome[at] as Outcome) : outcome;
+      if (own.kind === 'retry') this.#retry(held, own.afterMs);
+      else this.#ack(held);
+      if (own.kind === 'done') acked++;
+      if (own.kind === 'reject') this.#parts.meters.rejected(own.code);
+    }
+    this.#parts.meters.done(acked);
+  }
+
+  /** What a handler threw, or publishing did. A run of several is only given with a transient error: else its handler is asked for each. */
+  async fail(run: readonly Held[], error: unknown): Promise<void> {
+    if (isTransient(error)) return this.#failTransient(run, error as BlockhubError);
+    for (const held of run) {
+      const text = causeOf(error);
+      if (error instanceof BlockhubError) {
+        const { path } = error.details;
+        await this.#bury(held, error.code, text, typeof path === 'string' ? path : undefined);
+      } else await this.#failUnknown(held, `${errorCode(error)}: ${text}`);
+    }
+  }
+
+  /** The way without a publish, which most messages of some workers go. */
+  ackOne(held: Held): void {
+    this.#ack(held);
+    this.#parts.meters.done(1);
+  }
+
+  #ackAll(run: readonly Held[]): void {
+    for (const held of run) this.#ack(held);
+    this.#parts.meters.done(run.length);
+  }
+
+  #ack(held: Held): void {
+    ack(held);
+    if (this.#excused.size > 0) this.#excused.delete(held.message.id);
+  }
+
+  #publishesOfAll(run: readonly Held[], outcome: Outcome): readonly Outgoing[] {
+    if (outcome.kind === 'done') return outcome.messages;
+    return outcome.kind === 'reject' ? run.map((held) => this.#letter(held.message, outcome)) : [];
+  }
+
+  #publishesOfEach(run: readonly Held[], outcomes: readonly Outcome[]): readonly Outgoing[] {
+    const messages: Outgoing[] = [];
+    outcomes.forEach((outcome, at) => {
+      if (outcome.kind === 'done') messages.push(...outcome.messages);
+      else if (outcome.kind === 'reject') messages.push(this.#letter((run[at] as Held).message, outcome));
+    });
+    return messages;
+  }
+
+  #letter(message: Message, { code, reason, path }: Extract<Outcome, { kind: 'reject' }>): Outgoing {
+    this.#parts.warn({ code, path, id: message.id, queue: message.queue, reason: clean(reason) }, 'message rejected');
+    return deadLetter(message, { code, message: clean(reason), now: this.#parts.clock.now(), ...(path === undefined ? {} : { path }) });
+  }
+
+  #retry(held: Held, afterMs: number): void {
+    // Whoever waited while the worker drained gives up and has not failed.
+    if (afterMs <= 0 && this.#parts.draining.aborted) {
+      release(held);
+      return;
+    }
+    retryLater(held, afterMs);
+    this.#parts.meters.retried(1);
+  }
+
+  #failTransient(run: readonly Held[], error: BlockhubError): void {
+    if (this.#parts.draining.aborted) {
+      run.forEach(release);
+      return;
+    }
+    const { random, meters, pause } = this.#parts;
+    const pauseMs = isTransport(error) ? pause(error) : 0;
+    for (const held of run) {
+      this.#excuse(held.message.id);
+      retryLater(held, Math.max(pauseMs, backOff(held.message.attempts + 1, transientWait, random)));
+    }
+    meters.retried(run.length);
+  }
+
+  #excuse(id: string): void {
+    const count = (this.#excused.get(id) ?? 0) + 1;
+    this.#excused.delete(id);
+    this.#excused.set(id, count);
+    if (this.#excused.size <= MAX_EXCUSED) return;
+    for (const oldest of this.#excused.keys()) {
+      this.#excused.delete(oldest);
+      return;
+    }
+  }
+
+  async #failUnknown(held: Held, cause: string): Promise<void> {
+    const { maxAttempts, random, meters, warn } = this.#parts;
+    const { id, queue, attempts } = held.message;
+    const failures = attempts + 1 - (this.#excused.get(id) ?? 0);
+    if (failures >= maxAttempts) return this.#bury(held, 'ATTEMPTS_EXHAUSTED', cause);
+    warn({ id, queue, attempts: failures, cause }, 'handler failed, trying again');
+    retryLater(held, backOff(Math.max(1, failures), unknownWait, random));
+    meters.retried(1);
+  }
+
+  async #bury(held: Held, code: BlockhubError['code'], reason: string, path?: string): Promise<void> {
+    const reject = { kind: 'reject', code, reason } as const;
+    try {
+      await this.settle([held], path === undefined ? reject : { ...reject, path });
+    } catch (error) {
+      // Without its dead letter the message must stay, whatever is wrong with the dead letters.
+      if (this.#parts.draining.aborted) return release(held);
+      this.#parts.warn({ id: held.message.id, code: errorCode(error) }, 'dead letter cannot be published, trying again');
+      this.#excuse(held.message.id);
+      retryLater(held, backOff(held.message.attempts + 1, unknownWait, this.#parts.random));
+      this.#parts.meters.retried(1);
+    }
+  }
+}
+
+const isList = (outcome: Outcome | readonly Outcome[]): outcome is readonly Outcome[] => Array.isArray(outcome);
+
+const transportCodes: ReadonlySet<string> = new Set([
+  'BROKER_UNAVAILABLE',
+  'BROKER_CLOSED',
+  'STORE_UNAVAILABLE',
+  'STORE_DENIED',
+  'STORE_FULL',
+]);
+
+/** The next message would fail alike, so it is better not to try. */
+const isTransport = (error: BlockhubError): boolean => transportCodes.has(error.code);
+
+/** First line of what an error says: no stack, no user or password of a URL, no value that a name calls secret. */
+function clean(text: string): string {
+  const [line = ''] = text.split('\n', 1);
+  return hideUserinfo(line.slice(0, MAX_CAUSE)).replace(secretValue, '$1…');
+}
+
+const secretValue =
+  /((?:token|secret|passw(?:or)?d|authorization|cookie|api-?key)["']?\s*[:=]\s*["']?)(?:(?:bearer|basic)\s+)?[^\s"',;&]+/gi;
+
+const causeOf = (error: unknown): string => clean(error instanceof Error ? error.message : String(error));

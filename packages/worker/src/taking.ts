@@ -1,0 +1,210 @@
+import type { Broker, Consumer, Delivery, Outgoing } from '@blockhub/broker';
+import type { Cancel, Clock } from '@blockhub/clock';
+import { errorCode, isTransient } from '@blockhub/errors';
+import type { Message } from '@blockhub/message';
+import type { Health, Logger } from '@blockhub/telemetry';
+import { Batches } from './batches.ts';
+import type { Random } from './chance.ts';
+import { type Held, hold } from './held.ts';
+import { Limiter } from './limiter.ts';
+import type { TakeMeters } from './meters.ts';
+import { done, type Outcome } from './outcome.ts';
+import { Pause } from './pause.ts';
+import { type Run, Runs } from './runs.ts';
+import { Settler } from './settler.ts';
+import type { BatchHandled, Handled, Take } from './types.ts';
+
+const DEFAULT_PREFETCH = 100;
+const WARN_EVERY_MS = 1000;
+
+export interface TakingParts {
+  readonly take: Take;
+  /** The worker's handlers, bound to its context. */
+  readonly handle: (message: Message) => Handled;
+  readonly handleBatch: (messages: readonly Message[]) => BatchHandled;
+  readonly publish: (messages: readonly Outgoing[]) => Promise<void>;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly health: Health;
+  readonly meters: TakeMeters;
+  readonly draining: AbortSignal;
+  readonly maxAttempts: number;
+  /** Name of its health check. */
+  readonly check: string;
+}
+
+/** A take at work: deliveries go one by one or by the batch policy to the handlers, and what these give is made true. */
+export class Taking {
+  readonly #parts: TakingParts;
+  readonly #prefetch: number;
+  readonly #batches: Batches | undefined;
+  readonly #runs: Runs;
+  readonly #settler: Settler;
+  readonly #pause: Pause;
+  #consumer: Consumer | undefined;
+  #held = 0;
+  #stopped = false;
+  #timer: Cancel | undefined;
+
+  constructor(parts: TakingParts) {
+    const { take, clock, random, log, health, check, publish, draining, maxAttempts, meters } = parts;
+    const limiter = new Limiter(clock, WARN_EVERY_MS);
+    this.#parts = parts;
+    this.#prefetch = prefetchOf(take);
+    this.#pause = new Pause({ clock, random, log, health, check, resume: () => this.#runs.resume() });
+    this.#settler = new Settler({
+      clock,
+      random,
+      draining,
+      maxAttempts,
+      meters,
+      publish,
+      pause: (error) => this.#pause.begin(error),
+      warn: (facts, text) => limiter.run((suppressed) => log.warn({ ...facts, suppressed }, text)),
+    });
+    this.#runs = new Runs({
+      clock,
+      most: this.#prefetch,
+      paused: () => this.#pause.on,
+      work: take.batch ? (run) => this.#workBatch(run, run.held) : (run) => this.#workOne(run),
+      freed: (deliveries) => this.#free(deliveries),
+      tooLong: ({ held }) => log.error({ queue: take.queue, id: held[0]?.message.id }, 'handler took too long, message put back'),
+    });
+    if (take.batch) {
+      const handle = (held: Held[]): void => this.#runs.start(held);
+      this.#batches = new Batches(take.batch, this.#prefetch, { handle, putBack: (held) => this.#runs.putBack(held) });
+    }
+  }
+
+  async start(): Promise<void> {
+    const { broker, take } = this.#parts;
+    this.#consumer = await broker.consume(take.queue, { prefetch: this.#prefetch }, (delivery) => this.#take(delivery));
+  }
+
+  /** Takes nothing more, lets batches go, puts back what has not started; resolves when nothing is held. Never rejects. */
+  async drain(): Promise<void> {
+    this.#stopped = true;
+    const { log, take } = this.#parts;
+    const cancelled = this.#consumer?.cancel().catch((error: unknown) => {
+      log.warn({ queue: take.queue, code: errorCode(error) }, 'consumer cannot be cancelled');
+    });
+    this.#timer?.();
+    this.#pause.end();
+    this.#runs.unpark();
+    this.#batches?.flush();
+    await this.#runs.idle();
+    await cancelled;
+  }
+
+  /** Puts back all that is still held; gives how many deliveries that were. */
+  abandon(): number {
+    const left = this.#held;
+    this.#runs.abandon();
+    return left;
+  }
+
+  #take(delivery: Delivery): void {
+    if (this.#stopped) {
+      delivery.release();
+      return;
+    }
+    this.#held++;
+    this.#parts.meters.taken();
+    this.#parts.meters.held(1);
+    const held = hold(delivery);
+    if (this.#batches) this.#addToBatch(this.#batches, held);
+    else this.#runs.start([held]);
+  }
+
+  #addToBatch(batches: Batches, held: Held): void {
+    try {
+      batches.add(held, this.#parts.clock.now());
+    } catch (error) {
+      void this.#settler.fail([held], error).then(() => this.#free(1));
+      return;
+    }
+    batches.relieve(this.#held);
+    if (!this.#timer) this.#setTimer();
+  }
+
+  #free(deliveries: number): void {
+    this.#held -= deliveries;
+    this.#parts.meters.held(-deliveries);
+  }
+
+  /** One timer for the oldest batch; it only looks, so it need not follow every batch that goes. */
+  #setTimer(): void {
+    const { clock } = this.#parts;
+    const at = this.#batches?.dueAt;
+    if (at === undefined) return;
+    this.#timer = clock.after(Math.max(0, at - clock.now()), () => {
+      this.#timer = undefined;
+      this.#batches?.expire(clock.now());
+      this.#setTimer();
+    });
+  }
+
+  /** Without a promise where the handler needs none. */
+  #workOne(run: Run): Promise<void> | undefined {
+    const [held] = run.held as [Held];
+    try {
+      const given = this.#parts.handle(held.message);
+      if (given instanceof Promise)
+        return given.then((outcome) => this.#settleOne(run, held, outcome ?? done())).catch((error) => this.#fail(run, run.held, error));
+      return this.#settleOne(run, held, given ?? done())?.catch((error) => this.#fail(run, run.held, error));
+    } catch (error) {
+      return this.#fail(run, run.held, error);
+    }
+  }
+
+  #settleOne(run: Run, held: Held, outcome: Outcome): Promise<void> | undefined {
+    if (run.over) return;
+    if (outcome.kind !== 'done' || outcome.messages.length > 0) {
+      return this.#settler.settle(run.held, withTrace(held.message, outcome)).then(() => this.#succeeded(run));
+    }
+    this.#settler.ackOne(held);
+    this.#succeeded(run);
+    return;
+  }
+
+  async #workBatch(run: Run, part: readonly Held[]): Promise<void> {
+    try {
+      const outcome = await this.#parts.handleBatch(part.map((held) => held.message));
+      if (run.over) return;
+      await this.#settler.settle(part, outcome ?? done());
+      if (part === run.held) this.#succeeded(run);
+    } catch (error) {
+      if (part.length === 1 || isTransient(error)) return this.#fail(run, part, error);
+      // Which message is to blame? Its neighbours must not share its dead letter.
+      await this.#workBatch(run, part.slice(0, part.length >> 1));
+      await this.#workBatch(run, part.slice(part.length >> 1));
+    }
+  }
+
+  async #fail(run: Run, part: readonly Held[], error: unknown): Promise<void> {
+    if (!run.over) await this.#settler.fail(part, error);
+  }
+
+  #succeeded(run: Run): void {
+    this.#pause.succeeded();
+    this.#parts.meters.handled(this.#parts.clock.now() - run.startedAt);
+  }
+}
+
+function prefetchOf({ queue, prefetch, batch }: Take): number {
+  const most = prefetch ?? (batch ? 2 * batch.max : DEFAULT_PREFETCH);
+  if (!(Number.isInteger(most) && most > 0)) throw new RangeError(`prefetch of ${queue} must be an integer from 1`);
+  if (batch && !(batch.max > 0 && batch.ttlMs >= 0 && (batch.min ?? 1) <= batch.max))
+    throw new RangeError(`batch policy of ${queue} must have 1 ≤ min ≤ max and ttlMs ≥ 0`);
+  return most;
+}
+
+/** What is published for a message belongs to its trace, unless the handler knows better. */
+function withTrace(message: Message, outcome: Outcome): Outcome {
+  const { traceparent } = message.meta;
+  if (traceparent === undefined || outcome.kind !== 'done') return outcome;
+  const traced = (one: Outgoing): Outgoing => (one.meta.traceparent === undefined ? { ...one, meta: { ...one.meta, traceparent } } : one);
+  return { kind: 'done', messages: outcome.messages.map(traced) };
+}
