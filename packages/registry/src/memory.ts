@@ -1,0 +1,53 @@
+import { checkHeight, checkRecord } from './check.ts';
+import type { ChainRecord, Registry } from './registry.ts';
+
+/** A registry in memory; share the object to share the registry. `close` does nothing: others may use it on. */
+export class MemoryRegistry implements Registry {
+  readonly #chains = new Map<string, ChainRecord>();
+  /** Name → id. */
+  readonly #names = new Map<string, string>();
+  readonly #hints = new Map<string, number>();
+
+  findChain(nameOrId: string): Promise<ChainRecord | undefined> {
+    return Promise.resolve(this.#chains.get(this.#names.get(nameOrId) ?? nameOrId));
+  }
+
+  async putChain(record: ChainRecord): Promise<void> {
+    const kept = checkRecord(record);
+    this.#forgetName(this.#chains.get(kept.id));
+    if (kept.name !== undefined) {
+      const { name: _, ...former } = this.#chains.get(this.#names.get(kept.name) ?? '') ?? {};
+      if ('id' in former) this.#chains.set(former.id, former);
+      this.#names.set(kept.name, kept.id);
+    }
+    this.#chains.set(kept.id, kept);
+  }
+
+  #forgetName(record: ChainRecord | undefined): void {
+    if (record?.name !== undefined) this.#names.delete(record.name);
+  }
+
+  async *chains(): AsyncIterable<ChainRecord> {
+    for (const id of [...this.#chains.keys()].sort()) {
+      const record = this.#chains.get(id);
+      if (record) yield record;
+    }
+  }
+
+  findHint(chain: string): Promise<number | undefined> {
+    return Promise.resolve(this.#hints.get(chain));
+  }
+
+  async putHint(chain: string, height: number): Promise<void> {
+    checkHeight(height);
+    this.#hints.set(chain, Math.max(height, this.#hints.get(chain) ?? 0));
+  }
+
+  async wipe(): Promise<void> {
+    this.#chains.clear();
+    this.#names.clear();
+    this.#hints.clear();
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,30 @@
+/** What is known of a chain without reading it. */
+export interface ChainRecord {
+  readonly id: string;
+  readonly name?: string;
+  readonly crypt: 'sha256' | 'md5';
+  readonly settings: { readonly requests?: boolean };
+  /** Of the root, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+/**
+ * Chains by id and name, and hints where their tails are. All of it can be wiped and is rebuilt from the store: nothing may rely on it being
+ * complete. Several processes may use one registry.
+ */
+export interface Registry {
+  /** May answer from memory. A chain that another process put is found; one that another process wiped may still be. */
+  findChain(nameOrId: string): Promise<ChainRecord | undefined>;
+  /** Durable when it resolves. A name belongs to the record put last with it, because the caller read that record from the store. @throws CHAIN_INVALID */
+  putChain(record: ChainRecord): Promise<void>;
+  /** Ordered by id. Chains put meanwhile may be missing. */
+  chains(): AsyncIterable<ChainRecord>;
+  /** A height that the chain had; its tail is there or higher. */
+  findHint(chain: string): Promise<number | undefined>;
+  /** Only grows: a lower height is dropped. Seen at once here, written later, and lost by a crash: it is a hint. */
+  putHint(chain: string, height: number): Promise<void>;
+  /** Forgets everything. */
+  wipe(): Promise<void>;
+  /** Writes what is pending. Repeating it does nothing; other calls fail afterwards, but for a memory registry, which is shared. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,273 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
+import { BlockhubError } from '@blockhub/errors';
+import { checkHeight, checkRecord } from './check.ts';
+import type { ChainRecord, Registry } from './registry.ts';
+
+const openTimeoutMs = 5000;
+/** How long a change waits for another connection's transaction. It waits between tries, never inside SQLite: the other one may be of this very thread. */
+const busyTimeoutMs = 5000;
+const busyPauseMs = 10;
+/** Hints of this time go to disk together. */
+const hintDelayMs = 250;
+const maxPending = 10_000;
+const maxCached = 10_000;
+const pageOfChains = 500;
+
+/** Names of tables tell whose they are, because the file may be shared. Everything here is rebuildable, so NORMAL is safe enough. */
+const schema = `
+  CREATE TABLE IF NOT EXISTS registry_chains (id TEXT PRIMARY KEY, name TEXT UNIQUE, crypt TEXT NOT NULL, settings TEXT NOT NULL, time INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS registry_hints (chain TEXT PRIMARY KEY, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** SQLite's primary result codes, https://sqlite.org/rescode.html */
+const result = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
+
+const primaryCode = (error: unknown): number => (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
+
+/** Gives SQLite's error the meaning that the caller can act on. */
+function explain(error: unknown, path: string): unknown {
+  if (error instanceof BlockhubError) return error;
+  const details = { path };
+  switch (primaryCode(error)) {
+    case result.corrupt:
+    case result.notADatabase:
+      return corrupt(path, error);
+    case result.readOnly:
+    case result.cannotOpen:
+      return new BlockhubError(
+        'DATA_FOLDER_UNUSABLE',
+        `the registry ${path} cannot be written; correct the permissions of the file and its folder`,
+        { cause: error, details },
+      );
+    case result.full:
+      return new BlockhubError('STORE_FULL', `no room is left for the registry ${path}`, { cause: error, details });
+    case result.busy:
+    case result.locked:
+    case result.ioError:
+      return new BlockhubError('STORE_UNAVAILABLE', `the registry ${path} did not answer: ${(error as Error).message}`, {
+        cause: error,
+        details,
+      });
+    default:
+      return error;
+  }
+}
+
+const corrupt = (path: string, cause: unknown): BlockhubError =>
+  new BlockhubError(
+    'REGISTRY_CORRUPT',
+    `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
+    { cause, details: { path } },
+  );
+
+interface Statements {
+  readonly chain: StatementSync;
+  readonly page: StatementSync;
+  readonly freeName: StatementSync;
+  readonly putChain: StatementSync;
+  readonly hint: StatementSync;
+  readonly putHint: StatementSync;
+}
+
+function prepare(database: DatabaseSync): Statements {
+  return {
+    chain: database.prepare('SELECT * FROM registry_chains WHERE id = ?1 UNION ALL SELECT * FROM registry_chains WHERE name = ?1 LIMIT 1'),
+    page: database.prepare(`SELECT * FROM registry_chains WHERE id > ? ORDER BY id LIMIT ${pageOfChains}`),
+    freeName: database.prepare('UPDATE registry_chains SET name = NULL WHERE name = ? AND id <> ?'),
+    putChain: database.prepare('INSERT OR REPLACE INTO registry_chains (id, name, crypt, settings, time) VALUES (?, ?, ?, ?, ?)'),
+    hint: database.prepare('SELECT height FROM registry_hints WHERE chain = ?'),
+    putHint: database.prepare(
+      'INSERT INTO registry_hints (chain, height) VALUES (?1, ?2) ON CONFLICT (chain) DO UPDATE SET height = ?2 WHERE height < ?2',
+    ),
+  };
+}
+
+/** A registry in an SQLite file, its own or one shared with other tables and processes. */
+export class SqliteRegistry implements Registry {
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  /** Records by id and by name; a miss is never kept, because another process may create the chain. */
+  readonly #cache = new Map<string, ChainRecord>();
+  /** Hints that are not on disk yet. */
+  #pending = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(path: string, database: DatabaseSync, statements: Statements) {
+    this.#path = path;
+    this.#database = database;
+    this.#statements = statements;
+  }
+
+  /** @throws REGISTRY_URL_INVALID where the folder is missing, REGISTRY_CORRUPT, DATA_FOLDER_UNUSABLE */
+  static open(path: string): SqliteRegistry {
+    const folder = dirname(path);
+    if (!existsSync(folder)) {
+      throw new BlockhubError('REGISTRY_URL_INVALID', `the folder ${folder} of the registry does not exist; create it or correct the URL`, {
+        details: { path },
+      });
+    }
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { timeout: openTimeoutMs });
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+      database.exec(schema);
+      for (const table of ['registry_chains', 'registry_hints']) {
+        const found = database.prepare(`PRAGMA quick_check(${table})`).get() as { quick_check?: unknown } | undefined;
+        if (found?.quick_check !== 'ok') throw corrupt(path, found?.quick_check);
+      }
+      const statements = prepare(database);
+      database.exec('PRAGMA busy_timeout = 0');
+      return new SqliteRegistry(path, database, statements);
+    } catch (error) {
+      database?.close();
+      throw explain(error, path);
+    }
+  }
+
+  async findChain(nameOrId: string): Promise<ChainRecord | undefined> {
+    const known = this.#cache.get(nameOrId);
+    if (known) return known;
+    const row = this.#read(() => this.#statements.chain.get(nameOrId));
+    if (!row) return undefined;
+    const record = this.#record(row);
+    this.#remember(record);
+    return record;
+  }
+
+  async putChain(record: ChainRecord): Promise<void> {
+    const { id, name, crypt, settings, time } = checkRecord(record);
+    await this.#change(() => {
+      if (name !== undefined) this.#statements.freeName.run(name, id);
+      this.#statements.putChain.run(id, name ?? null, crypt, JSON.stringify(settings), time);
+    });
+    this.#cache.clear();
+  }
+
+  async *chains(): AsyncIterable<ChainRecord> {
+    for (let after = ''; ; ) {
+      const rows = this.#read(() => this.#statements.page.all(after));
+      for (const row of rows) {
+        const record = this.#record(row);
+        after = record.id;
+        yield record;
+      }
+      if (rows.length < pageOfChains) return;
+    }
+  }
+
+  async findHint(chain: string): Promise<number | undefined> {
+    const row = this.#read(() => this.#statements.hint.get(chain)) as { height: number } | undefined;
+    const pending = this.#pending.get(chain);
+    if (!row || pending === undefined) return row?.height ?? pending;
+    return Math.max(row.height, pending);
+  }
+
+  async putHint(chain: string, height: number): Promise<void> {
+    checkHeight(height);
+    this.#checkOpen();
+    const pending = this.#pending.get(chain);
+    // A disk that takes no writes must not make memory grow; a hint may be lost.
+    if (pending === undefined && this.#pending.size >= maxPending) return;
+    if (pending === undefined || pending < height) this.#pending.set(chain, height);
+    this.#timer ??= setTimeout(() => void this.#flush(), hintDelayMs).unref();
+  }
+
+  async wipe(): Promise<void> {
+    this.#pending.clear();
+    await this.#change(() => this.#database.exec('DELETE FROM registry_chains; DELETE FROM registry_hints;'));
+    this.#cache.clear();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#flushing;
+    await this.#flush();
+    this.#database.close();
+  }
+
+  /** Writes the pending hints in one transaction. A failure keeps nobody from working: they are tried again with the next hint. */
+  #flush(): Promise<void> {
+    this.#timer = undefined;
+    this.#flushing ??= this.#writeHints().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #writeHints(): Promise<void> {
+    if (this.#pending.size === 0) return;
+    const taken = this.#pending;
+    try {
+      await this.#change(() => {
+        for (const [chain, height] of taken) this.#statements.putHint.run(chain, height);
+        this.#pending = new Map();
+      }, true);
+    } catch {
+      this.#pending = taken;
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new BlockhubError('INTERNAL', `the registry ${this.#path} is closed`);
+  }
+
+  #read<T>(read: () => T): T {
+    this.#checkOpen();
+    try {
+      return read();
+    } catch (error) {
+      throw explain(error, this.#path);
+    }
+  }
+
+  /** Runs synchronous changes in one transaction, waiting for the turn of others without blocking the thread. */
+  async #change(change: () => void, closing = false): Promise<void> {
+    if (!closing) this.#checkOpen();
+    for (let waited = 0; ; waited += busyPauseMs) {
+      try {
+        this.#database.exec('BEGIN IMMEDIATE');
+        break;
+      } catch (error) {
+        if (primaryCode(error) !== result.busy || waited >= busyTimeoutMs) throw explain(error, this.#path);
+        await wait(busyPauseMs);
+      }
+    }
+    try {
+      change();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw explain(error, this.#path);
+    }
+  }
+
+  /** @throws REGISTRY_CORRUPT where the row is not what was written */
+  #record(row: Record<string, unknown>): ChainRecord {
+    try {
+      const { name, settings, ...rest } = row as unknown as {
+        id: string;
+        name: string | null;
+        crypt: 'sha256';
+        settings: string;
+        time: number;
+      };
+      return checkRecord({ ...rest, ...(name === null ? {} : { name }), settings: JSON.parse(settings) });
+    } catch (error) {
+      throw corrupt(this.#path, error);
+    }
+  }
+
+  #remember(record: ChainRecord): void {
+    if (this.#cache.size >= maxCached) this.#cache.clear();
+    this.#cache.set(record.id, record);
+    if (record.name !== undefined) this.#cache.set(record.name, record);
+  }
+}

@@ -1,0 +1,99 @@
+import { hideUserinfo, quoteOpen } from './hidden.ts';
+import { envName, findNearest, flagName } from './names.ts';
+import type { Setting, SettingsShape } from './setting.ts';
+import { quote } from './units.ts';
+
+export interface FlagsRead {
+  /** Raw values by name of the setting. A flag whose value is missing stands with undefined: its mistake is noted already. */
+  readonly given: Map<string, string | undefined>;
+  readonly positionals: string[];
+  readonly mistakes: string[];
+}
+
+interface Known {
+  readonly name: string;
+  readonly one: Setting<unknown>;
+  /** The value of `--no-x`. */
+  readonly value?: 'false';
+}
+
+function knownFlags(shape: SettingsShape): Map<string, Known> {
+  const known = new Map<string, Known>();
+  for (const [name, one] of Object.entries(shape)) {
+    known.set(flagName(name), { name, one });
+    if (one.kind === 'flag') known.set(flagName(name).replace('--', '--no-'), { name, one, value: 'false' });
+  }
+  return known;
+}
+
+/** A word that cannot be a value: a flag. A single dash and negative numbers are values. */
+const isFlag = (word: string): boolean => /^-(-|[a-zA-Z])/.test(word);
+
+/** Splits words into flags with raw values and the rest, noting every mistake. Values of unknown and of secret flags are never shown. */
+export function readFlags(shape: SettingsShape, argv: readonly string[], maxPositionals: number): FlagsRead {
+  const known = knownFlags(shape);
+  const read: FlagsRead = { given: new Map(), positionals: [], mistakes: [] };
+  let secretSeen = false;
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? '';
+    if (word === '--') {
+      for (const rest of argv.slice(at + 1)) positional(read, rest, maxPositionals, secretSeen);
+      break;
+    }
+    if (!isFlag(word)) {
+      positional(read, word, maxPositionals, secretSeen);
+      continue;
+    }
+    const equals = word.indexOf('=');
+    const flag = equals < 0 ? word : word.slice(0, equals);
+    const inline = equals < 0 ? undefined : word.slice(equals + 1);
+    const next = argv[at + 1];
+    const follows = inline === undefined && next !== undefined && !isFlag(next);
+    const found = known.get(flag);
+    if (!found) {
+      // What follows is probably its value, and may be a secret: where words are no mistake, it may also be a word that nobody misses now.
+      if (follows) at++;
+      secretSeen = true;
+      read.mistakes.push(unknown(flag, [...known.keys()]));
+      continue;
+    }
+    secretSeen ||= found.one.secret;
+    if (found.one.kind === 'flag') take(read, found, found.value ?? inline ?? 'true', found.value !== undefined && inline !== undefined);
+    else {
+      if (follows) at++;
+      take(read, found, inline ?? (follows ? next : undefined), false);
+    }
+  }
+  return read;
+}
+
+function positional({ positionals, mistakes }: FlagsRead, word: string, max: number, secretSeen: boolean): void {
+  positionals.push(word);
+  if (positionals.length <= max) return;
+  const shown = secretSeen ? `word ${positionals.length} that is no flag` : quoteOpen(word);
+  mistakes.push(`${shown} is not expected: settings are written --name value or --name=value; quote values with spaces`);
+}
+
+function unknown(flag: string, known: readonly string[]): string {
+  const nearest = findNearest(flag, known);
+  const shown = quote(hideUserinfo(flag));
+  return `${shown} is no setting: ${nearest ? `did you mean ${nearest} (${envName(nearest.slice(2).replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()))})?` : 'see --help'}`;
+}
+
+function take({ given, mistakes }: FlagsRead, { name, one }: Known, raw: string | undefined, valueOnNo: boolean): void {
+  const flag = flagName(name);
+  const label = `${name} (${flag}, ${envName(name)})`;
+  if (valueOnNo) mistakes.push(`${label}: --no-… takes no value: write ${flag}=false`);
+  else if (raw === undefined) mistakes.push(`${label}: the value is missing: write ${flag} ${one.placeholder}`);
+  else if (raw === '' && one.kind !== 'list')
+    mistakes.push(`${label}: the value is empty: write ${flag} ${one.placeholder}, or leave the flag out`);
+  else if (given.get(name) !== undefined && one.kind === 'list') {
+    given.set(name, `${given.get(name)},${raw}`);
+    return;
+  } else if (given.has(name)) mistakes.push(`${label}: is given more than once: keep one`);
+  else {
+    given.set(name, raw);
+    return;
+  }
+  if (!given.has(name)) given.set(name, undefined);
+}

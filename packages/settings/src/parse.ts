@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { BlockhubError, errorCode } from '@blockhub/errors';
+import { readFlags } from './flags.ts';
+import { hidden, hideUserinfo, quoteOpen } from './hidden.ts';
+import { checkShape, envName, flagName } from './names.ts';
+import { Mistake, type Setting, type SettingsShape, type Values } from './setting.ts';
+
+/** Where settings come from. A flag wins over the environment; an empty variable counts as not set. */
+export interface Source {
+  /** Without the program, as in `process.argv.slice(2)`. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Arguments<S extends SettingsShape> {
+  readonly values: Values<S>;
+  /** What is no flag and no value of one, in order; all that follows `--`. */
+  readonly positionals: readonly string[];
+}
+
+/** True where `--help` or `-h` stands before any `--`. */
+export function wantsHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--help' || word === '-h');
+}
+
+/** The values of all settings; words that are no flags are mistakes. @throws SETTINGS_INVALID with all mistakes in `details.mistakes`; never shows a secret */
+export function parseSettings<const S extends SettingsShape>(shape: S, source: Source): Values<S> {
+  return parse(shape, source, 0).values;
+}
+
+/** Like `parseSettings`, for commands that take words too; more than `maxPositionals` of them are mistakes. @throws SETTINGS_INVALID */
+export function parseArguments<const S extends SettingsShape>(
+  shape: S,
+  source: Source,
+  maxPositionals = Number.POSITIVE_INFINITY,
+): Arguments<S> {
+  return parse(shape, source, maxPositionals);
+}
+
+/** All defaults, with `given` over them: for tests and embedding. @throws SETTINGS_INVALID where a required setting is missing */
+export function defaults<const S extends SettingsShape>(shape: S, given: Partial<Values<S>> = {}): Values<S> {
+  checkShape(shape);
+  const values: Record<string, unknown> = {};
+  const mistakes: string[] = [];
+  for (const [name, one] of Object.entries(shape)) {
+    values[name] = given[name] ?? one.default;
+    if (one.required && values[name] === undefined) mistakes.push(missing(name, one));
+  }
+  if (mistakes.length > 0) throw refuse(mistakes);
+  return seal(shape, values);
+}
+
+function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPositionals: number): Arguments<S> {
+  checkShape(shape);
+  const { given, positionals, mistakes } = readFlags(shape, argv, maxPositionals);
+  const values: Record<string, unknown> = {};
+  for (const [name, one] of Object.entries(shape)) {
+    try {
+      const raw = given.has(name) ? given.get(name) : fromEnvironment(name, one, env);
+      if (raw === undefined && one.required && !given.has(name)) mistakes.push(missing(name, one));
+      values[name] = raw === undefined ? one.default : one.parse(raw);
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error;
+      mistakes.push(wrong(name, one, error.message, env));
+    }
+  }
+  if (mistakes.length > 0) throw refuse(mistakes);
+  return { values: seal(shape, values), positionals };
+}
+
+/** A secret may lie in a file, as mounted by orchestrators; its last line break does not belong to it. @throws Mistake */
+function fromEnvironment(name: string, { secret }: Setting<unknown>, env: Source['env']): string | undefined {
+  const variable = envName(name);
+  const raw = env[variable] || undefined;
+  const file = secret ? env[`${variable}_FILE`] || undefined : undefined;
+  if (file === undefined) return raw;
+  if (raw !== undefined) throw new Mistake(`${variable} and ${variable}_FILE are both set: unset one`);
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new Mistake(
+      `the file ${quoteOpen(file)} that ${variable}_FILE names cannot be read (${errorCode(error)}): correct the path or its rights`,
+    );
+  }
+}
+
+const names = (name: string, { secret }: Setting<unknown>): string =>
+  `${name} (${flagName(name)}, ${envName(name)}${secret ? `, ${envName(name)}_FILE` : ''})`;
+
+function missing(name: string, one: Setting<unknown>): string {
+  const example = one.example === undefined || one.secret ? '' : `, like ${flagName(name)} ${one.example}`;
+  return `${names(name, one)}: is required: set it${example}`;
+}
+
+function wrong(name: string, one: Setting<unknown>, reason: string, env: Source['env']): string {
+  // Kubernetes gives each pod `{SERVICE}_PORT=tcp://…`; with a Service called blockhub that is the name of a setting.
+  const linked =
+    /^tcp:\/\//.test(env[envName(name)] ?? '') && one.kind === 'integer'
+      ? ' (Kubernetes set it for a Service: set enableServiceLinks: false)'
+      : '';
+  // The reason of a secret may quote it; only those about its file are ours.
+  const shown =
+    one.secret && !reason.includes(`${envName(name)}_FILE`) ? `the value, not shown, does not fit: write ${secretForm(one)}` : reason;
+  return `${names(name, one)}: ${shown}${linked}`;
+}
+
+const secretForm = (one: Setting<unknown>): string => {
+  const { pattern } = one.schema;
+  return one.kind === 'text' && typeof pattern === 'string' ? `text of the form ${pattern}` : `a ${one.kind}`;
+};
+
+function refuse(mistakes: readonly string[]): BlockhubError {
+  const title = mistakes.length === 1 ? '1 mistake in the settings' : `${mistakes.length} mistakes in the settings`;
+  return new BlockhubError('SETTINGS_INVALID', `${title}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`, {
+    details: { mistakes },
+  });
+}
+
+/** The values as text for logs: secrets, and user and password of URLs, hidden. Unset ones are left out. */
+export function describe<S extends SettingsShape>(shape: S, values: Values<S>): Record<string, string> {
+  const shown: Record<string, string> = {};
+  for (const [name, one] of Object.entries(shape)) {
+    const value = (values as Record<string, unknown>)[name];
+    if (value !== undefined) shown[name] = one.secret ? hidden : hideUserinfo(one.format(value));
+  }
+  return shown;
+}
+
+/** Whoever logs or prints the whole object gets what `describe` gives. */
+function seal<S extends SettingsShape>(shape: S, values: Record<string, unknown>): Values<S> {
+  const shown = (): Record<string, string> => describe(shape, values as Values<S>);
+  Object.defineProperty(values, 'toJSON', { value: shown });
+  Object.defineProperty(values, inspect.custom, { value: shown });
+  return Object.freeze(values) as Values<S>;
+}

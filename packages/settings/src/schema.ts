@@ -1,0 +1,43 @@
+import { hideUserinfo } from './hidden.ts';
+import { checkShape } from './names.ts';
+import type { Setting, SettingsShape } from './setting.ts';
+
+/** Which key of which Kubernetes Secret: secrets never stand in chart values. */
+const secretSchema = {
+  type: 'object',
+  properties: { secret: { type: 'string', minLength: 1 }, key: { type: 'string', minLength: 1 } },
+  required: ['secret', 'key'],
+  additionalProperties: false,
+};
+
+function property({ text, schema, default: preset, secret, kind, format, example }: Setting<unknown>): Record<string, unknown> {
+  if (secret) return { description: text, ...secretSchema };
+  // Amounts stand as people write them.
+  const shown =
+    preset === undefined
+      ? undefined
+      : kind === 'size' || kind === 'duration'
+        ? format(preset)
+        : typeof preset === 'string'
+          ? hideUserinfo(preset)
+          : preset;
+  return {
+    description: text,
+    ...schema,
+    ...(shown === undefined ? {} : { default: shown }),
+    ...(example === undefined ? {} : { examples: [hideUserinfo(example)] }),
+  };
+}
+
+/** JSON schema (draft-07) of the chart values for these settings; a secret is given as `{ secret, key }`. */
+export function jsonSchema(shape: SettingsShape): Record<string, unknown> {
+  checkShape(shape);
+  const entries = Object.entries(shape);
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    type: 'object',
+    properties: Object.fromEntries(entries.map(([name, one]) => [name, property(one)])),
+    required: entries.filter(([, one]) => one.required).map(([name]) => name),
+    additionalProperties: false,
+  };
+}

@@ -1,0 +1,4 @@
+export { createHealth, type Health, type HealthReport } from './health.ts';
+export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel, type LogMethod, silentLogger } from './logger.ts';
+export { type Counter, createMetrics, type Family, type Gauge, type Histogram, type Metrics, type MetricsOptions } from './metrics.ts';
+export { listenError, type ProbeOptions, type RunningProbes, startProbes } from './probes.ts';

@@ -1,0 +1,130 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { BlockhubError } from '@blockhub/errors';
+import type { Health } from './health.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface ProbeOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Answered at `/version`, e.g. `{ name, version }`. */
+  readonly version?: Readonly<Record<string, string>>;
+  /** Name of the setting that holds the port, for errors; `probePort` by default. */
+  readonly setting?: string;
+}
+
+export interface RunningProbes {
+  readonly port: number;
+  /** Ends open connections. Repeating it does nothing. */
+  close(): Promise<void>;
+}
+
+/** Turns the failure to listen into an error that names host, port and setting: ADDRESS_IN_USE, else SETTINGS_INVALID; unknown ones stay as they are. */
+export function listenError(error: unknown, { host, port, setting }: { host: string; port: number; setting: string }): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const flag = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const names = `--${flag} (BLOCKHUB_${flag.toUpperCase().replaceAll('-', '_')})`;
+  const details = { host, port, setting };
+  if (code === 'EADDRINUSE') {
+    return new BlockhubError(
+      'ADDRESS_IN_USE',
+      `another program listens on ${host}:${port}; stop it, or choose another port with ${names}`,
+      { cause: error, details },
+    );
+  }
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: `ports below 1024 need rights that this process lacks; choose a higher one with ${names}`,
+    EADDRNOTAVAIL: 'this machine has no such address; correct the host',
+    ENOTFOUND: 'the host is not known; correct it',
+    EAI_AGAIN: 'the host is not known; correct it',
+  };
+  const reason = typeof code === 'string' && Object.hasOwn(reasons, code) ? reasons[code] : undefined;
+  if (!reason) return error;
+  return new BlockhubError('SETTINGS_INVALID', `cannot listen on ${host}:${port}: ${reason}`, { cause: error, details });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const json = (status: number, value: unknown): Answer => ({ status, type: 'application/json', body: `${JSON.stringify(value)}\n` });
+
+async function answer(path: string, { health, metrics, version }: ProbeOptions): Promise<Answer> {
+  switch (path) {
+    // Alive is whoever answers: a broker or store that is away must not restart the process.
+    case '/livez':
+      return json(200, { alive: true });
+    case '/readyz':
+      return json(health.ready() ? 200 : 503, health.report());
+    case '/metrics':
+      return { status: 200, type: metrics.contentType, body: await metrics.text() };
+    case '/version':
+      return json(200, { ...version, node: process.versions.node });
+    default:
+      return json(404, { code: 'ROUTE_NOT_FOUND', message: 'there are /livez, /readyz, /metrics and /version' });
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, options: ProbeOptions): Promise<void> {
+  // Nobody has a reason to send a body here; a connection that does is not kept.
+  if (request.headers['content-length'] || request.headers['transfer-encoding']) response.setHeader('connection', 'close');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    send(request, response, json(405, { code: 'METHOD_NOT_ALLOWED', message: 'use GET or HEAD' }));
+    return;
+  }
+  try {
+    send(request, response, await answer((request.url ?? '/').split('?', 1)[0] ?? '/', options));
+  } catch (error) {
+    options.log.error({ err: error }, 'probe failed');
+    send(request, response, json(500, { code: 'INTERNAL', message: 'the answer could not be made; see the log' }));
+  }
+}
+
+function listen(server: Server, options: ProbeOptions): Promise<number> {
+  const { host, port, setting = 'probePort' } = options;
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, { host, port, setting })));
+    server.listen({ host, port }, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+/**
+ * Serves `/livez` (always 200), `/readyz` (200 or 503 with all checks), `/metrics` and `/version`. Slow clients are cut off after 5 seconds.
+ * @throws ADDRESS_IN_USE, SETTINGS_INVALID
+ */
+export async function startProbes(options: ProbeOptions): Promise<RunningProbes> {
+  const server = createServer(
+    { headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 8192 },
+    (request, response) => void handle(request, response, options),
+  );
+  server.maxConnections = 100;
+  server.setTimeout(10_000, (socket) => socket.destroy());
+  const port = await listen(server, options);
+  server.on('error', (error) => options.log.error({ err: error }, 'probe server failed'));
+  let closing: Promise<void> | undefined;
+  return {
+    port,
+    close() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}
