@@ -1,0 +1,44 @@
+/** What a listing tells of an object; `length` in bytes. */
+export interface StoredObject {
+  readonly key: string;
+  readonly length: number;
+}
+
+/** Bytes `offset` to `offset + length`, both in bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * What a raw error of a driver means:
+ *
+ * | class       | the effect    | the store                                                    |
+ * | ----------- | ------------- | ------------------------------------------------------------ |
+ * | `transient` | may be undone | tries again until `retryMs` passed, then STORE_UNAVAILABLE     |
+ * | `unknown`   | may be done   | the same; a create is read back first                          |
+ * | `denied`    | not done      | throws STORE_DENIED at once                                    |
+ * | `full`      | not done      | throws STORE_FULL at once                                      |
+ * | `permanent` | not done      | throws the error as it is                                      |
+ */
+export type FailureClass = 'transient' | 'unknown' | 'denied' | 'full' | 'permanent';
+
+/**
+ * The bytes of one place. Drivers throw raw errors, check no keys, try nothing again, and count nothing: `Store` does that once for all.
+ * A driver may be used by many callers at the same time. Answers come after the effect is durable.
+ */
+export interface StoreDriver {
+  /** All bytes or those of the range that exist (fewer, or none, past the end); undefined where no object lies. */
+  get(key: string, range?: ByteRange): Promise<Buffer | undefined>;
+  head(key: string): Promise<{ length: number } | undefined>;
+  /** True when this call made the object, false when one lay there: exactly one of any number of racing calls is told true. */
+  create(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Writes or replaces; a reader sees the old bytes or the new ones, never a mixture. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Removing what is not there is no error. */
+  remove(key: string): Promise<void>;
+  /** Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. */
+  list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+  classify(error: unknown): FailureClass;
+  close(): Promise<void>;
+}

@@ -1,0 +1,232 @@
+import { createHook } from 'node:async_hooks';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { systemClock } from '@blockhub/clock';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { storeConformance } from '../conformance.ts';
+import type { StoredObject } from '../driver.ts';
+import { afterFolder } from '../keys.ts';
+import { openStore } from '../open.ts';
+import { openFileDriver } from './file.ts';
+import { listFolder } from './file-list.ts';
+
+const clock = systemClock;
+const text = (value: string): Buffer => Buffer.from(value);
+const writer = join(import.meta.dirname, 'fixtures/writer.ts');
+
+const releases: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+});
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'blockhub-store-'));
+  releases.push(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A small file system of its own, or the reason why there is none. */
+function mount(folder: string): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root may mount';
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'blockhub-test', folder], { stdio: 'pipe' });
+  } catch (error) {
+    return `mount: ${error}`;
+  }
+  releases.push(() => execFileSync('umount', [folder]));
+  return undefined;
+}
+
+function start(...options: string[]): { child: ChildProcess; lines: string[]; ended: Promise<unknown> } {
+  const child = spawn(process.execPath, [writer, ...options], { stdio: ['pipe', 'pipe', 'inherit'] });
+  releases.push(() => child.kill('SIGKILL'));
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (line) => lines.push(line));
+  return { child, lines, ended: Promise.all([once(child, 'exit'), once(reader, 'close')]) };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await clock.sleep(2);
+}
+
+async function gather(objects: AsyncIterable<StoredObject>): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of objects) keys.push(key);
+  return keys;
+}
+
+storeConformance({ describe, expect, test }, 'file', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'blockhub-store-'));
+  return { driver: await openFileDriver(root, { clock }), release: () => rm(root, { recursive: true }) };
+});
+
+describe('objects are plain files', () => {
+  test('at the path of their key, with no trace of how they were written', async () => {
+    const root = join(await newFolder(), 'not/there/yet');
+    const store = await openStore(`file://${root}`);
+    await store.create('chains/ab/000000000001.block', text('block'));
+    await store.put('names/x.block', text('name'));
+    expect(await readFile(join(root, 'chains/ab/000000000001.block'), 'utf8')).toBe('block');
+    expect((await readdir(root)).sort()).toEqual(['.tmp', 'chains', 'names']);
+    expect(await readdir(join(root, '.tmp'))).toEqual([]);
+    expect((await stat(join(root, 'names/x.block'))).mode & 0o777).toBe(0o644);
+  });
+
+  test('what others put there is read and listed, what has no key is not', async () => {
+    const root = await newFolder();
+    await mkdir(join(root, 'a'));
+    for (const name of ['a/1', 'a/.hidden', 'a/x\\y']) await writeFile(join(root, name), name);
+    await symlink(join(root, 'a'), join(root, 'b'));
+    await symlink(join(root, 'nowhere'), join(root, 'c'));
+    const driver = await openFileDriver(root, { clock });
+    expect(await gather(driver.list(''))).toEqual(['a/1', 'b/1']);
+    expect((await driver.get('b/1'))?.toString()).toBe('a/1');
+  });
+
+  test('a key cannot be both an object and a folder, and that is said', async () => {
+    const root = await newFolder();
+    const driver = await openFileDriver(root, { clock });
+    await driver.create('a', text('x'));
+    await driver.create('b/c', text('x'));
+    for (const write of [
+      driver.create('a/b', text('x')),
+      driver.create('b', text('x')),
+      driver.put('a/b/c', text('x')),
+      driver.put('b', text('x')),
+    ]) {
+      await expect(write).rejects.toMatchObject({ code: 'STORE_KEY_INVALID' });
+    }
+    expect(await readdir(join(root, '.tmp'))).toEqual([]);
+  });
+
+  test('temporary files of the dead are removed at opening, fresh ones are not', async () => {
+    const root = await newFolder();
+    await mkdir(join(root, '.tmp'));
+    for (const name of ['old', 'fresh']) await writeFile(join(root, '.tmp', name), 'x');
+    const before = Date.now() / 1000 - 3700;
+    await utimes(join(root, '.tmp/old'), before, before);
+    await openFileDriver(root, { clock });
+    expect(await readdir(join(root, '.tmp'))).toEqual(['fresh']);
+  });
+});
+
+describe('a listing', () => {
+  test('of a folder larger than a page is complete, ordered and can start anywhere', async () => {
+    const root = await newFolder();
+    const names = Array.from({ length: 100 }, (_, at) => `${String((at * 37) % 100).padStart(3, '0')}.x`);
+    await mkdir(join(root, 'f/050.w'), { recursive: true });
+    for (const name of [...names, '050.w/inside']) await writeFile(join(root, 'f', name), name);
+    const want = [...names, '050.w/inside'].map((name) => `f/${name}`).sort();
+    for (const page of [1, 2, 7, 50, 101, 1000]) {
+      expect(await gather(listFolder(root, 'f/', '', page))).toEqual(want);
+      expect(await gather(listFolder(root, '', 'f/050', page))).toEqual(want.filter((key) => key > 'f/050'));
+    }
+  });
+
+  test('does not open the folders that it leaves out', async () => {
+    const root = await newFolder();
+    const driver = await openFileDriver(root, { clock });
+    for (let chain = 10; chain < 30; chain++) await driver.create(`chains/${chain}/meta/x`, text('x'));
+    let opened = 0;
+    const hook = createHook({ init: (_, type) => (type === 'DIRHANDLE' ? opened++ : 0) }).enable();
+    releases.push(() => hook.disable());
+    expect(await gather(driver.list('chains/', afterFolder('chains/28')))).toEqual(['chains/29/meta/x']);
+    expect(opened).toBe(3);
+    expect(await gather(driver.list('chains/15/'))).toEqual(['chains/15/meta/x']);
+    expect(opened).toBe(5);
+  });
+});
+
+describe('many processes', () => {
+  test('racing to create the same keys: one winner each', async () => {
+    const root = await newFolder();
+    const rounds = 300;
+    const racers = ['north', 'east', 'south', 'west'].map((name) => ({ name, ...start('race', root, name, String(rounds)) }));
+    await until(() => racers.every(({ lines }) => lines[0] === 'ready'));
+    for (const { child } of racers) child.stdin?.write('go\n');
+    await Promise.all(racers.map(({ ended }) => ended));
+    const won = racers.flatMap(({ name, lines }) => lines.slice(1).map((round) => ({ name, round })));
+    expect(won.map(({ round }) => Number(round)).sort((a, b) => a - b)).toEqual([...Array(rounds).keys()]);
+    for (const { name, round } of won) expect(await readFile(join(root, 'race', round), 'utf8')).toBe(name);
+    expect(new Set(won.map(({ name }) => name)).size).toBeGreaterThan(1);
+    expect(await readdir(join(root, '.tmp'))).toEqual([]);
+  }, 60_000);
+
+  test('killed while they write leave whole objects or none', async () => {
+    const root = await newFolder();
+    const confirmed: string[] = [];
+    for (let kill = 0; kill < 25; kill++) {
+      const { child, lines, ended } = start('endless', root);
+      await until(() => lines.length > 0);
+      await clock.sleep((kill * 7) % 40);
+      child.kill('SIGKILL');
+      await ended;
+      confirmed.push(...lines);
+    }
+    const store = await openStore(root);
+    const there = await gather(store.list('objects/'));
+    for (const key of there) expect(`objects/${hash('sha256', await store.get(key))}`).toBe(key);
+    expect(confirmed.filter((key) => !there.includes(key))).toEqual([]);
+    expect(confirmed.length).toBeGreaterThan(50);
+  }, 60_000);
+});
+
+describe('a place that cannot be written', () => {
+  test('a full disk is STORE_FULL, harms nothing, and passes', async () => {
+    const root = await newFolder();
+    const reason = mount(root);
+    if (reason !== undefined) {
+      console.warn(`left out: ${reason}`);
+      return;
+    }
+    const store = await openStore(root);
+    await store.create('first', text('x'));
+    await store.create('filler', Buffer.alloc(700_000));
+    await expect(store.create('big', Buffer.alloc(600_000))).rejects.toMatchObject({ code: 'STORE_FULL', transient: true });
+    await expect(store.put('first', Buffer.alloc(600_000))).rejects.toMatchObject({ code: 'STORE_FULL' });
+    expect(await store.find('big')).toBeUndefined();
+    expect((await store.get('first')).toString()).toBe('x');
+    expect(await readdir(join(root, '.tmp'))).toEqual([]);
+    await store.remove('filler');
+    expect(await store.create('big', Buffer.alloc(600_000))).toBe('created');
+  });
+
+  test('a file system mounted read-only is STORE_DENIED, and can be read', async () => {
+    const root = await newFolder();
+    const reason = mount(root);
+    if (reason !== undefined) {
+      console.warn(`left out: ${reason}`);
+      return;
+    }
+    await writeFile(join(root, 'a'), 'x');
+    execFileSync('mount', ['-o', 'remount,ro', root]);
+    const store = await openStore(root);
+    await expect(store.create('b', text('x'))).rejects.toMatchObject({ code: 'STORE_DENIED', transient: true });
+    await expect(store.assertSafe()).rejects.toMatchObject({ code: 'STORE_DENIED' });
+    expect((await store.get('a')).toString()).toBe('x');
+    expect(await gather(store.list(''))).toEqual(['a']);
+  });
+
+  test('a folder without the right to write is STORE_DENIED, and can be read', async () => {
+    const root = await newFolder();
+    await mkdir(join(root, 'readable'));
+    await writeFile(join(root, 'readable/object'), 'found');
+    for (const folder of ['readable', '.']) await chmod(join(root, folder), 0o555);
+    // Root may write everywhere, so somebody else tries.
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const said = execFileSync(process.execPath, [writer, 'once', root], { ...nobody, encoding: 'utf8' });
+    expect(said).toBe('STORE_DENIED found\n');
+  });
+});
+
+test('the probe trusts it', async () => {
+  const store = await openStore(await newFolder());
+  expect(await store.probe()).toMatchObject({ ok: true, left: [] });
+  expect(await gather(store.list(''))).toEqual([]);
+}, 30_000);

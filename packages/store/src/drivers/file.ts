@@ -1,0 +1,224 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+import type { ByteRange, FailureClass, StoreDriver, StoredObject } from '../driver.ts';
+import { listFolder } from './file-list.ts';
+import { FolderSync } from './folder-sync.ts';
+
+const TEMPORARY = '.tmp';
+/** A temporary file this old belongs to no living write; should it yet, that write fails at its link and is tried again. */
+const STALE_MS = 60 * 60 * 1000;
+/** Folders known to be durable; past this many they are made sure of again. */
+const MAX_FOLDERS = 20_000;
+/** A folder that becomes empty is removed, so one may vanish between its making and its use. */
+const FOLDER_TRIES = 5;
+
+/**
+ * Objects as plain files: the key is the path below the root. A write goes to a temporary file, is made durable, and gets its final
+ * name by `link`, which fails when the name is taken: other programs see whole objects or none, however many processes write.
+ *
+ * @throws STORE_URL_INVALID when the root is not a folder
+ */
+export async function openFileDriver(path: string, options: { clock: Clock }): Promise<StoreDriver> {
+  const root = resolve(path);
+  const there = await stat(root).catch(nothingThere);
+  if (there && !there.isDirectory()) throw new BlockhubError('STORE_URL_INVALID', `store URL: ${root} is not a folder`);
+  await removeLeftOvers(join(root, TEMPORARY), options.clock.now() - STALE_MS);
+  return new FileDriver(root);
+}
+
+/** Best effort: a folder that may only be read has none of ours to remove. */
+async function removeLeftOvers(folder: string, beforeMs: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const file = join(folder, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found?.isFile() && found.mtimeMs < beforeMs) await unlink(file).catch(() => undefined);
+  }
+}
+
+class FileDriver implements StoreDriver {
+  readonly #root: string;
+  readonly #sync = new FolderSync();
+  readonly #folders = new Map<string, Promise<void>>();
+  /** Names of temporary files are ours alone, also among processes in containers, where ids of processes repeat. */
+  readonly #owner = randomBytes(8).toString('hex');
+  #written = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    const path = join(this.#root, key);
+    try {
+      return range ? await readRange(path, range) : await readFile(path);
+    } catch (error) {
+      return nothingThere(error);
+    }
+  }
+
+  async head(key: string): Promise<{ length: number } | undefined> {
+    const found = await stat(join(this.#root, key)).catch(nothingThere);
+    return found?.isFile() ? { length: found.size } : undefined;
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    const path = join(this.#root, key);
+    const temporary = await this.#writeTemporary(bytes);
+    const linked = this.#inFolder(dirname(path), () => link(temporary, path).then(yes, noIfTaken));
+    const removed = linked.catch(no).then(() => unlink(temporary).catch(no));
+    const created = await linked;
+    if (!created && (await stat(path)).isDirectory()) throw folderAt(key);
+    // Also for the loser: the winner may have died between its link and its sync, and the loser's caller relies on the object.
+    await this.#sync.sync(dirname(path));
+    await removed;
+    return created;
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#root, key);
+    const temporary = await this.#writeTemporary(bytes);
+    try {
+      await this.#inFolder(dirname(path), () => rename(temporary, path));
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw codeOf(error) === 'EISDIR' ? folderAt(key) : error;
+    }
+    await this.#sync.sync(dirname(path));
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = join(this.#root, key);
+    await unlink(path).catch(nothingThere);
+    let folder = dirname(path);
+    for (; folder !== this.#root && (await rmdir(folder).then(yes, no)); folder = dirname(folder)) this.#folders.delete(folder);
+    await this.#sync.sync(folder).catch(nothingThere);
+  }
+
+  list(prefix: string, after?: string): AsyncIterable<StoredObject> {
+    return listFolder(this.#root, prefix, after);
+  }
+
+  classify(error: unknown): FailureClass {
+    const code = codeOf(error);
+    if (code === 'ENOSPC' || code === 'EDQUOT') return 'full';
+    // EPERM is also what `link` gives on a file system without hard links.
+    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return 'denied';
+    // Everything else that the system reports (EIO, EMFILE, ESTALE, …) may pass; what is not from the system is a mistake in the code.
+    return code !== undefined && 'syscall' in (error as object) ? 'transient' : 'permanent';
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open between requests.
+  }
+
+  /** Whole and durable before it gets a name that readers know. */
+  async #writeTemporary(bytes: Uint8Array): Promise<string> {
+    const folder = join(this.#root, TEMPORARY);
+    const path = join(folder, `${this.#owner}-${this.#written++}`);
+    const file = await open(path, 'wx', 0o644).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await this.#make(folder);
+      return open(path, 'wx', 0o644);
+    });
+    try {
+      try {
+        for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      return path;
+    } catch (error) {
+      await unlink(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Runs what needs the folder, making it first when this process has not made sure of it yet. */
+  async #inFolder<T>(folder: string, use: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#ensure(folder);
+        return await use();
+      } catch (error) {
+        this.#folders.delete(folder);
+        if (codeOf(error) === 'ENOTDIR') throw folderAt(folder.slice(this.#root.length + 1), error);
+        if (codeOf(error) !== 'ENOENT' || tries === FOLDER_TRIES) throw error;
+      }
+    }
+  }
+
+  #ensure(folder: string): Promise<void> {
+    const known = this.#folders.get(folder);
+    if (known) return known;
+    if (this.#folders.size >= MAX_FOLDERS) this.#folders.clear();
+    const made = this.#make(folder);
+    this.#folders.set(folder, made);
+    return made;
+  }
+
+  /** A folder may be there and yet not durable: whoever made it may have died. So the names from the root on are synced once. */
+  async #make(folder: string): Promise<void> {
+    const first = await makeFolder(folder);
+    const top = first === undefined || first.length > this.#root.length ? this.#root : dirname(first);
+    for (let at = folder; at !== top; ) {
+      at = dirname(at);
+      await this.#sync.sync(at);
+    }
+  }
+}
+
+/** The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. */
+async function makeFolder(path: string): Promise<string | undefined> {
+  for (let first: string | undefined; ; ) {
+    try {
+      await mkdir(path);
+      return first ?? path;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return first;
+      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+      first = (await makeFolder(dirname(path))) ?? first;
+    }
+  }
+}
+
+async function readRange(path: string, range: ByteRange): Promise<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(Math.min(range.length, Math.max(0, (await file.stat()).size - range.offset)));
+    let at = 0;
+    while (at < bytes.length) {
+      const { bytesRead } = await file.read(bytes, at, bytes.length - at, range.offset + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    await file.close();
+  }
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
+function noIfTaken(error: unknown): boolean {
+  if (codeOf(error) === 'EEXIST') return false;
+  throw error;
+}
+
+/** For reads: no object lies at the key, which may be a folder or lie below a file. */
+function nothingThere(error: unknown): undefined {
+  const code = codeOf(error);
+  if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
+}
+
+const folderAt = (key: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('STORE_KEY_INVALID', `${key}: a file store cannot hold both an object and objects below its key`, {
+    cause,
+    details: { key },
+  });

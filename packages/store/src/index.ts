@@ -1,0 +1,9 @@
+export { type BlobPlace, BlobStore, type BytesCheck } from './blob-store.ts';
+export { type BlockKeys, BlockStore } from './block-store.ts';
+export type { ByteRange, FailureClass, StoreDriver, StoredObject } from './driver.ts';
+export { keyBehaviour } from './drivers/key-behaviour.ts';
+export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';
+export { afterFolder } from './keys.ts';
+export { type OpenDriver, type OpenStoreOptions, openStore } from './open.ts';
+export type { ProbeCheck, ProbeReport } from './probe.ts';
+export { Store, type StoreOperation, type StoreOptions } from './store.ts';

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { MemoryStore } from './drivers/memory.ts';
+import { openStore } from './open.ts';
+
+describe('a store URL', () => {
+  test.each([
+    ['memory:', 'memory:'],
+    ['file:///tmp/absent/a', 'file:///tmp/absent/a'],
+    ['/tmp/absent/a%20b', 'file:///tmp/absent/a%2520b'],
+    ['./absent #1?', `file://${join(process.cwd(), 'absent%20%231%3F')}`],
+  ])('%s opens %s', async (url, shown) => {
+    const store = await openStore(url);
+    expect(store.url).toBe(shown);
+    expect(await store.find('a')).toBeUndefined();
+  });
+
+  test.each([
+    ['', 'path is missing'],
+    ['  ', 'path is missing'],
+    ['file:', 'path is missing'],
+    ['file:///', 'path is missing'],
+    ['file://data/store', 'three slashes: file:///data/store'],
+    ['file:///data?fsync=no', 'unknown option fsync'],
+    ['memory:?x=1', 'unknown option x'],
+    ['memory:a', 'takes no path'],
+    ['s3://minio:9000/bucket', 'unknown scheme s3:, known are memory, file'],
+    ['https://bucket.s3.amazonaws.com/', 'unknown scheme https:'],
+    ['constructor:x', 'unknown scheme constructor:'],
+    [`file://${import.meta.filename}`, 'is not a folder'],
+  ])('%j is refused: %s', async (url, why) => {
+    await expect(openStore(url)).rejects.toMatchObject({ code: 'STORE_URL_INVALID', message: expect.stringContaining(why) });
+  });
+
+  test('with credentials is refused without repeating them', async () => {
+    const error = await openStore('s3://key:hunter2@minio/bucket').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'STORE_URL_INVALID' });
+    expect(String(error)).not.toContain('hunter2');
+  });
+
+  test('may have a scheme of the caller, or another driver for a known one', async () => {
+    const shared = new MemoryStore();
+    await shared.driver().create('a', Buffer.from('x'));
+    const drivers = {
+      memory: () => shared.driver(),
+      shelf: (url: URL) => (url.host === 'b' ? shared.driver() : new MemoryStore().driver()),
+    };
+    expect(await (await openStore('memory:', { drivers })).find('a')).toBeDefined();
+    const store = await openStore('shelf://b/c?token=secret', { drivers });
+    expect(await store.find('a')).toBeDefined();
+    expect(store.url).toBe('shelf://b/c');
+  });
+});

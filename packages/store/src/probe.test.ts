@@ -1,0 +1,124 @@
+import { describe, expect, test } from '@jest/globals';
+import type { StoreDriver, StoredObject } from './driver.ts';
+import { MemoryStore } from './drivers/memory.ts';
+import { Store } from './store.ts';
+
+type Lie = (honest: StoreDriver) => Partial<StoreDriver>;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function gather(objects: AsyncIterable<StoredObject>): Promise<StoredObject[]> {
+  const all: StoredObject[] = [];
+  for await (const object of objects) all.push(object);
+  return all;
+}
+
+const open = (lie: Lie = () => ({})): Store => {
+  const honest = new MemoryStore().driver();
+  return new Store({ ...honest, ...lie(honest) }, { retryMs: 0 });
+};
+
+/** Each is a store that was seen in the wild, or the least change that breaks one thing. */
+const liars: Record<string, [Lie, failed: string[]]> = {
+  'ignores the condition': [
+    (honest) => ({ create: (key, bytes) => honest.put(key, bytes).then(() => true) }),
+    ['create if absent', 'one winner of a race'],
+  ],
+  'keeps the first and tells everybody that he won': [
+    (honest) => ({ create: (key, bytes) => honest.create(key, bytes).then(() => true) }),
+    ['create if absent', 'one winner of a race'],
+  ],
+  'looks first and writes then': [
+    (honest) => ({
+      async create(key, bytes) {
+        if (await honest.head(key)) return false;
+        await turn();
+        await honest.put(key, bytes);
+        return true;
+      },
+    }),
+    ['one winner of a race'],
+  ],
+  'ignores ranges': [(honest) => ({ get: (key) => honest.get(key) }), ['range']],
+  'lists out of order': [
+    (honest) => ({
+      async *list(prefix, after) {
+        yield* (await gather(honest.list(prefix, after))).reverse();
+      },
+    }),
+    ['list order'],
+  ],
+  'ignores where to list from': [(honest) => ({ list: (prefix) => honest.list(prefix) }), ['list order']],
+  'cuts large objects': [(honest) => ({ create: (key, bytes) => honest.create(key, bytes.subarray(0, 5_000_000)) }), ['large object']],
+  'shows old bytes': [
+    (honest) => {
+      const first = new Map<string, Buffer>();
+      const put: StoreDriver['put'] = async (key, bytes) => {
+        if (!first.has(key)) first.set(key, Buffer.from(bytes));
+        await honest.put(key, first.get(key) ?? bytes);
+      };
+      return { put };
+    },
+    ['replace'],
+  ],
+};
+
+describe('the probe', () => {
+  test('finds nothing wrong with an honest store and leaves nothing behind', async () => {
+    const store = open();
+    const report = await store.probe();
+    expect(report.checks.filter((check) => !check.ok)).toEqual([]);
+    expect(report).toMatchObject({ ok: true, left: [] });
+    expect(report.checks.length).toBeGreaterThanOrEqual(7);
+    expect(await gather(store.list(''))).toEqual([]);
+    await store.assertSafe();
+  });
+
+  test.each(Object.entries(liars))('refuses a store that %s', async (_, [lie, failed]) => {
+    const store = open(lie);
+    const report = await store.probe();
+    expect(report.ok).toBe(false);
+    expect(report.checks.filter((check) => !check.ok).map((check) => check.name)).toEqual(failed);
+    await expect(store.assertSafe()).rejects.toMatchObject({ code: 'STORE_UNSAFE', transient: false, details: { failed } });
+    await expect(store.assertSafe()).rejects.toThrow(failed[0] ?? '');
+  });
+
+  test('gives no verdict on a store that does not answer, and asks again later', async () => {
+    let down = true;
+    const store = open((honest) => ({
+      head: (key) => (down ? Promise.reject(new Error('down')) : honest.head(key)),
+      classify: () => 'transient',
+    }));
+    await expect(store.assertSafe()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    down = false;
+    await store.assertSafe();
+  });
+
+  test('runs once for a process', async () => {
+    let creates = 0;
+    const store = open((honest) => ({
+      create(key, bytes) {
+        creates++;
+        return honest.create(key, bytes);
+      },
+    }));
+    await Promise.all([store.assertSafe(), store.assertSafe()]);
+    const once = creates;
+    await store.assertSafe();
+    expect(creates).toBe(once);
+  });
+
+  test('tells what a write-once lock keeps, and removes what a dead probe left', async () => {
+    const locked = open(() => ({ remove: () => Promise.reject(new Error('locked')), classify: () => 'denied' }));
+    const report = await locked.probe();
+    expect(report.ok).toBe(true);
+    expect(report.left.length).toBeGreaterThan(30);
+
+    const store = open();
+    const old = `probe/${String(Date.now() - 2 * 3_600_000).padStart(13, '0')}-x/race-1`;
+    const running = `probe/${Date.now()}-y/race-1`;
+    for (const key of [old, running]) await store.create(key, Buffer.from('x'));
+    await store.probe();
+    expect((await gather(store.list(''))).map((object) => object.key)).toEqual([running]);
+  });
+});

@@ -1,0 +1,166 @@
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError, isTransient } from '@blockhub/errors';
+import type { Random } from '@blockhub/faults';
+import type { Store } from './store.ts';
+
+export interface ProbeCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was seen, for a person. */
+  readonly detail: string;
+  /** The error that kept the check from a verdict, if there was one. */
+  readonly error?: unknown;
+}
+
+export interface ProbeReport {
+  readonly ok: boolean;
+  readonly checks: readonly ProbeCheck[];
+  /** Objects that could not be removed, as under a write-once lock. */
+  readonly left: readonly string[];
+}
+
+/** A store that lets two writers win in one race of four was found; 32 rounds miss that one once in 10,000 times. */
+const race = { rounds: 32, writers: 16, bytes: 2048 };
+const LARGE_BYTES = 8 * 1024 * 1024;
+/** What a probe left that died is removed by a later one. */
+const STALE_MS = 60 * 60 * 1000;
+
+interface Trial {
+  readonly store: Store;
+  /** A key of this probe, removed at its end. */
+  key(name: string): string;
+  readonly prefix: string;
+}
+
+/** Gives what was seen; throws, by `must`, what is wrong. */
+type Check = (trial: Trial) => Promise<string>;
+
+class Verdict extends Error {}
+
+function must(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Verdict(otherwise);
+}
+
+const text = (value: string): Buffer => Buffer.from(value);
+
+const checks: Readonly<Record<string, Check>> = {
+  async 'read after write'({ store, key }) {
+    const at = key('read');
+    must((await store.find(at)) === undefined && (await store.head(at)) === undefined, 'an object that was never written is there');
+    await store.create(at, text('written'));
+    must((await store.find(at))?.toString() === 'written', 'the bytes read are not those just written');
+    must((await store.head(at))?.length === 7, 'head gives another length than was written');
+    return 'what was written is read at once';
+  },
+  async 'create if absent'({ store, key }) {
+    const at = key('create');
+    must((await store.create(at, text('first'))) === 'created', 'the first create was refused');
+    must((await store.create(at, text('second'))) === 'exists', 'a second create of one key was accepted');
+    must((await store.find(at))?.toString() === 'first', 'a refused create changed the object');
+    return 'a second create is refused and changes nothing';
+  },
+  async 'one winner of a race'({ store, key }) {
+    for (let round = 0; round < race.rounds; round++) {
+      const at = key(`race-${round}`);
+      const writers = Array.from({ length: race.writers }, (_, writer) => Buffer.alloc(race.bytes, 97 + writer));
+      const outcomes = await Promise.all(writers.map((bytes) => store.create(at, bytes)));
+      const winners = writers.filter((_, writer) => outcomes[writer] === 'created');
+      must(winners.length === 1, `round ${round}: ${winners.length} of ${race.writers} racing creates of one key were told that they won`);
+      must((await store.get(at)).equals(winners[0] ?? text('')), `round ${round}: the object is not what the winner wrote`);
+    }
+    return `${race.rounds} races of ${race.writers} writers had one winner each`;
+  },
+  async range({ store, key }) {
+    const at = key('range');
+    await store.create(at, text('0123456789'));
+    must((await store.get(at, { offset: 3, length: 4 })).toString() === '3456', 'a range gave other bytes');
+    must((await store.get(at, { offset: 8, length: 9 })).toString() === '89', 'a range over the end gave other bytes');
+    return 'ranges give their bytes';
+  },
+  async 'list order'({ store, key, prefix }) {
+    const names = ['list/b', 'list/a/2', 'list/a-1', 'list/a0', 'list/a/1', 'list/000000000010', 'list/000000000009'];
+    for (const name of names) await store.create(key(name), text(name));
+    const want = names.map((name) => prefix + name).sort();
+    const seen: string[] = [];
+    for await (const object of store.list(`${prefix}list/`)) seen.push(object.key);
+    must(seen.join() === want.join(), `listed ${seen.join(' ')} instead of ${want.join(' ')}`);
+    const rest: string[] = [];
+    for await (const object of store.list(`${prefix}list/`, { after: want[3] ?? '' })) rest.push(object.key);
+    must(rest.join() === want.slice(4).join(), 'a listing from a key on gave other objects');
+    return 'complete, by bytes of the key, from any key on';
+  },
+  async 'large object'({ store, key }) {
+    const bytes = Buffer.alloc(LARGE_BYTES, 'a pattern of 23 letters');
+    await store.create(key('large'), bytes);
+    must((await store.find(key('large')))?.equals(bytes) === true, `${LARGE_BYTES} bytes came back changed`);
+    return `${LARGE_BYTES} bytes came back unchanged`;
+  },
+  async replace({ store, key }) {
+    const at = key('replace');
+    await store.put(at, text('old'));
+    await store.put(at, text('new'));
+    must((await store.find(at))?.toString() === 'new', 'a replaced object still has its old bytes');
+    return 'a put replaces';
+  },
+};
+
+async function run(name: string, check: Check, trial: Trial): Promise<ProbeCheck> {
+  try {
+    return { name, ok: true, detail: await check(trial) };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { name, ok: false, detail, ...(error instanceof Verdict ? {} : { error }) };
+  }
+}
+
+async function removeAll(store: Store, keys: Iterable<string>): Promise<string[]> {
+  const left: string[] = [];
+  const remove = (key: string): Promise<unknown> => store.remove(key).catch(() => left.push(key));
+  await Promise.all(Array.from(keys, remove));
+  return left;
+}
+
+/** Keys are `probe/{13 digits of ms}-{chance}/…`, so age is told by the key. */
+async function removeStale(store: Store, nowMs: number): Promise<void> {
+  const stale: string[] = [];
+  for await (const { key } of store.list('probe/')) {
+    if (!(Number(key.slice(6, 19)) < nowMs - STALE_MS)) break;
+    stale.push(key);
+  }
+  await removeAll(store, stale);
+}
+
+/** Runs every check, also after one failed. `open` gives a store of its own width over the driver in question. */
+export async function probeStore(
+  open: (concurrency: number) => Store,
+  { clock, random }: { clock: Clock; random: Random },
+): Promise<ProbeReport> {
+  const store = open(race.writers);
+  const prefix = `probe/${String(clock.now()).padStart(13, '0')}-${random().toString(36).slice(2, 12)}/`;
+  const used = new Set<string>();
+  const key = (name: string): string => {
+    used.add(prefix + name);
+    return prefix + name;
+  };
+  const done: ProbeCheck[] = [];
+  for (const [name, check] of Object.entries(checks)) {
+    const result = await run(name, check, { store, key, prefix });
+    done.push(result);
+    // No verdict without an answer: the other checks would only wait for the same.
+    if (isTransient(result.error)) break;
+  }
+  const left = await removeAll(store, used);
+  await removeStale(store, clock.now()).catch(() => undefined);
+  return { ok: done.every((check) => check.ok), checks: done, left };
+}
+
+/** The error of a report, if there is one: what kept the probe from a verdict, else STORE_UNSAFE naming what failed. */
+export function unsafe(url: string, report: ProbeReport): BlockhubError | undefined {
+  const failed = report.checks.filter((check) => !check.ok);
+  if (failed.length === 0) return undefined;
+  const open = failed.find((check) => isTransient(check.error))?.error;
+  if (open instanceof BlockhubError) return open;
+  const what = failed.map((check) => `${check.name}: ${check.detail}`).join('; ');
+  const names = failed.map((check) => check.name);
+  return new BlockhubError('STORE_UNSAFE', `store ${url} is refused: ${what}`, { cause: failed[0]?.error, details: { failed: names } });
+}

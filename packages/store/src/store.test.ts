@@ -1,0 +1,194 @@
+import { VirtualClock } from '@blockhub/clock';
+import { hasCode } from '@blockhub/errors';
+import { describe, expect, test } from '@jest/globals';
+import type { FailureClass, StoreDriver } from './driver.ts';
+import { keyBehaviour } from './drivers/key-behaviour.ts';
+import { MemoryStore } from './drivers/memory.ts';
+import { Store, type StoreOptions } from './store.ts';
+
+const text = (value: string): Buffer => Buffer.from(value);
+
+function open(options: StoreOptions = {}, change: (driver: StoreDriver) => Partial<StoreDriver> = () => ({})) {
+  const clock = new VirtualClock(0);
+  const shared = new MemoryStore({ clock });
+  const driver = shared.driver({ behaviour: keyBehaviour() });
+  const store = new Store({ ...driver, ...change(driver) }, { clock, random: () => 1, ...options });
+  return { clock, shared, store };
+}
+
+/** Lets virtual time run until the promise is settled. */
+async function settle<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
+  let done = false;
+  const finish = (): void => {
+    done = true;
+  };
+  promise.then(finish, finish);
+  await clock.run(() => done, 600_000);
+  return promise;
+}
+
+describe('keys', () => {
+  const bad = [
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    '../a',
+    'a/../b',
+    'a/.b',
+    '.tmp/x',
+    'a\\b',
+    'a\0b',
+    'a\nb',
+    '\ud800',
+    'x'.repeat(256),
+    `${'abc/'.repeat(300)}x`,
+  ];
+  test.each(bad)('%j is refused by every operation', async (key) => {
+    const { store } = open();
+    const refused = (error: unknown): boolean => hasCode(error, 'STORE_KEY_INVALID');
+    for (const ask of [store.find(key), store.head(key), store.create(key, text('')), store.put(key, text('')), store.remove(key)]) {
+      expect(refused(await ask.catch((error: unknown) => error))).toBe(true);
+    }
+    expect(store.requests).toEqual({ get: 0, head: 0, create: 0, put: 0, remove: 0, list: 0 });
+  });
+
+  test.each(['/', '../', 'a/../', 'a//', '.tmp/', '/etc'])('%j is refused as a prefix', async (prefix) => {
+    await expect(open().store.list(prefix).next()).rejects.toMatchObject({ code: 'STORE_KEY_INVALID' });
+  });
+
+  test.each(['a', 'blocks/0f.block', 'chains/a/000000000001.block', 'é/ü', 'a b', 'a..b', 'x'.repeat(255)])('%j is fine', async (key) => {
+    expect(await open().store.create(key, text('x'))).toBe('created');
+  });
+});
+
+describe('failures', () => {
+  test('transient ones are tried again with a growing wait', async () => {
+    const { clock, store } = open();
+    expect(await settle(clock, store.create('BAD3', text('x')))).toBe('created');
+    expect(clock.now()).toBe(20 + 40 + 80);
+    expect(store.requests.create).toBe(4);
+  });
+
+  test('after retryMs the error says so, and can be waited for', async () => {
+    const { clock, store } = open({ retryMs: 1000 });
+    const error = await settle(
+      clock,
+      store.find('BAD1000').catch((thrown: unknown) => thrown),
+    );
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', transient: true, details: { operation: 'get', key: 'BAD1000' } });
+    expect((error as Error).cause).toBeInstanceOf(Error);
+    expect(clock.now()).toBeLessThanOrEqual(1000);
+    expect(clock.now()).toBeGreaterThan(500);
+  });
+
+  test('retryMs 0 means one try', async () => {
+    const { store } = open({ retryMs: 0 });
+    await expect(store.head('BAD1')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(store.requests.head).toBe(1);
+  });
+
+  test('a create whose answer is lost is read back: ours', async () => {
+    const { store } = open({ retryMs: 0 });
+    expect(await store.create('LOST1', text('mine'))).toBe('created');
+    expect(store.requests).toMatchObject({ create: 1, get: 1 });
+  });
+
+  test('a create whose answer is lost is read back: another one’s', async () => {
+    const { shared, store } = open({ retryMs: 0 });
+    await shared.driver().create('LOST1', text('other'));
+    expect(await store.create('LOST1', text('mine'))).toBe('exists');
+  });
+
+  test('a known loser is told exists although the bytes are the same', async () => {
+    const { store } = open();
+    expect(await store.create('a', text('x'))).toBe('created');
+    expect(await store.create('a', text('x'))).toBe('exists');
+    expect(store.requests.get).toBe(0);
+  });
+
+  test.each([
+    ['denied', 'STORE_DENIED'],
+    ['full', 'STORE_FULL'],
+  ] as const)('%s is thrown at once as %s', async (failure: FailureClass, code) => {
+    const raw = new Error('raw');
+    const { store } = open({}, () => ({ put: () => Promise.reject(raw), classify: () => failure }));
+    await expect(store.put('a', text('x'))).rejects.toMatchObject({ code, cause: raw, transient: true });
+    expect(store.requests.put).toBe(1);
+  });
+
+  test('a permanent one is thrown as it is', async () => {
+    const raw = new TypeError('bug');
+    const { store } = open({}, () => ({ get: () => Promise.reject(raw) }));
+    await expect(store.find('a')).rejects.toBe(raw);
+  });
+
+  test('a listing goes on where it broke off', async () => {
+    let breaks = 2;
+    const { clock, store } = open({}, (driver) => ({
+      async *list(prefix, after) {
+        let given = 0;
+        for await (const object of driver.list(prefix, after)) {
+          if (given++ === 2 && breaks-- > 0) throw new Error('broken');
+          yield object;
+        }
+      },
+      classify: () => 'transient',
+    }));
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await store.create(key, text('x'));
+    const seen: string[] = [];
+    const listing = (async () => {
+      for await (const { key } of store.list('')) seen.push(key);
+    })();
+    await settle(clock, listing);
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+    expect(store.requests.list).toBe(3);
+  });
+
+  test('close ends the waiting', async () => {
+    const { clock, store } = open({ retryMs: 1_000_000 });
+    const waiting = store.find('BAD1000').catch((thrown: unknown) => thrown);
+    await clock.advance(5000);
+    await store.close();
+    expect(await settle(clock, waiting)).toMatchObject({ code: 'STORE_UNAVAILABLE', message: 'store memory: is closed' });
+  });
+});
+
+test('get throws where nothing lies, find does not', async () => {
+  const { store } = open();
+  expect(await store.find('a')).toBeUndefined();
+  await expect(store.get('a')).rejects.toMatchObject({ code: 'OBJECT_MISSING', details: { key: 'a' } });
+});
+
+test('no more requests than allowed are in flight, and all are served in order', async () => {
+  let flying = 0;
+  let most = 0;
+  const order: string[] = [];
+  const { clock, store } = open({ concurrency: 3 }, (driver) => ({
+    async get(key) {
+      order.push(key);
+      most = Math.max(most, ++flying);
+      const bytes = await driver.get(key);
+      flying--;
+      return bytes;
+    },
+  }));
+  const keys = Array.from({ length: 20 }, (_, at) => `${at}/BAD0-10`);
+  await settle(clock, Promise.all(keys.map((key) => store.find(key))));
+  expect(most).toBe(3);
+  expect(order).toEqual(keys);
+  expect(clock.now()).toBe(70);
+});
+
+test('every request is counted and told of', async () => {
+  const seen: string[] = [];
+  const { clock, store } = open({ onRequest: (operation, key) => seen.push(`${operation} ${key}`) });
+  await settle(clock, store.create('BAD1', text('x')));
+  await store.head('BAD0');
+  for await (const _ of store.list('B'));
+  expect(seen).toEqual(['create BAD1', 'get BAD1', 'create BAD1', 'head BAD0', 'list B']);
+  expect(store.requests).toEqual({ get: 1, head: 1, create: 2, put: 0, remove: 0, list: 1 });
+});

@@ -1,0 +1,201 @@
+import { type Clock, systemClock } from '@blockhub/clock';
+import { BlockhubError, type ErrorCode } from '@blockhub/errors';
+import type { Random } from '@blockhub/faults';
+import type { ByteRange, StoreDriver, StoredObject } from './driver.ts';
+import { checkKey, checkPrefix } from './keys.ts';
+import { Limit } from './limit.ts';
+import { type ProbeReport, probeStore, unsafe } from './probe.ts';
+
+export type StoreOperation = 'get' | 'head' | 'create' | 'put' | 'remove' | 'list';
+
+export interface StoreOptions {
+  /** For messages and logs, without secrets. */
+  readonly url?: string;
+  readonly clock?: Clock;
+  /** Spreads the back-off. */
+  readonly random?: Random;
+  /** Requests in flight at a time; a listing takes no place. Default 32. */
+  readonly concurrency?: number;
+  /** How long to try again after transient failures, from the first try on; 0 = never. Default 10 s. */
+  readonly retryMs?: number;
+  /** Called before each request to the driver, retries included. */
+  readonly onRequest?: (operation: StoreOperation, key: string) => void;
+}
+
+const SECOND = 1000;
+const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
+const backOff = { firstMs: 20, mostMs: 2 * SECOND };
+
+/**
+ * Bytes by key over a driver: key rules, retries of what is transient, a limit of concurrency, one classification of errors, counts.
+ * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED and STORE_FULL at once;
+ * whoever gets one of the last three may try again later.
+ */
+export class Store {
+  readonly url: string;
+  /** Requests to the driver since opening, retries included; a listing counts once. */
+  readonly requests: Record<StoreOperation, number> = { get: 0, head: 0, create: 0, put: 0, remove: 0, list: 0 };
+  readonly #driver: StoreDriver;
+  readonly #options: Required<Omit<StoreOptions, 'onRequest'>> & Pick<StoreOptions, 'onRequest'>;
+  readonly #limit: Limit;
+  readonly #closed = new AbortController();
+  #verdict: Promise<ProbeReport> | undefined;
+
+  constructor(driver: StoreDriver, options: StoreOptions = {}) {
+    this.#driver = driver;
+    this.#options = { ...defaults, ...options };
+    this.#limit = new Limit(this.#options.concurrency);
+    this.url = this.#options.url;
+  }
+
+  /** All bytes, or those of the range that exist; undefined where no object lies. */
+  find(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    return this.#retry('get', key, () => this.#send('get', key, () => this.#driver.get(key, range)));
+  }
+
+  /** As `find`, but throws OBJECT_MISSING where no object lies. */
+  async get(key: string, range?: ByteRange): Promise<Buffer> {
+    const bytes = await this.find(key, range);
+    if (bytes === undefined) throw new BlockhubError('OBJECT_MISSING', `no object lies at ${key}`, { details: { key } });
+    return bytes;
+  }
+
+  head(key: string): Promise<{ length: number } | undefined> {
+    return this.#retry('head', key, () => this.#send('head', key, () => this.#driver.head(key)));
+  }
+
+  /**
+   * Makes the object unless one lies there, which then stays as it is. Durable when it answers, whichever the answer.
+   * After a try whose fate is unknown, identical bytes at the key count as `created`: they are what the caller wanted there.
+   */
+  create(key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
+    let unsure = false;
+    return this.#retry('create', key, async () => {
+      const retried = unsure;
+      unsure = true;
+      try {
+        if (await this.#send('create', key, () => this.#driver.create(key, bytes))) return 'created';
+        if (!retried) return 'exists';
+      } catch (error) {
+        if (this.#driver.classify(error) !== 'unknown') throw error;
+        const there = await this.#readBack(key, bytes);
+        if (there === undefined) throw error;
+        return there;
+      }
+      // An earlier try of ours may be what lies there.
+      return (await this.#readBack(key, bytes)) ?? 'exists';
+    });
+  }
+
+  /** Writes or replaces. Only for what is not part of a chain: those objects are written once. */
+  put(key: string, bytes: Uint8Array): Promise<void> {
+    return this.#retry('put', key, () => this.#send('put', key, () => this.#driver.put(key, bytes)));
+  }
+
+  /** Removing what is not there is no error. */
+  remove(key: string): Promise<void> {
+    return this.#retry('remove', key, () => this.#send('remove', key, () => this.#driver.remove(key)));
+  }
+
+  /**
+   * Objects under a prefix (it may end inside a part) behind `after`, ordered by the bytes of the key. Goes on where it was after a
+   * transient failure. Objects that come or go meanwhile may be seen or not. To leave out a folder see `afterFolder`.
+   */
+  async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<StoredObject, void, undefined> {
+    checkPrefix(prefix);
+    let { after } = options;
+    const since = { at: this.#options.clock.now(), tries: 0 };
+    for (;;) {
+      try {
+        this.#count('list', prefix);
+        for await (const object of this.#driver.list(prefix, after)) {
+          after = object.key;
+          since.at = this.#options.clock.now();
+          since.tries = 0;
+          yield object;
+        }
+        return;
+      } catch (error) {
+        await this.#waitOrThrow(error, 'list', prefix, since);
+      }
+    }
+  }
+
+  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes about a second. */
+  probe(): Promise<ProbeReport> {
+    const { clock, random, retryMs } = this.#options;
+    return probeStore((concurrency) => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency }), { clock, random });
+  }
+
+  /**
+   * Probes once and remembers the verdict.
+   *
+   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet
+   */
+  async assertSafe(): Promise<void> {
+    const verdict = this.#verdict ?? this.probe();
+    this.#verdict = verdict;
+    const failure = unsafe(this.url, await verdict);
+    if (failure?.transient) this.#verdict = undefined;
+    if (failure) throw failure;
+  }
+
+  /** What waits to try again fails now; requests in flight are not waited for. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#driver.close();
+  }
+
+  async #readBack(key: string, bytes: Uint8Array): Promise<'created' | 'exists' | undefined> {
+    const there = await this.#send('get', key, () => this.#driver.get(key));
+    if (there === undefined) return undefined;
+    return there.equals(bytes) ? 'created' : 'exists';
+  }
+
+  #send<T>(operation: StoreOperation, key: string, request: () => Promise<T>): Promise<T> {
+    return this.#limit.run(() => {
+      this.#count(operation, key);
+      return request();
+    });
+  }
+
+  #count(operation: StoreOperation, key: string): void {
+    if (this.#closed.signal.aborted) throw new BlockhubError('STORE_UNAVAILABLE', `store ${this.url} is closed`);
+    this.requests[operation]++;
+    this.#options.onRequest?.(operation, key);
+  }
+
+  async #retry<T>(operation: StoreOperation, key: string, run: () => Promise<T>): Promise<T> {
+    checkKey(key);
+    const since = { at: this.#options.clock.now(), tries: 0 };
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        await this.#waitOrThrow(error, operation, key, since);
+      }
+    }
+  }
+
+  /** The only place that says what an error means for the caller. */
+  async #waitOrThrow(error: unknown, operation: StoreOperation, key: string, since: { at: number; tries: number }): Promise<void> {
+    if (error instanceof BlockhubError) throw error;
+    const failure = this.#driver.classify(error);
+    const fail = (code: ErrorCode, what: string): never => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, {
+        cause: error,
+        details: { operation, key },
+      });
+    };
+    if (failure === 'permanent') throw error;
+    if (failure === 'denied') fail('STORE_DENIED', 'access refused');
+    if (failure === 'full') fail('STORE_FULL', 'no room left');
+    const { clock, random, retryMs } = this.#options;
+    const waitMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
+    const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
+    if (clock.now() + waitMs > since.at + retryMs)
+      fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
+    await clock.sleep(waitMs, this.#closed.signal);
+  }
+}
