@@ -1,5 +1,47 @@
-import type { BlockCheck, ExpectedBlock } from './types.ts';
+import { readBeside } from './beside.ts';
+import { cryptOf, hashOf } from './hash.ts';
+import type { Header } from './line.ts';
+import { joinLines, readHeader, splitLines, tailOf } from './parse.ts';
+import type { Block, BlockCheck, BlockFault, ExpectedBlock, FaultCode } from './types.ts';
 
+const found = (code: FaultCode, message: string): BlockFault => ({ code, message });
+
+function attempt<T>(code: FaultCode, faults: BlockFault[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const path = (error as { path?: string }).path ?? '';
+    faults.push(found(code, `${path}${path && ' '}${(error as Error).message}`));
+    return undefined;
+  }
+}
+
+function* compare(header: Header, expected: ExpectedBlock): Generator<BlockFault> {
+  const { chain, height, prev, prevSha256, minTime } = expected;
+  if (chain !== undefined && header.chain !== chain) yield found('CHAIN_MISMATCH', `is of chain ${header.chain}, not ${chain}`);
+  if (height !== undefined && header.height !== height) yield found('HEIGHT_MISMATCH', `has height ${header.height}, not ${height}`);
+  if (prev !== undefined && header.prev !== prev) yield found('PREV_MISMATCH', `follows ${header.prev}, not ${prev}`);
+  if (prevSha256 !== undefined && header.prevSha256 !== prevSha256)
+    yield found('PREV_MISMATCH', `follows sha256 ${header.prevSha256}, not ${prevSha256}`);
+  if (minTime !== undefined && header.time < minTime) yield found('TIME_BACKWARDS', `has time ${header.time}, before ${minTime}`);
+}
+
+/**
+ * Checks a block object against itself and against what is known of it; gives every fault at once and never throws.
+ * A changed bit is found in any case by `expected.id`; without it, in all that the object says twice.
+ */
 export function checkBlock(bytes: Uint8Array, expected: ExpectedBlock = {}): BlockCheck {
-  throw new Error(`not yet: ${bytes.length} ${expected.id}`);
+  const faults: BlockFault[] = [];
+  const lines = attempt('BLOCK_INVALID', faults, () => splitLines(bytes));
+  if (!lines) return { faults };
+  if (expected.id !== undefined) {
+    const id = hashOf(cryptOf(expected.id), lines.line);
+    if (id !== expected.id) faults.push(found('ID_MISMATCH', `has id ${id}, not ${expected.id}`));
+  }
+  const header = attempt('BLOCK_INVALID', faults, () => readHeader(lines.line));
+  if (!header) return { faults };
+  faults.push(...compare(header, expected));
+  const blobs = attempt('BESIDE_INVALID', faults, () => readBeside(lines.beside, header.items));
+  const check: BlockCheck = { tail: tailOf(header), faults };
+  return blobs ? { ...check, block: joinLines(header, blobs) satisfies Block } : check;
 }

@@ -8,21 +8,28 @@ const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStar
 
 const digitAt = (text: string, index: number): number => digitOf[text.charCodeAt(index)] as number;
 
-/** Milliseconds of a UUIDv7 in lower case, or -1. One pass over the characters: this runs for every event in every stage. */
-function timeOrMinus(text: string): number {
+/** A negative number when one of the characters is no digit: its sign stays in the disjunction. */
+function digitsOf(text: string, from: number, to: number): number {
+  let digits = 0;
+  for (let index = from; index < to; index++) digits |= digitAt(text, index);
+  return digits;
+}
+
+/** The number in at most eight hex digits. */
+function numberOf(text: string, from: number, to: number): number {
+  let bits = 0;
+  for (let index = from; index < to; index++) bits = (bits << 4) | digitAt(text, index);
+  return bits >>> 0;
+}
+
+const hyphenAt = (text: string, index: number): boolean => text.charCodeAt(index) === 45;
+
+/** Milliseconds of a UUIDv7 in lower case, or -1. By character and not by pattern, which takes twice as long: it runs for every event in every stage. */
+export function timeOrMinus(text: string): number {
   if (text.length !== 36 || text.charCodeAt(14) !== 55 /* 7 */ || (digitAt(text, 19) & ~3) !== 8) return -1;
-  let signs = 0;
-  for (let index = 0; index < 36; index++) {
-    // A negative digit makes the sign of `signs` negative for ever.
-    if (index === 8 || index === 13 || index === 18 || index === 23) signs |= text.charCodeAt(index) === 45 /* - */ ? 0 : -1;
-    else signs |= digitAt(text, index);
-  }
-  if (signs < 0) return -1;
-  let high = 0;
-  for (let index = 0; index < 8; index++) high = high * 16 + digitAt(text, index);
-  let low = 0;
-  for (let index = 9; index < 13; index++) low = low * 16 + digitAt(text, index);
-  return high * 65_536 + low;
+  if (!hyphenAt(text, 8) || !hyphenAt(text, 13) || !hyphenAt(text, 18) || !hyphenAt(text, 23)) return -1;
+  const digits = digitsOf(text, 0, 8) | digitsOf(text, 9, 13) | digitsOf(text, 15, 18) | digitsOf(text, 20, 23) | digitsOf(text, 24, 36);
+  return digits < 0 ? -1 : numberOf(text, 0, 8) * 65_536 + numberOf(text, 9, 13);
 }
 
 /** True for a UUIDv7 (RFC 9562) in lower case. */
@@ -34,7 +41,10 @@ export const isEvent = (text: unknown): text is string => typeof text === 'strin
  */
 export function eventTime(event: string): number {
   const time = timeOrMinus(event);
-  if (time < 0) throw new BlockhubError('MESSAGE_INVALID', `event id ${JSON.stringify(event)} is not a UUIDv7 in lower case`, { details: { path: '/event' } });
+  if (time < 0)
+    throw new BlockhubError('MESSAGE_INVALID', `event id ${JSON.stringify(event)} is not a UUIDv7 in lower case`, {
+      details: { path: '/event' },
+    });
   return time;
 }
 

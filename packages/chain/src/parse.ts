@@ -1,11 +1,81 @@
-import type { Block, Tail } from './types.ts';
+import { BlockhubError } from '@blockhub/errors';
+import { readBeside } from './beside.ts';
+import { demand, Malformed } from './canonical.ts';
+import { cryptOf, hashOf } from './hash.ts';
+import { cryptOfLine, type Header, readLine } from './line.ts';
+import type { Block, Receipt, Tail } from './types.ts';
 
+/** The two lines of a block object: the first without its newline, the second as it lies. */
+export function splitLines(bytes: Uint8Array): { line: Buffer; beside: Buffer } {
+  const object = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = object.indexOf(10);
+  demand(end >= 0, '', 'has no line');
+  return { line: object.subarray(0, end), beside: object.subarray(end + 1) };
+}
+
+/** Runs a reader; what it finds malformed gets the place in front of its path. */
+export function within<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Malformed) throw new Malformed(place + error.path, error.message);
+    throw error;
+  }
+}
+
+/** Reads the first line. */
+export function readHeader(line: Buffer): Header {
+  const text = line.toString();
+  // Bytes that are not UTF-8 become U+FFFD in the text, and could then not be told from a real one.
+  demand(!text.includes('\ufffd') || Buffer.from(text).equals(line), '', 'is not UTF-8');
+  return readLine(text, line);
+}
+
+/** A whole block of both lines. */
+export function joinLines({ items: _, ...header }: Header, blobs: Receipt[]): Block {
+  return { ...header, blobs };
+}
+
+/**
+ * Reads a block object. Strict: exactly two lines, each in the one form that its fields have, the second with its right hash.
+ * @throws BLOCK_INVALID with `details.path`: a JSON pointer, below `/line1` or `/line2`
+ */
 export function parseBlock(bytes: Uint8Array): Block {
-  throw new Error(`not yet: ${bytes.length}`);
+  try {
+    const { line, beside } = splitLines(bytes);
+    const header = within('/line1', () => readHeader(line));
+    return joinLines(
+      header,
+      within('/line2', () => readBeside(beside, header.items)),
+    );
+  } catch (error) {
+    throw blockInvalid(error);
+  }
 }
+
+/** What is malformed becomes BLOCK_INVALID; anything else stays what it is. */
+export function blockInvalid(error: unknown): unknown {
+  if (!(error instanceof Malformed)) return error;
+  return new BlockhubError('BLOCK_INVALID', `block${error.path}: ${error.message}`, { details: { path: error.path } });
+}
+
+/**
+ * The id of the block in these bytes: the hash of the first line. Reads no more than is needed to know which hash.
+ * @throws BLOCK_INVALID when that cannot be known
+ */
 export function blockId(bytes: Uint8Array): string {
-  throw new Error(`not yet: ${bytes.length}`);
+  try {
+    const { line } = splitLines(bytes);
+    const crypt = cryptOfLine(line);
+    demand(crypt !== undefined, '/line1', 'is not the line of a block');
+    return hashOf(crypt, line);
+  } catch (error) {
+    throw blockInvalid(error);
+  }
 }
-export function tailOf(block: Pick<Block, 'chain' | 'height' | 'id' | 'time' | 'sha256'>): Tail {
-  throw new Error(`not yet: ${block.id}`);
+
+/** What is needed to build behind this block. */
+export function tailOf({ chain, height, id, time, sha256 }: Pick<Block, 'chain' | 'height' | 'id' | 'time' | 'sha256'>): Tail {
+  const tail: Tail = { chain, height, id, time, crypt: cryptOf(id) };
+  return sha256 === undefined ? tail : { ...tail, sha256 };
 }

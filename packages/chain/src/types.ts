@@ -116,7 +116,14 @@ export interface ExpectedBlock {
 }
 
 /** `BLOCK_INVALID`: the object or its first line; `BESIDE_INVALID`: its second line; the others: a sound line that is not the expected one. */
-export type FaultCode = 'BLOCK_INVALID' | 'BESIDE_INVALID' | 'ID_MISMATCH' | 'CHAIN_MISMATCH' | 'HEIGHT_MISMATCH' | 'PREV_MISMATCH' | 'TIME_BACKWARDS';
+export type FaultCode =
+  | 'BLOCK_INVALID'
+  | 'BESIDE_INVALID'
+  | 'ID_MISMATCH'
+  | 'CHAIN_MISMATCH'
+  | 'HEIGHT_MISMATCH'
+  | 'PREV_MISMATCH'
+  | 'TIME_BACKWARDS';
 
 export interface BlockFault {
   code: FaultCode;
