@@ -2,12 +2,12 @@ import { blockKey, checkBlock, entryKey, isHash, type Tail } from '@blockhub/cha
 import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { covers } from './check.ts';
+import { Checker, covers } from './check.ts';
 import { findDetached } from './detached.ts';
 import { getChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
 import type { Fault, VerifyLevel } from './types.ts';
-import { walk } from './walk.ts';
+import { reasonOf, walk } from './walk.ts';
 
 export interface VerifyOptions {
   /** Default `full`. */
@@ -157,7 +157,21 @@ async function addDetached(
   const tails = new Map<string, Tail>();
   for (const [chain, { tail }] of chains) if (tail) tails.set(chain, tail);
   const { faults, unchecked } = await findDetached(store, { tails, known, clock, settleMs, signal });
-  for (const fault of faults) chains.get(fault.chain)?.ledger.add([fault], []);
+  for (const fault of faults) {
+    const { ledger } = chains.get(fault.chain) ?? {};
+    ledger?.add([fault], []);
+    if (ledger && covers(level, 'blobs')) await addBlobs(store, fault, level, ledger);
+  }
   // What the listing did not let be seen concerns every chain asked about.
   for (const { ledger } of chains.values()) ledger.add([], unchecked);
+}
+
+/** A detached block is most likely one whose entry is lost, so its blobs matter as well. */
+async function addBlobs(store: Store, detached: Fault, level: VerifyLevel, ledger: Ledger): Promise<void> {
+  const bytes = await store.find(detached.key);
+  const { block } = bytes ? checkBlock(bytes) : {};
+  if (!block) return;
+  const stretch = { seen: [{ block, next: null, faults: [] }], faults: [], unchecked: [] };
+  const { faults, unchecked } = await new Checker(store, block.chain, level).check(stretch);
+  ledger.add(faults, unchecked.map(reasonOf));
 }

@@ -96,7 +96,8 @@ function* give({ seen, faults, unchecked }: Stretch, onFault: 'stop' | 'report')
 
 const inOrderOfHeight = (faults: readonly Fault[]): Fault[] => faults.toSorted((a, b) => (a.height ?? 0) - (b.height ?? 0));
 
-const reasonOf = ({ key, error }: { key: string; error: unknown }): string =>
+/** One line that says what was not checked, and why. */
+export const reasonOf = ({ key, error }: { key: string; error: unknown }): string =>
   `${key}: ${errorCode(error)}: ${error instanceof Error ? error.message : String(error)}`;
 
 /** Polls until the object is there. A store that does not answer now may answer later. */
