@@ -1,0 +1,95 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { help, table } from './help.ts';
+import { envName, findNearest, flagName } from './names.ts';
+import { jsonSchema } from './schema.ts';
+import { setting } from './setting.ts';
+
+const shape = {
+  storeUrl: setting.url({ text: 'Where objects lie', required: true, example: 's3://minio:9000/bucket' }),
+  bodyLimit: setting.size({ text: 'Largest body', default: 1_048_576 }),
+  fsync: setting.flag({ text: 'Write through', default: true }),
+  level: setting.choice({ text: 'How much is logged | said', of: ['debug', 'info'], default: 'info' }),
+  token: setting.text({ text: 'Token', secret: true }),
+};
+
+test('names follow from one rule', () => {
+  expect([flagName('storeUrl'), envName('storeUrl')]).toEqual(['--store-url', 'BLOCKHUB_STORE_URL']);
+});
+
+test.each(['StoreUrl', 'storeURL', 'store-url', '1st', '', 'noFsync', 'help', '__proto__'])('the name %j is refused', (name) => {
+  const entries = Object.fromEntries([[name, setting.text({ text: 'x' })]]);
+  expect(() => help('x', 'y', entries)).toThrow(TypeError);
+});
+
+test('a variable with two meanings is refused', () => {
+  expect(() => help('x', 'y', { token: shape.token, tokenFile: setting.text({ text: 'x' }) })).toThrow('BLOCKHUB_TOKEN_FILE has two meanings');
+});
+
+test.each([
+  ['--prot', '--port'],
+  ['--probport', '--probe-port'],
+  ['--probe_port', '--probe-port'],
+  ['--x', undefined],
+  ['--zzzzzzzzzz', undefined],
+  [`--${'y'.repeat(1_000_000)}`, undefined],
+])('near %s is %s', (given, nearest) => expect(findNearest(given, ['--port', '--probe-port', '--level'])).toBe(nearest));
+
+describe('help', () => {
+  test('says what each setting is, how it is given and what it is without', () => {
+    expect(help('deploy', 'Writes objects', shape)).toBe(`deploy: Writes objects.
+
+Settings. Each can also be set in the environment: --store-url is BLOCKHUB_STORE_URL.
+
+  --store-url URL
+      Where objects lie. Required. Example: s3://minio:9000/bucket.
+
+  --body-limit SIZE
+      Largest body. Default: 1mb.
+
+  --no-fsync
+      Write through. Default: on.
+
+  --level debug|info
+      How much is logged | said. Default: info.
+
+  --token TEXT
+      Token. Secret: better by BLOCKHUB_TOKEN, or BLOCKHUB_TOKEN_FILE with the path of a file.
+`);
+  });
+
+  test('fits 100 columns whatever is declared', () => {
+    const words = fc.array(fc.string({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 40 }).map((list) => list.join(' '));
+    fc.assert(
+      fc.property(words, words, words, (summary, text, example) => {
+        const shown = help('name', summary, { someSetting: setting.text({ text, example }), other: setting.choice({ text, of: [text, example] }) });
+        return shown.split('\n').every((line) => line.length <= 100);
+      }),
+    );
+  });
+});
+
+test('the table is Markdown with one row per setting', () => {
+  const lines = table(shape).trimEnd().split('\n');
+  expect(lines).toHaveLength(2 + Object.keys(shape).length);
+  expect(lines[2]).toBe('| `--store-url URL` | `BLOCKHUB_STORE_URL` | required | Where objects lie. Example: `s3://minio:9000/bucket` |');
+  expect(lines[4]).toBe('| `--no-fsync` | `BLOCKHUB_FSYNC` | `true` | Write through. |');
+  for (const line of lines) expect(line.replaceAll('\\|', '').split('|')).toHaveLength(6);
+});
+
+test('the schema describes chart values', () => {
+  expect(jsonSchema(shape)).toMatchObject({
+    type: 'object',
+    additionalProperties: false,
+    required: ['storeUrl'],
+    properties: {
+      storeUrl: { type: 'string', description: 'Where objects lie' },
+      bodyLimit: { type: ['integer', 'string'], minimum: 0, default: '1mb' },
+      fsync: { type: 'boolean', default: true },
+      level: { enum: ['debug', 'info'], default: 'info' },
+      token: { type: 'object', required: ['secret', 'key'] },
+    },
+  });
+  const { pattern } = (jsonSchema(shape).properties as { bodyLimit: { pattern: string } }).bodyLimit;
+  expect(['4kb', '1.2gb', '500', '1.5', '-1', 'x', '4kb\n'].map((text) => new RegExp(pattern).test(text))).toEqual([true, true, true, false, false, false, false]);
+});

@@ -1,0 +1,246 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { BlockhubError } from '@blockhub/errors';
+import fc from 'fast-check';
+import { help, table } from './help.ts';
+import { defaults, describe as dump, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';
+import { jsonSchema } from './schema.ts';
+import { setting, type Values } from './setting.ts';
+
+const shape = {
+  storeUrl: setting.url({ text: 'Where objects lie', default: 'file:///data/store' }),
+  broker: setting.url({ text: 'Where queues are', schemes: ['amqp', 'memory'] }),
+  port: setting.integer({ text: 'Port', default: 8080, max: 65_535 }),
+  offset: setting.integer({ text: 'Shift', min: -10, max: 10 }),
+  bodyLimit: setting.size({ text: 'Largest body', default: '1mb', min: 1, max: 4_194_304 }),
+  grace: setting.duration({ text: 'Time to stop', default: 25_000 }),
+  pretty: setting.flag({ text: 'For people', default: false }),
+  fsync: setting.flag({ text: 'Durable', default: true }),
+  level: setting.choice({ text: 'How much is logged', of: ['debug', 'info'], default: 'info' }),
+  chains: setting.list({ text: 'Which', default: [] }),
+  name: setting.text({ text: 'Name', pattern: /^[a-z]+$/, example: 'orders' }),
+  token: setting.text({ text: 'Token', secret: true, pattern: /^[a-z0-9]{4,}$/ }),
+};
+
+const parse = (argv: string[], env: Source['env'] = {}): Values<typeof shape> => parseSettings(shape, { argv, env });
+
+function mistakes(run: () => unknown): string[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof BlockhubError && error.code === 'SETTINGS_INVALID') return [...(error.details.mistakes as string[])];
+    throw error;
+  }
+  return [];
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Compiles only where both types are the same. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+test('types of values are exact', () => {
+  const exact: Same<
+    Values<typeof shape>,
+    {
+      readonly storeUrl: string;
+      readonly broker: string | undefined;
+      readonly port: number;
+      readonly offset: number | undefined;
+      readonly bodyLimit: number;
+      readonly grace: number;
+      readonly pretty: boolean;
+      readonly fsync: boolean;
+      readonly level: 'debug' | 'info';
+      readonly chains: readonly string[];
+      readonly name: string | undefined;
+      readonly token: string | undefined;
+    }
+  > = true;
+  const needed = { key: setting.text({ text: 'Key', required: true }), way: setting.choice({ text: 'Way', of: ['a', 'b'] }) };
+  const required: Same<Values<typeof needed>, { readonly key: string; readonly way: 'a' | 'b' | undefined }> = true;
+  // @ts-expect-error the default is not one of the words
+  expect(() => setting.choice({ text: 'Way', of: ['a', 'b'], default: 'c' })).toThrow('"c" is not known');
+  expect([exact, required]).toEqual([true, true]);
+});
+
+describe('where values come from', () => {
+  test('nothing given: the defaults', () => {
+    const values = parse([]);
+    expect(values).toEqual(defaults(shape));
+    expect({ ...values }).toEqual({
+      storeUrl: 'file:///data/store',
+      port: 8080,
+      bodyLimit: 1_048_576,
+      grace: 25_000,
+      pretty: false,
+      fsync: true,
+      level: 'info',
+      chains: [],
+    });
+  });
+
+  test.each<[string[], Source['env'], Partial<Values<typeof shape>>]>([
+    [['--port', '1'], {}, { port: 1 }],
+    [['--port=0'], {}, { port: 0 }],
+    [[], { BLOCKHUB_PORT: '2' }, { port: 2 }],
+    [['--port', '1'], { BLOCKHUB_PORT: '2' }, { port: 1 }],
+    [[], { BLOCKHUB_PORT: '', BLOCKHUB_BODY_LIMIT: '4kb' }, { port: 8080, bodyLimit: 4096 }],
+    [['--offset', '-5'], {}, { offset: -5 }],
+    [['--offset=-10'], {}, { offset: -10 }],
+    [['--pretty', '--no-fsync'], {}, { pretty: true, fsync: false }],
+    [['--pretty=false', '--fsync=0'], { BLOCKHUB_PRETTY: 'true' }, { pretty: false, fsync: false }],
+    [[], { BLOCKHUB_PRETTY: '1', BLOCKHUB_FSYNC: 'false' }, { pretty: true, fsync: false }],
+    [['--chains', 'a, b', '--chains=c'], {}, { chains: ['a', 'b', 'c'] }],
+    [['--chains='], { BLOCKHUB_CHAINS: 'x' }, { chains: [] }],
+    [['--broker', 'memory:'], {}, { broker: 'memory:' }],
+    [['--store-url', '../data'], {}, { storeUrl: '../data' }],
+    [['--store-url=file:///a?b=c=d'], {}, { storeUrl: 'file:///a?b=c=d' }],
+    [['--grace', '1.5s', '--level', 'debug'], {}, { grace: 1500, level: 'debug' }],
+    [['--name', 'orders'], {}, { name: 'orders' }],
+  ])('%j with %j', (argv, env, expected) => expect(parse(argv, env)).toMatchObject(expected));
+
+  test('a secret comes from a file, without its last line break', () => {
+    writeFileSync(join(folder, 'token'), 'geheim1\n');
+    expect(parse([], { BLOCKHUB_TOKEN_FILE: join(folder, 'token') }).token).toBe('geheim1');
+    expect(parse(['--token', 'andere'], { BLOCKHUB_TOKEN_FILE: '/nowhere' }).token).toBe('andere');
+    expect(parse([], { BLOCKHUB_NAME_FILE: join(folder, 'token') }).name).toBeUndefined();
+  });
+
+  test('words that are no flags', () => {
+    const { values, positionals } = parseArguments(shape, { argv: ['walk', '--port', '1', 'orders', '-', '--', '--port'], env: {} });
+    expect(values.port).toBe(1);
+    expect(positionals).toEqual(['walk', 'orders', '-', '--port']);
+    expect(mistakes(() => parseArguments(shape, { argv: ['a', 'b', 'c'], env: {} }, 1))).toHaveLength(2);
+  });
+
+  test.each([
+    [['--help'], true],
+    [['x', '-h'], true],
+    [['--', '--help'], false],
+    [['--helper'], false],
+  ])('%j asks for help: %s', (argv, asks) => expect(wantsHelp(argv)).toBe(asks));
+
+  test('embedding gives values directly', () => {
+    expect(defaults(shape, { port: 0, name: 'x' })).toMatchObject({ port: 0, name: 'x', level: 'info' });
+    const needed = { key: setting.text({ text: 'Key', required: true, example: 'k1' }) };
+    expect(mistakes(() => defaults(needed))).toEqual(['key (--key, BLOCKHUB_KEY): is required: set it, like --key k1']);
+  });
+});
+
+describe('mistakes', () => {
+  test.each<[string[], Source['env'], string | RegExp]>([
+    [['--port', 'x'], {}, 'port (--port, BLOCKHUB_PORT): "x" is not a number: write a whole number, like 8080'],
+    [[], { BLOCKHUB_PORT: 'NaN' }, '"NaN" is not a number'],
+    [['--port', '1.5'], {}, '"1.5" is not a number'],
+    [['--port', '010'], {}, '"010" is not a number'],
+    [['--port', '-1'], {}, '"-1" is out of range: write from 0 to 65535'],
+    [['--port', '65536'], {}, '"65536" is out of range'],
+    [['--port', '99999999999999999999'], {}, 'is not a number'],
+    [['--port', ' 80'], {}, '" 80" is not a number'],
+    [['--port'], {}, 'the value is missing: write --port N'],
+    [['--port', '--pretty'], {}, 'port (--port, BLOCKHUB_PORT): the value is missing'],
+    [['--port='], {}, 'the value is empty'],
+    [['--port', '1', '--port', '1'], {}, 'is given more than once'],
+    [['--pretty', '--no-pretty'], {}, 'is given more than once'],
+    [['--no-pretty=true'], {}, '--no-… takes no value: write --pretty=false'],
+    [['--pretty=yes'], {}, '"yes" is neither on nor off: write true or false'],
+    [['--pretty=toString'], {}, 'neither on nor off'],
+    [['--pretty', 'false'], {}, '"false" is not expected'],
+    [['--body-limit', '4x'], {}, /^bodyLimit \(--body-limit, BLOCKHUB_BODY_LIMIT\): "4x" is not a size: write .* like 4kb or 1.2gb$/],
+    [['--body-limit', '5mb'], {}, '"5mb" is out of range: write from 1 to 4mb'],
+    [['--body-limit', '0'], {}, 'out of range'],
+    [['--body-limit', '-4kb'], {}, 'is not a size'],
+    [['--grace', '5 s'], {}, '"5 s" is not a duration'],
+    [['--level', 'trace'], {}, '"trace" is not known: write debug, info'],
+    [['--level', 'constructor'], {}, 'is not known'],
+    [['--chains', 'a,,b'], {}, 'has an empty part'],
+    [['--name', 'A1'], {}, '"A1" has not the form ^[a-z]+$'],
+    [['--store-url', 'minio'], {}, '"minio" is not a URL: write one with a scheme, or a path from / or ./'],
+    [['--broker', 'http://x'], {}, 'has the scheme http: write a URL with amqp or memory'],
+    [['--broker', '/data'], {}, 'is not a URL: write one with a scheme (amqp, memory)'],
+    [['--store-url', '/a\u0000b'], {}, 'control character'],
+    [['--stor-url', '/x'], {}, '"--stor-url" is no setting: did you mean --store-url (BLOCKHUB_STORE_URL)?'],
+    [['--storeUrl', '/x'], {}, 'did you mean --store-url'],
+    [['--BLOCKHUB_STORE_URL=/x'], {}, 'did you mean --store-url'],
+    [['--prot=1'], {}, 'did you mean --port'],
+    [['--no-fsyn'], {}, 'did you mean --no-fsync'],
+    [['--frobnicate'], {}, '"--frobnicate" is no setting: see --help'],
+    [['-p', '1'], {}, '"-p" is no setting'],
+    [['--__proto__=1'], {}, 'is no setting'],
+    [['--constructor', '1'], {}, 'is no setting'],
+    [['stray'], {}, '"stray" is not expected'],
+    [[], { BLOCKHUB_PORT: 'tcp://10.0.0.1:80' }, 'enableServiceLinks: false'],
+    [[], { BLOCKHUB_TOKEN: 'abcd', BLOCKHUB_TOKEN_FILE: '/x' }, 'are both set: unset one'],
+    [[], { BLOCKHUB_TOKEN_FILE: '/nowhere/token' }, '"/nowhere/token" that BLOCKHUB_TOKEN_FILE names cannot be read (ENOENT)'],
+  ])('%j with %j', (argv, env, expected) => {
+    const found = mistakes(() => parse(argv, env));
+    expect(found).toEqual([expected instanceof RegExp ? expect.stringMatching(expected) : expect.stringContaining(expected)]);
+  });
+
+  test('all come at once', () => {
+    const error = (() => {
+      try {
+        return parse(['--port', 'x', '--prot', '1', '--level=y'], { BLOCKHUB_BODY_LIMIT: '-1', BLOCKHUB_GRACE: 'soon' });
+      } catch (thrown) {
+        return thrown as BlockhubError;
+      }
+    })() as BlockhubError;
+    expect(error.details.mistakes).toHaveLength(5);
+    expect(error.message.split('\n')).toHaveLength(6);
+    for (const name of ['--port', '--prot', '--level', 'BLOCKHUB_BODY_LIMIT', 'BLOCKHUB_GRACE']) expect(error.message).toContain(name);
+  });
+
+  test('whatever is typed: values or SETTINGS_INVALID, never anything else', () => {
+    const word = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(shape).map((name) => `--${name}`)), fc.constantFrom('--', '--port', '--chains', '--token=', '-1'));
+    fc.assert(fc.property(fc.array(word), (argv) => Array.isArray(mistakes(() => parse(argv)))));
+  });
+});
+
+describe('secrets', () => {
+  const secret = 'HUNTER2';
+  test.each<[string[], Source['env']]>([
+    [['--token', secret], {}],
+    [[`--token=${secret}`], {}],
+    [[], { BLOCKHUB_TOKEN: secret }],
+    [[`--tokn=${secret}`], {}],
+    [['--tokn', secret], {}],
+    [['--token', 'abcd', secret], {}],
+    [['--token', 'abcd', '--token', secret], {}],
+    [['--store-url', `htp//me:${secret}@host/x`], {}],
+    [['--broker', `http://me:${secret}@host/x`], {}],
+    [[`--//me:${secret}@host`], {}],
+  ])('%j with %j: the error does not show it', (argv, env) => {
+    const found = mistakes(() => parse(argv, env));
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.join()).not.toContain(secret);
+  });
+
+  test('a wrong secret file is not shown either', () => {
+    writeFileSync(join(folder, 'wrong'), secret);
+    const found = mistakes(() => parse([], { BLOCKHUB_TOKEN_FILE: join(folder, 'wrong') })).join();
+    expect(found).toContain('token (--token, BLOCKHUB_TOKEN, BLOCKHUB_TOKEN_FILE): the value, not shown, does not fit');
+    expect(found).not.toContain(secret);
+  });
+
+  test('help, table, schema and dumps do not show them', () => {
+    const hiding = {
+      token: setting.text({ text: 'Token', secret: true, example: secret }),
+      url: setting.url({ text: 'Place', default: `amqp://me:${secret}@host`, example: `amqp://me:${secret}@other` }),
+    };
+    const values = parseSettings(hiding, { argv: ['--token', secret], env: {} });
+    expect(values).toMatchObject({ token: secret, url: `amqp://me:${secret}@host` });
+    expect(dump(hiding, values)).toEqual({ token: '[hidden]', url: 'amqp://[hidden]@host' });
+    const shown = [help('x', 'y', hiding), table(hiding), JSON.stringify(jsonSchema(hiding)), JSON.stringify({ values }), inspect(values), String(values)];
+    for (const text of shown) expect(text).not.toContain(secret);
+    expect({ ...values }.token).toBe(secret);
+  });
+
+  test('have no defaults', () => {
+    expect(() => setting.text({ text: 'x', secret: true, default: 'y' })).toThrow('a secret has no default');
+  });
+});
