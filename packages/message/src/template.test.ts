@@ -57,6 +57,13 @@ describe('template', () => {
     expect(thrownBy(() => template(`{${field}}`).value(message))).toMatchObject({ code: 'TEMPLATE_FIELD_MISSING', details: { field } });
   });
 
+  test('takes own fields only, never what an object inherits', () => {
+    const message = { meta: Object.create({ a: 'x' }), doc: () => Object.create({ a: 'x' }) };
+    for (const field of ['msg.meta.a', 'msg.doc.a']) {
+      expect(thrownBy(() => template(`{${field}}`).value(message))).toMatchObject({ code: 'TEMPLATE_FIELD_MISSING' });
+    }
+  });
+
   test('needs the number of partitions only where it uses it', () => {
     expect(thrownBy(() => template('{partition(msg.meta.a)}').value(withMeta({ a: 'x' })))).toMatchObject({ code: 'TEMPLATE_INVALID' });
   });

@@ -1,0 +1,62 @@
+import { errorCodes } from '@blockhub/errors';
+import { queues } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { describe, expect, test } from '@jest/globals';
+import { errorsPage, firstDifference, queuesPage, settingsPage, settingsTable, withSettings } from './pages.ts';
+
+const port = setting.integer({ text: 'Port to listen on.', default: 8080 });
+
+describe('pages', () => {
+  test('name every error code, every queue, every setting', () => {
+    for (const name of Object.keys(errorCodes)) expect(errorsPage()).toContain(`| \`${name}\` |`);
+    for (const { name } of Object.values(queues)) expect(queuesPage()).toContain(`| \`${name}\` |`);
+    const page = settingsPage({ port }, [{ name: 'deploy', summary: 'It writes.', settings: { port } }]);
+    expect(page.match(/--port/g)).toHaveLength(2);
+    expect(page).toContain('## deploy\n\nIt writes.\n');
+  });
+
+  test('are the same each time', () => {
+    expect(errorsPage()).toBe(errorsPage());
+    expect(queuesPage()).toBe(queuesPage());
+  });
+
+  test('have tables whose rows are all of one width', () => {
+    for (const page of [errorsPage(), queuesPage()]) {
+      for (const table of page.split('\n\n').filter((part) => part.startsWith('|'))) {
+        const widths = table
+          .trim()
+          .split('\n')
+          .map((line) => line.replaceAll('\\|', '').split('|').length);
+        expect(new Set(widths).size).toBe(1);
+      }
+    }
+  });
+});
+
+describe('withSettings', () => {
+  const readme = '# deploy\n\n<!-- settings -->\nold\n<!-- /settings -->\n\nmore\n';
+
+  test('replaces what is between the marks, and nothing else', () => {
+    const page = withSettings(readme, settingsTable({ port })) ?? '';
+    expect(page.startsWith('# deploy\n\n<!-- settings -->\n\n| ')).toBe(true);
+    expect(page.endsWith('|\n\n<!-- /settings -->\n\nmore\n')).toBe(true);
+    expect(page).not.toContain('old');
+    expect(withSettings(page, settingsTable({ port }))).toBe(page);
+  });
+
+  test('says when there are no marks', () => {
+    for (const text of ['', '<!-- settings -->', '<!-- /settings --><!-- settings -->']) expect(withSettings(text, 'x')).toBeUndefined();
+  });
+
+  test('has a word for services without settings', () => {
+    expect(settingsTable({})).toBe('It has no settings of its own.\n');
+  });
+});
+
+test('firstDifference shows the line', () => {
+  expect(firstDifference('a\nb\n', 'a\nb\n')).toBeUndefined();
+  expect(firstDifference('a\nb\n', 'a\nc\n')).toBe('line 2:\n  - b\n  + c');
+  expect(firstDifference('a', 'a\nb')).toBe('line 2:\n  + b');
+  expect(firstDifference('a\nb', 'a')).toBe('line 2:\n  - b');
+  expect(firstDifference('', 'a')).toBe('line 1:\n  - \n  + a');
+});
