@@ -23,7 +23,9 @@ test.each(['StoreUrl', 'storeURL', 'store-url', '1st', '', 'noFsync', 'help', '_
 });
 
 test('a variable with two meanings is refused', () => {
-  expect(() => help('x', 'y', { token: shape.token, tokenFile: setting.text({ text: 'x' }) })).toThrow('BLOCKHUB_TOKEN_FILE has two meanings');
+  expect(() => help('x', 'y', { token: shape.token, tokenFile: setting.text({ text: 'x' }) })).toThrow(
+    'BLOCKHUB_TOKEN_FILE has two meanings',
+  );
 });
 
 test.each([
@@ -62,7 +64,10 @@ Settings. Each can also be set in the environment: --store-url is BLOCKHUB_STORE
     const words = fc.array(fc.string({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 40 }).map((list) => list.join(' '));
     fc.assert(
       fc.property(words, words, words, (summary, text, example) => {
-        const shown = help('name', summary, { someSetting: setting.text({ text, example }), other: setting.choice({ text, of: [text, example] }) });
+        const shown = help('name', summary, {
+          someSetting: setting.text({ text, example }),
+          other: setting.choice({ text, of: [text, example] }),
+        });
         return shown.split('\n').every((line) => line.length <= 100);
       }),
     );
@@ -91,5 +96,13 @@ test('the schema describes chart values', () => {
     },
   });
   const { pattern } = (jsonSchema(shape).properties as { bodyLimit: { pattern: string } }).bodyLimit;
-  expect(['4kb', '1.2gb', '500', '1.5', '-1', 'x', '4kb\n'].map((text) => new RegExp(pattern).test(text))).toEqual([true, true, true, false, false, false, false]);
+  expect(['4kb', '1.2gb', '500', '1.5', '-1', 'x', '4kb\n'].map((text) => new RegExp(pattern).test(text))).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });

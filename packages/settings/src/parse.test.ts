@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, describe, expect, test } from '@jest/globals';
 import { BlockhubError } from '@blockhub/errors';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { help, table } from './help.ts';
 import { defaults, describe as dump, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';
@@ -196,7 +196,11 @@ describe('mistakes', () => {
   });
 
   test('whatever is typed: values or SETTINGS_INVALID, never anything else', () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(shape).map((name) => `--${name}`)), fc.constantFrom('--', '--port', '--chains', '--token=', '-1'));
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(...Object.keys(shape).map((name) => `--${name}`)),
+      fc.constantFrom('--', '--port', '--chains', '--token=', '-1'),
+    );
     fc.assert(fc.property(fc.array(word), (argv) => Array.isArray(mistakes(() => parse(argv)))));
   });
 });
@@ -235,7 +239,14 @@ describe('secrets', () => {
     const values = parseSettings(hiding, { argv: ['--token', secret], env: {} });
     expect(values).toMatchObject({ token: secret, url: `amqp://me:${secret}@host` });
     expect(dump(hiding, values)).toEqual({ token: '[hidden]', url: 'amqp://[hidden]@host' });
-    const shown = [help('x', 'y', hiding), table(hiding), JSON.stringify(jsonSchema(hiding)), JSON.stringify({ values }), inspect(values), String(values)];
+    const shown = [
+      help('x', 'y', hiding),
+      table(hiding),
+      JSON.stringify(jsonSchema(hiding)),
+      JSON.stringify({ values }),
+      inspect(values),
+      String(values),
+    ];
     for (const text of shown) expect(text).not.toContain(secret);
     expect({ ...values }.token).toBe(secret);
   });

@@ -2,7 +2,37 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
 
-const hostile = ['', ' ', '4 kb', ' 4kb', '4kb ', '4kb\n', '-1', '-4kb', '+4', 'NaN', 'Infinity', '1e3', '0x10', '.5kb', '1.', '1,5kb', '4kib', '4Ki', '4x', 'kb', '4kbkb', '１', '1_000', '9007199254740992', '8193tb', '9'.repeat(31), '9'.repeat(500), '1.5.5kb', '__proto__'];
+const hostile = [
+  '',
+  ' ',
+  '4 kb',
+  ' 4kb',
+  '4kb ',
+  '4kb\n',
+  '-1',
+  '-4kb',
+  '+4',
+  'NaN',
+  'Infinity',
+  '1e3',
+  '0x10',
+  '.5kb',
+  '1.',
+  '1,5kb',
+  '4kib',
+  '4Ki',
+  '4x',
+  'kb',
+  '4kbkb',
+  '１',
+  '1_000',
+  '9007199254740992',
+  '8193tb',
+  '9'.repeat(31),
+  '9'.repeat(500),
+  '1.5.5kb',
+  '__proto__',
+];
 
 describe('sizes', () => {
   test.each([
@@ -42,7 +72,9 @@ describe('durations', () => {
   ])('%s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
 
   test.each([...hostile, '1.5', '1.5ms', '4kb', '5S', '2M', '5sec', '104249992d'])('%j is refused', (text) => {
-    expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.stringContaining('250ms') }));
+    expect(() => parseDuration(text)).toThrow(
+      expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.stringContaining('250ms') }),
+    );
   });
 
   test('are written exactly', () => {

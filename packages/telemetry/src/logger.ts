@@ -49,7 +49,6 @@ export function createLogger({ name, level = 'info', stream }: LoggerOptions): L
       timestamp: stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: (fields) => hideValue(fields) as Record<string, unknown>,
         log: (fields) => hideValue(fields) as Record<string, unknown>,
       },
       // Errors are already plain when they get here: the default serializer would copy every field of theirs, headers of a request included.
@@ -84,7 +83,8 @@ function wrap(sink: Sink): Logger {
     info: method('info'),
     warn: method('warn'),
     error: method('error'),
-    child: (fields) => wrap(sink.child(fields)),
+    // pino formats the facts of lines, but not those of children.
+    child: (fields) => wrap(sink.child(hideValue(fields) as object)),
   };
 }
 

@@ -113,7 +113,7 @@ export async function startProbes(options: ProbeOptions): Promise<RunningProbes>
     (request, response) => void handle(request, response, options),
   );
   server.maxConnections = 100;
-  server.setTimeout(10_000, (socket) => socket.destroy());
+  server.setTimeout(5000, (socket) => socket.destroy());
   const port = await listen(server, options);
   server.on('error', (error) => options.log.error({ err: error }, 'probe server failed'));
   let closing: Promise<void> | undefined;

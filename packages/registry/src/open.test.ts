@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { MemoryRegistry } from './memory.ts';
+import { openRegistry } from './open.ts';
+
+test('memory: is new each time', async () => {
+  const first = await openRegistry('memory:');
+  await first.putHint('c', 1);
+  expect(await (await openRegistry('memory:')).findHint('c')).toBeUndefined();
+});
+
+test('further schemes are given by name', async () => {
+  const mine = new MemoryRegistry();
+  expect(await openRegistry('redis://host:6379', { schemes: { redis: async () => mine } })).toBe(mine);
+});
+
+test('a path may hold escapes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'registry open '));
+  const registry = await openRegistry(`sqlite://${folder.replaceAll(' ', '%20')}/r%25.sqlite`);
+  await registry.close();
+  rmSync(folder, { recursive: true });
+});
+
+test.each([
+  ['', 'has no scheme that is known here: use memory:, sqlite:'],
+  ['/var/lib/r.sqlite', 'has no scheme'],
+  ['redis://u:HUNTER2@host', 'has no scheme that is known here'],
+  ['__proto__:', 'has no scheme'],
+  ['constructor:x', 'has no scheme'],
+  ['SQLITE:///x', 'has no scheme'],
+  ['memory://shared', 'takes nothing behind memory:'],
+  ['sqlite:', 'needs the absolute path of a file: write sqlite:///var/lib/blockhub/registry.sqlite'],
+  ['sqlite:r.sqlite', 'needs the absolute path'],
+  ['sqlite://var/r.sqlite', 'needs the absolute path'],
+  ['sqlite:///', 'needs the absolute path'],
+  ['sqlite:///var/', 'needs the absolute path'],
+  ['sqlite:///r.sqlite?mode=ro', 'has options behind ? or #'],
+  ['sqlite:///r%.sqlite', 'has a broken % escape'],
+  ['sqlite:///r%00.sqlite', 'holds a zero byte'],
+  ['sqlite://u:HUNTER2@/x', 'needs the absolute path'],
+])('%j is REGISTRY_URL_INVALID', async (url, reason) => {
+  const error = await openRegistry(url).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'REGISTRY_URL_INVALID', message: expect.stringContaining(reason) });
+  expect(String(error)).not.toContain('HUNTER2');
+});
