@@ -88,7 +88,7 @@ Each setting is a flag and a variable of the environment. Sizes are like \`4kb\`
 
 ## Every service
 
-What follows are settings of their own; those of all services are here. A service knows only those that it needs.
+These are the same everywhere; a service takes those that it needs. Below are the settings of its own.
 
 ${table(common)}
 ${parts.join('\n')}`;

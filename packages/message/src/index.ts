@@ -1,3 +1,4 @@
+export type { Meta } from '@blockhub/chain';
 export { BLOCK_MIME, type BlockMessage, type Committed, readBlock, readCommitted, writeBlock, writeCommitted } from './blocks.ts';
 export { joinArrays, type MergePart, mergeObject } from './bytes.ts';
 export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, readDeadLetter, replayDeadLetter } from './dead-letter.ts';
