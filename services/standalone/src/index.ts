@@ -1,0 +1,1 @@
+export { type PipelineOptions, pipeline, type Stage } from './pipeline.ts';

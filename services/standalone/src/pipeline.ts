@@ -1,0 +1,62 @@
+import { worker as builder } from '@blockhub/builder';
+import { worker as deadLetter } from '@blockhub/dead-letter';
+import { worker as deploy } from '@blockhub/deploy';
+import { worker as grouper } from '@blockhub/grouper';
+import { queues } from '@blockhub/message';
+import { worker as msgMerge } from '@blockhub/msg-merge';
+import { worker as nextField } from '@blockhub/next-field';
+import { worker as patchblock } from '@blockhub/patchblock';
+import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
+import { worker as shoveltomany } from '@blockhub/shoveltomany';
+import { type RunningWorker, type StartOptions, startWorker, type Worker } from '@blockhub/worker';
+
+/** A worker with its settings: one place in the pipeline. */
+export interface Stage {
+  readonly name: string;
+  /** Settings that are no defaults. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  start(options: Omit<StartOptions, 'settings'>): Promise<RunningWorker>;
+}
+
+export interface PipelineOptions {
+  /** Queues that chains are spread over. */
+  readonly partitions?: number;
+  /** How long events wait for others to share a block with, in ms. */
+  readonly groupTtlMs?: number;
+}
+
+function stage<const Shape extends SettingsShape, State>(
+  worker: Worker<Shape, State>,
+  given: Partial<Values<Shape>>,
+  name = worker.name,
+): Stage {
+  const settings = defaults(worker.settings, given);
+  return { name, settings: given, start: (options) => startWorker(worker, { ...options, settings }) };
+}
+
+/** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
+export function pipeline({ partitions = 1, groupTtlMs = 20 }: PipelineOptions = {}): Stage[] {
+  return [
+    stage(deadLetter, {}),
+    stage(shoveltomany, { in: queues.committed.name }),
+    stage(patchblock, {}),
+    stage(nextField, { partitions }),
+    stage(
+      deploy,
+      {
+        partitions,
+        in: queues.created.name,
+        key: 'blocks/{msg.meta.block}.block',
+        out: queues.saved.name,
+        body: 'pass',
+        identity: 'first-line',
+        pack: false,
+      },
+      'deploy-blocks',
+    ),
+    stage(builder, { partitions }),
+    stage(msgMerge, { partitions }),
+    stage(grouper, { partitions, ttl: groupTtlMs }),
+    stage(deploy, { partitions, out: 'blobs.deployed.{partition(msg.meta.chain)}', pack: true }, 'deploy-blobs'),
+  ];
+}

@@ -1,0 +1,141 @@
+import { openBroker } from '@blockhub/broker';
+import { systemClock } from '@blockhub/clock';
+import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
+import { declarations } from '@blockhub/message';
+import { openRegistry } from '@blockhub/registry';
+import { help, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
+import { openStore, type Store } from '@blockhub/store';
+import { createHealth, createLogger, createMetrics, startProbes } from '@blockhub/telemetry';
+import { worker as webToMsg } from '@blockhub/web-to-msg';
+import { type RunningWorker, type StartOptions, startWorker, systemRandom } from '@blockhub/worker';
+import { createChain } from '@blockhub/writer';
+import { openDataFolder } from './data-folder.ts';
+import { pipeline } from './pipeline.ts';
+import { settings } from './settings.ts';
+
+const SUMMARY = 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.';
+type StandaloneSettings = Values<typeof settings>;
+
+/** Starts, runs until SIGINT or SIGTERM, drains, and gives the exit code: 0; 1 when it cannot run; 2 when settings are wrong. */
+export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (wantsHelp(argv)) {
+    process.stdout.write(help('blockhub standalone', SUMMARY, settings));
+    return 0;
+  }
+  let values: StandaloneSettings;
+  try {
+    values = parseSettings(settings, { argv, env });
+  } catch (error) {
+    if (!hasCode(error, 'SETTINGS_INVALID')) throw error;
+    const { mistakes } = error.details;
+    for (const mistake of Array.isArray(mistakes) ? mistakes : [error.message]) process.stderr.write(`blockhub: ${mistake}\n`);
+    return 2;
+  }
+  const releases: (() => Promise<void> | void)[] = [];
+  try {
+    await serve(values, releases);
+    return 0;
+  } catch (error) {
+    const fix = error instanceof BlockhubError ? ` ${error.fix}` : '';
+    process.stderr.write(`blockhub: ${errorCode(error)}: ${(error as Error).message}${fix}\n`);
+    return hasCode(error, 'SETTINGS_INVALID') ? 2 : 1;
+  } finally {
+    await releaseAll(releases);
+  }
+}
+
+async function serve(values: StandaloneSettings, releases: (() => Promise<void> | void)[]): Promise<void> {
+  const stop = stopSignal();
+  const log = createLogger({ name: 'standalone', level: values.logLevel });
+  const metrics = createMetrics({ service: 'standalone' });
+  const health = createHealth();
+  health.set('started', false);
+  const data = openDataFolder(values.data);
+  releases.push(() => data.release());
+  const probes = await startProbes({ host: values.probeHost, port: values.probePort, health, metrics, log });
+  releases.push(() => probes.close());
+  const store = await openStore(data.storeUrl);
+  releases.push(() => store.close());
+  countRequests(store, metrics);
+  await store.assertSafe();
+  const broker = await openBroker(data.brokerUrl, { log });
+  releases.push(() => broker.close());
+  await broker.declare(declarations(1));
+  const registry = await openRegistry(data.registryUrl);
+  releases.push(() => registry.close());
+  const { created: _created, ...chain } = await createChain(store, {
+    name: values.defaultChain,
+    now: systemClock.now(),
+    random: systemRandom,
+  });
+  await registry.putChain(chain);
+
+  const options: Omit<StartOptions, 'settings'> = {
+    broker,
+    store,
+    registry,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    metrics,
+    health,
+    storeIsSafe: true,
+  };
+  const stages: RunningWorker[] = [];
+  // Capture stops first, then the others in the order of the pipeline, so that what is on its way still finds its next stage.
+  releases.push(async () => {
+    for (const running of stages.toReversed()) await running.stop({ graceMs: values.grace });
+  });
+  for (const stage of pipeline({ groupTtlMs: values.groupTtl })) stages.push(await stage.start({ ...options, instance: stage.name }));
+  stages.push(await startWorker(webToMsg, { ...options, settings: values }));
+  health.set('started', true);
+  welcome(values, data.path, probes.port, health.report().checks.listening?.detail ?? '');
+  await stop;
+  log.info({}, 'stopping');
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
+
+/** Newest first; each one runs even when another fails. */
+async function releaseAll(releases: (() => Promise<void> | void)[]): Promise<void> {
+  for (const release of releases.toReversed()) {
+    try {
+      await release();
+    } catch (error) {
+      process.stderr.write(`blockhub: ${errorCode(error)} while stopping: ${(error as Error).message}\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+function countRequests(store: Store, metrics: ReturnType<typeof createMetrics>): void {
+  const family = metrics.gauge('blockhub_store_requests', 'Requests to the store since the start, by operation.', ['operation']);
+  for (const operation of Object.keys(store.requests) as (keyof Store['requests'])[])
+    family.labels({ operation }).read(() => store.requests[operation]);
+}
+
+function welcome(values: StandaloneSettings, path: string, probePort: number, url: string): void {
+  const data = values.data === settings.data.default ? '' : ` --data ${values.data}`;
+  process.stdout.write(`Blockhub keeps its data in ${path}
+
+  Capture  ${url}
+  Probes   http://${values.probeHost}:${probePort}/readyz and /metrics
+
+  Append   curl -d 'hello' ${url}/append/chain/${values.defaultChain}
+  Walk     npx -y pnpm blockhub walk ${values.defaultChain}${data}
+
+Ctrl-C stops it.
+`);
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+import type { ChainRecord, Registry } from '@blockhub/registry';
+import type { Store } from '@blockhub/store';
+import { findChain } from '@blockhub/walker';
+
+const REMEMBERED = 20_000;
+const UNKNOWN_FOR_MS = 1000;
+const UNKNOWN_REMEMBERED = 1000;
+
+/**
+ * Finds chains by id or name: from memory, else from the registry, else from the store, which decides.
+ * What exists is remembered, since chains do not change; what does not exist is remembered for a second, so that strangers cannot hammer the store.
+ */
+export class Chains {
+  readonly #registry: Registry;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, ChainRecord>();
+  readonly #unknownUntil = new Map<string, number>();
+  readonly #asked = new Map<string, Promise<ChainRecord>>();
+
+  constructor(registry: Registry, store: Store, clock: Clock) {
+    this.#registry = registry;
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** The chain if it is in memory. */
+  peek(nameOrId: string): ChainRecord | undefined {
+    return this.#known.get(nameOrId);
+  }
+
+  /** Throws CHAIN_NOT_FOUND, or the store's error when nobody can tell. */
+  get(nameOrId: string): Promise<ChainRecord> {
+    const asked = this.#asked.get(nameOrId);
+    if (asked) return asked;
+    const answer = this.#look(nameOrId).finally(() => this.#asked.delete(nameOrId));
+    this.#asked.set(nameOrId, answer);
+    return answer;
+  }
+
+  async #look(nameOrId: string): Promise<ChainRecord> {
+    if ((this.#unknownUntil.get(nameOrId) ?? 0) > this.#clock.now()) throw notFound(nameOrId);
+    let record = await this.#registry.findChain(nameOrId);
+    if (!record) {
+      record = await findChain(this.#store, nameOrId);
+      if (record) await this.#registry.putChain(record);
+    }
+    if (!record) {
+      if (this.#unknownUntil.size >= UNKNOWN_REMEMBERED) this.#unknownUntil.clear();
+      this.#unknownUntil.set(nameOrId, this.#clock.now() + UNKNOWN_FOR_MS);
+      throw notFound(nameOrId);
+    }
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(nameOrId, record);
+    return record;
+  }
+}
+
+const notFound = (nameOrId: string): BlockhubError =>
+  new BlockhubError('CHAIN_NOT_FOUND', `There is no chain "${nameOrId}".`, { details: { chain: nameOrId } });

@@ -1,0 +1,310 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { request } from 'node:http';
+import type { Broker } from '@blockhub/broker';
+import { BlockhubError } from '@blockhub/errors';
+import { describe, expect, test } from '@jest/globals';
+import { raw, startCapture } from './capture-server.fixture.ts';
+import { REQUEST_MIME } from './request-document.ts';
+
+const hash = (crypt: string, bytes: string | Buffer): string => createHash(crypt).update(bytes).digest('hex');
+const post = (url: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(url, { method: 'POST', body: typeof body === 'string' ? body : new Uint8Array(body), headers });
+
+describe('a POST', () => {
+  test('is answered with a receipt, and is two messages: the body and its request document', async () => {
+    await using server = await startCapture();
+    const answer = await post(`${server.url}/append/chain/default?n=1&token=abc`, 'hello', {
+      'content-type': 'Text/Plain; charset=utf-8',
+      authorization: 'Bearer s3cret',
+      'x-hub-signature-256': 's3cret',
+      'X-Custom': 'kept',
+    });
+    expect(answer.status).toBe(201);
+    const receipt = (await answer.json()) as Record<string, unknown>;
+    expect(receipt).toEqual({
+      event: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      chain: server.chains.default,
+      hash: hash('sha256', 'hello'),
+      crypt: 'sha256',
+      length: 5,
+      receivedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    });
+    const [body, document, ...rest] = await server.ingress();
+    expect(rest).toEqual([]);
+    expect(body?.id).toBe(receipt.event);
+    expect(body?.body.toString()).toBe('hello');
+    expect(body?.meta).toMatchObject({ chain: server.chains.default, mime: 'text/plain', hash: receipt.hash, length: 5 });
+    expect(document?.meta).toMatchObject({ about: receipt.event, mime: REQUEST_MIME, hash: hash('sha256', document?.body ?? '') });
+    expect(String(document?.id) > String(body?.id)).toBe(true);
+    const text = document?.body.toString() ?? '';
+    expect(text).not.toContain('s3cret');
+    expect(text).not.toContain('abc');
+    expect(JSON.parse(text)).toMatchObject({
+      method: 'POST',
+      path: '/append/chain/default',
+      query: [
+        ['n', '1'],
+        ['token', '[redacted]'],
+      ],
+      client: { ip: '127.0.0.1', tls: false },
+      receivedAt: receipt.receivedAt,
+      body: { event: receipt.event, hash: receipt.hash, crypt: 'sha256', length: 5, mime: 'text/plain' },
+    });
+    const headers = new Map(JSON.parse(text).headers as [string, string][]);
+    expect(headers.get('X-Custom') ?? headers.get('x-custom')).toBe('kept');
+    expect(headers.get('authorization')).toBe('[redacted]');
+  });
+
+  test('goes to the default chain at /, to a chain by id, and to a chain without request documents', async () => {
+    await using server = await startCapture();
+    expect(await (await post(`${server.url}/`, 'a')).json()).toMatchObject({ chain: server.chains.default });
+    expect(await (await post(`${server.url}/append/chain/${server.chains.plain}`, 'b')).json()).toMatchObject({
+      chain: server.chains.plain,
+    });
+    expect((await server.ingress()).length).toBe(3);
+  });
+
+  test('on an md5 chain has a sha256 beside the md5', async () => {
+    await using server = await startCapture();
+    expect(await (await post(`${server.url}/append/chain/old`, 'x')).json()).toMatchObject({ crypt: 'md5', hash: hash('md5', 'x') });
+    const [message] = await server.ingress();
+    expect(message?.meta).toMatchObject({ crypt: 'md5', sha256: hash('sha256', 'x') });
+  });
+
+  test.each([0, 1, 999, 1000])('of %d bytes, all byte values, is taken as it is', async (length) => {
+    await using server = await startCapture({ bodyLimit: 1000 });
+    const body = randomBytes(length);
+    const answer = await post(`${server.url}/append/chain/plain`, body, { 'content-type': 'application/octet-stream' });
+    expect(answer.status).toBe(201);
+    expect(await answer.json()).toMatchObject({ length, hash: hash('sha256', body) });
+    expect((await server.ingress())[0]?.body.equals(body)).toBe(true);
+  });
+
+  test('over the limit of a message goes to the store first and travels as a reference', async () => {
+    await using server = await startCapture({ messageLimit: 100 });
+    const body = randomBytes(101);
+    const receipt = (await (await post(`${server.url}/append/chain/plain`, body)).json()) as { hash: string };
+    const [message] = await server.ingress();
+    expect(message?.body.length).toBe(0);
+    expect(message?.meta).toMatchObject({ at: `blobs/${receipt.hash}.blob`, length: 101 });
+    expect((await server.store.get(`blobs/${receipt.hash}.blob`)).equals(body)).toBe(true);
+  });
+
+  test('has event ids that grow, many at once', async () => {
+    await using server = await startCapture();
+    await Promise.all(Array.from({ length: 200 }, (_, n) => post(`${server.url}/append/chain/plain`, String(n))));
+    const ids = (await server.ingress()).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(200);
+    expect(ids).toEqual(ids.toSorted());
+  });
+});
+
+const chunked = (parts: readonly string[]): string => parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('');
+
+describe('what is refused has a problem with a code, and nothing is queued', () => {
+  const cases: [
+    name: string,
+    send: (server: { url: string; port: number }) => Promise<{ status: number; text: string }>,
+    status: number,
+    code: string,
+  ][] = [
+    ['an unknown chain', ({ url }) => answerOf(post(`${url}/append/chain/nobody`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an id that no chain has', ({ url }) => answerOf(post(`${url}/append/chain/${'0'.repeat(64)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an endless chain name', ({ url }) => answerOf(post(`${url}/append/chain/${'x'.repeat(5000)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['a chain name with dots and slashes', ({ url }) => answerOf(post(`${url}/append/chain/..%2f..%2fetc`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    [
+      'a broken percent sign',
+      ({ port }) => rawAnswer(port, 'POST /append/chain/%zz HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    ['another path', ({ url }) => answerOf(post(`${url}/nothing/here`, 'x')), 404, 'ROUTE_NOT_FOUND'],
+    ['GET', ({ url }) => answerOf(fetch(`${url}/append/chain/default`)), 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', ({ url }) => answerOf(fetch(`${url}/append/chain/default`, { method: 'PUT', body: 'x' })), 405, 'METHOD_NOT_ALLOWED'],
+    ['one byte over the limit', ({ url }) => answerOf(post(`${url}/append/chain/default`, 'x'.repeat(1001))), 413, 'BODY_TOO_LARGE'],
+    [
+      'one byte over the limit, chunked',
+      ({ port }) =>
+        rawAnswer(
+          port,
+          `POST /append/chain/default HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n${chunked(['x'.repeat(1000), 'y', ''])}`,
+        ),
+      413,
+      'BODY_TOO_LARGE',
+    ],
+    [
+      'a malformed type',
+      ({ url }) => answerOf(post(`${url}/append/chain/default`, 'x', { 'content-type': 'text' })),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'both a length and chunks',
+      ({ port }) =>
+        rawAnswer(
+          port,
+          `POST /append/chain/default HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n${chunked(['hello', ''])}`,
+        ),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'two lengths',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'a length that is no number',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1x\r\n\r\nxx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'a space before the colon',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length : 1\r\n\r\nx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'an obsolete line fold',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding:\r\n chunked\r\ncontent-length: 1\r\n\r\nx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'no host',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx'),
+      400,
+      'REQUEST_INVALID',
+    ],
+    ['no HTTP', ({ port }) => rawAnswer(port, '\x16\x03\x01 hello\r\n\r\n'), 400, 'REQUEST_INVALID'],
+    [
+      'headers over 16 KiB',
+      ({ port }) => rawAnswer(port, `POST / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'more than 100 headers',
+      ({ port }) =>
+        rawAnswer(port, `POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n${'x: y\r\n'.repeat(150)}\r\nx`),
+      400,
+      'REQUEST_INVALID',
+    ],
+  ];
+  test.each(cases)('%s', async (_name, send, status, code) => {
+    await using server = await startCapture({ bodyLimit: 1000 });
+    const answer = await send(server);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text)).toMatchObject({
+      status,
+      code,
+      title: expect.any(String),
+      detail: expect.any(String),
+      fix: expect.any(String),
+    });
+    expect(await server.ingress()).toEqual([]);
+    expect(await server.metrics()).toContain(`blockhub_capture_requests_total{status="${status}"} 1`);
+  });
+});
+
+async function answerOf(response: Promise<Response>): Promise<{ status: number; text: string }> {
+  const answer = await response;
+  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  return { status: answer.status, text: await answer.text() };
+}
+
+async function rawAnswer(port: number, text: string): Promise<{ status: number; text: string }> {
+  const answer = await raw(port, text, true);
+  return { status: Number(answer.split(' ')[1]), text: answer.slice(answer.indexOf('\r\n\r\n') + 4) };
+}
+
+describe('slow and hostile clients', () => {
+  test('a body that never comes is cut off; others are served meanwhile', async () => {
+    await using server = await startCapture({ requestTimeout: 1000, headersTimeout: 1000 });
+    const slow = rawAnswer(server.port, 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhal');
+    const slowHeaders = rawAnswer(server.port, 'POST /append/chain/plain HTTP/1.1\r\nhost:');
+    expect((await post(`${server.url}/append/chain/plain`, 'quick')).status).toBe(201);
+    expect(JSON.parse((await slow).text)).toMatchObject({ status: 408, code: 'REQUEST_TIMEOUT' });
+    expect((await slowHeaders).status).toBe(408);
+    expect((await server.ingress()).length).toBe(1);
+  });
+
+  test('a connection that ends in the middle of a body leaves nothing behind, not even in the budget', async () => {
+    await using server = await startCapture({ inFlightLimit: 100 });
+    for (let n = 0; n < 20; n++) await raw(server.port, 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 60\r\n\r\nhalf');
+    expect((await post(`${server.url}/append/chain/plain`, 'x'.repeat(100))).status).toBe(201);
+    expect((await server.ingress()).length).toBe(1);
+    expect(await server.metrics()).toContain('blockhub_capture_held_bytes 0');
+  });
+
+  test('bodies over the budget of all get 503 with Retry-After, and room comes back', async () => {
+    await using server = await startCapture({ inFlightLimit: 100 });
+    const held = request(`${server.url}/append/chain/plain`, { method: 'POST', headers: { 'content-length': 80 } });
+    const heldAnswer = new Promise<number | undefined>((resolve) =>
+      held.on('response', (response) => resolve(response.resume().statusCode)),
+    );
+    held.write('x');
+    let answer: Response;
+    do answer = await post(`${server.url}/append/chain/plain`, 'y'.repeat(30));
+    while (answer.status === 201);
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('2');
+    expect(await answer.json()).toMatchObject({ code: 'CAPTURE_BUSY' });
+    held.end('x'.repeat(79));
+    expect(await heldAnswer).toBe(201);
+    expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(30))).status).toBe(201);
+  });
+
+  test('a second request hidden behind the first is a request of its own', async () => {
+    await using server = await startCapture();
+    const one = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n1';
+    const two = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nconnection: close\r\n\r\n2';
+    const answers = await raw(server.port, one + two, true);
+    expect(answers.match(/HTTP\/1.1 201/g)?.length).toBe(2);
+    expect((await server.ingress()).map(({ body }) => body.toString())).toEqual(['1', '2']);
+  });
+});
+
+describe('without a confirm there is no 2xx', () => {
+  const failing =
+    (error: Error | undefined) =>
+    (broker: Broker): Broker =>
+      new Proxy(broker, {
+        get(target, name) {
+          if (name === 'publish') return () => (error ? Promise.reject(error) : new Promise(() => {}));
+          const value = Reflect.get(target, name) as unknown;
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+
+  test.each([
+    ['a broker that is away', new BlockhubError('BROKER_UNAVAILABLE', 'away'), 503, 'BROKER_UNAVAILABLE'],
+    ['a full queue', new BlockhubError('BROKER_QUEUE_FULL', 'full'), 503, 'BROKER_QUEUE_FULL'],
+    ['a broker that never answers', undefined, 503, 'CAPTURE_UNCONFIRMED'],
+    ['an error that nobody foresaw', new Error('with a secret'), 500, 'INTERNAL'],
+  ])('%s', async (_name, error, status, code) => {
+    await using server = await startCapture({ confirmTimeout: 50 }, failing(error));
+    const answer = await post(`${server.url}/append/chain/plain`, 'x');
+    expect(answer.status).toBe(status);
+    const text = await answer.text();
+    expect(JSON.parse(text)).toMatchObject({ status, code });
+    expect(text).not.toContain('secret');
+    if (status === 503) expect(answer.headers.get('retry-after')).toBe('2');
+  });
+
+  test('a store that is away is not an unknown chain', async () => {
+    await using server = await startCapture();
+    server.store.find = () => Promise.reject(new BlockhubError('STORE_UNAVAILABLE', 'away'));
+    const answer = await post(`${server.url}/append/chain/somebody`, 'x');
+    expect(answer.status).toBe(503);
+  });
+});
+
+test('a chain that is created while capture runs is found within its second', async () => {
+  await using server = await startCapture();
+  const { createChain } = await import('@blockhub/writer');
+  await createChain(server.store, { name: 'late', now: Date.now(), random: Math.random });
+  expect((await post(`${server.url}/append/chain/late`, 'x')).status).toBe(201);
+});

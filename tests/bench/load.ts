@@ -1,0 +1,50 @@
+/** A load generator in a process of its own: `load.ts '{"urls":[…],"connections":64,"amount":10000}'` posts and prints one JSON line. */
+import autocannon from 'autocannon';
+
+export interface LoadPlan {
+  /** Taken in turn. */
+  readonly urls: readonly string[];
+  readonly connections: number;
+  /** Requests in all; bounded, so that it ends by itself. */
+  readonly amount: number;
+  /** Requests per second over all connections; as many as it gets when absent. */
+  readonly rate?: number;
+  readonly bytes: number;
+}
+
+export interface LoadResult {
+  readonly ok: number;
+  readonly failed: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
+  const body = Buffer.alloc(plan.bytes, 'a');
+  const [first = ''] = plan.urls;
+  const started = performance.now();
+  const result = await autocannon({
+    url: new URL(first).origin,
+    connections: plan.connections,
+    amount: plan.amount,
+    ...(plan.rate ? { overallRate: plan.rate } : {}),
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/octet-stream' },
+    requests: plan.urls.map((url) => ({ path: new URL(url).pathname })),
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const ok = result['2xx'];
+  const answer: LoadResult = {
+    ok,
+    failed: plan.amount - ok,
+    seconds,
+    perSecond: ok / seconds,
+    p50Ms: result.latency.p50,
+    p99Ms: result.latency.p99,
+  };
+  console.log(JSON.stringify(answer));
+}

@@ -1,0 +1,119 @@
+import type { Broker } from '@blockhub/broker';
+import { MemoryBroker } from '@blockhub/broker';
+import { type Cancel, type Clock, VirtualClock } from '@blockhub/clock';
+import { type FaultPlan, type FaultRates, type Random, seededPlan, seededRandom } from '@blockhub/faults';
+import { MemoryRegistry } from '@blockhub/registry';
+import { MemoryStore, openStore, type Store } from '@blockhub/store';
+
+/** Everything outside of processes: time, chance, one broker, one bucket, one registry. */
+export interface World {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly broker: MemoryBroker;
+  readonly store: MemoryStore;
+  readonly registry: MemoryRegistry;
+  readonly plan: FaultPlan;
+  /** Ends the time of faults; delays stay. */
+  calmDown(): void;
+  readonly faults: { count: number; crashes: number };
+}
+
+export function createWorld(seed: number, rates: FaultRates): World {
+  const clock = new VirtualClock();
+  const random = seededRandom(seed);
+  let active = true;
+  const faults = { count: 0, crashes: 0 };
+  const drawn = seededPlan(seededRandom(seed ^ 0x5bd1e995), rates, () => active);
+  const plan: FaultPlan = {
+    random: drawn.random,
+    decide(effect) {
+      const decision = drawn.decide(effect);
+      if (decision.outcome !== 'ok') faults.count++;
+      return decision;
+    },
+    chance(fault) {
+      const happens = drawn.chance(fault);
+      if (happens) faults.count++;
+      return happens;
+    },
+  };
+  return {
+    clock,
+    random,
+    plan,
+    faults,
+    broker: new MemoryBroker({ clock, random: seededRandom(seed ^ 0x27d4eb2f) }),
+    store: new MemoryStore({ clock }),
+    registry: new MemoryRegistry(),
+    calmDown: () => {
+      active = false;
+    },
+  };
+}
+
+/** What one process has of the world. After `kill` nothing it asked for ever answers and none of its timers run. */
+export interface Process {
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly store: Store;
+  readonly random: Random;
+  readonly dead: boolean;
+  kill(): void;
+}
+
+export async function startProcess(world: World, name: string, onCrash: () => void): Promise<Process> {
+  let dead = false;
+  const timers = new Set<Cancel>();
+  const clock: Clock = {
+    now: () => world.clock.now(),
+    after(ms, run) {
+      if (dead) return () => {};
+      const cancel = world.clock.after(ms, () => {
+        timers.delete(cancel);
+        run();
+      });
+      timers.add(cancel);
+      return () => {
+        timers.delete(cancel);
+        cancel();
+      };
+    },
+    sleep(ms, signal) {
+      return new Promise((resolve) => {
+        if (signal?.aborted) return resolve();
+        const cancel = clock.after(ms, resolve);
+        signal?.addEventListener('abort', () => {
+          cancel();
+          resolve();
+        });
+      });
+    },
+  };
+  const crash = (): void => {
+    if (dead) return;
+    kill();
+    world.faults.crashes++;
+    onCrash();
+  };
+  const broker = world.broker.connect({ plan: world.plan, crash, name });
+  const driver = world.store.driver({ plan: world.plan, crash });
+  const random = seededRandom(Math.floor(world.random() * 2 ** 32));
+  const store = await openStore('memory:', { clock, random, drivers: { memory: () => driver } });
+  const kill = (): void => {
+    dead = true;
+    broker.kill();
+    driver.kill();
+    for (const cancel of timers) cancel();
+    timers.clear();
+  };
+  return {
+    clock,
+    broker,
+    store,
+    random,
+    get dead() {
+      return dead;
+    },
+    kill,
+  };
+}

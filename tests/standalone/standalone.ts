@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+export const standaloneMain = join(root, 'services/standalone/src/main.ts');
+export const blockhubMain = join(root, 'packages/cli/src/main.ts');
+
+/** A standalone process as a user would start it. */
+export interface Standalone {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly probes: string;
+  readonly stderr: () => string;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Starts a process and resolves when it says where it listens; rejects with what it wrote when it ends before. */
+export async function startStandalone(
+  data: string,
+  ports: { port: number; probePort: number },
+  more: readonly string[] = [],
+): Promise<Standalone> {
+  const args = ['--data', data, '--port', String(ports.port), '--probe-port', String(ports.probePort), ...more];
+  const child = spawn(process.execPath, [standaloneMain, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, 'exit').then(([code, signal]) => (code as number | null) ?? (signal as string));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+      if (stdout.includes('/append/chain/')) resolve();
+    });
+    ended.then((code) => reject(new Error(`ended with ${code}: ${stdout}${stderr}`)));
+  });
+  return {
+    process: child,
+    url: `http://127.0.0.1:${ports.port}`,
+    probes: `http://127.0.0.1:${ports.probePort}`,
+    stderr: () => stderr,
+    ended,
+  };
+}
+
+/** Runs `blockhub …` and gives what it wrote. */
+export async function blockhub(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [blockhubMain, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code: code as number, stdout, stderr };
+}
+
+/** Waits until the condition holds, asking again and again; the test's own time-out is the bound. */
+export async function until(condition: () => Promise<boolean> | boolean, pauseMs = 50): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+}
+
+/** Resolves when no message of the pipeline is under way. Dead letters that are kept and notices without followers do not count. */
+export async function quiet(data: string): Promise<void> {
+  await until(async () => {
+    const { stdout } = await blockhub('queues', '--data', data, '--output', 'ndjson');
+    const queues = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { name: string; ready: number; unacked: number; delayed: number });
+    return (
+      queues.length > 0 && queues.every((queue) => queue.name === 'dead-letter.kept' || queue.ready + queue.unacked + queue.delayed === 0)
+    );
+  }, 200);
+}
