@@ -1,15 +1,5 @@
 import { quoteOpen } from './hidden.ts';
-import {
-  durationForm,
-  durationPattern,
-  formatDuration,
-  formatSize,
-  parseDuration,
-  parseSize,
-  quote,
-  sizeForm,
-  sizePattern,
-} from './units.ts';
+import { durationPattern, formatDuration, formatSize, parseDuration, parseSize, quote, sizePattern } from './units.ts';
 
 /** One setting: what it means and how its text becomes a value. Made by `setting.*` only. */
 export interface Setting<T> {
@@ -243,5 +233,3 @@ export const setting = {
     });
   },
 };
-
-export const forms = { size: sizeForm, duration: durationForm, integer: integerForm };
