@@ -14,7 +14,7 @@ export function splitLines(bytes: Uint8Array): { line: Buffer; beside: Buffer } 
 }
 
 /** Runs a reader; what it finds malformed gets the place in front of its path. */
-export function within<T>(place: string, read: () => T): T {
+function within<T>(place: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

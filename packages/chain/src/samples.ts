@@ -44,7 +44,7 @@ export const events = fc
 
 const lengths = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
-export const receipts: fc.Arbitrary<Receipt> = fc
+const receipts: fc.Arbitrary<Receipt> = fc
   .record({
     event: events,
     crypt: crypts,
