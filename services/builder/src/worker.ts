@@ -1,0 +1,52 @@
+import { buildBlock } from '@blockhub/chain';
+import { declarations, queues, readBlueprint, writeBlock, writeTail } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { commonSettings, defineWorker, done } from '@blockhub/worker';
+import { InTurn } from './in-turn.ts';
+import { uniqueByEvent } from './unique.ts';
+import { Windows } from './window.ts';
+
+const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue of blueprints.', default: queues.staged.name }),
+  out: setting.text({ text: 'Queue for new blocks.', default: queues.created.name }),
+  windowEvents: setting.integer({ text: 'Event ids to remember, of all chains together; about 150 bytes each.', default: 100_000, min: 0 }),
+  windowChains: setting.integer({ text: 'Chains to remember event ids of.', default: 10_000, min: 1 }),
+  prefetch: setting.integer({ text: 'Most blueprints held at a time.', default: 16, min: 1 }),
+};
+
+/** Builds the block behind a tail from the groups of a blueprint: the same tail and items give the same block. */
+export const worker = defineWorker({
+  name: 'builder',
+  summary: 'Builds the next block from a tail and a group.',
+  settings,
+  needs: ['store'],
+  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: ({ out }) => [out, queues.tails.name],
+  setup: ({ settings: { windowEvents, windowChains }, store, metrics }) => {
+    const windows = new Windows(store, { maxEvents: windowEvents, maxChains: windowChains });
+    metrics.gauge('blockhub_builder_window_events', 'Event ids that are remembered.').read(() => windows.size);
+    const dropped = metrics.counter(
+      'blockhub_builder_items_dropped_total',
+      'Items that were in their chain already, or twice in a blueprint.',
+    );
+    return { windows, dropped, inTurn: new InTurn() };
+  },
+  handle(message, { settings, state: { windows, dropped, inTurn } }) {
+    const { tail, receipts, tailsTo } = readBlueprint(message);
+    return inTurn.run(tail.chain, async () => {
+      const unseen = await windows.unseen(tail, uniqueByEvent(receipts));
+      dropped.add(receipts.length - unseen.length);
+      // Without the tail whoever merges would wait for a block that never comes.
+      if (unseen.length === 0) return done([writeTail(tailsTo, tail)]);
+      const block = buildBlock(tail, unseen);
+      windows.propose(
+        tail,
+        block,
+        unseen.map(({ event }) => event),
+      );
+      return done([{ ...writeBlock(block, { prev: tail.id, tailsTo }), queue: settings.out }]);
+    });
+  },
+});

@@ -1,0 +1,81 @@
+import { errorCode, isTransient } from '@blockhub/errors';
+import { type DeadLetter, declarations, keepDeadLetter, type Message, type Outgoing, queues, readDeadLetter } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { type Context, commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
+import { findRepair } from './repairs.ts';
+
+const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue of dead letters.', default: queues.deadLetter.name }),
+  delay: setting.duration({ text: 'How long to wait before the first repair; doubled for each one after it.', default: '30s' }),
+  repairs: setting.integer({ text: 'Most repairs of one message; after them it is kept.', default: 5 }),
+  prefetch: setting.integer({ text: 'Most dead letters held at a time.', default: 50, min: 1, max: 2000 }),
+};
+
+/** How often a message was repaired; it travels with the message and back. */
+const COUNT = 'repairs';
+const MOST_DELAY_MS = 60 * 60 * 1000;
+
+/** Repairs what can be repaired by handling it again, and keeps the rest for the `blockhub dead-letter` command. */
+export const worker = defineWorker({
+  name: 'dead-letter',
+  summary: 'Repairs what can be repaired and keeps the rest.',
+  settings,
+  needs: [],
+  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: () => [queues.kept.name, '{msg.meta.dead-queue}'],
+  setup: ({ metrics }) => ({
+    letters: metrics.counter('blockhub_dead_letter_letters_total', 'Dead letters that were repaired or kept.', ['code', 'outcome']),
+  }),
+  async handle(message, context) {
+    const letter = read(message);
+    if (!letter) return keep(message, 'unreadable', context);
+    const messages = findRepair(letter.code)?.(letter);
+    const count = countOf(letter);
+    if (!messages || count >= context.settings.repairs) return keep(message, letter.code, context);
+    // The broker keeps the time: it survives a restart and holds nothing up.
+    if (message.attempts === 0) return retry(Math.min(MOST_DELAY_MS, context.settings.delay * 2 ** count), 'waits for its repair');
+    const sent = await send(
+      messages.map((one) => ({ ...one, meta: { ...one.meta, [COUNT]: count + 1 } })),
+      letter.code,
+      context,
+    );
+    if (!sent) return keep(message, letter.code, context);
+    context.state.letters.labels({ code: letter.code, outcome: 'repaired' }).add();
+    return done();
+  },
+});
+
+type DeadLetterContext = Context<typeof settings, { letters: { labels(values: { code: string; outcome: string }): { add(): void } } }>;
+
+function read(message: Message): DeadLetter | undefined {
+  try {
+    return readDeadLetter(message);
+  } catch {
+    return undefined;
+  }
+}
+
+function countOf({ original }: DeadLetter): number {
+  const count = original.meta[COUNT];
+  return typeof count === 'number' ? count : 0;
+}
+
+/** False when the repair cannot be published for good: a dead letter must not become another dead letter. */
+async function send(messages: readonly Outgoing[], code: string, { publish, log }: DeadLetterContext): Promise<boolean> {
+  try {
+    await publish(messages);
+    return true;
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    log.warn({ code, cause: errorCode(error) }, 'repair cannot be published');
+    return false;
+  }
+}
+
+function keep(message: Message, code: string, { state, log }: DeadLetterContext): Outcome {
+  state.letters.labels({ code, outcome: 'kept' }).add();
+  log.warn({ code, id: message.id, queue: message.meta['dead-queue'] }, 'dead letter kept');
+  return done([keepDeadLetter(message)]);
+}

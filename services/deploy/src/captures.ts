@@ -1,0 +1,85 @@
+import type { At } from '@blockhub/chain';
+import { BlockhubError, isTransient } from '@blockhub/errors';
+import type { Message, Outgoing } from '@blockhub/message';
+import { done, type Outcome, reject } from '@blockhub/worker';
+import { keep } from './keep.ts';
+import { packBodies } from './pack.ts';
+import { type Checked, checkCapture, Receipts } from './receipts.ts';
+import type { DeployContext } from './settings.ts';
+
+/** A capture on its way into the store; `at` once it lies there. */
+interface Item extends Checked {
+  /** Its place among the messages. */
+  readonly index: number;
+  at: At | undefined;
+}
+
+/**
+ * Stores captured bodies, the small ones in one pack, and gives an outcome for each. What is wrong with one message is no reason to
+ * refuse the others. Receipts hang on the first good outcome: all messages are confirmed before any is acked.
+ */
+export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
+  const outcomes: Outcome[] = messages.map(() => done());
+  const items: Item[] = [];
+  messages.forEach((message, index) => {
+    try {
+      context.state.checkMime(message);
+      const checked = checkCapture(message);
+      items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
+    } catch (error) {
+      outcomes[index] = refusal(error);
+    }
+  });
+  await store(items, outcomes, context);
+  const first = items.find(({ at }) => at);
+  if (first) outcomes[first.index] = done(receiptsOf(items, context));
+  return outcomes;
+}
+
+async function store(items: readonly Item[], outcomes: Outcome[], context: DeployContext): Promise<void> {
+  const { pack, ownObject } = context.settings;
+  const writes: Promise<void>[] = [];
+  const small: Item[] = [];
+  for (const item of items) {
+    if (item.at) continue;
+    if (pack && item.message.body.length < ownObject) small.push(item);
+    else writes.push(storeAlone(item, outcomes, context));
+  }
+  if (small.length > 0) writes.push(storePack(small, context));
+  // All settle before anything is thrown: no write goes on unseen behind a failed batch.
+  for (const result of await Promise.allSettled(writes)) if (result.status === 'rejected') throw result.reason;
+}
+
+async function storeAlone(item: Item, outcomes: Outcome[], context: DeployContext): Promise<void> {
+  const { message, index } = item;
+  try {
+    const key = context.state.key.key(message);
+    await keep(context.store, key, message.body, context.settings);
+    item.at = { key };
+  } catch (error) {
+    outcomes[index] = refusal(error);
+  }
+}
+
+async function storePack(items: readonly Item[], context: DeployContext): Promise<void> {
+  const pack = packBodies(items.map(({ message }) => message.body));
+  const { readBack } = context.settings;
+  await keep(context.store, pack.key, pack.bytes, { rewrite: false, identity: 'bytes', readBack });
+  items.forEach((item, index) => {
+    item.at = pack.places[index];
+  });
+}
+
+/** Permanent errors of one message are its own; anything else is the whole batch's. */
+function refusal(error: unknown): Outcome {
+  if (!(error instanceof BlockhubError) || isTransient(error)) throw error;
+  const { path } = error.details;
+  return reject(error.code, error.message, typeof path === 'string' ? path : undefined);
+}
+
+function receiptsOf(items: readonly Item[], { settings, state, newEvent }: DeployContext): Outgoing[] {
+  if (!state.out) return [];
+  const receipts = new Receipts();
+  for (const item of items) if (item.at) receipts.add(state.out.queue(item.message, settings), item, item.at);
+  return receipts.messages(newEvent);
+}

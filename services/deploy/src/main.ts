@@ -1,0 +1,4 @@
+import { main } from '@blockhub/worker';
+import { worker } from './worker.ts';
+
+await main(worker);

@@ -1,0 +1,43 @@
+import { queues, type Template } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { type Context, commonSettings } from '@blockhub/worker';
+import type { MimeCheck } from './mime.ts';
+
+export const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue to take from.', default: queues.ingress.name, example: 'blocks.newblockcreated' }),
+  key: setting.text({
+    text: 'Template of the object key of a body.',
+    default: 'blobs/{msg.meta.hash}.blob',
+    example: 'blocks/{msg.meta.block}.block',
+  }),
+  out: setting.text({ text: 'Template of the queue for what `body` says; nothing is published without it.', example: 'blobs.deployed.0' }),
+  body: setting.choice({
+    text: 'What is published: a list of receipts, or the message with its body as it lies in the store.',
+    of: ['receipt', 'pass'],
+    default: 'receipt',
+  }),
+  rewrite: setting.flag({ text: 'Replace what lies at the key.', default: false }),
+  identity: setting.choice({
+    text: 'What makes a body the same object as the one at its key.',
+    of: ['bytes', 'first-line'],
+    default: 'bytes',
+  }),
+  readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
+  mime: setting.list({ text: 'MIME types that are taken, all when empty.', default: [], example: 'text/plain,image/*' }),
+  pack: setting.flag({ text: 'Write many small bodies into one object.', default: false }),
+  packMessages: setting.integer({ text: 'Most bodies of a pack.', default: 1000, min: 1, max: 2000 }),
+  packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),
+  packTtl: setting.duration({ text: 'How long a body waits for others.', default: '5ms', max: 60_000 }),
+  ownObject: setting.size({ text: 'Bodies from this size on are objects of their own.', default: '256kb' }),
+  prefetch: setting.integer({ text: 'Most messages held at a time without packs; with packs, twice `packMessages`.', default: 64, min: 1 }),
+};
+
+/** Templates and checks, compiled once. */
+export interface State {
+  readonly key: Template;
+  readonly out: Template | undefined;
+  readonly checkMime: MimeCheck;
+}
+
+export type DeployContext = Context<typeof settings, State>;

@@ -1,0 +1,40 @@
+import { hashOf } from '@blockhub/chain';
+import { BlockhubError } from '@blockhub/errors';
+import { declarations, type Message, template } from '@blockhub/message';
+import { defineWorker, done, type Outcome } from '@blockhub/worker';
+import { deployCaptures } from './captures.ts';
+import { keep } from './keep.ts';
+import { mimeCheck } from './mime.ts';
+import { type DeployContext, type State, settings } from './settings.ts';
+
+/** Writes message bodies to the store and publishes their receipts, or the messages again. */
+export const worker = defineWorker({
+  name: 'deploy',
+  summary: 'Writes message bodies to the store, packed or one by one, and publishes receipts.',
+  settings,
+  needs: ['store'],
+  takes: ({ in: queue, pack, packMessages, packBytes, packTtl, prefetch }) => [
+    pack ? { queue, prefetch: 2 * packMessages, batch: { max: packMessages, maxBytes: packBytes, ttlMs: packTtl } } : { queue, prefetch },
+  ],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: ({ out }) => (out === undefined ? [] : [out]),
+  setup: ({ settings: { key, out, mime, body, pack } }): State => {
+    if (pack && body === 'pass') throw new BlockhubError('SETTINGS_INVALID', '--pack gives receipts: it does not go with --body pass');
+    return { key: template(key), out: out === undefined ? undefined : template(out), checkMime: mimeCheck(mime) };
+  },
+  handle: async (message, context) => {
+    if (context.settings.body === 'pass') return passOn(message, context);
+    const [outcome] = await deployCaptures([message], context);
+    return outcome;
+  },
+  handleBatch: (messages, context) => deployCaptures(messages, context),
+});
+
+async function passOn(message: Message, { settings, state, store }: DeployContext): Promise<Outcome> {
+  state.checkMime(message);
+  const body = await keep(store, state.key.key(message), message.body, settings);
+  if (!state.out) return done();
+  const meta =
+    body === message.body ? message.meta : { ...message.meta, length: body.length, crypt: 'sha256', hash: hashOf('sha256', body) };
+  return done([{ queue: state.out.queue(message, settings), id: message.id, meta, body }]);
+}

@@ -1,0 +1,112 @@
+import { BlockhubError } from '@blockhub/errors';
+import { declaration, declarations, mergeObject, queues, template, writeTailWanted } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
+import { type Fate, Merger } from './merger.ts';
+import { mergeMeta } from './meta.ts';
+import { heldQueues, latestQueue, sourcesOf } from './source.ts';
+
+const SECOND = 1000;
+const EXPIRED_RETRY_MS = 30 * SECOND;
+const LATEST_PREFETCH = 1000;
+
+const settings = {
+  partitions: commonSettings.partitions,
+  held: setting.list({
+    text: 'Sources as `tag=queue` whose messages wait and are acked after the merge; `{p}` stands for every partition.',
+    default: [`group=${queues.grouped.name}`],
+  }),
+  latest: setting.text({
+    text: 'Source as `tag=queue` of which the newest message of a key counts; `{instance}` makes it a queue of this instance only. `none`: there is none.',
+    default: `tail=${queues.tails.name}`,
+  }),
+  key: setting.text({ text: 'Template of what the messages of a merge have in common.', default: '{msg.meta.chain}' }),
+  order: setting.text({
+    text: 'Template of a number: the newest message of the latest source has the highest.',
+    default: '{msg.meta.height}',
+  }),
+  request: setting.text({ text: 'Queue where the latest message of a key is asked for.', default: queues.wanted.name }),
+  out: setting.text({ text: 'Template of the queue for merged messages.', default: queues.staged.name }),
+  maxItems: setting.integer({ text: 'Most items of a merged message; one message of each source always fits.', default: 10_000, min: 1 }),
+  maxBytes: setting.size({ text: 'Most bytes of each held source in a merged message; one message always fits.', default: '4mb', min: 1 }),
+  wait: setting.duration({
+    text: 'How long the answer to a merged message may take; then the latest message is asked for.',
+    default: '5s',
+    min: 1,
+  }),
+  ask: setting.duration({ text: 'When to ask again; doubled each time, to a minute.', default: '2s', min: 1 }),
+  hold: setting.duration({ text: 'How long a held message waits for the others.', default: '5m', min: 1, max: 600_000 }),
+  expired: setting.choice({
+    text: 'What becomes of it then: back to its queue for later, or gone.',
+    of: ['release', 'drop'],
+    default: 'release',
+  }),
+  prefetch: setting.integer({ text: 'Most messages held of each queue.', default: 400, min: 1, max: 2000 }),
+  maxKeys: setting.integer({ text: 'Keys to remember while nothing of theirs waits.', default: 10_000, min: 1 }),
+};
+
+/** Merges waiting messages with the newest value of their key. It knows no chains: sources, key and order are settings. */
+export const worker = defineWorker({
+  name: 'msg-merge',
+  summary: 'Merges one message, or all that wait, from each source queue by key.',
+  settings,
+  needs: [],
+  takes: (values, instance) => {
+    const { held, latest } = sourcesOf(values);
+    const prefetch = values.prefetch;
+    return [
+      ...(latest ? [{ queue: latestQueue(latest, instance), prefetch: LATEST_PREFETCH }] : []),
+      ...held.flatMap((source) => heldQueues(source, values.partitions).map((queue) => ({ queue, prefetch }))),
+    ];
+  },
+  declares: (values, instance) => {
+    const { latest } = sourcesOf(values);
+    const own = latest?.queue.includes('{instance}') ? [declaration(queues.tails, latestQueue(latest, instance))] : [];
+    return [...declarations(values.partitions), ...own];
+  },
+  gives: ({ out, request, latest }) => (latest === 'none' ? [out] : [out, request]),
+  setup: (context) => {
+    const { settings, clock, metrics, draining, instance } = context;
+    const { held, latest } = sourcesOf(settings);
+    const [out, key, order] = [template(settings.out), template(settings.key), template(settings.order)];
+    const tagOf = new Map(held.flatMap((source) => heldQueues(source, settings.partitions).map((queue) => [queue, source.tag] as const)));
+    const tailsTo = latest && latestQueue(latest, instance);
+    const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that went.');
+    const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Questions for the latest message of a key.');
+    const merger = new Merger(
+      { ...settings, held: held.map(({ tag }) => tag), latest: latest?.tag, clock },
+      {
+        async send(_key, merged) {
+          const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
+          const message = { id: context.newEvent(), meta, body: mergeObject(merged) };
+          await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }]);
+          mergedOut.add();
+        },
+        async ask(chain) {
+          asked.add();
+          await context.publish([{ ...writeTailWanted(context.newEvent(), { chain, tailsTo: tailsTo ?? '' }), queue: settings.request }]);
+        },
+      },
+    );
+    metrics.gauge('blockhub_msg_merge_keys', 'Keys that are remembered.').read(() => merger.size);
+    draining.addEventListener('abort', () => merger.drain(), { once: true });
+    return { merger, key, order, tagOf };
+  },
+  handle: (message, { state: { merger, key, order, tagOf }, settings }) => {
+    const tag = tagOf.get(message.queue);
+    if (tag === undefined) return merger.latest(key.value(message), orderOf(order.value(message)), message);
+    const outcome = (fate: Fate): Outcome => outcomeOf(fate, settings.expired === 'drop');
+    return merger.hold(tag, key.value(message), message).then(outcome);
+  },
+});
+
+function outcomeOf(fate: Fate, drop: boolean): Outcome {
+  if (fate === 'draining') return retry(0, 'draining');
+  return fate === 'merged' || drop ? done() : retry(EXPIRED_RETRY_MS, 'waited too long for its other half');
+}
+
+function orderOf(text: string): number {
+  const order = Number(text);
+  if (text !== '' && Number.isFinite(order)) return order;
+  throw new BlockhubError('MESSAGE_INVALID', `the order ${JSON.stringify(text.slice(0, 100))} is not a number`);
+}

@@ -1,0 +1,91 @@
+import { type Block, checkBlock, type Tail } from '@blockhub/chain';
+import { BlockhubError } from '@blockhub/errors';
+import {
+  type BlockMessage,
+  declarations,
+  groupBody,
+  type Outgoing,
+  queues,
+  readBlock,
+  template,
+  writeCommitted,
+  writeGroup,
+  writeTail,
+} from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { findTail } from '@blockhub/walker';
+import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
+import { setNext } from '@blockhub/writer';
+import { Facts } from './facts.ts';
+
+const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue of stored blocks.', default: queues.saved.name }),
+  out: setting.text({ text: 'Queue for notices of blocks that are in their chain.', default: queues.committed.name }),
+  group: setting.text({
+    text: 'Template of the queue for the items of a block that came too late.',
+    default: 'blobs.grouped.{partition(msg.meta.chain)}',
+  }),
+  knownChains: setting.integer({ text: 'Chains whose newest entry is remembered.', default: 20_000, min: 1 }),
+  prefetch: setting.integer({ text: 'Most blocks held at a time.', default: 64, min: 1 }),
+};
+
+/** Sets the next field of a chain's tail by creating the entry of the next height: the only place where a chain is decided. */
+export const worker = defineWorker({
+  name: 'next-field',
+  summary: 'Links a saved block into its chain: creates the next height entry.',
+  settings,
+  needs: ['store', 'registry'],
+  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: ({ out, group }) => [out, group, queues.tails.name],
+  setup: ({ settings: { knownChains, group }, metrics }) => ({
+    facts: new Facts(knownChains),
+    group: template(group),
+    committed: metrics.counter('blockhub_next_field_blocks_total', 'Blocks that are in their chain.'),
+    events: metrics.counter('blockhub_next_field_events_total', 'Events of those blocks.'),
+    late: metrics.counter('blockhub_next_field_set_total', 'Blocks that came too late (NEXT_FIELD_IS_SET); their items went back.'),
+  }),
+  async handle(message, context) {
+    const { store, state } = context;
+    const saved = readBlock(message);
+    const { block, tail } = readSaved(saved);
+    const { id, chain, height, prev, bytes } = saved;
+    const before = height - 1;
+    const known = state.facts.has(chain, before, prev);
+    const result = await setNext(store, { chain, height: before, id: prev }, bytes, { known });
+    if (!result.mine) {
+      state.late.add();
+      context.log.debug({ code: 'NEXT_FIELD_IS_SET', chain, height, block: id }, 'block came too late');
+      return done(await goBack(saved, block, context));
+    }
+    state.facts.add(chain, height, id);
+    state.committed.add();
+    state.events.add(block.blobs.length);
+    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause, chain }, 'hint not kept'));
+    const notice = writeCommitted({ chain, id, prev, height, time: block.time, blobs: block.blobs.length });
+    return done([{ ...notice, queue: context.settings.out }, writeTail(saved.tailsTo, tail)]);
+  },
+});
+
+/** The block in the message, whole and as its meta says. Throws MESSAGE_INVALID. */
+function readSaved({ id, chain, height, prev, bytes }: BlockMessage): { block: Block; tail: Tail } {
+  const { block, tail, faults } = checkBlock(bytes, { id, chain, height, prev });
+  const [fault] = faults;
+  if (block && tail && !fault) return { block, tail };
+  throw new BlockhubError('MESSAGE_INVALID', `the body is not block ${id}: ${fault?.message}`, {
+    details: { path: 'msg.body', code: fault?.code },
+  });
+}
+
+/** The items wait again, confirmed before the block is acked, and whoever merges learns the true tail. Items of the winner are dropped by the builder. */
+async function goBack(
+  { id, tailsTo }: BlockMessage,
+  { chain, height, blobs }: Block,
+  context: Context<typeof settings, { group: ReturnType<typeof template> }>,
+): Promise<Outgoing[]> {
+  const meta = { chain, items: blobs.length };
+  const queue = context.state.group.queue({ meta, doc: () => undefined }, context.settings);
+  const tail = await findTail(context.store, chain, height - 1);
+  return [writeGroup({ queue, id, chain, items: blobs.length, body: groupBody(blobs) }), writeTail(tailsTo, tail)];
+}

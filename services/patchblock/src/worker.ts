@@ -1,0 +1,60 @@
+import type { Tail } from '@blockhub/chain';
+import { errorCode, isTransient } from '@blockhub/errors';
+import { declarations, queues, readTailWanted, writeTail } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { findTail } from '@blockhub/walker';
+import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
+
+const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue of questions for tails.', default: queues.wanted.name }),
+  prefetch: setting.integer({ text: 'Most questions held at a time.', default: 200, min: 1, max: 2000 }),
+};
+
+/** Searches under way, by chain: many questions for one chain cost one search. */
+type Searches = Map<string, Promise<Tail>>;
+
+/** Finds the true tail of a chain in the store and tells whoever asked. */
+export const worker = defineWorker({
+  name: 'patchblock',
+  summary: 'Finds the true tail of a chain and tells whoever asked.',
+  settings,
+  needs: ['store', 'registry'],
+  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: () => [queues.tails.name],
+  setup: ({ metrics }) => ({
+    searches: new Map() as Searches,
+    found: metrics.counter('blockhub_patchblock_tails_total', 'Tails that were told.'),
+    detached: metrics.counter(
+      'blockhub_patchblock_detached_total',
+      'Questions for a chain whose tail cannot be told: it is missing or damaged.',
+    ),
+  }),
+  async handle(message, context) {
+    const { chain, tailsTo } = readTailWanted(message);
+    try {
+      const tail = await search(chain, context);
+      context.state.found.add();
+      return done([writeTail(tailsTo, tail)]);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      // A question holds nothing that could be lost, and it will be asked again; whoever asked still holds the groups.
+      context.state.detached.add();
+      context.log.error({ code: errorCode(error), chain, reason: (error as Error).message }, 'chain is detached');
+      return done();
+    }
+  },
+});
+
+function search(chain: string, { state, store, registry }: Context<typeof settings, { searches: Searches }>): Promise<Tail> {
+  const known = state.searches.get(chain);
+  if (known) return known;
+  const begun = registry
+    .findHint(chain)
+    .catch(() => undefined)
+    .then((hint) => findTail(store, chain, hint))
+    .finally(() => state.searches.delete(chain));
+  state.searches.set(chain, begun);
+  return begun;
+}

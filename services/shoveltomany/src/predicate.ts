@@ -1,0 +1,167 @@
+import { BlockhubError } from '@blockhub/errors';
+import type { Message } from '@blockhub/message';
+
+/** Whether a message passes. */
+export type Predicate = (message: Pick<Message, 'id' | 'meta' | 'doc'>) => boolean;
+
+type Subject = Parameters<Predicate>[0];
+type Read = (message: Subject) => unknown;
+
+interface Token {
+  readonly kind: 'word' | 'text' | 'number' | 'sign';
+  readonly text: string;
+  readonly at: number;
+}
+
+const MOST_CHARACTERS = 2000;
+const MOST_DEPTH = 50;
+const tokenForm = /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)(?![\w.])|([A-Za-z][\w-]*(?:\.[\w-]+)*)|(==|!=|[(),]))/y;
+
+/**
+ * Compiles an expression; nothing of it is run as code.
+ *
+ * | form                                        | passes when                                    |
+ * | ------------------------------------------- | ---------------------------------------------- |
+ * | `msg.meta.mime == "text/plain"`, `!=`       | the field has this text, number, true or false |
+ * | `startsWith(msg.meta.subject, "invoices/")` | the field is a text that begins so             |
+ * | `exists(msg.doc.a.b)`                       | the field is there                             |
+ * | `a and b`, `a or b`, `not a`, `(a)`         | as said; `and` binds more than `or`            |
+ *
+ * Fields are `msg.id`, `msg.meta.<name>` and `msg.doc.<path>`. A missing field equals nothing. Throws SETTINGS_INVALID with the place.
+ */
+export function parsePredicate(text: string): Predicate {
+  return new Parser(text).parse();
+}
+
+class Parser {
+  readonly #text: string;
+  readonly #tokens: readonly Token[];
+  #next = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#tokens = this.#scan();
+  }
+
+  parse(): Predicate {
+    const predicate = this.#or();
+    const rest = this.#tokens[this.#next];
+    if (rest) throw this.#wrong(`${rest.text} is not expected`, rest.at);
+    return predicate;
+  }
+
+  #scan(): Token[] {
+    if (this.#text.length > MOST_CHARACTERS) throw this.#wrong(`it has more than ${MOST_CHARACTERS} characters`, MOST_CHARACTERS);
+    const tokens: Token[] = [];
+    const end = this.#text.trimEnd().length;
+    for (let at = 0; at < end; at = tokenForm.lastIndex) {
+      tokenForm.lastIndex = at;
+      const match = tokenForm.exec(this.#text);
+      if (!match) throw this.#wrong('this cannot be read', at);
+      const [whole, text, number, word, sign] = match;
+      const kind = text !== undefined ? 'text' : number !== undefined ? 'number' : word !== undefined ? 'word' : 'sign';
+      const found = text ?? number ?? word ?? sign ?? '';
+      tokens.push({ kind, text: found, at: at + whole.length - found.length });
+    }
+    return tokens;
+  }
+
+  #or(): Predicate {
+    if (++this.#depth > MOST_DEPTH) throw this.#wrong('it is nested too deeply', 0);
+    const parts = [this.#and()];
+    while (this.#take('or')) parts.push(this.#and());
+    this.#depth--;
+    return (message) => parts.some((part) => part(message));
+  }
+
+  #and(): Predicate {
+    const parts = [this.#not()];
+    while (this.#take('and')) parts.push(this.#not());
+    return (message) => parts.every((part) => part(message));
+  }
+
+  #not(): Predicate {
+    let negate = false;
+    while (this.#take('not')) negate = !negate;
+    const part = this.#atom();
+    return negate ? (message) => !part(message) : part;
+  }
+
+  #atom(): Predicate {
+    if (this.#take('(')) {
+      const inner = this.#or();
+      this.#expect(')');
+      return inner;
+    }
+    if (this.#take('exists')) {
+      this.#expect('(');
+      const read = this.#field();
+      this.#expect(')');
+      return (message) => read(message) !== undefined;
+    }
+    if (this.#take('startsWith')) return this.#startsWith();
+    const read = this.#field();
+    const equal = this.#take('==');
+    if (!equal) this.#expect('!=');
+    const value = this.#literal();
+    return (message) => (read(message) === value) === equal;
+  }
+
+  #startsWith(): Predicate {
+    this.#expect('(');
+    const read = this.#field();
+    this.#expect(',');
+    const prefix = this.#literal();
+    this.#expect(')');
+    if (typeof prefix !== 'string') throw this.#wrong('startsWith compares with a text', this.#tokens[this.#next - 2]?.at ?? 0);
+    return (message) => {
+      const value = read(message);
+      return typeof value === 'string' && value.startsWith(prefix);
+    };
+  }
+
+  #field(): Read {
+    const token = this.#tokens[this.#next++];
+    const [root, kind, ...path] = token?.kind === 'word' ? token.text.split('.') : [];
+    if (root === 'msg' && kind === 'id' && path.length === 0) return ({ id }) => id;
+    // Meta names may hold dots.
+    if (root === 'msg' && kind === 'meta' && path.length > 0) return ({ meta }) => own(meta, path.join('.'));
+    if (root === 'msg' && kind === 'doc' && path.length > 0) return (message) => path.reduce<unknown>(own, message.doc());
+    throw this.#wrong('here stands a field: msg.id, msg.meta.<name> or msg.doc.<path>', token?.at ?? this.#text.length);
+  }
+
+  #literal(): string | number | boolean {
+    const token = this.#tokens[this.#next++];
+    if (token?.kind === 'number') return Number(token.text);
+    if (token?.text === 'true' || token?.text === 'false') return token.text === 'true';
+    try {
+      if (token?.kind === 'text') return JSON.parse(token.text) as string;
+    } catch {
+      throw this.#wrong('the text has an escape that JSON does not know', token?.at ?? 0);
+    }
+    throw this.#wrong('here stands a "text", a number, true or false', token?.at ?? this.#text.length);
+  }
+
+  #take(text: string): boolean {
+    const token = this.#tokens[this.#next];
+    if (token?.text !== text || token.kind === 'text') return false;
+    this.#next++;
+    return true;
+  }
+
+  #expect(text: string): void {
+    if (!this.#take(text)) throw this.#wrong(`here stands ${text}`, this.#tokens[this.#next]?.at ?? this.#text.length);
+  }
+
+  #wrong(what: string, at: number): BlockhubError {
+    return new BlockhubError(
+      'SETTINGS_INVALID',
+      `the predicate ${JSON.stringify(this.#text.slice(0, 200))} is wrong at ${at + 1}: ${what}`,
+    );
+  }
+}
+
+/** Own fields only: `constructor` and the like are not fields of a message. */
+const own = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;

@@ -1,0 +1,65 @@
+import { declarations, type Outgoing, queues, template } from '@blockhub/message';
+import { setting } from '@blockhub/settings';
+import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
+import { parsePredicate } from './predicate.ts';
+
+const settings = {
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue to take from.', default: queues.committed.name }),
+  to: setting.list({
+    text: 'Templates of queues that each message goes to; none: it is done.',
+    default: [],
+    example: '{msg.meta.chain}_chain',
+  }),
+  when: setting.text({
+    text: 'Which messages pass; all when absent. The others are done.',
+    example: 'startsWith(msg.meta.mime, "image/")',
+  }),
+  missing: setting.choice({
+    text: 'An out-queue that does not exist is declared, or the message becomes a dead letter.',
+    of: ['declare', 'refuse'],
+    default: 'declare',
+  }),
+  prefetch: setting.integer({ text: 'Most messages held at a time.', default: 500, min: 1, max: 2000 }),
+};
+
+const MOST_DECLARED = 10_000;
+
+/** Passes messages on, body and meta untouched, to queues named by templates. */
+export const worker = defineWorker({
+  name: 'shoveltomany',
+  summary: 'Passes messages on to one or many queues, named by templates.',
+  settings,
+  needs: [],
+  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  declares: ({ partitions }) => declarations(partitions),
+  gives: ({ to }) => to,
+  setup: ({ settings: { to, when } }) => ({
+    to: to.map(template),
+    passes: when === undefined ? undefined : parsePredicate(when),
+    declared: new Set<string>(),
+  }),
+  handle(message, context) {
+    const { settings, state } = context;
+    if (state.to.length === 0 || state.passes?.(message) === false) return done();
+    const { id, meta, body } = message;
+    const names = new Set(state.to.map((one) => one.queue(message, settings)));
+    const messages = [...names].map((queue) => ({ queue, id, meta, body }));
+    if (settings.missing === 'refuse') return done(messages);
+    const unknown = [...names].filter((name) => !state.declared.has(name));
+    return unknown.length === 0 ? done(messages) : declareFirst(unknown, messages, context);
+  },
+});
+
+async function declareFirst(
+  names: readonly string[],
+  messages: Outgoing[],
+  { broker, state }: Context<typeof settings, { declared: Set<string> }>,
+) {
+  // A queue that exists in another form is as good: that it is there is all that counts here.
+  const existing = new Set((await broker.queues()).map(({ name }) => name));
+  await broker.declare(names.filter((name) => !existing.has(name)).map((name) => ({ name, kind: 'durable' })));
+  if (state.declared.size + names.length > MOST_DECLARED) state.declared.clear();
+  for (const name of names) state.declared.add(name);
+  return done(messages);
+}
