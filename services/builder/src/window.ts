@@ -93,7 +93,8 @@ export class Windows {
     const { proposal } = known;
     if (proposal?.id === tail.id) {
       this.#forgetProposal(known);
-      this.#push(known, proposal);
+      // A tail that comes again may name a block that the window has climbed past already.
+      if (proposal.height === top(known).height + 1) this.#push(known, proposal);
     }
     if (tail.height <= top(known).height) return this.#inside(known, tail);
     return this.#climb(known, tail, since);

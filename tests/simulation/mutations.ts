@@ -1,0 +1,77 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A defect put into the code on purpose. */
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const mutations: readonly Mutation[] = [
+  {
+    name: 'the duplicate check looks at nothing: redelivered events are built in again',
+    file: 'services/builder/src/worker.ts',
+    find: 'const unseen = await windows.unseen(tail, uniqueByEvent(receipts));',
+    replace: 'const unseen = [...uniqueByEvent(receipts).values()];',
+  },
+  {
+    name: 'the duplicate check trusts its memory and reads nothing back from the chain',
+    file: 'services/builder/src/window.ts',
+    find: 'if (edge.time < since) return found;',
+    replace: 'return found;',
+  },
+  {
+    name: 'messages are acked before what comes of them is confirmed',
+    file: 'packages/worker/src/settler.ts',
+    find: 'await this.#parts.publish(each ?',
+    replace: "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    await this.#parts.publish(each ?",
+  },
+  {
+    name: 'the next entry is written, not created if absent',
+    file: 'packages/writer/src/set-next.ts',
+    find: "if ((await store.create(key, bytes)) === 'created') return { mine: true };",
+    replace: 'await store.put(key, bytes);\n  return { mine: true };',
+  },
+  {
+    name: 'a create whose answer was lost counts as done, without reading back',
+    file: 'packages/store/src/store.ts',
+    find: "if (this.#driver.classify(error) !== 'unknown') throw error;",
+    replace: "if (this.#driver.classify(error) !== 'unknown') throw error;\n        return 'created';",
+  },
+  {
+    name: 'the items of a block that lost its place are dropped',
+    file: 'services/next-field/src/worker.ts',
+    find: 'return done(await goBack(saved, block, context));',
+    replace: 'return done();',
+  },
+];
+
+const root = join(import.meta.dirname, '../..');
+const MOST_SEEDS = '100';
+
+/** Puts each defect into a copy of the code and runs seeds on it; tells whether every one was found. */
+export async function findMutations(): Promise<boolean> {
+  let all = true;
+  for (const mutation of mutations) {
+    const copy = await mkdtemp(join(tmpdir(), 'blockhub-mutation-'));
+    try {
+      for (const folder of ['packages', 'services', 'tests']) await cp(join(root, folder), join(copy, folder), { recursive: true, verbatimSymlinks: true });
+      await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+      const file = join(copy, mutation.file);
+      const source = await readFile(file, 'utf8');
+      if (source.split(mutation.find).length !== 2) throw new Error(`${mutation.file} must have this once: ${mutation.find}`);
+      await writeFile(file, source.replace(mutation.find, () => mutation.replace));
+      const child = spawnSync(process.execPath, [join(copy, 'tests/simulation/main.ts'), '--seeds', MOST_SEEDS], { encoding: 'utf8' });
+      const found = child.stdout.split('\n').filter((line) => line.startsWith('seed '));
+      console.log(`${found.length > 0 ? 'found' : 'NOT FOUND'}: ${mutation.name}\n  ${found.length} of ${MOST_SEEDS} seeds fail, e.g. ${found[0] ?? child.stderr.slice(0, 500)}`);
+      all &&= found.length > 0;
+    } finally {
+      await rm(copy, { recursive: true });
+    }
+  }
+  return all;
+}
