@@ -14,7 +14,8 @@ export interface OpenBrokerOptions {
 /** Opens a parsed URL; throws BROKER_URL_INVALID for what it does not understand in it. */
 export type BrokerDriver = (url: URL, options: { readonly clock: Clock; readonly log?: BrokerLog }) => Promise<Broker>;
 
-const invalid = (field: string, text: string): BlockhubError => new BlockhubError('BROKER_URL_INVALID', text, { details: { field } });
+const invalid = (field: string, text: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('BROKER_URL_INVALID', text, { cause, details: { field } });
 
 function refuseOptions(url: URL): void {
   const [option] = url.searchParams.keys();
@@ -29,12 +30,20 @@ const drivers: Readonly<Record<string, BrokerDriver>> = {
   },
   async sqlite(url, options) {
     refuseOptions(url);
-    if (url.host) throw invalid('path', `the path must be absolute, with three slashes: sqlite:///${url.host}${url.pathname}`);
-    if (!url.pathname.startsWith('/') || url.pathname.endsWith('/'))
-      throw invalid('path', 'a file is missing: write sqlite:///folder/broker.sqlite');
-    return openSqliteBroker(decodeURIComponent(url.pathname), options);
+    return openSqliteBroker(filePath(url), options);
   },
 };
+
+function filePath({ host, pathname, hash }: URL): string {
+  const [first, last] = [pathname[0], pathname.at(-1)];
+  if (host || first !== '/') throw invalid('path', `the path must be absolute, with three slashes: sqlite:///folder/broker.sqlite`);
+  if (last === '/' || hash) throw invalid('path', 'a file must be named: sqlite:///folder/broker.sqlite');
+  try {
+    return decodeURIComponent(pathname);
+  } catch (cause) {
+    throw invalid('path', 'the path holds a wrong % escape', cause);
+  }
+}
 
 /**
  * Opens the broker that a URL names: `memory:` (this process only, for tests) or `sqlite:///abs/path/broker.sqlite` (embedded).

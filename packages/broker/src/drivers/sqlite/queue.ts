@@ -8,6 +8,8 @@ import type { DuePlace, NewRow, QueueTable } from './table.ts';
 /** Bounds of what a queue keeps in memory beside what consumers hold. One bigger message always fits. */
 const WINDOW_MESSAGES = 2_000;
 const WINDOW_BYTES = 8 * 1024 * 1024;
+/** Rows read at once: few enough that they are gone before they count as old objects. */
+const FILL_MESSAGES = 256;
 /** Rows that `browse` reads at once. */
 const PAGE_MESSAGES = 100;
 const PAGE_BYTES = 4 * 1024 * 1024;
@@ -100,7 +102,7 @@ export class DurableQueue implements Settler {
     }
     if (this.#acked.length >= WINDOW_MESSAGES) this.#writes.soon(this);
     else this.#writes.later(this);
-    if (this.#window.size > 0 || !this.#inStep) this.#schedule();
+    if (this.#window.size > 0 || !this.#inStep || this.#dueOpen) this.#schedule();
   }
 
   /** Inside the broker's transaction: all that is to be written. */
@@ -169,7 +171,8 @@ export class DurableQueue implements Settler {
     const { name, kind } = this.declaration;
     const delayed = this.#table.delayed(this.#clock.now());
     const unacked = this.#unacked.size;
-    const ready = this.load.messages - unacked - delayed;
+    // Another process may have taken what a consumer holds.
+    const ready = Math.max(0, this.load.messages - unacked - delayed);
     return { name, kind, ready, unacked, delayed, bytes: this.load.bytes, consumers: this.#consumers.size };
   }
 
@@ -270,17 +273,19 @@ export class DurableQueue implements Settler {
   #fill(): void {
     if (this.#dueOpen) this.#loadDue();
     if (this.#inStep) return;
-    for (const message of this.#table.fresh(this.#cursor, WINDOW_MESSAGES)) {
+    let loaded = 0;
+    for (const message of this.#table.fresh(this.#cursor, FILL_MESSAGES)) {
       if (this.#full(message.body.length)) return;
       this.#window.push(message);
       this.#cursor = message.seq;
+      loaded++;
     }
-    this.#inStep = this.#window.size < WINDOW_MESSAGES;
+    this.#inStep = loaded < FILL_MESSAGES;
   }
 
   #loadDue(): void {
     this.#dueOpen = true;
-    for (const message of this.#table.due(this.#duePlace, this.#clock.now(), WINDOW_MESSAGES)) {
+    for (const message of this.#table.due(this.#duePlace, this.#clock.now(), FILL_MESSAGES)) {
       if (this.#full(message.body.length)) return;
       this.#duePlace = { due: message.due ?? 0, seq: message.seq };
       this.#window.putBack(message);
