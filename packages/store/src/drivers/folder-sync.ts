@@ -5,6 +5,12 @@ export class FolderSync {
   readonly #running = new Map<string, Promise<void>>();
   readonly #queued = new Map<string, Promise<void>>();
 
+  readonly #syncFolder: (folder: string) => Promise<void>;
+
+  constructor(sync = syncFolder) {
+    this.#syncFolder = sync;
+  }
+
   sync(folder: string): Promise<void> {
     const queued = this.#queued.get(folder);
     if (queued) return queued;
@@ -16,7 +22,7 @@ export class FolderSync {
 
   async #start(folder: string): Promise<void> {
     this.#queued.delete(folder);
-    const run = syncFolder(folder);
+    const run = this.#syncFolder(folder);
     this.#running.set(folder, run);
     try {
       await run;
