@@ -101,6 +101,7 @@ export class Taking {
   /** Puts back all that is still held; gives how many deliveries that were. */
   abandon(): number {
     const left = this.#held;
+    this.#pause.end();
     this.#runs.abandon();
     return left;
   }

@@ -1,0 +1,144 @@
+import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setting } from '@blockhub/settings';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { keepLog, type Line } from './fixtures.ts';
+import { done } from './outcome.ts';
+import { runWorker } from './run.ts';
+import { defineWorker } from './types.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'worker-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const worker = defineWorker({
+  name: 'copier',
+  summary: 'Copies from in to out.',
+  settings: { greeting: setting.text({ text: 'What to say.', default: 'hello' }) },
+  needs: ['store', 'registry'],
+  takes: () => [{ queue: 'in' }],
+  declares: () => [
+    { name: 'in', kind: 'durable' },
+    { name: 'out', kind: 'durable' },
+  ],
+  handle: (message, { settings }) => done([{ queue: 'out', id: message.id, meta: {}, body: Buffer.from(settings.greeting) }]),
+});
+
+function start(argv: readonly string[], run = worker) {
+  const said = { out: '', err: '' };
+  const signals = new EventEmitter();
+  const log = keepLog();
+  const aborts: number[] = [];
+  const code = runWorker(run, {
+    argv,
+    env: {},
+    out: (text) => (said.out += text),
+    err: (text) => (said.err += text),
+    signals,
+    abort: () => void aborts.push(1),
+    log,
+  });
+  return { said, signals, log, aborts, code };
+}
+
+function flags(over: { readonly broker?: string; readonly port?: number } = {}): string[] {
+  const broker = over.broker ?? `sqlite://${folder}/broker.sqlite`;
+  return [
+    `--broker=${broker}`,
+    `--store=file://${folder}/store`,
+    `--registry=sqlite://${folder}/registry.sqlite`,
+    `--probe-port=${over.port ?? 0}`,
+  ];
+}
+
+async function logged(lines: readonly Line[], matches: (line: Line) => boolean): Promise<Line> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const line = lines.find(matches);
+    if (line) return line;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`not logged: ${JSON.stringify(lines)}`);
+}
+
+const isRunning = ({ text, state }: Line): boolean => text === 'state' && state === 'running';
+
+describe('runWorker', () => {
+  test('--help shows all settings and gives 0', async () => {
+    const { code, said } = start(['--help']);
+    expect(await code).toBe(0);
+    for (const word of ['copier', 'Copies from in to out.', '--broker', '--store', '--registry', '--greeting', '--grace', '--probe-port'])
+      expect(said.out).toContain(word);
+    expect(said.err).toBe('');
+  });
+
+  test('every mistake in the settings is on standard error at once, and gives 2', async () => {
+    const { code, said } = start(['--probe-port=abc', '--grace=soon', '--greetin=x']);
+    expect(await code).toBe(2);
+    for (const word of ['--probe-port', '--grace', '--greetin', '--broker', '--store', '--registry']) expect(said.err).toContain(word);
+    expect(said.err.trim().split('\n').length).toBeGreaterThanOrEqual(6);
+    expect(said.out).toBe('');
+  });
+
+  test('a URL that no driver knows gives 2', async () => {
+    const { code, log } = start(flags({ broker: 'nosuch://host' }));
+    expect(await code).toBe(2);
+    expect(log.lines.at(-1)).toMatchObject({ level: 'error', code: 'BROKER_URL_INVALID' });
+  });
+
+  test('a taken probe port gives 1', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const { code, log } = start(flags({ port: typeof address === 'object' && address ? address.port : 0 }));
+    const given = await code;
+    server.close();
+    expect(given).toBe(1);
+    expect(log.lines.at(-1)).toMatchObject({ code: 'ADDRESS_IN_USE' });
+  });
+
+  test('works until a signal, drains, gives 0 and can be started again', async () => {
+    for (const round of ['first', 'second']) {
+      const { code, signals, log, aborts } = start([...flags(), '--greeting', round]);
+      await logged(log.lines, isRunning);
+      signals.emit('SIGTERM');
+      expect(await code).toBe(0);
+      expect(aborts).toEqual([]);
+      expect(signals.listenerCount('SIGTERM') + signals.listenerCount('SIGINT')).toBe(0);
+      expect(log.lines.filter(({ text }) => text === 'state').map(({ state }) => state)).toEqual([
+        'starting',
+        'running',
+        'draining',
+        'stopped',
+      ]);
+    }
+  });
+
+  test('a second signal aborts', async () => {
+    const stuck = defineWorker({ ...worker, needs: [], serve: async () => ({ close: () => new Promise<void>(() => {}) }) });
+    const { code, signals, log, aborts } = start(['--broker=memory:', '--probe-port=0', '--grace=300ms'], stuck as typeof worker);
+    await logged(log.lines, isRunning);
+    signals.emit('SIGINT');
+    expect(aborts).toEqual([]);
+    signals.emit('SIGINT');
+    expect(aborts).toEqual([1]);
+    expect(await code).toBe(0);
+  });
+
+  test('a signal while it starts ends the start', async () => {
+    const waiting = defineWorker({
+      ...worker,
+      needs: [],
+      setup: () => new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 200)),
+    });
+    const { code, signals, log } = start(['--broker=memory:', '--probe-port=0'], waiting as typeof worker);
+    await logged(log.lines, ({ step }) => step === 'queues');
+    signals.emit('SIGTERM');
+    expect(await code).toBe(0);
+    expect(log.lines.some(isRunning)).toBe(false);
+  });
+});
