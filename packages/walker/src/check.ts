@@ -21,6 +21,8 @@ export class Checker {
   readonly #store: Store;
   readonly #chain: string;
   readonly #level: VerifyLevel;
+  /** At level `full` only: there packs are read whole. */
+  readonly #packs: PackCache | undefined;
   readonly #source: Source;
   /** Verdicts on packs since the last stretch that took them. */
   #packFaults: Fault[] = [];
@@ -29,7 +31,8 @@ export class Checker {
     this.#store = store;
     this.#chain = chain;
     this.#level = level;
-    this.#source = covers(level, 'full') ? new PackCache(store, (key, verdict) => this.#onPack(key, verdict)).source : sourceOf(store);
+    if (covers(level, 'full')) this.#packs = new PackCache(store, (key, verdict) => this.#onPack(key, verdict));
+    this.#source = this.#packs?.source ?? sourceOf(store);
   }
 
   /** Adds to the stretch what is wrong, and what could not be checked. Never throws. */
@@ -94,6 +97,7 @@ export class Checker {
   /** Hashed piece by piece, never held as a whole. */
   async #checkLarge(want: Want, stretch: Stretch): Promise<void> {
     const { at, crypt, hash, sha256, length } = want.receipt;
+    if (at.offset !== undefined) await this.#packs?.judge(at.key);
     const crypts = crypt === 'md5' ? (['md5', 'sha256'] as const) : (['sha256'] as const);
     // One byte more than a whole object should have tells when it has too many.
     const found = await hashRange(this.#store, at.key, crypts, at.offset ?? 0, at.offset === undefined ? length + 1 : length);

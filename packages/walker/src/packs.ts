@@ -9,7 +9,7 @@ export type PackVerdict = 'sound' | 'missing' | 'corrupt';
 
 /** Packs up to this size are held as a whole; larger ones are hashed once and read by range. */
 const WHOLE_BYTES = 16 * 1024 * 1024;
-const CACHE_BYTES = 64 * 1024 * 1024;
+const CACHE_BYTES = 32 * 1024 * 1024;
 
 interface Cached {
   /** Undefined: read by range. */
@@ -20,7 +20,7 @@ interface Cached {
 const packForm = /^packs\/([0-9a-f]{64})\.pack$/;
 
 /**
- * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 64 MB stay.
+ * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 32 MB stay.
  * `onVerdict` is called once per pack.
  */
 export class PackCache {
@@ -43,6 +43,11 @@ export class PackCache {
     if (!pack.bytes) return this.#store.find(key, range);
     return pack.bytes.subarray(range.offset, range.offset + range.length);
   };
+
+  /** Sees to it that the pack was compared with its name. */
+  async judge(key: string): Promise<void> {
+    if (packForm.test(key)) await this.#pack(key);
+  }
 
   #pack(key: string): Promise<Cached> {
     const known = this.#packs.get(key);

@@ -53,7 +53,7 @@ interface BadRun {
 
 /** A stretch is given to the next stage when it has this many blocks or blobs. */
 const STRETCH_BLOCKS = 64;
-const STRETCH_BLOBS = 4096;
+const STRETCH_BLOBS = 2048;
 /** How many blocks in a row are taken from their copies when entries are no good. */
 const MEND_MOST = 1000;
 

@@ -32,8 +32,6 @@ export interface SampleOptions {
   seed?: number;
   /** ms since 1970 of the root; each block is 1,000 later. */
   time?: number;
-  /** Put instead of create: no waiting for the disk. */
-  fast?: boolean;
 }
 
 export interface Sample {
@@ -43,6 +41,8 @@ export interface Sample {
   receipts: Receipt[][];
 }
 
+export type Write = (key: string, bytes: Buffer) => Promise<unknown>;
+
 /** Bytes that depend on nothing but their number. */
 function bytesOf(number: number, length: number): Buffer {
   const bytes = Buffer.alloc(length, `blob ${number} `);
@@ -50,8 +50,8 @@ function bytesOf(number: number, length: number): Buffer {
   return bytes;
 }
 
-/** Writes a chain as the mesh does, straight into the store; for tests and benchmarks. */
-export async function writeSample(store: Store, options: SampleOptions = {}): Promise<Sample> {
+/** Writes a chain as the mesh does, straight into the store, or by any other way to write; for tests and benchmarks. */
+export async function writeSample(store: Store | Write, options: SampleOptions = {}): Promise<Sample> {
   const {
     blocks = 3,
     blobsPerBlock = 3,
@@ -63,7 +63,7 @@ export async function writeSample(store: Store, options: SampleOptions = {}): Pr
     seed = 1,
     time = 1_700_000_000_000,
   } = options;
-  const write = (key: string, bytes: Buffer): Promise<unknown> => (options.fast ? store.put(key, bytes) : store.create(key, bytes));
+  const write: Write = typeof store === 'function' ? store : (key, bytes) => store.create(key, bytes);
   const root = buildRoot({ crypt, salt: seed.toString(16).padStart(32, '0'), time, ...(name === undefined ? {} : { name }) });
   if (name !== undefined) await write(nameKey(name), root.bytes);
   const sample: Sample = { chain: root.id, tails: [], receipts: [[]] };
