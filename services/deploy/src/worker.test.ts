@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { hashOf, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
+import { readDeadLetter, writeIngress } from '@blockhub/message';
+import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { worker } from './worker.ts';
+
+const chains = ['a'.repeat(64), 'b'.repeat(64)] as const;
+const out = 'blobs.deployed.{partition(msg.meta.chain)}';
+const deployed = 'blobs.deployed.0';
+const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
+
+let count = 0;
+
+function capture(text: string, { chain = chains[0], mime = 'text/plain', ...more }: Partial<Record<'chain' | 'mime' | 'hash' | 'at', string>> = {}): TestMessage {
+  const body = Buffer.from(text);
+  const event = newEvent(1_700_000_000_000 + count++, Buffer.alloc(10, count));
+  const { id, meta } = writeIngress({ event, chain, createdAt: 1, crypt: 'sha256', hash: hashOf('sha256', body), length: body.length, meta: { mime }, body, ...more });
+  return { id, meta, body: more.at === undefined ? body : '' };
+}
+
+let deploy: TestWorker;
+afterEach(() => deploy.stop());
+
+async function receipts(): Promise<Receipt[]> {
+  const messages = await deploy.queue(deployed);
+  return messages.flatMap(({ body, meta }) => {
+    const list = parseReceipts(body.toString());
+    expect(meta.items).toBe(list.length);
+    return list;
+  });
+}
+
+const bodyOf = async ({ at, length }: Receipt): Promise<string> =>
+  (await deploy.store.get(at.key, at.offset === undefined ? undefined : { offset: at.offset, length })).toString();
+
+const deadCodes = async (): Promise<string[]> => (await deploy.queue('dead-letter')).map((message) => readDeadLetter(message).code);
+
+describe('packs', () => {
+  test('many small bodies are one object; receipts come as one message per chain', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const messages = [capture('one'), capture('two', { chain: chains[1] }), capture(''), capture('three')];
+    await deploy.publish('ingress', ...messages);
+    await deploy.run(10);
+    expect(deploy.store.requests.create).toBe(1);
+    const queued = await deploy.queue(deployed);
+    expect(queued.map(({ meta }) => meta)).toEqual([{ chain: chains[0], items: 3 }, { chain: chains[1], items: 1 }]);
+    const all = await receipts();
+    expect(await Promise.all(all.map(bodyOf))).toEqual(['one', '', 'three', 'two']);
+    expect(all.map(({ event }) => event)).toEqual([messages[0], messages[2], messages[3], messages[1]].map((message) => message?.id));
+    expect(all[0]?.meta).toEqual({ mime: 'text/plain' });
+  });
+
+  test('a large body is an object of its own', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const large = 'x'.repeat(1000);
+    await deploy.publish('ingress', capture(large), capture('small'));
+    await deploy.run(10);
+    const [first, second] = await receipts();
+    expect(first?.at).toEqual({ key: `blobs/${hashOf('sha256', Buffer.from(large))}.blob` });
+    expect(second?.at.offset).toBe(0);
+  });
+
+  test('a body that lies in the store only gets its receipt', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    await deploy.publish('ingress', capture('long ago', { at: 'blobs/there.blob' }));
+    await deploy.run(10);
+    expect((await receipts())[0]).toMatchObject({ at: { key: 'blobs/there.blob' }, length: 8 });
+    expect(deploy.store.requests.create).toBe(0);
+  });
+
+  test('a body without its hash, and a message that is no event, are refused alone', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const wrong = capture('wrong', { hash: 'f'.repeat(64) });
+    await deploy.publish('ingress', capture('right'), wrong, { ...capture('no event'), id: 'x' });
+    await deploy.run(10);
+    expect(await receipts()).toHaveLength(1);
+    expect((await deadCodes()).sort()).toEqual(['MESSAGE_INVALID', 'OBJECT_HASH_MISMATCH']);
+  });
+
+  test('other bytes at the key of a large body spoil nobody else', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const large = 'y'.repeat(2000);
+    await deploy.store.create(`blobs/${hashOf('sha256', Buffer.from(large))}.blob`, Buffer.from('other'));
+    await deploy.publish('ingress', capture(large), capture('small'));
+    await deploy.run(10);
+    expect(await receipts()).toHaveLength(1);
+    expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
+  });
+
+  test('the same batch again finds its pack there', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const message = capture('again');
+    await deploy.publish('ingress', message);
+    await deploy.run(10);
+    await deploy.publish('ingress', message);
+    await deploy.run(10);
+    const [first, second] = await receipts();
+    expect(second).toEqual(first);
+    expect(await deadCodes()).toEqual([]);
+  });
+});
+
+describe('one by one', () => {
+  test('identical bytes at the key are a success, other bytes are not', async () => {
+    deploy = await testWorker(worker, { settings: { out, key: 'files/{msg.meta.mime}' } });
+    await deploy.publish('ingress', capture('same', { mime: 'a' }), capture('same', { mime: 'a' }), capture('other', { mime: 'a' }));
+    await deploy.run(10);
+    expect((await receipts()).map(({ at }) => at)).toEqual([{ key: 'files/a' }, { key: 'files/a' }]);
+    expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
+  });
+
+  test('rewrite replaces', async () => {
+    deploy = await testWorker(worker, { settings: { out, key: 'files/{msg.meta.mime}', rewrite: true, readBack: true } });
+    await deploy.publish('ingress', capture('old'), capture('new'));
+    await deploy.run(10);
+    expect((await deploy.store.get('files/text/plain')).toString()).toBe('new');
+  });
+
+  test('types that are not allowed are refused', async () => {
+    deploy = await testWorker(worker, { settings: { out, mime: ['image/*', 'text/plain'] } });
+    await deploy.publish('ingress', capture('1', { mime: 'IMAGE/png' }), capture('2', { mime: 'text/plain; charset=utf-8' }), capture('3', { mime: 'text/html' }));
+    await deploy.run(10);
+    expect(await receipts()).toHaveLength(2);
+    expect(await deadCodes()).toEqual(['OBJECT_INVALID_MIME']);
+  });
+});
+
+describe('passing on', () => {
+  const pass = { in: 'in', out: 'out', key: 'blocks/{msg.meta.block}.block', body: 'pass', identity: 'first-line' } as const;
+
+  test('the message goes on as it is', async () => {
+    deploy = await testWorker(worker, { settings: pass });
+    await deploy.publish('in', { id: 'm', meta: { block: 'b', tailsTo: 't' }, body: 'line\nbeside\n' });
+    await deploy.run(10);
+    const [message] = await deploy.queue('out');
+    expect(message).toMatchObject({ id: 'm', meta: { block: 'b', tailsTo: 't' } });
+    expect((await deploy.store.get('blocks/b.block')).toString()).toBe('line\nbeside\n');
+  });
+
+  test('of two tries with the same first line the stored one goes on', async () => {
+    deploy = await testWorker(worker, { settings: pass });
+    await deploy.store.create('blocks/b.block', Buffer.from('line\nfirst\n'));
+    await deploy.publish('in', { meta: { block: 'b' }, body: 'line\nsecond\n' });
+    await deploy.run(10);
+    const [message] = await deploy.queue('out');
+    expect(message?.body.toString()).toBe('line\nfirst\n');
+    expect(message?.meta).toMatchObject({ length: 11, hash: hashOf('sha256', Buffer.from('line\nfirst\n')) });
+  });
+
+  test('another first line is another object', async () => {
+    deploy = await testWorker(worker, { settings: pass });
+    await deploy.store.create('blocks/b.block', Buffer.from('other\nfirst\n'));
+    await deploy.publish('in', { meta: { block: 'b' }, body: 'line\nfirst\n' });
+    await deploy.run(10);
+    expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
+  });
+
+  test('packs give receipts only', async () => {
+    deploy = await testWorker(worker);
+    await expect(testWorker(worker, { settings: { ...pass, pack: true } })).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
+  });
+});
