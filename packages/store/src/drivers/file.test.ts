@@ -230,7 +230,10 @@ describe('a place that cannot be written', () => {
     const root = await newFolder();
     await mkdir(join(root, 'readable'));
     await writeFile(join(root, 'readable/object'), 'found');
-    for (const folder of ['readable', '.']) await chmod(join(root, folder), 0o555);
+    for (const folder of ['readable', '.']) {
+      await chmod(join(root, folder), 0o555);
+      releases.push(() => chmod(join(root, folder), 0o755));
+    }
     // Root may write everywhere, so somebody else tries.
     const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     const said = execFileSync(process.execPath, [writer, 'once', root], { ...nobody, encoding: 'utf8' });
