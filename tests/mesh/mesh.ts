@@ -70,7 +70,14 @@ const stages: readonly Stage[] = [
   stage(builder, { partitions: PARTITIONS, windowEvents: 60 }),
   stage(
     deploy,
-    { partitions: PARTITIONS, in: queues.created.name, key: 'blocks/{msg.meta.block}.block', out: queues.saved.name, body: 'pass', identity: 'first-line' },
+    {
+      partitions: PARTITIONS,
+      in: queues.created.name,
+      key: 'blocks/{msg.meta.block}.block',
+      out: queues.saved.name,
+      body: 'pass',
+      identity: 'first-line',
+    },
     'deploy-blocks',
   ),
   stage(nextField, { partitions: PARTITIONS }),
@@ -184,7 +191,8 @@ export async function runMesh(options: MeshOptions): Promise<Verdict> {
       sent.set(message.id, chain);
       const twice = random() < 0.1;
       if (at % 17 === 5) void store.create(blobKey(String(message.meta.hash)), message.body);
-      const stored = at % 17 === 5 ? { ...message, meta: { ...message.meta, at: blobKey(String(message.meta.hash)) }, body: Buffer.alloc(0) } : message;
+      const stored =
+        at % 17 === 5 ? { ...message, meta: { ...message.meta, at: blobKey(String(message.meta.hash)) }, body: Buffer.alloc(0) } : message;
       void sender.publish(twice ? [stored, stored] : [stored]);
     });
   }
@@ -193,9 +201,17 @@ export async function runMesh(options: MeshOptions): Promise<Verdict> {
     mesh.faulty = false;
   });
   await clock.run(() => !mesh.faulty, 3600 * SECOND);
-  const idle = (): boolean => sent.size === events && mesh.broker.info().every(({ name, ready, unacked, delayed }) => isEnd(name) || ready + unacked + delayed === 0);
+  const idle = (): boolean =>
+    sent.size === events && mesh.broker.info().every(({ name, ready, unacked, delayed }) => isEnd(name) || ready + unacked + delayed === 0);
   const quiet = await clock.run(idle, 1800 * SECOND);
-  return { ...(await judge(store, chains, sent)), quiet, dead: depth(mesh.broker, queues.kept.name), crashes: mesh.crashes, virtualMs: clock.now() - start, requests: mesh.requests };
+  return {
+    ...(await judge(store, chains, sent)),
+    quiet,
+    dead: depth(mesh.broker, queues.kept.name),
+    crashes: mesh.crashes,
+    virtualMs: clock.now() - start,
+    requests: mesh.requests,
+  };
 }
 
 const isEnd = (name: string): boolean => name.endsWith('_chain') || name === queues.kept.name;
@@ -224,7 +240,8 @@ async function judge(store: Store, chains: readonly string[], sent: ReadonlyMap<
   for (const chain of chains) {
     const report = await verifyChain(store, chain, { level: 'full' });
     // A block that lost the race for its height stays behind without an entry.
-    for (const fault of report.faults) if (fault.code !== 'BLOCK_DETACHED') verdict.forked.push(`${fault.code} ${fault.key}: ${fault.message}`);
+    for (const fault of report.faults)
+      if (fault.code !== 'BLOCK_DETACHED') verdict.forked.push(`${fault.code} ${fault.key}: ${fault.message}`);
     for await (const { key } of store.list(`chains/${chain}/`)) {
       const block = parseBlock(await store.get(key));
       if (block.height > 0) verdict.blocks++;

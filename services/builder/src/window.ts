@@ -71,7 +71,7 @@ export class Windows {
       const height = window?.heights.get(event);
       if ((height === undefined || height > tail.height) && !below.has(event)) unseen.push(receipt);
     }
-    this.#trim(window, tail.chain, since);
+    this.#trim(tail.chain, since);
     return unseen;
   }
 
@@ -91,10 +91,10 @@ export class Windows {
     this.#windows.delete(tail.chain);
     this.#windows.set(tail.chain, known);
     const { proposal } = known;
-    if (proposal?.id === tail.id) {
+    // Any tail of its height or above decides it: later, a tail that comes again may name it, and the window has climbed past it.
+    if (proposal && tail.height >= proposal.height) {
       this.#forgetProposal(known);
-      // A tail that comes again may name a block that the window has climbed past already.
-      if (proposal.height === top(known).height + 1) this.#push(known, proposal);
+      if (proposal.id === tail.id) this.#push(known, proposal);
     }
     if (tail.height <= top(known).height) return this.#inside(known, tail);
     return this.#climb(known, tail, since);
@@ -219,8 +219,9 @@ export class Windows {
   }
 
   /** Forgets blocks that are too old to be asked for again, then the oldest ones that are too many. */
-  #trim(window: Window | undefined, chain: string, since: number): void {
+  #trim(chain: string, since: number): void {
     this.#makeRoom(chain, this.#options.maxEvents);
+    const window = this.#windows.get(chain);
     if (!window) return;
     const { slabs, heights } = window;
     let count = 0;
@@ -235,6 +236,7 @@ export class Windows {
       for (const event of slab.events) heights.delete(event);
       this.#count(window, -slab.events.length);
     }
+    if (this.#events > this.#options.maxEvents) this.#forgetProposal(window);
   }
 }
 

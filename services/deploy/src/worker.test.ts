@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { hashOf, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
 import { readDeadLetter, writeIngress } from '@blockhub/message';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
 const chains = ['a'.repeat(64), 'b'.repeat(64)] as const;
@@ -11,10 +11,23 @@ const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
 
 let count = 0;
 
-function capture(text: string, { chain = chains[0], mime = 'text/plain', ...more }: Partial<Record<'chain' | 'mime' | 'hash' | 'at', string>> = {}): TestMessage {
+function capture(
+  text: string,
+  { chain = chains[0], mime = 'text/plain', ...more }: Partial<Record<'chain' | 'mime' | 'hash' | 'at', string>> = {},
+): TestMessage {
   const body = Buffer.from(text);
   const event = newEvent(1_700_000_000_000 + count++, Buffer.alloc(10, count));
-  const { id, meta } = writeIngress({ event, chain, createdAt: 1, crypt: 'sha256', hash: hashOf('sha256', body), length: body.length, meta: { mime }, body, ...more });
+  const { id, meta } = writeIngress({
+    event,
+    chain,
+    createdAt: 1,
+    crypt: 'sha256',
+    hash: hashOf('sha256', body),
+    length: body.length,
+    meta: { mime },
+    body,
+    ...more,
+  });
   return { id, meta, body: more.at === undefined ? body : '' };
 }
 
@@ -43,7 +56,10 @@ describe('packs', () => {
     await deploy.run(10);
     expect(deploy.store.requests.create).toBe(1);
     const queued = await deploy.queue(deployed);
-    expect(queued.map(({ meta }) => meta)).toEqual([{ chain: chains[0], items: 3 }, { chain: chains[1], items: 1 }]);
+    expect(queued.map(({ meta }) => meta)).toEqual([
+      { chain: chains[0], items: 3 },
+      { chain: chains[1], items: 1 },
+    ]);
     const all = await receipts();
     expect(await Promise.all(all.map(bodyOf))).toEqual(['one', '', 'three', 'two']);
     expect(all.map(({ event }) => event)).toEqual([messages[0], messages[2], messages[3], messages[1]].map((message) => message?.id));
@@ -118,7 +134,12 @@ describe('one by one', () => {
 
   test('types that are not allowed are refused', async () => {
     deploy = await testWorker(worker, { settings: { out, mime: ['image/*', 'text/plain'] } });
-    await deploy.publish('ingress', capture('1', { mime: 'IMAGE/png' }), capture('2', { mime: 'text/plain; charset=utf-8' }), capture('3', { mime: 'text/html' }));
+    await deploy.publish(
+      'ingress',
+      capture('1', { mime: 'IMAGE/png' }),
+      capture('2', { mime: 'text/plain; charset=utf-8' }),
+      capture('3', { mime: 'text/html' }),
+    );
     await deploy.run(10);
     expect(await receipts()).toHaveLength(2);
     expect(await deadCodes()).toEqual(['OBJECT_INVALID_MIME']);

@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
 const [taken, given] = ['blobs.deployed.0', 'blobs.grouped.0'];
@@ -10,7 +10,11 @@ afterEach(() => grouper.stop());
 const list = (chain: string, ...items: unknown[]): TestMessage => ({ meta: { chain, items: items.length }, body: items });
 
 async function groups(): Promise<{ chain: unknown; items: unknown; doc: unknown }[]> {
-  return (await grouper.queue(given as string)).map(({ meta, body }) => ({ chain: meta.chain, items: meta.items, doc: JSON.parse(body.toString()) }));
+  return (await grouper.queue(given as string)).map(({ meta, body }) => ({
+    chain: meta.chain,
+    items: meta.items,
+    doc: JSON.parse(body.toString()),
+  }));
 }
 
 const held = async (): Promise<number> => (await grouper.broker.queues()).find(({ name }) => name === taken)?.unacked ?? -1;
@@ -36,7 +40,10 @@ describe('grouper', () => {
     grouper = await testWorker(worker, { settings: { ttl: 1000, max: 3 } });
     await publish(list('a', 1, 2), list('a', 3, 4), list('a', 5));
     await grouper.run(0);
-    expect((await groups()).map(({ doc }) => doc)).toEqual([[1, 2], [3, 4, 5]]);
+    expect((await groups()).map(({ doc }) => doc)).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
   });
 
   test('bytes are counted too, and what is too large alone goes alone', async () => {
@@ -65,7 +72,10 @@ describe('grouper', () => {
 
   test('limits in the meta are those of the key, within the own ones', async () => {
     grouper = await testWorker(worker, { settings: { ttl: 1000, max: 5 } });
-    await publish({ meta: { chain: 'a', items: 1, 'group-ttl': 10 }, body: [1] }, { meta: { chain: 'b', items: 2, 'group-max': 2 }, body: [1, 2] });
+    await publish(
+      { meta: { chain: 'a', items: 1, 'group-ttl': 10 }, body: [1] },
+      { meta: { chain: 'b', items: 2, 'group-max': 2 }, body: [1, 2] },
+    );
     await grouper.run(0);
     expect(await groups()).toEqual([{ chain: 'b', items: 2, doc: [1, 2] }]);
     await grouper.run(10);
@@ -94,7 +104,10 @@ describe('grouper', () => {
     await publish({ meta: { chain: 'a', items: 2 }, body: '{}' }, list('a', 1), { meta: {}, body: [] });
     await grouper.run(10);
     expect((await groups())[0]?.doc).toEqual([1]);
-    expect((await grouper.queue('dead-letter')).map(({ meta }) => meta['dead-code'])).toEqual(['MESSAGE_INVALID', 'TEMPLATE_FIELD_MISSING']);
+    expect((await grouper.queue('dead-letter')).map(({ meta }) => meta['dead-code'])).toEqual([
+      'MESSAGE_INVALID',
+      'TEMPLATE_FIELD_MISSING',
+    ]);
   });
 
   test('nothing is acked before the group is safe', async () => {
@@ -102,7 +115,11 @@ describe('grouper', () => {
     const plan = {
       random: () => 0.5,
       chance: () => false,
-      decide: (effect: string) => ({ outcome: failing && effect === 'publish' ? ('fail-before' as const) : ('ok' as const), delayMs: 0, answerMs: 0 }),
+      decide: (effect: string) => ({
+        outcome: failing && effect === 'publish' ? ('fail-before' as const) : ('ok' as const),
+        delayMs: 0,
+        answerMs: 0,
+      }),
     };
     grouper = await testWorker(worker, { settings: { ttl: 5 }, plan });
     await publish(list('a', 1));

@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
 const tails = 'tails.merge-1';
@@ -10,13 +10,24 @@ type Plan = NonNullable<NonNullable<Parameters<typeof testWorker>[1]>['plan']>;
 let merge: TestWorker;
 afterEach(() => merge.stop());
 
-const start = async (settings: NonNullable<Parameters<typeof testWorker<typeof worker.settings, unknown>>[1]>['settings'] = {}, plan?: Plan) => {
+const start = async (
+  settings: NonNullable<Parameters<typeof testWorker<typeof worker.settings, unknown>>[1]>['settings'] = {},
+  plan?: Plan,
+) => {
   merge = await testWorker(worker, { instance: 'merge-1', settings, ...(plan && { plan }) });
 };
 
 const group = (...items: number[]): TestMessage => ({ meta: { chain, items: items.length }, body: items });
 const tail = async (height: number, of = chain): Promise<void> => {
-  await merge.connection.publish([{ queue: tails, id: `${of}:${height}`, meta: { chain: of, height }, body: Buffer.from(JSON.stringify({ chain: of, height })), hint: true }]);
+  await merge.connection.publish([
+    {
+      queue: tails,
+      id: `${of}:${height}`,
+      meta: { chain: of, height },
+      body: Buffer.from(JSON.stringify({ chain: of, height })),
+      hint: true,
+    },
+  ]);
   await merge.run(0);
 };
 const put = async (...messages: TestMessage[]): Promise<void> => {
@@ -63,7 +74,10 @@ describe('a chain', () => {
     expect(await blueprints()).toEqual([{ height: 5, items: [1, 2, 3] }]);
     const [message] = await merge.queue('blocks.staged');
     expect(message?.meta).toEqual({ chain, height: 5, items: 3, tailsTo: tails });
-    expect(JSON.parse(message?.body.toString() ?? '')).toMatchObject({ tail: { meta: { chain, height: 5 } }, group: [{ meta: { chain, items: 1 } }, { meta: { chain, items: 2 } }] });
+    expect(JSON.parse(message?.body.toString() ?? '')).toMatchObject({
+      tail: { meta: { chain, height: 5 } },
+      group: [{ meta: { chain, items: 1 } }, { meta: { chain, items: 2 } }],
+    });
     expect(await held()).toBe(0);
   });
 
