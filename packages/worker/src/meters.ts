@@ -1,4 +1,5 @@
 import type { Outgoing } from '@blockhub/broker';
+import { queues } from '@blockhub/message';
 import type { Counter, Metrics } from '@blockhub/telemetry';
 
 /** Counts of one take. */
@@ -12,8 +13,6 @@ export interface TakeMeters {
   /** A run ended well after so long. */
   handled(ms: number): void;
 }
-
-export const DEAD_LETTER = 'dead-letter';
 
 /** The metrics of every worker; names and labels are promised to dashboards. */
 export class Meters {
@@ -69,7 +68,7 @@ export class Meters {
 
 /** A queue per chain must not become a series per chain: the label is what the worker says that it gives. */
 export function labelOf(queue: string, gives: readonly string[]): string {
-  if (queue === DEAD_LETTER || gives.includes(queue)) return queue;
+  if (queue === queues.deadLetter.name || gives.includes(queue)) return queue;
   return gives.find((give) => patternOf(give).test(queue)) ?? 'other';
 }
 

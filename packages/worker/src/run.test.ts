@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BlockhubError } from '@blockhub/errors';
 import { setting } from '@blockhub/settings';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { keepLog, type Line } from './fixtures.ts';
@@ -116,6 +117,27 @@ describe('runWorker', () => {
         'stopped',
       ]);
     }
+  });
+
+  test('is alive, not ready, while what it needs is away', async () => {
+    let away = true;
+    const waiting = defineWorker({
+      ...worker,
+      needs: [],
+      setup: () => {
+        if (away) throw new BlockhubError('STORE_UNAVAILABLE', 'away');
+      },
+    });
+    const { code, signals, log } = start(['--broker=memory:', '--probe-port=0'], waiting as typeof worker);
+    const { port } = await logged(log.lines, ({ text }) => text === 'probes listen');
+    const status = async (path: string): Promise<number> => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+    await logged(log.lines, ({ text }) => text === 'start-up step waits');
+    expect([await status('/livez'), await status('/readyz')]).toEqual([200, 503]);
+    away = false;
+    await logged(log.lines, isRunning);
+    expect([await status('/livez'), await status('/readyz'), await status('/metrics')]).toEqual([200, 200, 200]);
+    signals.emit('SIGTERM');
+    expect(await code).toBe(0);
   });
 
   test('a second signal aborts', async () => {

@@ -104,6 +104,7 @@ async function work<Shape extends SettingsShape, State>(
     version: { name: worker.name },
   });
   releases.add('probes', () => probes.close());
+  log.info({ host: values.probeHost, port: probes.port }, 'probes listen');
   const { store: storeUrl, registry: registryUrl } = values;
   const store = storeUrl === undefined ? undefined : await openStore(storeUrl, { clock });
   if (store) releases.add('store', () => store.close());
@@ -125,7 +126,6 @@ async function work<Shape extends SettingsShape, State>(
     maxAttempts: values.maxAttempts,
     signal: stop,
   });
-  releases.add('worker', () => running.stop({ graceMs: values.grace }));
   if (!stop.aborted) await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
   await running.stop({ graceMs: values.grace });
 }

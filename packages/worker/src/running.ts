@@ -63,6 +63,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   }
 
   stop({ graceMs }: StopOptions): Promise<void> {
+    if (this.#state === 'stopped' || this.#state === 'failed') return this.stopped;
     if (graceMs <= 0) this.#graceOver.abort();
     else this.#graces.push(this.#options.clock.after(graceMs, () => this.#graceOver.abort()));
     this.#stopping ??= this.#end('stopped');

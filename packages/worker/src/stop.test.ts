@@ -95,7 +95,10 @@ describe('stop', () => {
     await sample.worker.stopped;
     expect(sample.worker.state).toBe('stopped');
     expect(stops).toBe(1);
+    // No timer is left behind: it would keep the process.
+    await sample.worker.stop({ graceMs: 60 * SECOND });
     await sample.run(10);
+    expect(sample.clock.runNext()).toBe(false);
     expect(await ids(sample, 'in')).toEqual(['a']);
   });
 

@@ -150,13 +150,13 @@ export class Taking {
   /** Without a promise where the handler needs none. */
   #workOne(run: Run): Promise<void> | undefined {
     const [held] = run.held as [Held];
+    const failed = (error: unknown): Promise<void> => this.#fail(run, run.held, error);
     try {
       const given = this.#parts.handle(held.message);
-      if (given instanceof Promise)
-        return given.then((outcome) => this.#settleOne(run, held, outcome ?? done())).catch((error) => this.#fail(run, run.held, error));
-      return this.#settleOne(run, held, given ?? done())?.catch((error) => this.#fail(run, run.held, error));
+      if (isPromise(given)) return given.then((outcome) => this.#settleOne(run, held, outcome ?? done())).catch(failed);
+      return this.#settleOne(run, held, given ?? done())?.catch(failed);
     } catch (error) {
-      return this.#fail(run, run.held, error);
+      return failed(error);
     }
   }
 
@@ -193,6 +193,9 @@ export class Taking {
     this.#parts.meters.handled(this.#parts.clock.now() - run.startedAt);
   }
 }
+
+const isPromise = (given: Handled): given is Extract<Handled, Promise<unknown>> =>
+  typeof (given as { then?: unknown } | undefined)?.then === 'function';
 
 function prefetchOf({ queue, prefetch, batch }: Take): number {
   const most = prefetch ?? (batch ? 2 * batch.max : DEFAULT_PREFETCH);
