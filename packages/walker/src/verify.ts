@@ -12,6 +12,8 @@ import { reasonOf, walk } from './walk.ts';
 export interface VerifyOptions {
   /** Default `full`. */
   level?: VerifyLevel;
+  /** First height, to go on where another verify ended. Then blocks behind the tail are looked for only by `detached`. */
+  from?: number;
   signal?: AbortSignal;
   /** After each batch, with the counts so far; do not keep the object. */
   onProgress?: (report: Readonly<Report>) => void;
@@ -105,7 +107,7 @@ async function verifyEntries(
   options: VerifyOptions,
   known: IdSet,
 ): Promise<{ ledger: Ledger; tail: Tail | undefined }> {
-  const { level = 'full', signal, prefetch, onProgress } = options;
+  const { level = 'full', from = 0, signal, prefetch, onProgress } = options;
   const ledger = new Ledger(chain, options);
   const { report } = ledger;
   let tail: Tail | undefined;
@@ -115,6 +117,7 @@ async function verifyEntries(
   try {
     for await (const { blocks, faults, unchecked } of walk(store, {
       chain,
+      from,
       verify: level,
       onFault: 'report',
       ...(signal ? { signal } : {}),
@@ -152,7 +155,14 @@ async function addDetached(
   known: IdSet,
   options: VerifyOptions,
 ): Promise<void> {
-  const { level = 'full', detached = covers(level, 'full'), clock = systemClock, settleMs = SETTLE_MS, signal } = options;
+  const {
+    level = 'full',
+    from,
+    detached = from === undefined && covers(level, 'full'),
+    clock = systemClock,
+    settleMs = SETTLE_MS,
+    signal,
+  } = options;
   if (!detached) return;
   const tails = new Map<string, Tail>();
   for (const [chain, { tail }] of chains) if (tail) tails.set(chain, tail);

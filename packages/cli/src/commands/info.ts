@@ -1,0 +1,75 @@
+import { checkBlock, entryKey } from '@blockhub/chain';
+import type { Store } from '@blockhub/store';
+import type { Command } from 'commander';
+import { bytesOf, findThing, type Thing } from '../find-thing.ts';
+import { isoTime, printable } from '../output.ts';
+import type { Session } from '../session.ts';
+import { isText, sniff } from '../sniff.ts';
+
+/** Content up to this length is shown. */
+const SHOWN_BYTES = 4 * 1024;
+
+export function define(command: Command, session: Session): void {
+  command
+    .argument('<id>', 'block id, or event id or hash of a blob')
+    .option('--chain <chain>', 'look only in this chain, id or name')
+    .action(async (id: string, { chain }: { chain?: string }) => {
+      const store = await session.store();
+      const facts = await factsOf(store, await findThing(session, store, id, chain));
+      await session.out.one(facts, () =>
+        Object.entries(facts)
+          .filter(([, value]) => value !== undefined && value !== null)
+          .map(([name, value]) => `${name.padEnd(9)} ${shown(name, value)}`)
+          .join('\n'),
+      );
+    });
+}
+
+async function factsOf(store: Store, thing: Thing): Promise<object> {
+  const bytes = await bytesOf(store, thing);
+  if (thing.kind === 'block') {
+    const { chain, id, prev, height, time, blobs, root } = thing.block;
+    const next = await idAt(store, chain, height + 1);
+    return {
+      kind: 'block',
+      chain,
+      id,
+      prev,
+      next: next ?? null,
+      height,
+      time,
+      linked: (await idAt(store, chain, height)) === id,
+      blobs: blobs.length,
+      length: bytes.length,
+      ...(root ? { root } : {}),
+    };
+  }
+  const content = isText(bytes) && bytes.length <= SHOWN_BYTES ? bytes.toString() : '<blob>';
+  if (thing.kind === 'object') return { kind: 'object', key: thing.key, length: bytes.length, sniffed: sniff(bytes), content };
+  const { block, index, receipt } = thing;
+  const { at, meta, ...item } = receipt;
+  return {
+    kind: 'blob',
+    ...item,
+    ...meta,
+    sniffed: sniff(bytes),
+    chain: block.chain,
+    block: block.id,
+    height: block.height,
+    index,
+    time: block.time,
+    at,
+    content,
+  };
+}
+
+/** Id of the block that stands at a height. */
+async function idAt(store: Store, chain: string, height: number): Promise<string | undefined> {
+  const bytes = await store.find(entryKey(chain, height));
+  return bytes && checkBlock(bytes).tail?.id;
+}
+
+function shown(name: string, value: unknown): string {
+  if (name === 'time') return isoTime(Number(value));
+  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value));
+}

@@ -1,0 +1,36 @@
+import { type Repair, repairChain } from '@blockhub/writer';
+import type { Command } from 'commander';
+import { exitCodes } from '../exit.ts';
+import type { Session } from '../session.ts';
+
+export function define(command: Command, session: Session): void {
+  command
+    .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
+    .option('--dry-run', 'only tell what would be done')
+    .action(async (nameOrId: string | undefined, { dryRun }: { dryRun?: boolean }) => {
+      const store = await session.store();
+      const { id: chain } = await session.chain(store, nameOrId);
+      session.resume = () => `blockhub patchblock ${nameOrId ?? chain}`;
+      const options = { now: () => session.clock.now(), clock: session.clock, signal: session.signal, dryRun: dryRun === true };
+      const { repairs, left, unchecked } = await repairChain(store, chain, {
+        ...options,
+        onRepair: (repair) => {
+          if (session.out.format === 'table') session.note(describe(repair, dryRun === true));
+        },
+      });
+      for (const repair of session.out.format === 'table' ? [] : repairs)
+        await session.out.item({ type: dryRun ? 'would' : 'repair', ...repair }, '');
+      for (const fault of left) await session.out.item({ type: 'left', ...fault }, `${session.out.red(fault.code)} ${fault.message}`);
+      for (const reason of unchecked) await session.out.item({ type: 'unchecked', chain, reason }, `unchecked ${reason}`);
+      if (session.out.format === 'table')
+        await session.out.write(
+          `${repairs.length} ${dryRun ? 'repairs to do' : 'repairs'}, ${left.length} faults ${dryRun ? 'now' : 'left'}\n`,
+        );
+      await session.out.end();
+      if (left.length > 0) session.exitCode = exitCodes.faults;
+      else if (unchecked.length > 0) session.exitCode = exitCodes.unchecked;
+    });
+}
+
+const describe = ({ action, height, key, from }: Repair, dryRun: boolean): string =>
+  `${dryRun ? 'would ' : ''}${action} height ${height}: ${key} from ${from}`;

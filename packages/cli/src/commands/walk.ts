@@ -1,0 +1,95 @@
+import type { Receipt } from '@blockhub/chain';
+import { BlockhubError } from '@blockhub/errors';
+import type { Store } from '@blockhub/store';
+import { type HydratedBlob, readBlobs, type VerifyLevel, type WalkedBlock, walk } from '@blockhub/walker';
+import { type Command, Option } from 'commander';
+import { levels } from '../levels.ts';
+import { type Output, printable } from '../output.ts';
+import type { Session } from '../session.ts';
+import { isText, sniff } from '../sniff.ts';
+
+interface Options {
+  from?: string;
+  to?: string;
+  live?: boolean;
+  poll: string;
+  verify?: VerifyLevel | true;
+}
+
+/** Text over this is cut on a terminal; `cat` shows it all. */
+const SHOWN_BYTES = 16 * 1024;
+
+export function define(command: Command, session: Session): void {
+  const place = 'height, -count from the tail (-1 is the tail), block id, or time such as 2026-05-01T12:00Z';
+  command
+    .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
+    .option('--from <place>', `first block: ${place} (default: the root)`)
+    .option('--to <place>', 'last block, in the same forms (default: the tail)')
+    .option('--live', 'do not end at the tail, show each block as it comes')
+    .option('--poll <ms>', 'how often --live asks for the next height', '500')
+    .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(levels))
+    .action(async (nameOrId: string | undefined, options: Options) => {
+      const store = await session.store();
+      const { id: chain } = await session.chain(store, nameOrId);
+      let last = -1;
+      session.resume = () =>
+        [
+          'blockhub walk',
+          nameOrId ?? chain,
+          `--from ${last + 1}`,
+          ...(options.to ? [`--to ${options.to}`] : []),
+          ...(options.live ? ['--live'] : []),
+        ].join(' ');
+      const batches = walk(store, {
+        chain,
+        ...(options.from === undefined ? {} : { from: options.from }),
+        ...(options.to === undefined ? {} : { to: options.to }),
+        ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
+        verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
+        signal: session.signal,
+        clock: session.clock,
+        onCaughtUp: () => session.io.stderr.isTTY && session.note('at the tail, waiting for more'),
+      });
+      const progress = session.progress();
+      for await (const { blocks } of batches) {
+        for (const block of blocks) {
+          await (session.out.format === 'table' ? show(store, block, session) : session.out.item(lineOf(block), ''));
+          last = block.height;
+        }
+        if (!session.io.stdout.isTTY) progress.update((seconds) => `height ${last}, ${Math.round(last / seconds)} blocks/s`);
+      }
+      if (session.out.format === 'json') await session.out.end();
+    });
+}
+
+function pollMs(text: string): number {
+  const ms = Number(text);
+  if (Number.isInteger(ms) && ms >= 10) return ms;
+  throw new BlockhubError('USAGE', `--poll is a number of milliseconds from 10 on, not ${text}`);
+}
+
+/** The block line; meta cannot replace what the id commits to. */
+export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlock): object {
+  return { chain, id, prev, next, height, time, blobs: blobs.map(itemOf) };
+}
+
+/** What the id commits to first, then the mime, then other meta. */
+function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
+  const { mime, ...rest } = meta;
+  const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };
+  return { ...fixed, ...rest, ...fixed };
+}
+
+async function show(store: Store, block: WalkedBlock, { out, signal }: Session): Promise<void> {
+  await out.write(`B:${block.id} H:${block.height}\n`);
+  for await (const blob of readBlobs(store, [block], { signal })) await out.write(shown(blob, out));
+}
+
+function shown({ receipt, index, bytes, fault }: HydratedBlob, out: Output): string {
+  const mime = typeof receipt.meta.mime === 'string' ? receipt.meta.mime : bytes ? sniff(bytes) : '?';
+  const head = `A:${receipt.hash} #${index} TYPE:${printable(mime)}`;
+  if (!bytes) return `${head}\n${out.red(fault?.message ?? 'missing')}\n`;
+  if (!isText(bytes)) return `${head}\n${out.dim(`<binary, ${bytes.length} bytes>`)}\n`;
+  const text = printable(bytes.subarray(0, SHOWN_BYTES).toString()).replace(/\n$/, '');
+  return `${head}\n${text}\n${bytes.length > SHOWN_BYTES ? out.dim(`<${bytes.length - SHOWN_BYTES} more bytes>\n`) : ''}`;
+}

@@ -1,0 +1,37 @@
+import type { Clock } from '@blockhub/clock';
+
+const FIRST_MS = 2_000;
+const TERMINAL_MS = 250;
+const LOG_MS = 5_000;
+
+/** Says on stderr how far a thing is, once it takes over two seconds. On a terminal one line that changes. */
+export class Progress {
+  readonly #stream: NodeJS.WritableStream & { isTTY?: boolean };
+  readonly #clock: Clock;
+  readonly #start: number;
+  #next: number;
+  #shown = false;
+
+  constructor(stream: NodeJS.WritableStream & { isTTY?: boolean }, clock: Clock) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#start = clock.now();
+    this.#next = this.#start + FIRST_MS;
+  }
+
+  /** Called as often as one likes; `text` is asked for only when it is shown. */
+  update(text: (seconds: number) => string): void {
+    const now = this.#clock.now();
+    if (now < this.#next) return;
+    this.#next = now + (this.#stream.isTTY ? TERMINAL_MS : LOG_MS);
+    const line = text((now - this.#start) / 1000);
+    this.#stream.write(this.#stream.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+    this.#shown = true;
+  }
+
+  /** Takes the line away before something else is written. */
+  clear(): void {
+    if (this.#shown && this.#stream.isTTY) this.#stream.write('\r\u001b[K');
+    this.#shown = false;
+  }
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { errorText, exitCodeOf, exitCodes } from './exit.ts';
+import { formats } from './output.ts';
+import { type CommonOptions, type Io, Session } from './session.ts';
+
+/** What a file of a subcommand exports as `define`: its arguments, options and action. */
+export type Define = (command: Command, session: Session) => void;
+
+/** Loaded only when asked for, so that the command starts fast. */
+const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ define: Define }> }>> = {
+  create: { summary: 'create a chain, or show the one that has the name', load: () => import('./commands/create.ts') },
+  list: { summary: 'list all chains with their heights', load: () => import('./commands/list.ts') },
+  append: { summary: 'append files or stdin to a chain, without the mesh', load: () => import('./commands/append.ts') },
+  walk: { summary: 'show the blocks of a chain in order, and wait for more with --live', load: () => import('./commands/walk.ts') },
+  tail: { summary: 'show the newest block of a chain', load: () => import('./commands/tail.ts') },
+  info: { summary: 'show what is known of a block, event or blob', load: () => import('./commands/info.ts') },
+  cat: { summary: 'print the bytes of a blob or block', load: () => import('./commands/cat.ts') },
+  verify: { summary: 'check chains and report every fault', load: () => import('./commands/verify.ts') },
+  'dead-letter': { summary: 'list, show, replay or discard messages that were given up', load: () => import('./commands/dead-letter.ts') },
+  queues: { summary: 'show the queues of the broker', load: () => import('./commands/queues.ts') },
+  patchblock: { summary: 'repair entries, copies and the name of a chain by hand', load: () => import('./commands/patchblock.ts') },
+  doctor: { summary: 'judge whether a store can be relied on', load: () => import('./commands/doctor.ts') },
+};
+
+/**
+ * Runs the command and gives its exit code: 0 ok, 1 integrity failure, 2 usage, 3 could not check everything, 4 not found, 130 interrupted.
+ * Never throws.
+ */
+export async function run(argv: readonly string[], given?: Partial<Io>): Promise<number> {
+  const stopping = new AbortController();
+  const io: Io = {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    signal: stopping.signal,
+    ...given,
+  };
+  const session = new Session(io);
+  let piped = true;
+  const onPipe = (error: NodeJS.ErrnoException): void => {
+    // Whoever read our output has had enough, like `head`: no error.
+    if (error.code === 'EPIPE') piped = false;
+    stopping.abort(error);
+  };
+  const onInterrupt = (): void => {
+    if (stopping.signal.aborted) process.exit(exitCodes.interrupted);
+    stopping.abort(new Error('interrupted'));
+  };
+  io.stdout.on('error', onPipe);
+  if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
+  try {
+    await program(session).parseAsync(helpFirst(argv), { from: 'user' });
+    return session.exitCode;
+  } catch (error) {
+    if (!piped) return exitCodes.ok;
+    return report(error, session);
+  } finally {
+    await session.close();
+    if (piped) io.stdout.off('error', onPipe);
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onInterrupt);
+  }
+}
+
+function report(error: unknown, session: Session): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (session.signal.aborted) {
+    const how = session.resume?.();
+    session.note(how ? `interrupted; go on with: ${how}` : 'interrupted');
+    return exitCodes.interrupted;
+  }
+  session.note(errorText(error));
+  return exitCodeOf(error);
+}
+
+function program(session: Session): Command {
+  const root = new Command('blockhub')
+    .description('Walk, verify and repair chains of blocks.')
+    .version((JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version)
+    .addOption(new Option('--store <url>', 'where the chains lie (default: DIR/store; also BLOCKHUB_STORE)'))
+    .addOption(new Option('--broker <url>', 'where the queues are (default: DIR/broker.sqlite; also BLOCKHUB_BROKER)'))
+    .addOption(new Option('--data <dir>', 'folder of the embedded parts (default: ./data; also BLOCKHUB_DATA)'))
+    .addOption(new Option('--output <format>', 'default: table on a terminal, else ndjson').choices(formats))
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => session.io.stdout.write(text), writeErr: (text) => session.io.stderr.write(text) })
+    .showHelpAfterError('(--help shows all)')
+    .exitOverride();
+  for (const [name, { summary }] of Object.entries(commands)) root.command(name).description(summary);
+  root.hook('preSubcommand', async (_, command) => {
+    (await commands[command.name()]?.load())?.define(command, session);
+  });
+  root.hook('preAction', () => session.configure(root.opts<CommonOptions>()));
+  return root;
+}
+
+/** `help walk` shows what `walk --help` shows; the options of a command are known only once it is loaded. */
+const helpFirst = (argv: readonly string[]): string[] => (argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : [...argv]);

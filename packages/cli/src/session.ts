@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type Broker, openBroker } from '@blockhub/broker';
+import { type Clock, systemClock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+import { openStore, type Store } from '@blockhub/store';
+import { type ChainRecord, findChain, getChain, listChains } from '@blockhub/walker';
+import { exitCodes } from './exit.ts';
+import { type Format, formats, Output } from './output.ts';
+import { Progress } from './progress.ts';
+
+/** Where a run of the command reads and writes; the process, or what a test gives. */
+export interface Io {
+  stdin: Readable;
+  stdout: Writable & { isTTY?: boolean };
+  stderr: Writable & { isTTY?: boolean };
+  env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  clock?: Clock;
+}
+
+/** Options that every command has. */
+export interface CommonOptions {
+  store?: string;
+  broker?: string;
+  data?: string;
+  output?: string;
+}
+
+/** What a command works with. Stores and brokers are opened when a command asks for them, and closed behind it. */
+export class Session {
+  readonly io: Io;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  exitCode: number = exitCodes.ok;
+  /** How to go on after an interruption; asked for only then. */
+  resume: (() => string) | undefined;
+  #options: CommonOptions = {};
+  #output: Output | undefined;
+  readonly #closing: (() => Promise<void>)[] = [];
+  readonly #progress: Progress[] = [];
+
+  constructor(io: Io) {
+    this.io = io;
+    this.clock = io.clock ?? systemClock;
+    this.signal = io.signal;
+  }
+
+  configure(options: CommonOptions): void {
+    this.#options = options;
+    const format = (options.output ?? (this.io.stdout.isTTY ? 'table' : 'ndjson')) as Format;
+    if (!formats.includes(format)) throw new BlockhubError('USAGE', `--output is one of ${formats.join(', ')}, not ${format}`);
+    this.#output = new Output(this.io.stdout, format, this.io.stdout.isTTY === true && !this.io.env.NO_COLOR);
+  }
+
+  get out(): Output {
+    if (!this.#output) throw new Error('not configured');
+    return this.#output;
+  }
+
+  /** Folder of the embedded parts. */
+  get data(): string {
+    return resolve(this.#options.data ?? this.io.env.BLOCKHUB_DATA ?? 'data');
+  }
+
+  /**
+   * @param mayBeNew the command writes, so the folder of a file store need not exist yet
+   * @throws OBJECT_MISSING for a folder that does not exist; STORE_URL_INVALID
+   */
+  async store(mayBeNew = false): Promise<Store> {
+    const url = this.#options.store ?? this.io.env.BLOCKHUB_STORE ?? pathToFileURL(resolve(this.data, 'store')).href;
+    const store = await openStore(url, { clock: this.clock });
+    this.#closing.push(() => store.close());
+    const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
+    if (folder && !mayBeNew && !existsSync(folder))
+      throw new BlockhubError('OBJECT_MISSING', `there is no store at ${folder}; name another with --store or --data`);
+    return store;
+  }
+
+  /** True when the broker is the file in the data folder, not one that was named. */
+  get embedded(): boolean {
+    return (this.#options.broker ?? this.io.env.BLOCKHUB_BROKER) === undefined;
+  }
+
+  /** @throws OBJECT_MISSING for a file that does not exist; BROKER_URL_INVALID */
+  async broker(): Promise<Broker> {
+    const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
+    const url = this.#options.broker ?? this.io.env.BLOCKHUB_BROKER ?? `sqlite://${file.pathname}`;
+    const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
+    if (path && !existsSync(decodeURIComponent(path)))
+      throw new BlockhubError('OBJECT_MISSING', `there is no broker at ${path}; name another with --broker or --data`);
+    const broker = await openBroker(url, { clock: this.clock });
+    this.#closing.push(() => broker.close());
+    return broker;
+  }
+
+  /** The chain named; without a name the one named `default`, else the only one. */
+  async chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
+    if (nameOrId !== undefined) return getChain(store, nameOrId, { scan: true });
+    const byName = await findChain(store, 'default');
+    if (byName) return byName;
+    const some: ChainRecord[] = [];
+    for await (const chain of listChains(store)) if (some.push(chain) > 1) break;
+    const [only, another] = some;
+    if (!only) throw new BlockhubError('CHAIN_NOT_FOUND', 'the store has no chain');
+    if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
+    return only;
+  }
+
+  progress(): Progress {
+    const progress = new Progress(this.io.stderr, this.clock);
+    this.#progress.push(progress);
+    return progress;
+  }
+
+  /** A line for the person on stderr. */
+  note(text: string): void {
+    for (const progress of this.#progress) progress.clear();
+    this.io.stderr.write(`${text}\n`);
+  }
+
+  async close(): Promise<void> {
+    for (const progress of this.#progress) progress.clear();
+    for (const close of this.#closing.toReversed()) await close().catch((error: unknown) => this.note(`closing: ${String(error)}`));
+    this.#closing.length = 0;
+  }
+}
