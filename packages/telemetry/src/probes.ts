@@ -71,9 +71,10 @@ async function answer(path: string, { health, metrics, version }: ProbeOptions):
   }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+/** Node itself leaves the body out of answers to HEAD. */
+function send(response: ServerResponse, { status, type, body }: Answer): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  response.end(body);
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, options: ProbeOptions): Promise<void> {
@@ -81,14 +82,14 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   if (request.headers['content-length'] || request.headers['transfer-encoding']) response.setHeader('connection', 'close');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
-    send(request, response, json(405, { code: 'METHOD_NOT_ALLOWED', message: 'use GET or HEAD' }));
+    send(response, json(405, { code: 'METHOD_NOT_ALLOWED', message: 'use GET or HEAD' }));
     return;
   }
   try {
-    send(request, response, await answer((request.url ?? '/').split('?', 1)[0] ?? '/', options));
+    send(response, await answer((request.url ?? '/').split('?', 1)[0] ?? '/', options));
   } catch (error) {
     options.log.error({ err: error }, 'probe failed');
-    send(request, response, json(500, { code: 'INTERNAL', message: 'the answer could not be made; see the log' }));
+    send(response, json(500, { code: 'INTERNAL', message: 'the answer could not be made; see the log' }));
   }
 }
 
@@ -113,6 +114,7 @@ export async function startProbes(options: ProbeOptions): Promise<RunningProbes>
     (request, response) => void handle(request, response, options),
   );
   server.maxConnections = 100;
+  // Those who do not read their answer.
   server.setTimeout(5000, (socket) => socket.destroy());
   const port = await listen(server, options);
   server.on('error', (error) => options.log.error({ err: error }, 'probe server failed'));
