@@ -23,6 +23,8 @@ export interface PipelineOptions {
   readonly partitions?: number;
   /** How long events wait for others to share a block with, in ms. */
   readonly groupTtlMs?: number;
+  /** How long blobs wait for others to share a pack with, in ms. */
+  readonly packTtlMs?: number;
 }
 
 function stage<const Shape extends SettingsShape, State>(
@@ -35,7 +37,7 @@ function stage<const Shape extends SettingsShape, State>(
 }
 
 /** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
-export function pipeline({ partitions = 1, groupTtlMs = 20 }: PipelineOptions = {}): Stage[] {
+export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 25 }: PipelineOptions = {}): Stage[] {
   return [
     stage(deadLetter, {}),
     stage(shoveltomany, { in: queues.committed.name }),
@@ -57,6 +59,6 @@ export function pipeline({ partitions = 1, groupTtlMs = 20 }: PipelineOptions = 
     stage(builder, { partitions }),
     stage(msgMerge, { partitions }),
     stage(grouper, { partitions, ttl: groupTtlMs }),
-    stage(deploy, { partitions, out: 'blobs.deployed.{partition(msg.meta.chain)}', pack: true }, 'deploy-blobs'),
+    stage(deploy, { partitions, out: 'blobs.deployed.{partition(msg.meta.chain)}', pack: true, packTtl: packTtlMs }, 'deploy-blobs'),
   ];
 }

@@ -44,8 +44,11 @@ export function readBody(
   done: (error: BlockhubError | null, body: Buffer, taken: number) => void,
 ): void {
   let taken = declared ?? 0;
-  if (taken > limit) return refuse(stream, tooLarge(limit), 0, done);
-  if (!budget.take(taken)) return refuse(stream, busy(), 0, done);
+  const refusal = taken > limit ? tooLarge(limit) : budget.take(taken) ? undefined : busy();
+  if (refusal) {
+    refuse(stream, refusal, 0, done);
+    return;
+  }
   const chunks: Buffer[] = [];
   let length = 0;
   let settled = false;

@@ -18,6 +18,7 @@ import type {
 } from '../../types.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { brokerError, type FileOptions, openFile } from './file.ts';
+import { LogSync } from './log-sync.ts';
 import { DurableQueue } from './queue.ts';
 import { Queues } from './queues.ts';
 import { Writer } from './writer.ts';
@@ -59,7 +60,7 @@ class SqliteBroker implements Broker {
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
-    this.#writer = new Writer(db, clock, {
+    this.#writer = new Writer(db, new LogSync(path), clock, {
       error: (cause) => brokerError(path, cause),
       blocked: (error) => this.#block(error),
       written: () => this.#unblock(),
@@ -130,6 +131,7 @@ class SqliteBroker implements Broker {
       (taken) => queue.taken(seqs, taken),
     );
     after();
+    await this.#writer.durable();
   }
 
   async close(): Promise<void> {
@@ -137,7 +139,7 @@ class SqliteBroker implements Broker {
     this.#closed = true;
     this.#look?.();
     this.#readAgain?.();
-    this.#writer.close();
+    await this.#writer.close();
     for (const queue of this.#queues) queue.close();
     this.#db.close();
     this.#state.set('closed');

@@ -7,9 +7,11 @@ const BUSY_MS = 2_000;
 /** Files up to this size are checked whole when opened (0.2 s); damage in a bigger one shows when it is read. */
 const CHECKED_BYTES = 256 * 1024 * 1024;
 
+/** Durability of publishes is the writer's (see LogSync); a checkpoint syncs by itself. */
 const pragmas = `
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `;
 

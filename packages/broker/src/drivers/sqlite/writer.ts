@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Cancel, Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
+import type { LogSync } from './log-sync.ts';
 import type { DurableQueue, Writes } from './queue.ts';
 
 /** Longest wait of settlements for a publish to share a commit with. A crash in between only brings the messages again. */
@@ -26,7 +27,11 @@ export interface WriterEvents {
   failed(error: unknown): void;
 }
 
-/** Writes what one turn of the event loop brought in one transaction, and tells everybody after the commit. */
+/**
+ * Writes what came together in one transaction. Commits do not wait for the disk: the log is synced behind them without stopping the event
+ * loop, and publishers are told after that. Consumers get messages at once, and acks need no sync: whoever loses power in between sees
+ * them again, and no publisher was told of what is gone. What comes while the disk works shares the next transaction.
+ */
 export class Writer implements Writes {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
@@ -37,9 +42,13 @@ export class Writer implements Writes {
   #later: Cancel | undefined;
   #blocked: Cancel | undefined;
   #closed = false;
+  readonly #log: LogSync;
+  /** Something came while the disk worked. */
+  #again = false;
 
-  constructor(db: DatabaseSync, clock: Clock, events: WriterEvents) {
+  constructor(db: DatabaseSync, log: LogSync, clock: Clock, events: WriterEvents) {
     this.#db = db;
+    this.#log = log;
     this.#clock = clock;
     this.#events = events;
   }
@@ -103,7 +112,7 @@ export class Writer implements Writes {
     for (const queue of touched) queue.written();
   }
 
-  /** Writes now. Failing is told to the publishers and by `blocked`. */
+  /** Commits now. Failing is told to the publishers and by `blocked`. */
   flush(): void {
     if (this.#closed) return;
     this.#later?.();
@@ -118,19 +127,49 @@ export class Writer implements Writes {
         this.#refuse(pending, this.#events.error(error));
         return;
       }
-      this.#works();
+      if (pending.length === 0) this.#works();
     }
+    if (pending.length > 0) void this.#confirm(pending);
+  }
+
+  /** Resolves when everything that is committed now is on the disk. BROKER_UNAVAILABLE when that is not known. */
+  async durable(): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      throw this.#events.error(error);
+    } finally {
+      this.#goOn();
+    }
+  }
+
+  /** Writes what is left; what then cannot be written comes again after the next start. */
+  async close(): Promise<void> {
+    this.flush();
+    this.#closed = true;
+    this.#blocked?.();
+    await this.#log.close();
+  }
+
+  async #confirm(pending: readonly Pending[]): Promise<void> {
+    try {
+      await this.durable();
+    } catch (error) {
+      this.#refuse(pending, this.#events.error(error));
+      return;
+    }
+    this.#works();
     for (const { after, resolve } of pending) {
       after();
       resolve();
     }
   }
 
-  /** Writes what is left; what then cannot be written comes again after the next start. */
-  close(): void {
+  /** After a sync: what came meanwhile. */
+  #goOn(): void {
+    if (!this.#again || this.#log.busy) return;
+    this.#again = false;
     this.flush();
-    this.#closed = true;
-    this.#blocked?.();
   }
 
   #schedule(): void {
@@ -138,7 +177,8 @@ export class Writer implements Writes {
     this.#soon = true;
     setImmediate(() => {
       this.#soon = false;
-      this.flush();
+      if (this.#log.busy) this.#again = true;
+      else this.flush();
     });
   }
 

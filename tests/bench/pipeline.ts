@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, type Store } from '@blockhub/store';
+import { findTail, listChains, verifyChain } from '@blockhub/walker';
+import { createChain } from '@blockhub/writer';
+import { freePort, type Standalone, startStandalone, until } from '../standalone/standalone.ts';
+import { median } from './capture.ts';
+import { cpuSeconds, load, metric, peakMb, residentMb } from './processes.ts';
+import type { Row } from './table.ts';
+
+const AMOUNT = 120_000;
+
+/** Sustained load until everything is in verified blocks, then the memory, the requests and the CPU that it took. */
+export async function benchPipeline(chains: number, requests: boolean): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'blockhub-bench-'));
+  const store = await openStore(`file://${folder}/store`);
+  const names = Array.from({ length: chains }, (_, n) => `chain-${n}`);
+  for (const name of names) await createChain(store, { name, now: Date.now(), random: Math.random, settings: { requests } });
+  const mesh = await startStandalone(folder, { port: await freePort(), probePort: await freePort() });
+  const pid = mesh.process.pid as number;
+  const items = AMOUNT * (requests ? 2 : 1);
+  const before = { cpu: cpuSeconds(pid), store: await storeRequests(mesh) };
+  const started = performance.now();
+  const sent = await load({ urls: names.map((name) => `${mesh.url}/append/chain/${name}`), connections: 64, amount: AMOUNT, bytes: 500 });
+  await until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= items);
+  const seconds = (performance.now() - started) / 1000;
+  const cpu = cpuSeconds(pid) - before.cpu;
+  const stored = (await storeRequests(mesh)) - before.store;
+  const text = await metrics(mesh);
+  const blocks = metric(text, 'blockhub_next_field_blocks_total');
+  const peak = peakMb(pid);
+  mesh.process.kill('SIGTERM');
+  await mesh.ended;
+  const events = await verifyAll(store);
+  if (sent.failed > 0 || events !== items) throw new Error(`${sent.failed} failed, ${events} of ${items} items in blocks`);
+  rmSync(folder, { recursive: true });
+  const what = `${chains} chain${chains > 1 ? 's' : ''}${requests ? '' : ', no request documents'}`;
+  return [
+    { name: `end to end, ${what}: into verified blocks`, value: AMOUNT / seconds, unit: 'events/s', target: '≥ 6,000; goal 12,000' },
+    { name: `end to end, ${what}: capture meanwhile`, value: sent.perSecond, unit: '201/s' },
+    { name: `end to end, ${what}: CPU`, value: (cpu * 1e6) / AMOUNT, unit: 'µs/event' },
+    { name: `end to end, ${what}: blocks`, value: blocks, unit: 'blocks' },
+    chains === 1
+      ? { name: `end to end, ${what}: store requests`, value: (stored / AMOUNT) * 1000, unit: '/1,000 events', target: '≤ 10' }
+      : { name: `end to end, ${what}: store requests`, value: stored / blocks, unit: '/block', target: '≤ 2.2' },
+    { name: `end to end, ${what}: most memory`, value: peak, unit: 'MB RSS', target: '≤ 220' },
+  ];
+}
+
+const metrics = async (mesh: Standalone): Promise<string> => (await fetch(`${mesh.probes}/metrics`)).text();
+const storeRequests = async (mesh: Standalone): Promise<number> => metric(await metrics(mesh), 'blockhub_store_requests');
+
+async function verifyAll(store: Store): Promise<number> {
+  let events = 0;
+  for await (const { id } of listChains(store)) {
+    const report = await verifyChain(store, id, { level: 'full' });
+    if (report.faults.length > 0) throw new Error(`${id}: ${JSON.stringify(report.faults[0])}`);
+    events += report.events;
+  }
+  return events;
+}
+
+/** Time from a receipt to its event in a block, at a steady 500 events per second, as a follower of the bucket sees it. */
+export async function benchLatency(): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'blockhub-bench-'));
+  const mesh = await startStandalone(folder, { port: await freePort(), probePort: await freePort() });
+  const pid = mesh.process.pid as number;
+  const store = await openStore(`file://${folder}/store`);
+  const answered = new Map<string, number>();
+  const waits: number[] = [];
+  const seconds = 10;
+  let sending = true;
+  const follower = follow(store, (event) => {
+    const at = answered.get(event);
+    if (at !== undefined) waits.push(performance.now() - at);
+    answered.delete(event);
+  }, () => !sending && answered.size === 0);
+  const body = Buffer.alloc(500, 'b');
+  const posts: Promise<void>[] = [];
+  const started = performance.now();
+  for (let n = 0; n < 500 * seconds; n++) {
+    const due = started + n * 2;
+    const wait = due - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    posts.push(
+      fetch(`${mesh.url}/append/chain/default`, { method: 'POST', body }).then(async (answer) => {
+        const { event } = (await answer.json()) as { event: string };
+        answered.set(event, performance.now());
+      }),
+    );
+  }
+  await Promise.all(posts);
+  sending = false;
+  await follower;
+  const idle = residentMb(pid);
+  mesh.process.kill('SIGKILL');
+  await mesh.ended;
+  rmSync(folder, { recursive: true });
+  const sorted = waits.toSorted((a, b) => a - b);
+  return [
+    { name: '201 → in a block at 500 events/s: p50', value: median(sorted), unit: 'ms', target: '< 150' },
+    { name: '201 → in a block at 500 events/s: p99', value: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN, unit: 'ms', target: '< 500' },
+    { name: 'memory after it', value: idle, unit: 'MB RSS' },
+  ];
+}
+
+/** Polls the next height of the chain `default` every few ms; tells each event. */
+async function follow(store: Store, tell: (event: string) => void, done: () => boolean): Promise<void> {
+  const { entryKey, parseBlock } = await import('@blockhub/chain');
+  const { getChain } = await import('@blockhub/walker');
+  const chain = (await getChain(store, 'default')).id;
+  for (let height = 1; !done(); ) {
+    const bytes = await store.find(entryKey(chain, height));
+    if (!bytes) {
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      continue;
+    }
+    for (const { event } of parseBlock(bytes).blobs) tell(event);
+    height++;
+  }
+}
+
+/** Memory of an idle process, and of one that knows of 10,000 idle chains. */
+export async function benchIdle(): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'blockhub-bench-'));
+  const mesh = await startStandalone(folder, { port: await freePort(), probePort: await freePort() });
+  const pid = mesh.process.pid as number;
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const idle = residentMb(pid);
+  const store = await openStore(`file://${folder}/store`);
+  const chains = await Promise.all(Array.from({ length: 10_000 }, (_, n) => createChain(store, { name: `c${n}`, now: Date.now(), random: Math.random, settings: { requests: false } })));
+  const url = (id: string): string => `${mesh.url}/append/chain/${id}`;
+  await load({ urls: chains.map(({ id }) => url(id)), connections: 32, amount: chains.length, bytes: 100 });
+  await until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= chains.length, 200);
+  const before = { taken: metric(await metrics(mesh), 'blockhub_messages_taken_total'), cpu: cpuSeconds(pid) };
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  const after = { taken: metric(await metrics(mesh), 'blockhub_messages_taken_total'), cpu: cpuSeconds(pid) };
+  const many = residentMb(pid);
+  mesh.process.kill('SIGTERM');
+  await mesh.ended;
+  const tail = await findTail(store, chains[0]?.id ?? '');
+  if (tail.height !== 1) throw new Error('the first chain has no block');
+  rmSync(folder, { recursive: true });
+  return [
+    { name: 'idle: memory', value: idle, unit: 'MB RSS', target: '≤ 110' },
+    { name: '10,000 chains that had an event and are idle: memory more', value: many - idle, unit: 'MB RSS', target: '< 50' },
+    { name: '10,000 idle chains: messages in 10 s', value: after.taken - before.taken, unit: 'messages', target: '0' },
+    { name: '10,000 idle chains: CPU', value: ((after.cpu - before.cpu) / 10) * 100, unit: '% of a core' },
+  ];
+}

@@ -1,0 +1,5 @@
+import type { Row } from './table.ts';
+
+export async function benchReading(): Promise<Row[]> {
+  return [];
+}
