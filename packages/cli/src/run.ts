@@ -51,7 +51,7 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   io.stdout.on('error', onPipe);
   if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
   try {
-    await program(session).parseAsync(helpFirst(argv), { from: 'user' });
+    await program(session).parseAsync([...argv], { from: 'user' });
     return session.exitCode;
   } catch (error) {
     if (!piped) return exitCodes.ok;
@@ -85,14 +85,22 @@ function program(session: Session): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => session.io.stdout.write(text), writeErr: (text) => session.io.stderr.write(text) })
     .showHelpAfterError('(--help shows all)')
+    .helpCommand(false)
     .exitOverride();
   for (const [name, { summary }] of Object.entries(commands)) root.command(name).description(summary);
-  root.hook('preSubcommand', async (_, command) => {
+  const define = async (command: Command): Promise<void> => {
     (await commands[command.name()]?.load())?.define(command, session);
-  });
+  };
+  root
+    .command('help')
+    .description('show what a command takes')
+    .argument('[command]')
+    .action(async (name: string | undefined) => {
+      const command = root.commands.find((one) => one.name() === name);
+      if (command) await define(command);
+      (command ?? root).help();
+    });
+  root.hook('preSubcommand', (_, command) => define(command));
   root.hook('preAction', () => session.configure(root.opts<CommonOptions>()));
   return root;
 }
-
-/** `help walk` shows what `walk --help` shows; the options of a command are known only once it is loaded. */
-const helpFirst = (argv: readonly string[]): string[] => (argv[0] === 'help' && argv.length > 1 ? [...argv.slice(1), '--help'] : [...argv]);

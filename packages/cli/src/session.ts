@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Broker, openBroker } from '@blockhub/broker';
+import type { Broker } from '@blockhub/broker';
 import { type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { openStore, type Store } from '@blockhub/store';
-import { type ChainRecord, findChain, getChain, listChains } from '@blockhub/walker';
+import type { Store } from '@blockhub/store';
+import type { ChainRecord } from '@blockhub/walker';
 import { exitCodes } from './exit.ts';
 import { type Format, formats, Output } from './output.ts';
 import { Progress } from './progress.ts';
@@ -68,15 +68,16 @@ export class Session {
 
   /**
    * @param mayBeNew the command writes, so the folder of a file store need not exist yet
-   * @throws OBJECT_MISSING for a folder that does not exist; STORE_URL_INVALID
+   * @throws CHAIN_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
    */
   async store(mayBeNew = false): Promise<Store> {
     const url = this.#options.store ?? this.io.env.BLOCKHUB_STORE ?? pathToFileURL(resolve(this.data, 'store')).href;
+    const { openStore } = await import('@blockhub/store');
     const store = await openStore(url, { clock: this.clock });
     this.#closing.push(() => store.close());
     const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
     if (folder && !mayBeNew && !existsSync(folder))
-      throw new BlockhubError('OBJECT_MISSING', `there is no store at ${folder}; name another with --store or --data`);
+      throw new BlockhubError('CHAIN_NOT_FOUND', `there is no store at ${folder}; --store or --data names another`);
     return store;
   }
 
@@ -85,13 +86,14 @@ export class Session {
     return (this.#options.broker ?? this.io.env.BLOCKHUB_BROKER) === undefined;
   }
 
-  /** @throws OBJECT_MISSING for a file that does not exist; BROKER_URL_INVALID */
+  /** @throws BROKER_URL_INVALID, also for a file that does not exist */
   async broker(): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
     const url = this.#options.broker ?? this.io.env.BLOCKHUB_BROKER ?? `sqlite://${file.pathname}`;
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
     if (path && !existsSync(decodeURIComponent(path)))
-      throw new BlockhubError('OBJECT_MISSING', `there is no broker at ${path}; name another with --broker or --data`);
+      throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
+    const { openBroker } = await import('@blockhub/broker');
     const broker = await openBroker(url, { clock: this.clock });
     this.#closing.push(() => broker.close());
     return broker;
@@ -99,6 +101,7 @@ export class Session {
 
   /** The chain named; without a name the one named `default`, else the only one. */
   async chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
+    const { findChain, getChain, listChains } = await import('@blockhub/walker');
     if (nameOrId !== undefined) return getChain(store, nameOrId, { scan: true });
     const byName = await findChain(store, 'default');
     if (byName) return byName;

@@ -8,7 +8,7 @@ import type { Session } from '../session.ts';
 interface Options {
   crypt?: 'sha256' | 'md5';
   payload?: string;
-  requests: boolean;
+  requests?: boolean;
 }
 
 export function define(command: Command, session: Session): void {
@@ -23,7 +23,7 @@ export function define(command: Command, session: Session): void {
         ...(name === undefined ? {} : { name }),
         ...(options.crypt ? { crypt: options.crypt } : {}),
         ...(options.payload === undefined ? {} : { payload: parsePayload(options.payload) }),
-        ...(options.requests ? {} : { settings: { requests: false } }),
+        ...(options.requests !== false ? {} : { settings: { requests: false } }),
         now: session.clock.now(),
         random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
       });
