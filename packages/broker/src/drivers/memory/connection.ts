@@ -152,7 +152,6 @@ export class MemoryConnection implements Broker {
   #send(held: HeldDelivery, how: Settlement, afterMs: number, outcome: Outcome, delayMs: number): void {
     const lost = outcome === 'fail-before';
     this.#fly(lost ? delayMs + 1 + this.#plan.random() * MAX_LOST_ACK_MS : delayMs, () => {
-      if (held.slot.gone) return;
       this.#server.queue(held.queue, this).settle(held, lost ? 'release' : how, afterMs);
       if (outcome === 'crash-after') this.#die();
     });

@@ -198,6 +198,7 @@ describe('faults of the memory broker', () => {
     await expect(broker.publish([message('a', '4')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
     expect(server.info()).toMatchObject([{ name: 'a', consumers: 0, unacked: 0 }]);
     got[1]?.ack();
+    mine[0]?.ack();
     await clock.advance(2_000);
     expect(states).toEqual(['disconnected', 'connected']);
     // The ack of 1 was on its way and that of 2 came from before: both come again.

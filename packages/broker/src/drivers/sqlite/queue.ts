@@ -133,11 +133,12 @@ export class DurableQueue implements Settler {
     this.#retried = [];
   }
 
-  /** After a rollback: settlements wait for the next transaction, publishes are the caller's again. */
-  refused(): void {
+  /** After a rollback: settlements wait for the next transaction, publishes are the caller's again. Tells whether anything waits. */
+  refused(): boolean {
     this.#recounted = undefined;
     for (const row of this.incoming) unreserve(this.load, row.body.length);
     this.incoming = [];
+    return this.#acked.length + this.#retried.length > 0;
   }
 
   /** Released messages get their place again. */
@@ -222,7 +223,6 @@ export class DurableQueue implements Settler {
   close(): void {
     this.#closed = true;
     this.#dueTimer?.cancel();
-    for (const { slot } of this.#unacked.values()) slot.gone = true;
   }
 
   #accept(rows: readonly NewRow[]): void {

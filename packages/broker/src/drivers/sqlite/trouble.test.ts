@@ -130,6 +130,7 @@ describe('no room', () => {
       { ready: confirmed.length },
     ]);
     await clock.advance(5_000);
+    expect(states).toEqual(['blocked']);
     const got = await consume(broker, 'a', 30);
     await clock.advance(20);
     for (const delivery of got.slice(0, 20)) delivery.ack();

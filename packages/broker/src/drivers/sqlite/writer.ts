@@ -103,7 +103,7 @@ export class Writer implements Writes {
         return changed;
       });
     } catch (error) {
-      for (const queue of this.#touched) queue.refused();
+      for (const queue of this.#touched) if (!queue.refused()) this.#touched.delete(queue);
       throw error;
     }
     const touched = [...this.#touched];
@@ -184,15 +184,18 @@ export class Writer implements Writes {
 
   #refuse(pending: readonly Pending[], error: BlockhubError): void {
     this.#events.blocked(error);
-    this.#blocked ??= this.#clock.after(RETRY_MS, () => this.#tryAgain());
+    // A sync may fail after `close`: then nobody is left to try for.
+    if (!this.#closed) this.#blocked ??= this.#clock.after(RETRY_MS, () => this.#tryAgain());
     for (const { reject } of pending) reject(error);
   }
 
   #tryAgain(): void {
     this.#blocked = undefined;
-    // Acks first: they need less room than a publish, and they make room.
-    this.flush();
     try {
+      // SQLite does it after commits, and there are none now; the log then starts again in the room that it has.
+      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      // Acks first: they need less room than a publish, and they make room.
+      this.flush();
       this.transaction(() => {
         this.#db.prepare('INSERT OR REPLACE INTO broker_probe VALUES (1, zeroblob(?))').run(PROBE_BYTES);
       });
