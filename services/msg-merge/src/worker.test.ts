@@ -176,21 +176,22 @@ describe('many chains', () => {
 
 describe('a held message', () => {
   test('is acked when the blueprint is confirmed, not before', async () => {
-    let failing = true;
+    let failing = false;
     const plan: Plan = {
       random: () => 0.5,
       chance: () => false,
-      decide: (effect) => ({ outcome: failing && effect === 'publish' ? 'fail-after' : 'ok', delayMs: 0, answerMs: 0 }),
+      decide: (effect) => ({ outcome: failing && effect === 'publish' ? 'fail-before' : 'ok', delayMs: 0, answerMs: 0 }),
     };
     await start({}, plan);
+    await tail(1);
+    failing = true;
     await put(group(1));
-    await merge.broker.declare([]);
     await merge.run(1000);
     expect(await held()).toBe(1);
     failing = false;
     await merge.run(60_000);
-    await tail(1);
     expect(await held()).toBe(0);
+    expect(await blueprints()).toEqual([{ height: 1, items: [1] }]);
   });
 
   test('that waits for too long goes back for later', async () => {
