@@ -14,7 +14,7 @@ import type { Store } from '@blockhub/store';
 
 /** Chains for tests. */
 
-export const START = Date.UTC(2026, 0, 1);
+const START = Date.UTC(2026, 0, 1);
 
 export function receiptAt(ms: number, number: number, pack = 'one'): Receipt {
   const body = Buffer.from(`body ${number}`);
@@ -29,7 +29,7 @@ export function receiptAt(ms: number, number: number, pack = 'one'): Receipt {
   };
 }
 
-export const tailOfBuilt = (block: BuiltBlock): Tail => tailOf(parseBlock(block.bytes));
+const tailOfBuilt = (block: BuiltBlock): Tail => tailOf(parseBlock(block.bytes));
 
 /** A chain in a store; `append` does what a builder and next-field would. */
 export async function sampleChain(store: Store): Promise<{ readonly tails: Tail[]; append(receipts: readonly Receipt[]): Promise<Tail> }> {

@@ -34,7 +34,7 @@ const transientCauses: ReadonlySet<string> = new Set([
  * What to do with a dead letter of each code; one that is not here is kept for somebody to look at. A repair must be safe: it publishes nothing
  * that the sender did not send, and what it publishes can be handled twice.
  */
-export const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
+const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
   ATTEMPTS_EXHAUSTED: againIfTransient,
   BROKER_CLOSED: again,
   BROKER_QUEUE_FULL: again,

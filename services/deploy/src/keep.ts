@@ -2,7 +2,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
 /** What makes two bodies the same object: all of their bytes, or their first line (a block's second line may differ between two tries). */
-export type Identity = 'bytes' | 'first-line';
+type Identity = 'bytes' | 'first-line';
 
 export interface KeepOptions {
   /** Replace what lies at the key. */

@@ -5,7 +5,7 @@ type Clock = Context['clock'];
 type Cancel = ReturnType<Clock['after']>;
 
 /** When a group goes; the first limit that is reached counts. */
-export interface Limits {
+interface Limits {
   readonly max: number;
   readonly maxBytes: number;
   readonly ttl: number;
