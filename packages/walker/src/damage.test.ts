@@ -1,4 +1,4 @@
-import { blockKey, entryKey, hashOf, nameKey } from '@blockhub/chain';
+import { blockKey, entryKey, nameKey } from '@blockhub/chain';
 import { MemoryStore, Store } from '@blockhub/store';
 import { describe, expect, test } from '@jest/globals';
 import { type Sample, writeSample } from './sample-chain.ts';
@@ -166,19 +166,22 @@ describe('verify at level full', () => {
     expect(faults.map(({ code, height }) => [code, height])).toEqual([10, 11, 12].map((height) => ['BLOCK_DETACHED', height]));
   });
 
-  test('a block that lost its height, and one that is linked a moment later, are no faults', async () => {
+  test('blocks that lost their height, what follows them, and a block that is linked a moment later, are no faults', async () => {
     const store = openMemory();
     const sample = await writeSample(store, { blocks: 3 });
-    const tail = await store.get(entryKey(sample.chain, 3));
     const key = entryKey(sample.chain, 3);
-    // Another block for height 2, built at the same time.
-    const loser = await writeSample(store, { blocks: 2, blobBytes: 21 });
-    expect(loser.chain).toBe(sample.chain);
+    const tail = await store.get(key);
+    const lost = await writeSample(store, { blocks: 5, blobBytes: 21 });
+    expect(lost.chain).toBe(sample.chain);
+    for (const height of [4, 5]) await store.remove(entryKey(sample.chain, height));
     await store.remove(key);
     const verdict = verifyChain(store, sample.chain, { settleMs: 200 });
     setTimeout(() => void store.create(key, tail), 100);
-    expect(hashOf('sha256', await store.get(blockKey(loser.tails[2]?.id ?? '')))).not.toBe('');
     expect((await verdict).faults).toEqual([]);
+    // Linked for good, so that nothing above it but the line of those that lost is left.
+    expect((await verify(store, sample)).faults).toEqual([]);
+    await store.remove(key);
+    expect((await verify(store, sample)).faults).toMatchObject([{ code: 'BLOCK_DETACHED', height: 3, id: sample.tails[3]?.id }]);
   });
 
   test('a pack that is missing is reported with every event in it', async () => {

@@ -34,11 +34,14 @@ describe('walk', () => {
         .integer({ min: 1, max: 30 })
         .map((fromTail) => ({ at: { fromTail }, from: Math.max(0, blocks + 1 - fromTail), to: Math.max(0, blocks + 1 - fromTail) })),
       fc.nat(blocks).map((height) => ({ at: { id: tails[height]?.id ?? '' }, from: height, to: height })),
-      fc.integer({ min: time(0) - 2000, max: time(blocks) + 2000 }).map((at) => ({
-        at: { time: at },
-        from: all.filter((height) => time(height) < at).length,
-        to: all.filter((height) => time(height) <= at).length - 1,
-      })),
+      fc
+        .tuple(fc.integer({ min: -2, max: blocks + 2 }), fc.constantFrom(-1, 0, 1, 500))
+        .map(([step, off]) => time(0) + step * 1000 + off)
+        .map((at) => ({
+          at: { time: at },
+          from: all.filter((height) => time(height) < at).length,
+          to: all.filter((height) => time(height) <= at).length - 1,
+        })),
     );
     await fc.assert(
       fc.asyncProperty(fc.option(place), fc.option(place), fc.integer({ min: 1, max: 40 }), async (from, to, prefetch) => {
