@@ -44,7 +44,7 @@ export async function* readEntries(
   }
 }
 
-export async function readEntry(store: Store, chain: string, height: number): Promise<EntryRead> {
+async function readEntry(store: Store, chain: string, height: number): Promise<EntryRead> {
   try {
     const bytes = await store.find(entryKey(chain, height));
     return bytes ? { height, bytes } : { height };

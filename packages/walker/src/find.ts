@@ -24,7 +24,7 @@ const LIST_PAGE = 1000;
 const ROOTS_AT_ONCE = 16;
 
 /** Length tells the function that made an id. */
-export const cryptOfId = (id: string): Crypt => (id.length === 32 ? 'md5' : 'sha256');
+const cryptOfId = (id: string): Crypt => (id.length === 32 ? 'md5' : 'sha256');
 
 type RootBlock = Block & { root: RootFields };
 
