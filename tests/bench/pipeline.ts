@@ -71,11 +71,15 @@ export async function benchLatency(): Promise<Row[]> {
   const waits: number[] = [];
   const seconds = 10;
   let sending = true;
-  const follower = follow(store, (event) => {
-    const at = answered.get(event);
-    if (at !== undefined) waits.push(performance.now() - at);
-    answered.delete(event);
-  }, () => !sending && answered.size === 0);
+  const follower = follow(
+    store,
+    (event) => {
+      const at = answered.get(event);
+      if (at !== undefined) waits.push(performance.now() - at);
+      answered.delete(event);
+    },
+    () => !sending && answered.size === 0,
+  );
   const body = Buffer.alloc(500, 'b');
   const posts: Promise<void>[] = [];
   const started = performance.now();
@@ -100,7 +104,12 @@ export async function benchLatency(): Promise<Row[]> {
   const sorted = waits.toSorted((a, b) => a - b);
   return [
     { name: '201 → in a block at 500 events/s: p50', value: median(sorted), unit: 'ms', target: '< 150' },
-    { name: '201 → in a block at 500 events/s: p99', value: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN, unit: 'ms', target: '< 500' },
+    {
+      name: '201 → in a block at 500 events/s: p99',
+      value: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
+      unit: 'ms',
+      target: '< 500',
+    },
     { name: 'memory after it', value: idle, unit: 'MB RSS' },
   ];
 }
@@ -129,7 +138,11 @@ export async function benchIdle(): Promise<Row[]> {
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const idle = residentMb(pid);
   const store = await openStore(`file://${folder}/store`);
-  const chains = await Promise.all(Array.from({ length: 10_000 }, (_, n) => createChain(store, { name: `c${n}`, now: Date.now(), random: Math.random, settings: { requests: false } })));
+  const chains = await Promise.all(
+    Array.from({ length: 10_000 }, (_, n) =>
+      createChain(store, { name: `c${n}`, now: Date.now(), random: Math.random, settings: { requests: false } }),
+    ),
+  );
   const url = (id: string): string => `${mesh.url}/append/chain/${id}`;
   await load({ urls: chains.map(({ id }) => url(id)), connections: 32, amount: chains.length, bytes: 100 });
   await until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= chains.length, 200);

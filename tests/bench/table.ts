@@ -12,5 +12,6 @@ const figure = (value: number): string => (Math.abs(value) >= 100 ? Math.round(v
 export function print(rows: readonly Row[]): void {
   for (const row of rows) console.log(JSON.stringify(row));
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, value, unit, target } of rows) console.error(`${name.padEnd(width)}  ${figure(value).padStart(10)} ${unit.padEnd(14)} ${target ?? ''}`);
+  for (const { name, value, unit, target } of rows)
+    console.error(`${name.padEnd(width)}  ${figure(value).padStart(10)} ${unit.padEnd(14)} ${target ?? ''}`);
 }

@@ -1,5 +1,5 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -59,15 +59,21 @@ export async function findMutations(): Promise<boolean> {
   for (const mutation of mutations) {
     const copy = await mkdtemp(join(tmpdir(), 'blockhub-mutation-'));
     try {
-      for (const folder of ['packages', 'services', 'tests']) await cp(join(root, folder), join(copy, folder), { recursive: true, verbatimSymlinks: true });
+      for (const folder of ['packages', 'services', 'tests'])
+        await cp(join(root, folder), join(copy, folder), { recursive: true, verbatimSymlinks: true });
       await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
       const file = join(copy, mutation.file);
       const source = await readFile(file, 'utf8');
       if (source.split(mutation.find).length !== 2) throw new Error(`${mutation.file} must have this once: ${mutation.find}`);
-      await writeFile(file, source.replace(mutation.find, () => mutation.replace));
+      await writeFile(
+        file,
+        source.replace(mutation.find, () => mutation.replace),
+      );
       const child = spawnSync(process.execPath, [join(copy, 'tests/simulation/main.ts'), '--seeds', MOST_SEEDS], { encoding: 'utf8' });
       const found = child.stdout.split('\n').filter((line) => line.startsWith('seed '));
-      console.log(`${found.length > 0 ? 'found' : 'NOT FOUND'}: ${mutation.name}\n  ${found.length} of ${MOST_SEEDS} seeds fail, e.g. ${found[0] ?? child.stderr.slice(0, 500)}`);
+      console.log(
+        `${found.length > 0 ? 'found' : 'NOT FOUND'}: ${mutation.name}\n  ${found.length} of ${MOST_SEEDS} seeds fail, e.g. ${found[0] ?? child.stderr.slice(0, 500)}`,
+      );
       all &&= found.length > 0;
     } finally {
       await rm(copy, { recursive: true });

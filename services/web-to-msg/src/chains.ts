@@ -5,12 +5,12 @@ import type { Store } from '@blockhub/store';
 import { findChain } from '@blockhub/walker';
 
 const REMEMBERED = 20_000;
-const UNKNOWN_FOR_MS = 1000;
+const UNKNOWN_FOR_MS = 250;
 const UNKNOWN_REMEMBERED = 1000;
 
 /**
  * Finds chains by id or name: from memory, else from the registry, else from the store, which decides.
- * What exists is remembered, since chains do not change; what does not exist is remembered for a second, so that strangers cannot hammer the store.
+ * What exists is remembered, since chains do not change; what does not exist is remembered for a moment, so that strangers cannot hammer the store.
  */
 export class Chains {
   readonly #registry: Registry;
