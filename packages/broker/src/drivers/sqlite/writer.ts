@@ -10,6 +10,9 @@ const SETTLE_MS = 10;
 const RETRY_MS = 500;
 const PROBE_BYTES = 16 * 1024;
 
+/** What brings commits to the disk. */
+type Log = Pick<LogSync, 'busy' | 'sync' | 'close'>;
+
 /** One publish call. */
 export interface Pending {
   /** Messages for private queues and the like, once the durable ones are safe. */
@@ -42,11 +45,11 @@ export class Writer implements Writes {
   #later: Cancel | undefined;
   #blocked: Cancel | undefined;
   #closed = false;
-  readonly #log: LogSync;
+  readonly #log: Log;
   /** Something came while the disk worked. */
   #again = false;
 
-  constructor(db: DatabaseSync, log: LogSync, clock: Clock, events: WriterEvents) {
+  constructor(db: DatabaseSync, log: Log, clock: Clock, events: WriterEvents) {
     this.#db = db;
     this.#log = log;
     this.#clock = clock;
