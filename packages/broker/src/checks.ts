@@ -36,7 +36,7 @@ export interface Load {
 }
 
 /** Counts one more message in, or BROKER_QUEUE_FULL where it does not fit. */
-export function reserve(declaration: QueueDeclaration, load: Load, bytes: number): void {
+function reserve(declaration: QueueDeclaration, load: Load, bytes: number): void {
   const { name, maxMessages, maxBytes } = declaration;
   if ((maxMessages !== undefined && load.messages >= maxMessages) || (maxBytes !== undefined && load.bytes + bytes > maxBytes)) {
     throw new BlockhubError('BROKER_QUEUE_FULL', `queue "${name}" is at its limit`, { details: { queue: name, ...load } });
