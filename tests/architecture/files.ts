@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Manifest, SourceFile } from './rules.ts';
 
 /** The top of the repository. */
-export const top = resolve(import.meta.dirname, '../..');
+const top = resolve(import.meta.dirname, '../..');
 
 const find = (pattern: string): string[] => globSync(pattern, { cwd: top, exclude: (name) => name.includes('node_modules') }).toSorted();
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');

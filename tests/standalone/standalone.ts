@@ -6,8 +6,8 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '../..');
 export const standaloneMain = join(root, 'services/standalone/src/main.ts');
 /** As `pnpm start` has them: a smaller young generation costs little time and saves much memory. */
-export const nodeFlags = ['--max-semi-space-size=4'];
-export const blockhubMain = join(root, 'packages/cli/src/main.ts');
+const nodeFlags = ['--max-semi-space-size=4'];
+const blockhubMain = join(root, 'packages/cli/src/main.ts');
 
 /** A standalone process as a user would start it. */
 export interface Standalone {

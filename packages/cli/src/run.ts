@@ -5,7 +5,7 @@ import { formats } from './output.ts';
 import { type CommonOptions, type Io, Session } from './session.ts';
 
 /** What a file of a subcommand exports as `define`: its arguments, options and action. */
-export type Define = (command: Command, session: Session) => void;
+type Define = (command: Command, session: Session) => void;
 
 /** Loaded only when asked for, so that the command starts fast. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<{ define: Define }> }>> = {

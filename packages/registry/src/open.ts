@@ -3,7 +3,7 @@ import { MemoryRegistry } from './memory.ts';
 import type { Registry } from './registry.ts';
 
 /** Opens the registry behind a URL of its scheme. */
-export type OpenRegistry = (url: string) => Promise<Registry>;
+type OpenRegistry = (url: string) => Promise<Registry>;
 
 export interface RegistryOptions {
   /** Further schemes, by name without colon; they win over those that are built in. */
