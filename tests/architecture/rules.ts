@@ -45,7 +45,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   minio: ['store'],
   undici: ['store'],
   amqplib: ['broker'],
-  'node:sqlite': ['broker', 'registry'],
+  // standalone: SQLite's lock on a file keeps two processes off one folder, and goes with the process.
+  'node:sqlite': ['broker', 'registry', 'standalone'],
   ioredis: ['registry'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
