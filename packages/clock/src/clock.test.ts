@@ -49,6 +49,15 @@ describe('VirtualClock', () => {
     expect(clock.now()).toBe(100);
   });
 
+  test('stands on whole milliseconds, whatever it is told', async () => {
+    const clock = new VirtualClock(0);
+    clock.after(0.1, () => undefined);
+    clock.runNext();
+    expect(clock.now()).toBe(1);
+    await clock.advance(0.5);
+    expect(clock.now()).toBe(2);
+  });
+
   test('lets promises go on between two timers', async () => {
     const clock = new VirtualClock(0);
     const seen: string[] = [];

@@ -57,7 +57,7 @@ export class VirtualClock implements Clock {
 
   /** Runs timers until `done()` holds or `untilMs` of virtual time passed; tells whether `done()` held. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
-    const end = this.#now + untilMs;
+    const end = this.#now + Math.ceil(untilMs);
     for (await VirtualClock.settle(); !done(); await VirtualClock.settle()) {
       const next = this.#peek();
       if (!next || next.at > end) {
