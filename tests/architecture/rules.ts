@@ -30,7 +30,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   broker: ['errors', 'clock', 'faults'],
   store: ['errors', 'clock', 'faults'],
   registry: ['errors'],
-  worker: ['errors', 'clock', 'faults', 'settings', 'telemetry', 'message', 'broker', 'store', 'registry'],
+  worker: ['errors', 'clock', 'faults', 'settings', 'telemetry', 'chain', 'message', 'broker', 'store', 'registry'],
   walker: ['errors', 'clock', 'chain', 'store'],
   writer: ['errors', 'chain', 'store', 'walker'],
 };

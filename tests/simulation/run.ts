@@ -5,7 +5,7 @@ import { declarations, writeIngress } from '@blockhub/message';
 import { pipeline, type Stage } from '@blockhub/standalone';
 import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { newEvent } from '@blockhub/worker';
+import { drawEvent } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { isClean, judge, type Sent, type Verdict } from './judge.ts';
 import { drawHardness } from './rates.ts';
@@ -125,7 +125,7 @@ async function sendAll(world: World, name: string, chains: readonly string[], co
     const chain = chains[Math.floor(world.random() ** 3 * chains.length)] as string;
     // Clocks of senders differ by up to two seconds: events reach a chain out of their order.
     const createdAt = world.clock.now() - Math.floor(world.random() * 2000);
-    const event = newEvent(createdAt, world.random);
+    const event = drawEvent(createdAt, world.random);
     const body = Buffer.from(`${event} ${'.'.repeat(Math.floor(world.random() * 40))}`);
     const crypt = chain.length === 32 ? ('md5' as const) : ('sha256' as const);
     const hashes = crypt === 'md5' ? { sha256: hashOf('sha256', body) } : {};

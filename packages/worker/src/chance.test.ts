@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { backOff, newEvent, systemRandom } from './chance.ts';
+import { backOff, drawEvent, systemRandom } from './chance.ts';
 
 const uuid7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -8,7 +8,7 @@ test('an event id is a UUIDv7 of its time, from any chance', () => {
   const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), chance, (now, value) => {
-      const event = newEvent(now, () => value);
+      const event = drawEvent(now, () => value);
       expect(event).toMatch(uuid7);
       expect(Number.parseInt(event.replaceAll('-', '').slice(0, 12), 16)).toBe(now);
     }),
@@ -16,7 +16,7 @@ test('an event id is a UUIDv7 of its time, from any chance', () => {
 });
 
 test('ids of one millisecond differ in all 74 bits', () => {
-  const ids = Array.from({ length: 20_000 }, () => newEvent(1, systemRandom));
+  const ids = Array.from({ length: 20_000 }, () => drawEvent(1, systemRandom));
   expect(new Set(ids).size).toBe(ids.length);
   const bits = ids
     .map((id) => BigInt(`0x${id.replaceAll('-', '')}`))

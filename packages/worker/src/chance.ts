@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { newEvent } from '@blockhub/chain';
 
 /** Gives a number in [0, 1). */
 export type Random = () => number;
@@ -15,17 +16,25 @@ export const systemRandom: Random = () => {
   return (pool[used++] ?? 0) / 2 ** 32;
 };
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+const drawn = new Uint8Array(10);
 
-/** A UUIDv7 (RFC 9562): 48 bits of time, 74 of chance in three draws. */
-export function newEvent(nowMs: number, random: Random): string {
-  const time = hex(nowMs, 12);
+/** An event id (UUIDv7) whose 74 bits of chance are three draws. */
+export function drawEvent(nowMs: number, random: Random): string {
   const first = Math.floor(random() * 2 ** 26);
-  const second = Math.floor(random() * 2 ** 24);
-  const third = Math.floor(random() * 2 ** 24);
-  const version = hex(0x7000 | (first >>> 14), 4);
-  const variant = hex(0x8000 | (first & 0x3fff), 4);
-  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${hex(second, 6)}${hex(third, 6)}`;
+  drawn[0] = first >>> 22;
+  drawn[1] = first >>> 14;
+  drawn[2] = (first >>> 8) & 0x3f;
+  drawn[3] = first;
+  drawBytes(4, random);
+  drawBytes(7, random);
+  return newEvent(nowMs, drawn);
+}
+
+function drawBytes(at: number, random: Random): void {
+  const bits = Math.floor(random() * 2 ** 24);
+  drawn[at] = bits >>> 16;
+  drawn[at + 1] = bits >>> 8;
+  drawn[at + 2] = bits;
 }
 
 export interface BackOff {

@@ -3,7 +3,7 @@ import { errorCode, isTransient } from '@blockhub/errors';
 import { declaration, type Message, queues } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, newEvent } from './chance.ts';
+import { type BackOff, backOff, drawEvent } from './chance.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
@@ -45,7 +45,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#ended = resolve;
     this.#worker = worker;
     this.#options = options;
-    this.#instance = options.instance ?? `${worker.name}-${newEvent(clock.now(), random).slice(-12)}`;
+    this.#instance = options.instance ?? `${worker.name}-${drawEvent(clock.now(), random).slice(-12)}`;
     const log = options.log.child({ worker: worker.name, instance: this.#instance });
     this.#log = log;
     this.#takes = worker.takes?.(settings, this.#instance) ?? [];
@@ -201,7 +201,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       health,
       clock,
       random,
-      newEvent: () => newEvent(clock.now(), random),
+      newEvent: () => drawEvent(clock.now(), random),
       instance: this.#instance,
       get store() {
         return needed(worker, 'store', store);

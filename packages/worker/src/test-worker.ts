@@ -4,7 +4,7 @@ import { MemoryRegistry, type Registry } from '@blockhub/registry';
 import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, type Health, type Logger, type Metrics, silentLogger } from '@blockhub/telemetry';
-import { newEvent, type Random } from './chance.ts';
+import { drawEvent, type Random } from './chance.ts';
 import { type RunningWorker, type StartOptions, startWorker } from './start.ts';
 import type { Worker } from './types.ts';
 
@@ -95,7 +95,7 @@ export async function testWorker<Shape extends SettingsShape, State>(
     if (held.length > 0) throw new Error(`${worker.name} still holds messages of ${held.map(({ name }) => name).join(', ')}`);
   };
   let made = 0;
-  const idOf = (): string => newEvent(clock.now(), () => (made++ % 4096) / 4096);
+  const idOf = (): string => drawEvent(clock.now(), () => (made++ % 4096) / 4096);
   return {
     clock,
     broker,
