@@ -1,0 +1,49 @@
+import { expect, test } from '@jest/globals';
+import { hashOf } from '@blockhub/chain';
+import { declarations, writeIngress } from '@blockhub/message';
+import { pipeline } from '@blockhub/standalone';
+import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
+import { drawEvent } from '@blockhub/worker';
+import { createChain } from '@blockhub/writer';
+import { createWorld, startProcess } from '../simulation/world.ts';
+
+const CHAINS = 10_000;
+const HOUR = 3_600_000;
+const calm = { failBefore: 0, failAfter: 0, crashBefore: 0, crashAfter: 0, maxDelayMs: 5, named: {} };
+
+test('10,000 chains that had an event each cost no message, no request and no publish in an hour of rest', async () => {
+  const world = createWorld(1, calm);
+  const mesh = await startProcess(world, 'mesh', () => {});
+  const sender = await startProcess(world, 'sender', () => {});
+  const metrics = createMetrics();
+  let sent = false;
+  void (async () => {
+    await sender.broker.declare(declarations(1));
+    for (const stage of pipeline())
+      await stage.start({ ...mesh, registry: world.registry, instance: stage.name, log: silentLogger, metrics, health: createHealth(), storeIsSafe: true });
+    await Promise.all(
+      Array.from({ length: CHAINS }, async (_, n) => {
+        const { id, crypt } = await createChain(sender.store, { name: `c${n}`, now: world.clock.now(), random: world.random });
+        const createdAt = world.clock.now();
+        const event = drawEvent(createdAt, world.random);
+        const body = Buffer.from(event);
+        await sender.broker.publish([
+          writeIngress({ event, chain: id, createdAt, crypt, hash: hashOf(crypt, body), length: body.length, meta: {}, body }),
+        ]);
+      }),
+    );
+    sent = true;
+  })();
+  expect(await world.clock.run(() => sent, HOUR)).toBe(true);
+  await world.clock.advance(HOUR / 6);
+  const before = await work();
+  expect(before).toContain(`blockhub_next_field_events_total ${CHAINS}`);
+  await world.clock.advance(HOUR);
+  expect(await work()).toBe(before);
+
+  /** Everything that is counted of messages, and requests to the store. */
+  async function work(): Promise<string> {
+    const counts = (await metrics.text()).split('\n').filter((line) => line.startsWith('blockhub_') && line.includes('_total'));
+    return [...counts, JSON.stringify(mesh.store.requests)].join('\n');
+  }
+}, 300_000);
