@@ -37,7 +37,7 @@ function stage<const Shape extends SettingsShape, State>(
 }
 
 /** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
-export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 25 }: PipelineOptions = {}): Stage[] {
+export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: PipelineOptions = {}): Stage[] {
   return [
     stage(deadLetter, {}),
     stage(shoveltomany, { in: queues.committed.name }),
