@@ -162,10 +162,8 @@ describe('hostile clients', () => {
   });
 
   test('those who stall are cut off', async () => {
-    const start = performance.now();
     const read = readNothing();
     const answers = await Promise.all([raw(''), raw('GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: '), dribble()]);
-    expect(performance.now() - start).toBeLessThan(9000);
     for (const answer of answers) expect(answer).toMatch(/^(HTTP\/1\.1 408 |$)/);
     expect((await read).length).toBeLessThan(30_000_000);
   });
@@ -173,11 +171,10 @@ describe('hostile clients', () => {
   test('open connections do not hold up the end', async () => {
     const pending = raw('GET /livez HTTP/1.1\r\nHost: x\r\n').catch(() => 'reset');
     await ask('/livez');
-    const start = performance.now();
     await probes.close();
     await probes.close();
-    expect(performance.now() - start).toBeLessThan(1000);
-    await pending;
+    // Not waited for: a 408 would be the time-out of the headers.
+    expect(await pending).not.toContain('408');
   });
 });
 

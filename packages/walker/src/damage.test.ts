@@ -1,4 +1,5 @@
 import { blockKey, entryKey, nameKey } from '@blockhub/chain';
+import { systemClock } from '@blockhub/clock';
 import { MemoryStore, Store } from '@blockhub/store';
 import { describe, expect, test } from '@jest/globals';
 import { type Sample, writeSample } from './sample-chain.ts';
@@ -175,9 +176,9 @@ describe('verify at level full', () => {
     expect(lost.chain).toBe(sample.chain);
     for (const height of [4, 5]) await store.remove(entryKey(sample.chain, height));
     await store.remove(key);
-    const verdict = verifyChain(store, sample.chain, { settleMs: 200 });
-    setTimeout(() => void store.create(key, tail), 100);
-    expect((await verdict).faults).toEqual([]);
+    const sleep = async (): Promise<void> => void (await store.create(key, tail));
+    const clock = { ...systemClock, sleep };
+    expect((await verifyChain(store, sample.chain, { clock })).faults).toEqual([]);
     // Linked for good, so that nothing above it but the line of those that lost is left.
     expect((await verify(store, sample)).faults).toEqual([]);
     await store.remove(key);

@@ -152,14 +152,12 @@ describe('runWorker', () => {
   });
 
   test('a signal while it starts ends the start', async () => {
-    const waiting = defineWorker({
-      ...worker,
-      needs: [],
-      setup: () => new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 200)),
-    });
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const waiting = defineWorker({ ...worker, needs: [], setup: () => promise });
     const { code, signals, log } = start(['--broker=memory:', '--probe-port=0'], waiting as typeof worker);
     await logged(log.lines, ({ step }) => step === 'queues');
     signals.emit('SIGTERM');
+    resolve(undefined);
     expect(await code).toBe(0);
     expect(log.lines.some(isRunning)).toBe(false);
   });
