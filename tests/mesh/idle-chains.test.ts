@@ -1,10 +1,10 @@
-import { expect, test } from '@jest/globals';
 import { hashOf } from '@blockhub/chain';
 import { declarations, writeIngress } from '@blockhub/message';
 import { pipeline } from '@blockhub/standalone';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { drawEvent } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
+import { expect, test } from '@jest/globals';
 import { createWorld, startProcess } from '../simulation/world.ts';
 
 const CHAINS = 10_000;
@@ -20,7 +20,15 @@ test('10,000 chains that had an event each cost no message, no request and no pu
   void (async () => {
     await sender.broker.declare(declarations(1));
     for (const stage of pipeline())
-      await stage.start({ ...mesh, registry: world.registry, instance: stage.name, log: silentLogger, metrics, health: createHealth(), storeIsSafe: true });
+      await stage.start({
+        ...mesh,
+        registry: world.registry,
+        instance: stage.name,
+        log: silentLogger,
+        metrics,
+        health: createHealth(),
+        storeIsSafe: true,
+      });
     await Promise.all(
       Array.from({ length: CHAINS }, async (_, n) => {
         const { id, crypt } = await createChain(sender.store, { name: `c${n}`, now: world.clock.now(), random: world.random });
