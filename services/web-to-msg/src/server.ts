@@ -11,8 +11,8 @@ import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
 import { Chains } from './chains.ts';
 import { eventIds } from './event-ids.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
-import { publishWithin } from './publish-within.ts';
 import { REQUEST_MIME, requestDocument } from './request-document.ts';
+import { within } from './within.ts';
 import type { CaptureContext } from './worker.ts';
 
 const JSON_MIME = 'application/json; charset=utf-8';
@@ -53,6 +53,7 @@ export function buildServer(context: CaptureContext): FastifyInstance {
   app.server.headersTimeout = Math.min(settings.headersTimeout, settings.requestTimeout);
   app.server.maxHeadersCount = MAX_HEADERS + 1;
   app.server.maxRequestsPerSocket = 100_000;
+  app.server.maxConnections = settings.maxConnections;
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -83,7 +84,7 @@ export function buildServer(context: CaptureContext): FastifyInstance {
   });
 
   const handle = async (request: FastifyRequest, reply: FastifyReply, nameOrId: string): Promise<FastifyReply> => {
-    const chain = chains.peek(nameOrId) ?? (await chains.get(nameOrId));
+    const chain = chains.peek(nameOrId) ?? (await within(context.clock, settings.confirmTimeout, chains.get(nameOrId), 'store'));
     const receipt = await capture(context, nextEvent, chain, request, (request.body as HeldBody | undefined)?.bytes ?? EMPTY);
     created.add();
     bytes.add(receipt.length);
@@ -113,8 +114,8 @@ async function capture(
   let blob = captureOf(chain, event, createdAt, body, { mime });
   if (body.length > settings.messageLimit) {
     // Over the broker's limit: the bytes go to the store first and the message refers to them.
-    const at = blobKey(blob.hash);
-    await context.store.create(at, body);
+    const at = blobKey(blob.sha256 ?? blob.hash);
+    await within(context.clock, settings.confirmTimeout, keepLarge(context, at, body), 'store');
     blob = { ...blob, at, body: EMPTY };
   }
   const messages = [writeIngress(blob, traceparent)];
@@ -125,8 +126,14 @@ async function capture(
     const document = captureOf(chain, second.event, second.createdAt, requestDocument(facts), { mime: REQUEST_MIME, about: event });
     messages.push(writeIngress(document, traceparent));
   }
-  await publishWithin(context, messages, settings.confirmTimeout);
+  await within(context.clock, settings.confirmTimeout, context.broker.publish(messages), 'broker');
   return answerOf(blob);
+}
+
+/** Other bytes at the key of this hash are a damaged object: taking them for the body would lose it. */
+async function keepLarge({ store }: CaptureContext, key: string, body: Buffer): Promise<void> {
+  if ((await store.create(key, body)) === 'created' || (await store.get(key)).equals(body)) return;
+  throw new BlockhubError('OBJECT_EXISTS', `The object ${key} is damaged.`, { details: { key } });
 }
 
 /** The declared type, parsed once and strictly; parameters are dropped. A malformed one is an error of the sender. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import type { Broker } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
@@ -88,6 +88,23 @@ describe('a POST', () => {
     expect(message?.body.length).toBe(0);
     expect(message?.meta).toMatchObject({ at: `blobs/${receipt.hash}.blob`, length: 101 });
     expect((await server.store.get(`blobs/${receipt.hash}.blob`)).equals(body)).toBe(true);
+  });
+
+  test('over the limit of a message never takes a damaged object for the body', async () => {
+    await using server = await startCapture({ messageLimit: 100 });
+    const body = randomBytes(101);
+    await server.store.create(`blobs/${hash('sha256', body)}.blob`, randomBytes(101));
+    const answer = await post(`${server.url}/append/chain/old`, body);
+    expect(answer.status).toBe(500);
+    expect(await answer.json()).toMatchObject({ code: 'OBJECT_EXISTS' });
+    expect(await server.ingress()).toEqual([]);
+  });
+
+  test('over the limit of a message is one object however often it comes', async () => {
+    await using server = await startCapture({ messageLimit: 100 });
+    const body = randomBytes(101);
+    for (let n = 0; n < 2; n++) expect((await post(`${server.url}/append/chain/old`, body)).status).toBe(201);
+    expect((await server.ingress()).map(({ meta }) => meta.at)).toEqual(Array(2).fill(`blobs/${hash('sha256', body)}.blob`));
   });
 
   test('has event ids that grow, many at once', async () => {
@@ -221,6 +238,21 @@ async function rawAnswer(port: number, text: string): Promise<{ status: number; 
 }
 
 describe('slow and hostile clients', () => {
+  test('connections over the limit are closed, those that are open are served', async () => {
+    await using server = await startCapture({ maxConnections: 1 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const first = request(`${server.url}/append/chain/plain`, { method: 'POST', agent });
+    const status = new Promise((resolve) => first.on('response', (response) => resolve(response.resume().statusCode)));
+    first.write('x');
+    await new Promise((resolve) =>
+      first.on('socket', (socket) => (socket.connecting ? socket.on('connect', resolve) : resolve(undefined))),
+    );
+    expect(await raw(server.port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx', true)).toBe('');
+    first.end();
+    expect(await status).toBe(201);
+    agent.destroy();
+  });
+
   test('a body that never comes is cut off; others are served meanwhile', async () => {
     await using server = await startCapture({ requestTimeout: 1000, headersTimeout: 1000 });
     const slow = rawAnswer(server.port, 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhal');
@@ -292,6 +324,14 @@ describe('without a confirm there is no 2xx', () => {
     expect(JSON.parse(text)).toMatchObject({ status, code });
     expect(text).not.toContain('secret');
     if (status === 503) expect(answer.headers.get('retry-after')).toBe('2');
+  });
+
+  test('a store that never answers', async () => {
+    await using server = await startCapture({ confirmTimeout: 50 });
+    server.store.find = () => new Promise(() => {});
+    const answer = await post(`${server.url}/append/chain/somebody`, 'x');
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: 'CAPTURE_UNCONFIRMED' });
   });
 
   test('a store that is away is not an unknown chain', async () => {

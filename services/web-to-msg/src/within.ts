@@ -1,0 +1,24 @@
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+
+/**
+ * Waits for broker or store, but no longer than `limitMs`: a sender gives up after a few seconds and must get a truthful answer before.
+ * Past it the outcome is unknown, which CAPTURE_UNCONFIRMED says.
+ */
+export function within<T>(clock: Clock, limitMs: number, work: Promise<T>, who: 'broker' | 'store'): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limitMs, () =>
+      reject(new BlockhubError('CAPTURE_UNCONFIRMED', `The ${who} did not answer within ${limitMs} ms.`)),
+    );
+    work.then(
+      (result) => {
+        cancel();
+        resolve(result);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}
