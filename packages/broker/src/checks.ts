@@ -4,6 +4,9 @@ import type { Outgoing, QueueDeclaration } from './types.ts';
 export const missingQueue = (queue: string): BlockhubError =>
   new BlockhubError('BROKER_QUEUE_MISSING', `no queue "${queue}"`, { details: { queue } });
 
+const fullQueue = (queue: string, load: Load): BlockhubError =>
+  new BlockhubError('BROKER_QUEUE_FULL', `queue "${queue}" is at its limit`, { details: { queue, ...load } });
+
 export const missingMessage = (queue: string, seq: string): BlockhubError =>
   new BlockhubError('BROKER_MESSAGE_MISSING', `message ${seq} is not waiting in "${queue}"`, { details: { queue, seq } });
 
@@ -35,14 +38,13 @@ export interface Load {
   bytes: number;
 }
 
-/** Counts one more message in, or BROKER_QUEUE_FULL where it does not fit. */
-function reserve(declaration: QueueDeclaration, load: Load, bytes: number): void {
-  const { name, maxMessages, maxBytes } = declaration;
-  if ((maxMessages !== undefined && load.messages >= maxMessages) || (maxBytes !== undefined && load.bytes + bytes > maxBytes)) {
-    throw new BlockhubError('BROKER_QUEUE_FULL', `queue "${name}" is at its limit`, { details: { queue: name, ...load } });
-  }
+/** Counts one more message in; false where it does not fit. */
+function reserve({ maxMessages, maxBytes }: QueueDeclaration, load: Load, bytes: number): boolean {
+  if (maxMessages !== undefined && load.messages >= maxMessages) return false;
+  if (maxBytes !== undefined && load.bytes + bytes > maxBytes) return false;
   load.messages++;
   load.bytes += bytes;
+  return true;
 }
 
 export function unreserve(load: Load, bytes: number): void {
@@ -50,7 +52,7 @@ export function unreserve(load: Load, bytes: number): void {
   load.bytes -= bytes;
 }
 
-/** Reserves room for all of them or for none. Queues are found by `find`; BROKER_QUEUE_MISSING, but for hints. */
+/** Reserves room for all of them or for none. Queues are found by `find`; BROKER_QUEUE_MISSING and BROKER_QUEUE_FULL, but for hints: those are left out. */
 export function reserveAll<Q extends { readonly declaration: QueueDeclaration; readonly load: Load }>(
   messages: readonly Outgoing[],
   find: (name: string) => Q | undefined,
@@ -59,9 +61,9 @@ export function reserveAll<Q extends { readonly declaration: QueueDeclaration; r
   try {
     for (const { queue: name, body, hint } of messages) {
       const queue = find(name);
-      if (queue) reserve(queue.declaration, queue.load, body.length);
-      else if (!hint) throw missingQueue(name);
-      queues.push(queue);
+      const room = queue !== undefined && reserve(queue.declaration, queue.load, body.length);
+      if (!room && !hint) throw queue ? fullQueue(name, queue.load) : missingQueue(name);
+      queues.push(room ? queue : undefined);
     }
   } catch (error) {
     for (const [at, queue] of queues.entries()) if (queue) unreserve(queue.load, messages[at]?.body.length ?? 0);

@@ -85,7 +85,7 @@ class SqliteBroker implements Broker {
   publish(messages: readonly Outgoing[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#check();
-      this.#writer.add({ after: this.#queues.enqueue(messages), resolve, reject });
+      this.#writer.add({ enqueued: this.#queues.enqueue(messages), resolve, reject });
     });
   }
 
@@ -125,12 +125,17 @@ class SqliteBroker implements Broker {
       queue.take(seqs);
       return;
     }
-    const after = this.#queues.enqueue(replacement);
-    this.#writer.commit(
-      () => queue.take(seqs),
-      (taken) => queue.taken(seqs, taken),
-    );
-    after();
+    const enqueued = this.#queues.enqueue(replacement);
+    try {
+      this.#writer.commit(
+        () => queue.take(seqs),
+        (taken) => queue.taken(seqs, taken),
+      );
+    } catch (error) {
+      enqueued.cancel();
+      throw error;
+    }
+    enqueued.deliver();
     await this.#writer.durable();
   }
 

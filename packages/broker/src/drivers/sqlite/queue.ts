@@ -27,7 +27,7 @@ export interface Writes {
 interface Retry {
   readonly seq: number;
   readonly attempts: number;
-  readonly due: number;
+  due: number;
 }
 
 /**
@@ -117,7 +117,11 @@ export class DurableQueue implements Settler {
       for (const message of this.#acked) bytes -= message.body.length;
       messages -= this.#acked.length;
     }
-    for (const { seq, attempts, due } of this.#retried) this.#table.delay(seq, attempts, due);
+    // Other retries may have been loaded since it was settled: behind their place nobody would look for it.
+    for (const one of this.#retried) {
+      one.due = Math.max(one.due, this.#duePlace.due + 1);
+      this.#table.delay(one.seq, one.attempts, one.due);
+    }
     if (foreign) this.#recounted = this.#table.recount();
     else if (messages !== 0 || bytes !== 0) this.#table.count(messages, bytes);
   }

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '@blockhub/clock';
 import { calm } from '@blockhub/faults';
-import { checkAlike, checkDeclaration, missingQueue, reserveAll } from '../../checks.ts';
+import { checkAlike, checkDeclaration, missingQueue, reserveAll, unreserve } from '../../checks.ts';
 import type { Outgoing, QueueDeclaration } from '../../types.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { Catalogue, type QueueRow } from './catalogue.ts';
@@ -10,6 +10,16 @@ import { QueueTable } from './table.ts';
 import type { Writer } from './writer.ts';
 
 export type AnyQueue = DurableQueue | MemoryQueue;
+
+/** Messages on their way into queues of this process's memory. */
+export interface Enqueued {
+  /** Once everything that was published with them is safe. */
+  deliver(): void;
+  /** It was not: their room is given back. */
+  cancel(): void;
+}
+
+const onlyDurable: Enqueued = { deliver: () => {}, cancel: () => {} };
 
 /** The queues of an open file, and the private ones of this process. */
 export class Queues {
@@ -62,8 +72,8 @@ export class Queues {
     for (const declaration of declarations) this.#declared(declaration);
   }
 
-  /** Puts messages before their queues, all or none, and gives what is to be done once they are committed. */
-  enqueue(messages: readonly Outgoing[]): () => void {
+  /** Puts messages before their queues, all or none. The durable ones go with the next transaction, the others with `deliver`. */
+  enqueue(messages: readonly Outgoing[]): Enqueued {
     const metaTexts = messages.map(({ meta }) => JSON.stringify(meta));
     // Before room is reserved, because it counts anew.
     if (messages.some(({ queue }) => !this.#all.has(queue))) this.refresh();
@@ -78,9 +88,13 @@ export class Queues {
         this.#writer.touch(queue);
       } else if (queue) privates++;
     }
-    if (privates === 0) return () => {};
-    return () => {
-      for (const [at, queue] of queues.entries()) if (queue instanceof MemoryQueue) queue.add(messages[at] as Outgoing, calm);
+    if (privates === 0) return onlyDurable;
+    const each = (run: (queue: MemoryQueue, message: Outgoing) => void): void => {
+      for (const [at, queue] of queues.entries()) if (queue instanceof MemoryQueue) run(queue, messages[at] as Outgoing);
+    };
+    return {
+      deliver: () => each((queue, message) => queue.add(message, calm)),
+      cancel: () => each(({ load }, { body }) => unreserve(load, body.length)),
     };
   }
 

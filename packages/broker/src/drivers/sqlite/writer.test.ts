@@ -34,7 +34,7 @@ function start() {
   });
   const publish = (name: string): void =>
     writer.add({
-      after: () => told.push(`${name} after`),
+      enqueued: { deliver: () => told.push(`${name} after`), cancel: () => {} },
       resolve: () => told.push(`${name} confirmed`),
       reject: ({ code }) => told.push(`${name} ${code}`),
     });
@@ -91,4 +91,36 @@ describe('the writer and the disk', () => {
     expect(told.at(-1)).toBe('one BROKER_UNAVAILABLE');
     expect(clock.runNext()).toBe(false);
   });
+});
+
+test('after a sync that failed nothing is confirmed before the log was copied and begun anew', async () => {
+  const told: string[] = [];
+  const db = new DatabaseSync(':memory:');
+  let reader = true;
+  const prepare = db.prepare.bind(db);
+  Object.assign(db, {
+    prepare: (sql: string) => (sql.includes('wal_checkpoint(TRUNCATE)') ? { get: () => ({ busy: reader ? 1 : 0 }) } : prepare(sql)),
+  });
+  const answers = [Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))];
+  const log = { busy: false, sync: async () => answers.pop(), close: async () => {} };
+  const writer = new Writer(db, log, new VirtualClock(), {
+    error: (cause) => brokerError('file', cause),
+    blocked: () => {},
+    written: () => {},
+    failed: () => {},
+  });
+  const publish = async (name: string): Promise<void> => {
+    writer.add({
+      enqueued: { deliver: () => {}, cancel: () => {} },
+      resolve: () => told.push(`${name} confirmed`),
+      reject: ({ code }) => told.push(`${name} ${code}`),
+    });
+    await VirtualClock.settle();
+    await VirtualClock.settle();
+  };
+  await publish('one');
+  await publish('two');
+  reader = false;
+  await publish('three');
+  expect(told).toEqual(['one BROKER_UNAVAILABLE', 'two BROKER_UNAVAILABLE', 'three confirmed']);
 });

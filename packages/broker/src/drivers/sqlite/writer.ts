@@ -3,6 +3,7 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { LogSync } from './log-sync.ts';
 import type { DurableQueue, Writes } from './queue.ts';
+import type { Enqueued } from './queues.ts';
 
 /** Longest wait of settlements for a publish to share a commit with. A crash in between only brings the messages again. */
 const SETTLE_MS = 10;
@@ -15,8 +16,7 @@ type Log = Pick<LogSync, 'busy' | 'sync' | 'close'>;
 
 /** One publish call. */
 export interface Pending {
-  /** Messages for private queues and the like, once the durable ones are safe. */
-  readonly after: () => void;
+  readonly enqueued: Enqueued;
   readonly resolve: () => void;
   readonly reject: (error: BlockhubError) => void;
 }
@@ -48,6 +48,8 @@ export class Writer implements Writes {
   readonly #log: Log;
   /** Something came while the disk worked. */
   #again = false;
+  /** A sync failed. */
+  #holed = false;
 
   constructor(db: DatabaseSync, log: Log, clock: Clock, events: WriterEvents) {
     this.#db = db;
@@ -138,8 +140,10 @@ export class Writer implements Writes {
   /** Resolves when everything that is committed now is on the disk. BROKER_UNAVAILABLE when that is not known. */
   async durable(): Promise<void> {
     try {
+      if (this.#holed) this.#mendLog();
       await this.#log.sync();
     } catch (error) {
+      this.#holed = true;
       throw this.#events.error(error);
     } finally {
       this.#goOn();
@@ -162,10 +166,24 @@ export class Writer implements Writes {
       return;
     }
     this.#works();
-    for (const { after, resolve } of pending) {
-      after();
+    for (const { enqueued, resolve } of pending) {
+      enqueued.deliver();
       resolve();
     }
+  }
+
+  /**
+   * A sync that failed may have left a hole in the log for good, and the next one would succeed all the same: nothing behind it counts
+   * as durable before the log has been copied to the database, which syncs by itself, and begun anew. BROKER_UNAVAILABLE.
+   */
+  #mendLog(): void {
+    try {
+      const done = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
+      if (!done) throw new Error('another process reads the file');
+    } catch (error) {
+      throw this.#events.error(error);
+    }
+    this.#holed = false;
   }
 
   /** After a sync: what came meanwhile. */
@@ -189,7 +207,10 @@ export class Writer implements Writes {
     this.#events.blocked(error);
     // A sync may fail after `close`: then nobody is left to try for.
     if (!this.#closed) this.#blocked ??= this.#clock.after(RETRY_MS, () => this.#tryAgain());
-    for (const { reject } of pending) reject(error);
+    for (const { enqueued, reject } of pending) {
+      enqueued.cancel();
+      reject(error);
+    }
   }
 
   #tryAgain(): void {
