@@ -31,6 +31,8 @@ export function drawHardness(random: Random): Hardness {
         'lose-hint': 0.1 * storm,
         disconnect: 0.003 * storm,
         'two-active': 0.02 * storm,
+        'part-publish': 0.5 * storm,
+        'land-late': 0.01 * storm,
       },
     },
   };

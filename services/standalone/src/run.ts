@@ -32,20 +32,22 @@ export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     return 2;
   }
   const releases: (() => Promise<void> | void)[] = [];
-  try {
-    await serve(values, releases);
-    return 0;
-  } catch (error) {
-    const fix = error instanceof BlockhubError ? ` ${error.fix}` : '';
-    process.stderr.write(`blockhub: ${errorCode(error)}: ${(error as Error).message}${fix}\n`);
-    return hasCode(error, 'SETTINGS_INVALID') ? 2 : 1;
-  } finally {
-    await releaseAll(releases);
-  }
+  const stop = stopSignal();
+  const code = await serve(values, stop, releases).then(
+    () => 0,
+    (error: unknown) => (stop.aborted ? 0 : tell(error)),
+  );
+  return (await releaseAll(releases)) ? code : 1;
 }
 
-async function serve(values: StandaloneSettings, releases: (() => Promise<void> | void)[]): Promise<void> {
-  const stop = stopSignal();
+/** What went wrong and what to do, for a person; gives the exit code. */
+function tell(error: unknown): number {
+  const fix = error instanceof BlockhubError ? ` ${error.fix}` : '';
+  process.stderr.write(`blockhub: ${errorCode(error)}: ${(error as Error).message}${fix}\n`);
+  return hasCode(error, 'SETTINGS_INVALID') ? 2 : 1;
+}
+
+async function serve(values: StandaloneSettings, stop: AbortSignal, releases: (() => Promise<void> | void)[]): Promise<void> {
   const log = createLogger({ name: 'standalone', level: values.logLevel });
   const metrics = createMetrics({ service: 'standalone' });
   const health = createHealth();
@@ -84,40 +86,41 @@ async function serve(values: StandaloneSettings, releases: (() => Promise<void> 
   const stages: RunningWorker[] = [];
   // Capture stops first, then the others in the order of the pipeline, so that what is on its way still finds its next stage.
   releases.push(async () => {
-    for (const running of stages.toReversed()) await running.stop({ graceMs: values.grace });
+    // One grace for all of them.
+    const end = systemClock.now() + values.grace;
+    for (const running of stages.toReversed()) await running.stop({ graceMs: Math.max(0, end - systemClock.now()) });
   });
-  for (const stage of pipeline({ groupTtlMs: values.groupTtl })) stages.push(await stage.start({ ...options, instance: stage.name }));
-  stages.push(await startWorker(webToMsg, { ...options, settings: values }));
+  const starting = { ...options, signal: stop };
+  for (const stage of pipeline({ groupTtlMs: values.groupTtl })) stages.push(await stage.start({ ...starting, instance: stage.name }));
+  stages.push(await startWorker(webToMsg, { ...starting, settings: values }));
   health.set('started', true);
   welcome(values, data.path, probes.port, health.report().checks.listening?.detail ?? '');
-  await stop;
+  await aborted(stop);
   log.info({}, 'stopping');
 }
 
-/** Resolves at the first SIGINT or SIGTERM; the second one ends the process at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
-        resolve();
-      });
-    }
-  });
+/** Aborted at the first SIGINT or SIGTERM; the second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (stop.signal.aborted ? process.exit(130) : stop.abort()));
+  return stop.signal;
 }
 
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
+
 /** Newest first; each one runs even when another fails. */
-async function releaseAll(releases: (() => Promise<void> | void)[]): Promise<void> {
+async function releaseAll(releases: (() => Promise<void> | void)[]): Promise<boolean> {
+  let all = true;
   for (const release of releases.toReversed()) {
     try {
       await release();
     } catch (error) {
       process.stderr.write(`blockhub: ${errorCode(error)} while stopping: ${(error as Error).message}\n`);
-      process.exitCode = 1;
+      all = false;
     }
   }
+  return all;
 }
 
 function countRequests(store: Store, metrics: ReturnType<typeof createMetrics>): void {

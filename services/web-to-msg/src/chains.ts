@@ -42,10 +42,11 @@ export class Chains {
 
   async #look(nameOrId: string): Promise<ChainRecord> {
     if ((this.#unknownUntil.get(nameOrId) ?? 0) > this.#clock.now()) throw notFound(nameOrId);
-    let record = await this.#registry.findChain(nameOrId);
+    // The registry only saves requests: what it cannot tell or keep, the store tells again.
+    let record = await this.#registry.findChain(nameOrId).catch(() => undefined);
     if (!record) {
       record = await findChain(this.#store, nameOrId);
-      if (record) await this.#registry.putChain(record);
+      if (record) this.#registry.putChain(record).catch(() => {});
     }
     if (!record) {
       if (this.#unknownUntil.size >= UNKNOWN_REMEMBERED) this.#unknownUntil.clear();

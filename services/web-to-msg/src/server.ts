@@ -20,9 +20,24 @@ const MAX_HEADERS = 100;
 const MIME = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-interface HeldBody {
+/** A body counts against the budget while it is being published or its request is open, whichever is longer. */
+class HeldBody {
   readonly bytes: Buffer;
-  readonly taken: number;
+  readonly #giveBack: () => void;
+  #users = 1;
+
+  constructor(bytes: Buffer, giveBack: () => void) {
+    this.bytes = bytes;
+    this.#giveBack = giveBack;
+  }
+
+  enter(): void {
+    this.#users++;
+  }
+
+  leave(): void {
+    if (--this.#users === 0) this.#giveBack();
+  }
 }
 
 /** The HTTP side of capture: two routes, one parser for every type, one shape for every error. */
@@ -60,19 +75,19 @@ export function buildServer(context: CaptureContext): FastifyInstance {
     '*',
     (_request: FastifyRequest, payload: IncomingMessage, done: (error: Error | null, body?: HeldBody) => void) => {
       const declared = payload.headers['content-length'];
-      readBody(payload, declared === undefined ? undefined : Number(declared), settings.bodyLimit, budget, (error, body, taken) => {
+      readBody(payload, declared === undefined ? undefined : Number(declared), settings.bodyLimit, budget, (error, bytes, taken) => {
         if (error) budget.give(taken);
-        done(error, error ? undefined : { bytes: body, taken });
+        done(error, error ? undefined : new HeldBody(bytes, () => budget.give(taken)));
       });
     },
   );
-
-  // Runs for every request that has ended, whatever its end was.
-  app.addHook('onResponse', (request, _reply, done) => {
+  // Comes once for every request, also when the sender left before the answer.
+  app.addHook('preHandler', (request, reply, done) => {
     const held = request.body as HeldBody | undefined;
-    if (held) budget.give(held.taken);
+    if (held) reply.raw.once('close', () => held.leave());
     done();
   });
+
   app.setErrorHandler((error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered));
   app.setNotFoundHandler((request, reply) => {
     const known = request.url === '/' || /^\/append\/chain\/[^/?]+(?:\?|$)/.test(request.url) || request.url.startsWith('/?');
@@ -85,7 +100,9 @@ export function buildServer(context: CaptureContext): FastifyInstance {
 
   const handle = async (request: FastifyRequest, reply: FastifyReply, nameOrId: string): Promise<FastifyReply> => {
     const chain = chains.peek(nameOrId) ?? (await within(context.clock, settings.confirmTimeout, chains.get(nameOrId), 'store'));
-    const receipt = await capture(context, nextEvent, chain, request, (request.body as HeldBody | undefined)?.bytes ?? EMPTY);
+    const held = request.body as HeldBody | undefined;
+    held?.enter();
+    const receipt = await capture(context, nextEvent, chain, request, held?.bytes ?? EMPTY).finally(() => held?.leave());
     created.add();
     bytes.add(receipt.length);
     return reply.code(201).header('content-type', JSON_MIME).send(JSON.stringify(receipt));

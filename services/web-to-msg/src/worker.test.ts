@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
@@ -223,6 +224,8 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
     });
     expect(await server.ingress()).toEqual([]);
     expect(await server.metrics()).toContain(`blockhub_capture_requests_total{status="${status}"} 1`);
+    // And nothing of it stays counted in the budget.
+    while (!(await server.metrics()).includes('blockhub_capture_held_bytes 0')) await new Promise(setImmediate);
   });
 });
 
@@ -287,6 +290,38 @@ describe('slow and hostile clients', () => {
     held.end('x'.repeat(79));
     expect(await heldAnswer).toBe(201);
     expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(30))).status).toBe(201);
+  });
+
+  test('a sender that leaves before its answer gives its room back once its body is published', async () => {
+    const gate = Promise.withResolvers<void>();
+    const entered: Promise<void>[] = [];
+    const slow = (broker: Broker): Broker =>
+      new Proxy(broker, {
+        get(target, name) {
+          if (name === 'publish') {
+            return (messages: Parameters<Broker['publish']>[0]) => {
+              const published = gate.promise.then(() => target.publish(messages));
+              entered.push(published);
+              return published;
+            };
+          }
+          const value = Reflect.get(target, name) as unknown;
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    await using server = await startCapture({}, slow);
+    const held = async (): Promise<number> => Number(/^blockhub_capture_held_bytes (\d+)/m.exec(await server.metrics())?.[1]);
+    for (let n = 1; n <= 5; n++) {
+      const socket = connect(server.port, '127.0.0.1').on('error', () => {});
+      socket.write(`POST /append/chain/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n${'x'.repeat(1000)}`);
+      while (entered.length < n) await new Promise(setImmediate);
+      socket.resetAndDestroy();
+    }
+    expect(await held()).toBe(5000);
+    gate.resolve();
+    await Promise.all(entered);
+    while ((await held()) > 0) await new Promise(setImmediate);
+    expect((await server.ingress()).length).toBe(5);
   });
 
   test('a second request hidden behind the first is a request of its own', async () => {
