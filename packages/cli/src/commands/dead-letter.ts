@@ -1,9 +1,10 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broker, StoredMessage } from '@blockhub/broker';
+import type { Broker, Meta, MetaValue, StoredMessage } from '@blockhub/broker';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
 import type { Command } from 'commander';
+import { exitCodes } from '../exit.ts';
 import { isoTime, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 import { isText } from '../sniff.ts';
@@ -14,13 +15,40 @@ interface Selection {
   chain?: string;
 }
 
-interface Kept {
-  seq: string;
-  letter: DeadLetter;
+/** What is known of a letter without its body, small enough to hold many. */
+interface Summary {
+  readonly id: string;
+  readonly code: string;
+  readonly queue: string | undefined;
+  readonly chain: MetaValue | undefined;
+  readonly message: string;
+  readonly path?: string;
+  readonly attempts: number | undefined;
+  readonly firstAt: number | undefined;
+  readonly lastAt: number | undefined;
+  readonly length: number;
+  /** It lacks what a dead letter must have: it can be looked at and discarded, but nobody knows where to replay it to. */
+  readonly unreadable?: true;
 }
 
-/** Taken in one go. */
-const BATCH = 100;
+interface Kept {
+  readonly seq: string;
+  readonly summary: Summary;
+  /** Of the original; of an unreadable one all that there is. */
+  readonly meta: Meta;
+  readonly body: Buffer;
+  readonly letter: DeadLetter | undefined;
+}
+
+type Readable = Kept & { readonly letter: DeadLetter };
+
+/** Bodies held at a time, taken in one go; a larger body goes alone. */
+const MAX_BATCH = 100;
+const MAX_BATCH_BYTES = 8 * 2 ** 20;
+/** The widths of a table are known only once all its rows are. */
+const MAX_ROWS = 10_000;
+/** The last time that a Date can hold, in ms. */
+const MAX_TIME = 8.64e15;
 
 export function define(command: Command, session: Session): void {
   filters(command.command('list').description('those that were given up, oldest first')).action((options: Selection) =>
@@ -28,7 +56,7 @@ export function define(command: Command, session: Session): void {
   );
   command
     .command('show')
-    .description('one with its reason, meta and body')
+    .description('one with its reason, meta and body; the oldest if several have the id')
     .argument('<id>', 'message id')
     .action((id: string) => show(session, id));
   filters(command.command('replay').description('put them back into the queues they came from').argument('[ids...]', 'message ids'))
@@ -43,26 +71,45 @@ export function define(command: Command, session: Session): void {
 const filters = (command: Command): Command =>
   command.option('--code <code>', 'given up with this error code').option('--chain <chain>', 'of this chain, as the message names it');
 
-async function* keptLetters(broker: Broker, ids: readonly string[], { code, chain }: Selection): AsyncGenerator<Kept> {
-  for await (const message of messages(broker)) {
-    const letter = readDeadLetter(message);
+async function* keptLetters(
+  { signal }: Session,
+  broker: Broker,
+  ids: readonly string[],
+  { code, chain }: Selection,
+  limit?: number,
+): AsyncGenerator<Kept> {
+  for await (const message of messages(broker, limit)) {
+    signal.throwIfAborted();
     if (ids.length > 0 && !ids.includes(message.id)) continue;
-    if (code !== undefined && letter.code !== code) continue;
-    if (chain !== undefined && letter.original.meta.chain !== chain) continue;
-    yield { seq: message.seq, letter };
+    const kept = read(message);
+    if (code !== undefined && kept.summary.code !== code) continue;
+    if (chain !== undefined && kept.meta.chain !== chain) continue;
+    yield kept;
   }
 }
 
 /** A broker that never had a dead letter may not have the queue. */
-async function* messages(broker: Broker): AsyncGenerator<StoredMessage> {
+async function* messages(broker: Broker, limit?: number): AsyncGenerator<StoredMessage> {
   try {
-    yield* broker.browse(queues.kept.name);
+    yield* broker.browse(queues.kept.name, limit === undefined ? {} : { limit });
   } catch (error) {
     if (!hasCode(error, 'BROKER_QUEUE_MISSING')) throw error;
   }
 }
 
-const summary = ({ code, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): object => ({
+/** The dead-letter service keeps what is no dead letter, too: such a message must not hide the others. */
+function read(message: StoredMessage): Kept {
+  const { seq, body } = message;
+  try {
+    const letter = readDeadLetter(message);
+    return { seq, summary: summaryOf(letter), meta: letter.original.meta, body, letter };
+  } catch (error) {
+    if (!hasCode(error, 'MESSAGE_INVALID')) throw error;
+    return { seq, summary: unreadableSummary(message, error), meta: message.meta, body, letter: undefined };
+  }
+}
+
+const summaryOf = ({ code, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
   id: original.id,
   code,
   queue,
@@ -75,54 +122,105 @@ const summary = ({ code, path, message, queue, attempts, firstAt, lastAt, origin
   length: original.body.length,
 });
 
+function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, details }: BlockhubError): Summary {
+  const queue = meta['dead-queue'];
+  const known = (name: string): number | undefined => {
+    const value = meta[name];
+    return typeof value === 'number' ? value : undefined;
+  };
+  return {
+    id,
+    code,
+    queue: typeof queue === 'string' ? queue : undefined,
+    chain: meta.chain,
+    message,
+    ...(typeof details.path === 'string' ? { path: details.path } : {}),
+    attempts: known('dead-attempts'),
+    firstAt: known('dead-first-at'),
+    lastAt: known('dead-last-at'),
+    length: body.length,
+    unreadable: true,
+  };
+}
+
 async function list(session: Session, options: Selection): Promise<void> {
-  const letters: DeadLetter[] = [];
-  for await (const { letter } of keptLetters(await session.broker(), [], options)) letters.push(letter);
-  if (session.out.format !== 'table') return session.out.all(letters.map(summary), {});
-  await session.out.all(letters, {
-    id: ({ original }) => original.id,
+  const rows: Summary[] = [];
+  for await (const { summary } of keptLetters(session, await session.broker(), [], options)) {
+    if (session.out.format !== 'table') await session.out.item(summary, '');
+    else if (rows.length < MAX_ROWS) rows.push(summary);
+    else {
+      session.note(`only the first ${MAX_ROWS} are shown; --code and --chain narrow it down, --output ndjson lists all`);
+      break;
+    }
+  }
+  if (session.out.format !== 'table') return session.out.end();
+  await session.out.all(rows, {
+    id: ({ id }) => id,
     code: ({ code }) => code,
-    queue: ({ queue }) => queue,
-    chain: ({ original }) => String(original.meta.chain ?? ''),
-    attempts: ({ attempts }) => attempts,
-    last: ({ lastAt }) => isoTime(lastAt),
+    queue: ({ queue }) => queue ?? '',
+    chain: ({ chain }) => String(chain ?? ''),
+    attempts: ({ attempts }) => attempts ?? '',
+    last: ({ lastAt }) => timeText(lastAt),
     message: ({ message }) => message,
   });
 }
 
+function timeText(ms: number | undefined): string {
+  if (ms === undefined) return '';
+  return Math.abs(ms) <= MAX_TIME ? isoTime(ms) : String(ms);
+}
+
 async function show(session: Session, id: string): Promise<void> {
-  let found = 0;
-  for await (const { letter } of keptLetters(await session.broker(), [id], {})) {
-    const { meta, body } = letter.original;
+  for await (const { summary, meta, body } of keptLetters(session, await session.broker(), [id], {})) {
     const text = isText(body);
-    const whole = { ...summary(letter), meta, ...(text ? { body: body.toString() } : { bodyBase64: body.toString('base64') }) };
-    const lines = Object.entries({ ...summary(letter), ...meta }).map(([name, value]) => `${name.padEnd(9)} ${printable(String(value))}`);
+    const whole = { ...summary, meta, ...(text ? { body: body.toString() } : { bodyBase64: body.toString('base64') }) };
+    const lines = Object.entries({ ...summary, ...meta })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name.padEnd(9)} ${printable(String(value))}`);
     await session.out.item(whole, `${lines.join('\n')}\n\n${text ? printable(body.toString()) : `<binary, ${body.length} bytes>`}`);
-    found++;
+    return session.out.end();
   }
-  if (found === 0) throw none();
-  await session.out.end();
+  throw none();
 }
 
 async function replay(session: Session, ids: readonly string[], options: Selection): Promise<void> {
   demandSelection(ids, options);
-  await takeEach(session, ids, options, 'replayed', async (broker, batch) => {
-    await broker.take(
+  const broker = await session.broker();
+  const refused = new Set<string>();
+  async function* replayable(limit: number): AsyncGenerator<Readable> {
+    for await (const kept of keptLetters(session, broker, ids, options, limit)) {
+      if (isReadable(kept)) yield kept;
+      else if (!refused.has(kept.seq)) {
+        refused.add(kept.seq);
+        session.exitCode = exitCodes.faults;
+        const { id, code, message } = kept.summary;
+        session.note(printable(`${code}: ${id} cannot be replayed, ${message}; it stays until it is discarded`));
+      }
+    }
+  }
+  const count = await takeEach(session, broker, 'replayed', replayable, (batch) =>
+    broker.take(
       queues.kept.name,
       batch.map(({ seq }) => seq),
       batch.map(({ letter }) => replayDeadLetter(letter)),
-    );
-  });
+    ),
+  );
+  if (count + refused.size === 0) throw none();
+  await session.out.end();
 }
+
+const isReadable = (kept: Kept): kept is Readable => kept.letter !== undefined;
 
 async function discard(session: Session, ids: readonly string[], options: Selection & { reason: string }): Promise<void> {
   demandSelection(ids, options);
   if (options.reason.trim() === '') throw new BlockhubError('USAGE', '--reason must say why');
-  await takeEach(session, ids, options, 'discarded', async (broker, batch) => {
+  const broker = await session.broker();
+  const letters = (limit: number): AsyncGenerator<Kept> => keptLetters(session, broker, ids, options, limit);
+  const count = await takeEach(session, broker, 'discarded', letters, async (batch) => {
     // Logged first: what was captured is never dropped without a trace.
     const lines = batch.map(
-      ({ letter }) =>
-        `${JSON.stringify({ at: session.clock.now(), discarded: summary(letter), hash: letter.original.meta.hash, reason: options.reason })}\n`,
+      ({ summary, meta }) =>
+        `${JSON.stringify({ at: session.clock.now(), discarded: summary, hash: meta.hash, reason: options.reason })}\n`,
     );
     if (session.embedded) await appendFile(join(session.data, 'discarded.ndjson'), lines.join(''));
     else for (const line of lines) session.note(line.trimEnd());
@@ -131,6 +229,8 @@ async function discard(session: Session, ids: readonly string[], options: Select
       batch.map(({ seq }) => seq),
     );
   });
+  if (count === 0) throw none();
+  await session.out.end();
 }
 
 function demandSelection(ids: readonly string[], { all, code, chain }: Selection): void {
@@ -140,23 +240,48 @@ function demandSelection(ids: readonly string[], { all, code, chain }: Selection
 
 const none = (): BlockhubError => new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
 
-async function takeEach(
+/** Takes the letters batch by batch and gives how many there were. `letters` reads from the start of the queue. */
+async function takeEach<Letter extends Kept>(
   session: Session,
-  ids: readonly string[],
-  options: Selection,
+  broker: Broker,
   verb: string,
-  take: (broker: Broker, batch: readonly Kept[]) => Promise<void>,
-): Promise<void> {
-  const broker = await session.broker();
-  const all: Kept[] = [];
-  for await (const kept of keptLetters(broker, ids, options)) all.push(kept);
-  if (all.length === 0) throw none();
-  for (let at = 0; at < all.length; at += BATCH) {
+  letters: (limit: number) => AsyncGenerator<Letter>,
+  take: (batch: readonly Letter[]) => Promise<void>,
+): Promise<number> {
+  // Only what is there now: a letter that is replayed and fails again comes back at the end, and would be replayed for ever.
+  const present = await countKept(broker);
+  let count = 0;
+  for (let more = true; more && count < present; ) {
+    // From the start each time, with no browse open during a take: what a browse shows after one, no driver promises.
+    const read = await readBatch(letters(present - count));
+    more = read.more;
+    if (read.batch.length === 0) break;
     session.signal.throwIfAborted();
-    const batch = all.slice(at, at + BATCH);
-    await take(broker, batch);
-    for (const { letter } of batch)
-      await session.out.item({ type: verb, ...summary(letter) }, `${verb} ${letter.original.id} ${letter.code} ${letter.queue}`);
+    await take(read.batch);
+    count += read.batch.length;
+    for (const { summary } of read.batch)
+      await session.out.item(
+        { type: verb, ...summary },
+        printable([verb, summary.id, summary.code, summary.queue ?? ''].join(' ').trimEnd()),
+      );
   }
-  await session.out.end();
+  return count;
+}
+
+async function countKept(broker: Broker): Promise<number> {
+  const kept = (await broker.queues()).find(({ name }) => name === queues.kept.name);
+  return kept ? kept.ready + kept.delayed : 0;
+}
+
+/** `more`: it stopped because enough is held, not because nothing is left. */
+async function readBatch<Letter extends Kept>(letters: AsyncGenerator<Letter>): Promise<{ batch: Letter[]; more: boolean }> {
+  const batch: Letter[] = [];
+  let bytes = 0;
+  for await (const letter of letters) {
+    bytes += letter.body.length;
+    if (batch.length > 0 && bytes > MAX_BATCH_BYTES) return { batch, more: true };
+    batch.push(letter);
+    if (batch.length === MAX_BATCH || bytes >= MAX_BATCH_BYTES) return { batch, more: true };
+  }
+  return { batch, more: false };
 }
