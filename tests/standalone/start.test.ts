@@ -1,6 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +55,75 @@ async function walk(chain = 'default'): Promise<WalkedLine[]> {
     .split('\n')
     .map((line) => JSON.parse(line) as WalkedLine);
 }
+
+test('a data folder may have any name', async () => {
+  const outer = data;
+  data = join(outer, '100% %41 #1?');
+  try {
+    const mesh = await start();
+    expect((await append(mesh, 'hello')).status).toBe(201);
+    await until(async () => (await walk()).length > 1);
+    await stop(mesh);
+    expect(readdirSync(data)).toEqual(expect.arrayContaining(['broker.sqlite', 'registry.sqlite', 'store']));
+    expect(readdirSync(outer)).toEqual(['100% %41 #1?']);
+  } finally {
+    data = outer;
+  }
+});
+
+test.each(['> /dev/full 2>&1', '2>&1 | true'])('output that cannot be written (%s) stops nothing', async (where) => {
+  const args = `--data '${data}' --port ${ports.port} --probe-port ${ports.probePort}`;
+  const shell = spawn('sh', ['-c', `'${process.execPath}' '${standaloneMain}' ${args} ${where}`], { stdio: 'ignore', detached: true });
+  try {
+    await until(
+      async () => (await fetch(`http://127.0.0.1:${ports.port}/`, { method: 'POST', body: 'x' }).catch(() => undefined))?.status === 201,
+    );
+    expect((await fetch(`http://127.0.0.1:${ports.probePort}/readyz`)).status).toBe(200);
+  } finally {
+    process.kill(-(shell.pid as number), 'SIGKILL');
+    await once(shell, 'exit');
+  }
+});
+
+test('a data folder that cannot be made is an error, not a start that never ends', () => {
+  const { status, stderr } = runOnce('--data', '/proc/blockhub/data', '--port', '0', '--probe-port', '0');
+  expect([status, stderr]).toEqual([1, expect.stringContaining('DATA_FOLDER_UNUSABLE')]);
+});
+
+test('an IPv6 address is printed so that it can be pasted', async () => {
+  const child = spawn(process.execPath, [
+    standaloneMain,
+    '--data',
+    data,
+    '--host',
+    '::1',
+    '--probe-host',
+    '::1',
+    '--port',
+    '0',
+    '--probe-port',
+    '0',
+  ]);
+  let out = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  await until(() => out.includes('Ctrl-C') || child.exitCode !== null);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(out).toMatch(/Capture {2}http:\/\/\[::1\]:\d+\n/);
+  expect(out).toMatch(/Probes {3}http:\/\/\[::1\]:\d+\/readyz/);
+});
+
+test('a stop that fails says so and ends with 1', async () => {
+  const mesh = await start();
+  // What lies at the name of the file that a stop removes cannot be removed as a file.
+  rmSync(join(data, 'blockhub.pid'));
+  mkdirSync(join(data, 'blockhub.pid'));
+  mesh.process.kill('SIGINT');
+  expect(await mesh.ended).toBe(1);
+  expect(mesh.stderr()).toContain('while stopping');
+});
 
 function runOnce(...args: string[]): { status: number | null; stderr: string; stdout: string } {
   return spawnSync(process.execPath, [standaloneMain, ...args], { encoding: 'utf8', timeout: 30_000 });

@@ -137,6 +137,17 @@ describe('one chain, from its creation on', () => {
     expect(stderr).toContain(`blockhub walk ${chain} --from 5 --live`);
   });
 
+  test('output that cannot be written is an error, not a success', async () => {
+    const sh = (command: string): Promise<{ stderr: string }> =>
+      promisify(execFile)('sh', ['-c', `"${process.execPath}" "${mainFile}" ${command}`], { cwd: data });
+    for (const args of ['tail default', `cat ${event}`, 'list', 'walk default'])
+      await expect(sh(`${args} --data "${data}" > /dev/full`)).rejects.toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('ENOSPC'),
+      });
+    expect((await sh('--help | true')).stderr).toBe('');
+  });
+
   test('a reader that has enough is no error', async () => {
     for (let number = 0; number < 3; number++) await blockhub(inData('append'), { stdin: 'x'.repeat(100_000) });
     const script = `"${process.execPath}" "${mainFile}" walk --output table --data "${data}" | head -n 1; echo "\${PIPESTATUS[0]}"`;

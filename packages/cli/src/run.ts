@@ -39,9 +39,11 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   };
   const session = new Session(io);
   let piped = true;
+  let lost: NodeJS.ErrnoException | undefined;
   const onPipe = (error: NodeJS.ErrnoException): void => {
-    // Whoever read our output has had enough, like `head`: no error.
+    // Whoever read our output has had enough, like `head`: no error. Anything else, such as a full disk, is.
     if (error.code === 'EPIPE') piped = false;
+    else lost = error;
     stopping.abort(error);
   };
   const onInterrupt = (): void => {
@@ -52,15 +54,24 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
   try {
     await program(session).parseAsync([...argv], { from: 'user' });
-    return session.exitCode;
+    await new Promise(setImmediate);
+    return lost ? outputLost(lost, session) : session.exitCode;
   } catch (error) {
+    await new Promise(setImmediate);
     if (!piped) return exitCodes.ok;
+    if (lost) return outputLost(lost, session);
     return report(error, session);
   } finally {
     await session.close();
-    if (piped) io.stdout.off('error', onPipe);
+    // The process ends now: what its output still reports has nobody to tell.
+    if (given?.stdout && piped) io.stdout.off('error', onPipe);
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, onInterrupt);
   }
+}
+
+function outputLost(error: Error, session: Session): number {
+  session.note(`the output could not be written: ${error.message}`);
+  return exitCodes.unchecked;
 }
 
 function report(error: unknown, session: Session): number {

@@ -23,9 +23,19 @@ const schemes: Readonly<Record<string, OpenDriver>> = {
   file(url, { clock }) {
     if (url.hostname !== '') throw invalid(`a file URL has three slashes: file:///${url.hostname}${url.pathname}`);
     if (url.pathname === '' || url.pathname === '/') throw invalid('path is missing: file:///absolute/path');
-    return openFileDriver(fileURLToPath(url), { clock });
+    return openFileDriver(pathOf(url), { clock });
   },
 };
+
+function pathOf(url: URL): string {
+  try {
+    const path = fileURLToPath(url);
+    if (!path.includes('\0')) return path;
+  } catch (error) {
+    throw invalid('the path holds a wrong % escape', error);
+  }
+  throw invalid('the path holds a NUL');
+}
 
 const invalid = (message: string, cause?: unknown): BlockhubError =>
   new BlockhubError('STORE_URL_INVALID', `store URL: ${message}`, { cause });

@@ -43,6 +43,16 @@ describe('append', () => {
     await expect(append(store, 'nobody', [{ bytes: Buffer.from('x') }], options)).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
   });
 
+  test.each([9, 300_000])('refuses to refer to a damaged object of %d bytes, although its length is right', async (length) => {
+    const store = openMemory();
+    const { id } = await createChain(store, creation);
+    const bytes = Buffer.alloc(length, 'x');
+    const { receipts } = await append(store, id, [{ bytes }], options);
+    await store.put(receipts[0]?.at.key ?? '', Buffer.alloc(length, 'y'));
+    await expect(append(store, id, [{ bytes }], options)).rejects.toMatchObject({ code: 'OBJECT_EXISTS' });
+    expect(await verifyChain(store, id, { settleMs: 0, level: 'links' })).toMatchObject({ blocks: 2 });
+  });
+
   test('many at once in one process: each ends in a block of its own', async () => {
     const store = openMemory();
     const { id } = await createChain(store, creation);

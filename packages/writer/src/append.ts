@@ -103,6 +103,5 @@ async function storePack(store: Store, blobs: readonly NewBlob[], receipts: Rece
 /** The key is the hash of the bytes, so what lies there already should be the same; a damaged object must not get a new reference. */
 async function createWhole(store: Store, key: string, bytes: Buffer): Promise<void> {
   if ((await store.create(key, bytes)) === 'created') return;
-  if ((await store.head(key))?.length !== bytes.length)
-    throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+  if (!(await store.get(key)).equals(bytes)) throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
 }

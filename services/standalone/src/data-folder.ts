@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 
 /** The folder of one embedded Blockhub: the bucket in `store/`, and beside it what only carries things there. */
@@ -23,9 +24,9 @@ export function openDataFolder(folder: string): DataFolder {
   writeFileSync(pidFile, `${process.pid}\n`);
   return {
     path,
-    storeUrl: `file://${join(path, 'store')}`,
-    brokerUrl: `sqlite://${join(path, 'broker.sqlite')}`,
-    registryUrl: `sqlite://${join(path, 'registry.sqlite')}`,
+    storeUrl: pathToFileURL(join(path, 'store')).href,
+    brokerUrl: `sqlite://${pathToFileURL(join(path, 'broker.sqlite')).pathname}`,
+    registryUrl: `sqlite://${pathToFileURL(join(path, 'registry.sqlite')).pathname}`,
     release() {
       rmSync(pidFile, { force: true });
       lock.close();
@@ -35,7 +36,7 @@ export function openDataFolder(folder: string): DataFolder {
 
 function takeLock(path: string, pidFile: string): DatabaseSync {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
     const lock = new DatabaseSync(join(path, 'blockhub.lock'));
     // The transaction stays open: it is the lock. The journal in memory leaves no second file behind.
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
@@ -52,6 +53,17 @@ function takeLock(path: string, pidFile: string): DatabaseSync {
       `Cannot write to ${path} (${(error as Error).message}); choose another folder with --data.`,
       { cause: error },
     );
+  }
+}
+
+/** Not `recursive`: Node never comes back where the system answers ENOENT for a folder whose parent is there, as in /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

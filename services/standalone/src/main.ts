@@ -6,4 +6,6 @@ enableCompileCache();
 process.env.UV_THREADPOOL_SIZE ??= '8';
 const { run } = await import('./run.ts');
 
+// Whoever reads our output may go, and its disk may be full: that must not stop the mesh.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exitCode = await run(process.argv.slice(2), process.env);

@@ -37,7 +37,8 @@ export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     () => 0,
     (error: unknown) => (stop.aborted ? 0 : tell(error)),
   );
-  return (await releaseAll(releases)) ? code : 1;
+  const released = await releaseAll(releases);
+  return code === 0 && !released ? 1 : code;
 }
 
 /** What went wrong and what to do, for a person; gives the exit code. */
@@ -109,18 +110,18 @@ function stopSignal(): AbortSignal {
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
 
-/** Newest first; each one runs even when another fails. */
+/** Newest first; each one runs even when another fails. False when one did. */
 async function releaseAll(releases: (() => Promise<void> | void)[]): Promise<boolean> {
-  let all = true;
+  let released = true;
   for (const release of releases.toReversed()) {
     try {
       await release();
     } catch (error) {
       process.stderr.write(`blockhub: ${errorCode(error)} while stopping: ${(error as Error).message}\n`);
-      all = false;
+      released = false;
     }
   }
-  return all;
+  return released;
 }
 
 function countRequests(store: Store, metrics: ReturnType<typeof createMetrics>): void {
@@ -134,7 +135,7 @@ function welcome(values: StandaloneSettings, path: string, probePort: number, ur
   process.stdout.write(`Blockhub keeps its data in ${path}
 
   Capture  ${url}
-  Probes   http://${values.probeHost}:${probePort}/readyz and /metrics
+  Probes   http://${values.probeHost.includes(':') ? `[${values.probeHost}]` : values.probeHost}:${probePort}/readyz and /metrics
 
   Append   curl -d 'hello' ${url}/append/chain/${values.defaultChain}
   Walk     npx -y pnpm blockhub walk ${values.defaultChain}${data}

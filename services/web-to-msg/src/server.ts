@@ -91,7 +91,6 @@ export function buildServer(context: CaptureContext): FastifyInstance {
   app.setErrorHandler((error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered));
   app.setNotFoundHandler((request, reply) => {
     const known = request.url === '/' || /^\/append\/chain\/[^/?]+(?:\?|$)/.test(request.url) || request.url.startsWith('/?');
-    if (known) reply.header('allow', 'POST');
     const error = known
       ? new BlockhubError('METHOD_NOT_ALLOWED', `${request.method} is not possible here; use POST.`)
       : new BlockhubError('ROUTE_NOT_FOUND', 'Nothing is served at this path.');
@@ -181,6 +180,7 @@ function sendProblem(
   answered(error.status);
   if (error.status >= 500)
     context.log[error.code === 'INTERNAL' ? 'error' : 'warn']({ code: error.code, err: error, requestId: request.id }, 'request failed');
+  if (error.status === 405) reply.header('allow', 'POST');
   if (error.status === 503) reply.header('retry-after', '2');
   if (error.code === 'BODY_TOO_LARGE' || error.code === 'BODY_INCOMPLETE' || error.code === 'CAPTURE_BUSY')
     reply.header('connection', 'close');

@@ -377,6 +377,12 @@ describe('without a confirm there is no 2xx', () => {
   });
 });
 
+test('the method QUERY without a Content-Type is refused as any other', async () => {
+  await using server = await startCapture();
+  const answer = await fetch(`${server.url}/append/chain/default`, { method: 'QUERY' });
+  expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+});
+
 test('a chain that is created while capture runs is found within its second', async () => {
   await using server = await startCapture();
   const { createChain } = await import('@blockhub/writer');

@@ -38,7 +38,7 @@ export const worker = defineWorker({
     const app = buildServer(context);
     await listen(app, host, port);
     const { port: taken } = app.server.address() as AddressInfo;
-    health.set('listening', true, `http://${host}:${taken}`);
+    health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${taken}`);
     log.info({ host, port: taken }, 'listening');
     return {
       async close() {
