@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '../..');
 export const standaloneMain = join(root, 'services/standalone/src/main.ts');
 /** As `pnpm start` has them: a smaller young generation costs little time and saves much memory. */
-const nodeFlags = ['--max-semi-space-size=4', '--max-old-space-size=192'];
+export const nodeFlags = ['--max-semi-space-size=4', '--max-old-space-size=192'];
 const blockhubMain = join(root, 'packages/cli/src/main.ts');
 
 /** A standalone process as a user would start it. */
