@@ -2,7 +2,7 @@
 import autocannon from 'autocannon';
 
 export interface LoadPlan {
-  /** Taken in turn. */
+  /** Taken in turn by each connection, all from the first one on: with one connection each is taken once. */
   readonly urls: readonly string[];
   readonly connections: number;
   /** Requests in all; bounded, so that it ends by itself. */

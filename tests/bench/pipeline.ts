@@ -22,7 +22,7 @@ export async function benchPipeline(chains: number, requests: boolean): Promise<
   const urls = names.map((name) => `${mesh.url}/append/chain/${name}`);
   const each = requests ? 2 : 1;
   // A chain's first event costs a search for its tail; what is counted is what comes after it.
-  await load({ urls, connections: 16, amount: chains, bytes: 500 });
+  await load({ urls, connections: 1, amount: chains, bytes: 500 });
   await until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= chains * each);
   const items = (AMOUNT + chains) * each;
   const blocksBefore = metric(await metrics(mesh), 'blockhub_next_field_blocks_total');
@@ -143,16 +143,22 @@ export async function benchIdle(): Promise<Row[]> {
   const pid = mesh.process.pid as number;
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const idle = residentMb(pid);
+  const url = (id: string): string => `${mesh.url}/append/chain/${id}`;
+  const done = (events: number): Promise<void> =>
+    until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= events, 200);
+  // The same events on one chain first: what a process keeps of any load is not the chains' doing.
+  await load({ urls: [url('default')], connections: 1, amount: 10_000, bytes: 100 });
+  await done(20_000);
+  const worked = residentMb(pid);
   const store = await openStore(`file://${folder}/store`);
   const chains = await Promise.all(
     Array.from({ length: 10_000 }, (_, n) =>
       createChain(store, { name: `c${n}`, now: Date.now(), random: Math.random, settings: { requests: false } }),
     ),
   );
-  const url = (id: string): string => `${mesh.url}/append/chain/${id}`;
   for (let from = 0; from < chains.length; from += 500)
-    await load({ urls: chains.slice(from, from + 500).map(({ id }) => url(id)), connections: 16, amount: 500, bytes: 100 });
-  await until(async () => metric(await metrics(mesh), 'blockhub_next_field_events_total') >= chains.length, 200);
+    await load({ urls: chains.slice(from, from + 500).map(({ id }) => url(id)), connections: 1, amount: 500, bytes: 100 });
+  await done(20_000 + chains.length);
   const before = { taken: metric(await metrics(mesh), 'blockhub_messages_taken_total'), cpu: cpuSeconds(pid) };
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   const after = { taken: metric(await metrics(mesh), 'blockhub_messages_taken_total'), cpu: cpuSeconds(pid) };
@@ -164,7 +170,8 @@ export async function benchIdle(): Promise<Row[]> {
   rmSync(folder, { recursive: true });
   return [
     { name: 'idle: memory', value: idle, unit: 'MB RSS', target: '≤ 110' },
-    { name: '10,000 chains that had an event and are idle: memory more', value: many - idle, unit: 'MB RSS', target: '< 50' },
+    { name: 'after 10,000 events on one chain: memory', value: worked, unit: 'MB RSS' },
+    { name: '10,000 more chains that had an event each and are idle: memory more', value: many - worked, unit: 'MB RSS', target: '< 50' },
     { name: '10,000 idle chains: messages in 10 s', value: after.taken - before.taken, unit: 'messages', target: '0' },
     { name: '10,000 idle chains: CPU', value: ((after.cpu - before.cpu) / 10) * 100, unit: '% of a core' },
   ];

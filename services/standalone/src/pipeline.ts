@@ -36,6 +36,9 @@ function stage<const Shape extends SettingsShape, State>(
   return { name, settings: given, start: (options) => startWorker(worker, { ...options, settings }) };
 }
 
+/** Chains whose tail and last events are at hand; the others cost a search of a few requests when they wake. */
+const REMEMBERED_CHAINS = 5_000;
+
 /** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
 export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: PipelineOptions = {}): Stage[] {
   return [
@@ -56,8 +59,8 @@ export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: Pi
       },
       'deploy-blocks',
     ),
-    stage(builder, { partitions }),
-    stage(msgMerge, { partitions }),
+    stage(builder, { partitions, windowChains: REMEMBERED_CHAINS }),
+    stage(msgMerge, { partitions, maxKeys: REMEMBERED_CHAINS }),
     stage(grouper, { partitions, ttl: groupTtlMs }),
     stage(deploy, { partitions, out: 'blobs.deployed.{partition(msg.meta.chain)}', pack: true, packTtl: packTtlMs }, 'deploy-blobs'),
   ];
