@@ -149,6 +149,10 @@ class Mortal implements Clock {
     return this.#clock.now();
   }
 
+  ticks(): number {
+    return this.#clock.ticks();
+  }
+
   after(ms: number, run: () => void): () => void {
     return this.#clock.after(ms, () => {
       if (this.alive) run();

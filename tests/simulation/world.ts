@@ -66,6 +66,7 @@ export async function startProcess(world: World, name: string, onCrash: () => vo
   const timers = new Set<Cancel>();
   const clock: Clock = {
     now: () => world.clock.now(),
+    ticks: () => world.clock.ticks(),
     after(ms, run) {
       if (dead) return () => {};
       const cancel = world.clock.after(ms, () => {

@@ -15,13 +15,13 @@ export class Progress {
   constructor(stream: NodeJS.WritableStream & { isTTY?: boolean }, clock: Clock) {
     this.#stream = stream;
     this.#clock = clock;
-    this.#start = clock.now();
+    this.#start = clock.ticks();
     this.#next = this.#start + FIRST_MS;
   }
 
   /** Called as often as one likes; `text` is asked for only when it is shown. */
   update(text: (seconds: number) => string): void {
-    const now = this.#clock.now();
+    const now = this.#clock.ticks();
     if (now < this.#next) return;
     this.#next = now + (this.#stream.isTTY ? TERMINAL_MS : LOG_MS);
     const line = text((now - this.#start) / 1000);

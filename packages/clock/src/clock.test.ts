@@ -58,6 +58,24 @@ describe('VirtualClock', () => {
     expect(clock.now()).toBe(2);
   });
 
+  test('set back or forward: the time of day follows, ticks and timers do not', async () => {
+    const clock = new VirtualClock(1_000_000);
+    const seen: [number, number][] = [];
+    clock.after(10, () => seen.push([clock.ticks(), clock.now()]));
+    await clock.advance(4);
+    clock.step(-500_000.4);
+    clock.after(10, () => seen.push([clock.ticks(), clock.now()]));
+    expect(clock.now()).toBe(500_004);
+    await clock.advance(6);
+    clock.step(700_000);
+    await clock.advance(10);
+    expect(seen).toEqual([
+      [10, 500_010],
+      [14, 1_200_014],
+    ]);
+    expect([clock.ticks(), clock.now()]).toEqual([20, 1_200_020]);
+  });
+
   test('lets promises go on between two timers', async () => {
     const clock = new VirtualClock(0);
     const seen: string[] = [];
@@ -112,6 +130,18 @@ test('the system clock gives the time, waits, and can be cancelled', async () =>
   await systemClock.sleep(5);
   expect(ran).toBe(false);
   expect(systemClock.now()).toBeGreaterThanOrEqual(before);
+});
+
+test('ticks of the system clock go on when the time of day is set back', () => {
+  const today = Date.now;
+  const before = systemClock.ticks();
+  Date.now = () => 0;
+  try {
+    expect(systemClock.now()).toBe(0);
+    expect(systemClock.ticks()).toBeGreaterThanOrEqual(before);
+  } finally {
+    Date.now = today;
+  }
 });
 
 test('the system clock does not run at once what lies further ahead than a timer of Node can', async () => {

@@ -3,8 +3,13 @@ export type Cancel = () => void;
 
 /** Time as a value, so that tests own it. All times are milliseconds. */
 export interface Clock {
-  /** Milliseconds since 1970, an integer. */
+  /** The time of day: milliseconds since 1970, an integer. People and NTP set it forward and back, so it says when something was, never how long it took. */
   now(): number;
+  /**
+   * Milliseconds since some moment, fractions included, which only go on, whatever the time of day is set to: the difference of two is what
+   * passed in between. What waits is measured by them. They mean nothing in another process, so they are never stored or sent.
+   */
+  ticks(): number;
   /** Calls `run` once after `ms`. */
   after(ms: number, run: () => void): Cancel;
   /** Resolves after `ms`; resolves early, without an error, when the signal aborts. */
@@ -32,6 +37,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  ticks: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
     return () => clearTimeout(timer);

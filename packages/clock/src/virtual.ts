@@ -1,6 +1,7 @@
 import { type Cancel, type Clock, sleepOn } from './clock.ts';
 
 interface Timer {
+  /** In ticks. */
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
@@ -14,21 +15,32 @@ const before = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at &&
  * Between two timers every promise that can go on does (see `settle`).
  */
 export class VirtualClock implements Clock {
-  #now: number;
+  #ticks = 0;
+  /** What the time of day is ahead of the ticks. */
+  #ahead: number;
   #order = 0;
   /** A binary heap: the next timer first. Cancelled timers stay in it until they come up. */
   readonly #timers: Timer[] = [];
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
-    this.#now = startMs;
+    this.#ahead = startMs;
   }
 
   now(): number {
-    return this.#now;
+    return this.#ticks + this.#ahead;
+  }
+
+  ticks(): number {
+    return this.#ticks;
+  }
+
+  /** Sets the time of day forward, or back if `ms` is negative. Ticks and timers stay as they are. */
+  step(ms: number): void {
+    this.#ahead += Math.round(ms);
   }
 
   after(ms: number, run: () => void): Cancel {
-    const timer: Timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, run, cancelled: false };
+    const timer: Timer = { at: this.#ticks + Math.max(0, Math.ceil(ms)), order: this.#order++, run, cancelled: false };
     this.#push(timer);
     return () => {
       timer.cancelled = true;
@@ -43,7 +55,7 @@ export class VirtualClock implements Clock {
   runNext(): boolean {
     for (let timer = this.#pop(); timer; timer = this.#pop()) {
       if (timer.cancelled) continue;
-      this.#now = timer.at;
+      this.#ticks = timer.at;
       timer.run();
       return true;
     }
@@ -57,11 +69,11 @@ export class VirtualClock implements Clock {
 
   /** Runs timers until `done()` holds or `untilMs` of virtual time passed; tells whether `done()` held. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
-    const end = this.#now + Math.ceil(untilMs);
+    const end = this.#ticks + Math.ceil(untilMs);
     for (await VirtualClock.settle(); !done(); await VirtualClock.settle()) {
       const next = this.#peek();
       if (!next || next.at > end) {
-        this.#now = Math.max(this.#now, end);
+        this.#ticks = Math.max(this.#ticks, end);
         return false;
       }
       this.runNext();

@@ -104,13 +104,13 @@ export class Store {
   async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
     let { after } = options;
-    const since = { at: this.#options.clock.now(), tries: 0 };
+    const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       try {
         this.#count('list', prefix);
         for await (const object of this.#driver.list(prefix, after)) {
           after = object.key;
-          since.at = this.#options.clock.now();
+          since.at = this.#options.clock.ticks();
           since.tries = 0;
           yield object;
         }
@@ -167,7 +167,7 @@ export class Store {
 
   async #retry<T>(operation: StoreOperation, key: string, run: () => Promise<T>): Promise<T> {
     checkKey(key);
-    const since = { at: this.#options.clock.now(), tries: 0 };
+    const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       try {
         return await run();
@@ -194,7 +194,7 @@ export class Store {
     const { clock, random, retryMs } = this.#options;
     const waitMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
-    if (clock.now() + waitMs > since.at + retryMs)
+    if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
     await clock.sleep(waitMs, this.#closed.signal);
   }

@@ -9,6 +9,7 @@ interface Batch {
   readonly key: string;
   readonly held: Held[];
   readonly byId: Map<string, Held>;
+  /** In ticks of the clock. */
   readonly openedAt: number;
   bytes: number;
 }
@@ -43,14 +44,14 @@ export class Batches {
     return this.#waiting;
   }
 
-  /** When the oldest batch must go. */
+  /** When the oldest batch must go, in ticks. */
   get dueAt(): number | undefined {
     for (const batch of this.#open.values()) return batch.openedAt + this.#waitMs;
     return undefined;
   }
 
   /** Takes a message in; batches that it fills go. Throws what `key` throws, and then has not taken it. */
-  add(held: Held, now: number): void {
+  add(held: Held, ticks: number): void {
     const { max, maxBytes = Number.POSITIVE_INFINITY } = this.#policy;
     const { message, delivery } = held;
     const key = this.#policy.key?.(message) ?? '';
@@ -68,7 +69,7 @@ export class Batches {
       batch = undefined;
     }
     if (!batch) {
-      batch = { key, held: [], byId: new Map(), openedAt: now, bytes: 0 };
+      batch = { key, held: [], byId: new Map(), openedAt: ticks, bytes: 0 };
       this.#open.set(key, batch);
     }
     batch.held.push(held);
@@ -78,10 +79,10 @@ export class Batches {
     if (batch.held.length >= max || batch.bytes >= maxBytes) this.#go(batch);
   }
 
-  /** Lets go what is due. */
-  expire(now: number): void {
+  /** Lets go what is due. Like all times here, `ticks` come from `Clock.ticks`. */
+  expire(ticks: number): void {
     for (const batch of this.#open.values()) {
-      if (batch.openedAt + this.#waitMs > now) return;
+      if (batch.openedAt + this.#waitMs > ticks) return;
       this.#goOrBack(batch);
     }
   }

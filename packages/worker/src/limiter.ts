@@ -14,7 +14,7 @@ export class Limiter {
 
   /** Calls `run` with the number of calls left out since the last one, or leaves this one out too. */
   run(run: (suppressed: number) => void): void {
-    const now = this.#clock.now();
+    const now = this.#clock.ticks();
     if (now < this.#next) {
       this.#suppressed++;
       return;

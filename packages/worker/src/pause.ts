@@ -37,10 +37,10 @@ export class Pause {
   /** Begins a pause unless one is on, as what started together fails together; gives how long it still lasts. */
   begin(error: BlockhubError): number {
     const { clock, random, log, health, check } = this.#parts;
-    if (this.#timer) return this.#until - clock.now();
+    if (this.#timer) return this.#until - clock.ticks();
     this.#calm?.();
     const ms = backOff(++this.#inRow, lengths, random);
-    this.#until = clock.now() + ms;
+    this.#until = clock.ticks() + ms;
     this.#timer = clock.after(ms, () => this.#resume());
     health.set(check, false, error.code);
     log.warn({ check, code: error.code, error: error.message, ms }, 'taking pauses');

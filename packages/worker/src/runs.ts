@@ -8,6 +8,7 @@ const LONGEST_RUN_MS = 15 * MINUTE;
 /** One call of a handler, and of its halves, until all is settled. */
 export interface Run {
   readonly held: readonly Held[];
+  /** In ticks of the clock. */
   readonly startedAt: number;
   /** What it held was put back: whatever it still gives is dropped. */
   readonly over: boolean;
@@ -85,7 +86,7 @@ export class Runs {
   }
 
   #run(held: readonly Held[]): void {
-    const run: OpenRun = { held, startedAt: this.#parts.clock.now(), over: false };
+    const run: OpenRun = { held, startedAt: this.#parts.clock.ticks(), over: false };
     this.#open.add(run);
     this.#running += held.length;
     const result = this.#parts.work(run);
@@ -122,10 +123,10 @@ export class Runs {
     const { clock, tooLong } = this.#parts;
     const [oldest] = this.#open;
     if (this.#timer || !oldest) return;
-    this.#timer = clock.after(oldest.startedAt + LONGEST_RUN_MS - clock.now(), () => {
+    this.#timer = clock.after(oldest.startedAt + LONGEST_RUN_MS - clock.ticks(), () => {
       this.#timer = undefined;
       for (const run of this.#open) {
-        if (run.startedAt + LONGEST_RUN_MS > clock.now()) break;
+        if (run.startedAt + LONGEST_RUN_MS > clock.ticks()) break;
         tooLong(run);
         this.#putBackRun(run);
       }

@@ -121,7 +121,7 @@ export class Taking {
 
   #addToBatch(batches: Batches, held: Held): void {
     try {
-      batches.add(held, this.#parts.clock.now());
+      batches.add(held, this.#parts.clock.ticks());
     } catch (error) {
       void this.#settler.fail([held], error).then(() => this.#free(1));
       return;
@@ -140,9 +140,9 @@ export class Taking {
     const { clock } = this.#parts;
     const at = this.#batches?.dueAt;
     if (at === undefined) return;
-    this.#timer = clock.after(Math.max(0, at - clock.now()), () => {
+    this.#timer = clock.after(Math.max(0, at - clock.ticks()), () => {
       this.#timer = undefined;
-      this.#batches?.expire(clock.now());
+      this.#batches?.expire(clock.ticks());
       this.#setTimer();
     });
   }
@@ -190,7 +190,7 @@ export class Taking {
 
   #succeeded(run: Run): void {
     this.#pause.succeeded();
-    this.#parts.meters.handled(this.#parts.clock.now() - run.startedAt);
+    this.#parts.meters.handled(this.#parts.clock.ticks() - run.startedAt);
   }
 }
 

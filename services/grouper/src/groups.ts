@@ -43,6 +43,7 @@ interface Group {
   items: number;
   bytes: number;
   limits: Limits;
+  /** In ticks of the clock. */
   dueAt: number;
   cancel: Cancel;
 }
@@ -103,7 +104,7 @@ export class Groups {
       items: 0,
       bytes: 0,
       limits: this.#options,
-      dueAt: clock.now() + ttl,
+      dueAt: clock.ticks() + ttl,
       cancel: clock.after(ttl, () => this.#go(group)),
     };
     this.#groups.set(key, group);
@@ -126,11 +127,11 @@ export class Groups {
       message.meta[name] === undefined ? limit : Math.min(limit, metaInteger(message, name));
     const { max, maxBytes, ttl } = this.#options;
     group.limits = { max: own('group-max', max), maxBytes: own('group-max-bytes', maxBytes), ttl: own('group-ttl', ttl) };
-    const dueAt = Math.min(group.dueAt, clock.now() + group.limits.ttl);
+    const dueAt = Math.min(group.dueAt, clock.ticks() + group.limits.ttl);
     if (dueAt === group.dueAt) return;
     group.dueAt = dueAt;
     group.cancel();
-    group.cancel = clock.after(dueAt - clock.now(), () => this.#go(group));
+    group.cancel = clock.after(dueAt - clock.ticks(), () => this.#go(group));
   }
 
   /** Without this, keys that wait could fill the prefetch and keep out what would complete them. */

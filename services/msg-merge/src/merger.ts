@@ -100,7 +100,7 @@ export class Merger {
     const state = this.#touch(key);
     const { items } = message.meta;
     return new Promise((resolve, reject) => {
-      const since = this.#options.clock.now();
+      const since = this.#options.clock.ticks();
       const waiting = { message, since, items: typeof items === 'number' ? items : 1, resolve, reject };
       state.waiting[this.#options.held.indexOf(tag)]?.push(waiting);
       this.#step(state);
@@ -161,7 +161,7 @@ export class Merger {
 
   #step(state: Key): void {
     if (state.busy || this.#draining) return;
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.ticks();
     this.#expire(state, now);
     if (state.waiting.every((list) => list.length === 0)) return;
     if (state.waiting.some((list) => list.length === 0)) this.#wakeAfter(state, this.#options.hold);
@@ -210,7 +210,7 @@ export class Merger {
     const { clock, hold } = this.#options;
     const oldest = Math.min(...state.waiting.flatMap(([first]) => (first ? [first.since] : [])));
     state.wake?.();
-    state.wake = clock.after(Math.max(0, Math.min(ms, oldest + hold - clock.now())), () => this.#step(state));
+    state.wake = clock.after(Math.max(0, Math.min(ms, oldest + hold - clock.ticks())), () => this.#step(state));
   }
 
   #expire(state: Key, now: number): void {

@@ -88,8 +88,8 @@ async function serve(values: StandaloneSettings, stop: AbortSignal, releases: ((
   // Capture stops first, then the others in the order of the pipeline, so that what is on its way still finds its next stage.
   releases.push(async () => {
     // One grace for all of them.
-    const end = systemClock.now() + values.grace;
-    for (const running of stages.toReversed()) await running.stop({ graceMs: Math.max(0, end - systemClock.now()) });
+    const end = systemClock.ticks() + values.grace;
+    for (const running of stages.toReversed()) await running.stop({ graceMs: Math.max(0, end - systemClock.ticks()) });
   });
   const starting = { ...options, signal: stop };
   for (const stage of pipeline({ groupTtlMs: values.groupTtl })) stages.push(await stage.start({ ...starting, instance: stage.name }));

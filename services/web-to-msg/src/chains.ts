@@ -41,7 +41,7 @@ export class Chains {
   }
 
   async #look(nameOrId: string): Promise<ChainRecord> {
-    if ((this.#unknownUntil.get(nameOrId) ?? 0) > this.#clock.now()) throw notFound(nameOrId);
+    if ((this.#unknownUntil.get(nameOrId) ?? 0) > this.#clock.ticks()) throw notFound(nameOrId);
     // The registry only saves requests: what it cannot tell or keep, the store tells again.
     let record = await this.#registry.findChain(nameOrId).catch(() => undefined);
     if (!record) {
@@ -50,7 +50,7 @@ export class Chains {
     }
     if (!record) {
       if (this.#unknownUntil.size >= UNKNOWN_REMEMBERED) this.#unknownUntil.clear();
-      this.#unknownUntil.set(nameOrId, this.#clock.now() + UNKNOWN_FOR_MS);
+      this.#unknownUntil.set(nameOrId, this.#clock.ticks() + UNKNOWN_FOR_MS);
       throw notFound(nameOrId);
     }
     if (this.#known.size >= REMEMBERED) this.#known.clear();

@@ -155,7 +155,7 @@ export class MemoryQueue implements Settler {
 
   #dispatch(): void {
     while (this.#ready.size > 0 && !this.#resting) {
-      const onlyOldest = this.declaration.singleActive === true && this.#clock.now() >= this.#twoActiveUntil;
+      const onlyOldest = this.declaration.singleActive === true && this.#clock.ticks() >= this.#twoActiveUntil;
       const slot = this.#consumers.next(onlyOldest);
       const message = slot && this.#ready.shift();
       if (!message) return;
@@ -177,6 +177,6 @@ export class MemoryQueue implements Settler {
       });
     }
     const single = this.declaration.singleActive === true;
-    if (single && plan.chance('two-active')) this.#twoActiveUntil = this.#clock.now() + plan.random() * MAX_TWO_ACTIVE_MS;
+    if (single && plan.chance('two-active')) this.#twoActiveUntil = this.#clock.ticks() + plan.random() * MAX_TWO_ACTIVE_MS;
   }
 }
