@@ -40,6 +40,8 @@ export interface ReaderOptions {
   prefetch: number;
   /** Look behind the first missing height, and at the copies where entries are no good. */
   thorough: boolean;
+  /** Each block must name the id of the one before it. */
+  next: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -213,7 +215,7 @@ export class ChainReader {
 
   /**
    * Settles what lies between the last good block and `block`, or the end of what there is: heights without a good entry are filled from
-   * copies, as far as their ids are known; then the ends must meet.
+   * copies, as far as their ids are known; then the ends must meet, unless nobody asks for that.
    */
   async #mend(block: Block | undefined, thisBlockCounts = true): Promise<void> {
     const mended: Seen[] = [];
@@ -229,7 +231,7 @@ export class ChainReader {
     }
     for (const run of this.#bad) for (const fault of run.faults) this.#fault(fault);
     if (id === undefined && this.#bad.length > 0) this.#base = undefined;
-    else if (this.#base && id !== undefined && id !== null && (id !== this.#base.id || !this.#bad.length))
+    else if (this.#options.next && this.#base && id !== undefined && id !== null && (id !== this.#base.id || !this.#bad.length))
       await this.#blame(id, thisBlockCounts ? block : undefined);
     this.#bad = [];
     for (const seen of mended) this.#push(seen);

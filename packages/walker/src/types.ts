@@ -19,9 +19,9 @@ export interface ChainRecord {
 
 /** How much is checked; each level checks everything the ones before it check. */
 export type VerifyLevel =
-  /** Only that the entries are blocks. */
+  /** Entries: blocks of this chain and height, in order of time. */
   | 'none'
-  /** Entries: chain, height, order of time, and that each names the id of the one before it. */
+  /** Entries: each names the id of the one before it. */
   | 'links'
   /** Copies: there, whole, and the same block. */
   | 'blocks'

@@ -12,6 +12,8 @@ import { reasonOf, walk } from './walk.ts';
 export interface VerifyOptions {
   /** Default `full`. */
   level?: VerifyLevel;
+  /** As in a walk; the report says that it was skipped. */
+  skipNextCheck?: boolean;
   /** First height, to go on where another verify ended. Then blocks behind the tail are looked for only by `detached`. */
   from?: number;
   signal?: AbortSignal;
@@ -31,6 +33,8 @@ export interface VerifyOptions {
 export interface Report {
   chain: string;
   level: VerifyLevel;
+  /** There when it was not checked that a block is the one that the next height follows. */
+  nextSkipped?: true;
   /** Height of the newest block; −1 without one. */
   height: number;
   blocks: number;
@@ -58,6 +62,7 @@ class Ledger {
     this.report = {
       chain,
       level: options.level ?? 'full',
+      ...(options.skipNextCheck ? { nextSkipped: true } : {}),
       height: -1,
       blocks: 0,
       events: 0,
@@ -107,7 +112,7 @@ async function verifyEntries(
   options: VerifyOptions,
   known: IdSet,
 ): Promise<{ ledger: Ledger; tail: Tail | undefined }> {
-  const { level = 'full', from = 0, signal, prefetch, onProgress } = options;
+  const { level = 'full', skipNextCheck = false, from = 0, signal, prefetch, onProgress } = options;
   const ledger = new Ledger(chain, options);
   const { report } = ledger;
   let tail: Tail | undefined;
@@ -119,6 +124,7 @@ async function verifyEntries(
       chain,
       from,
       verify: level,
+      skipNextCheck,
       onFault: 'report',
       ...(signal ? { signal } : {}),
       ...(prefetch ? { prefetch } : {}),

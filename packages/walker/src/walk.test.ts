@@ -7,6 +7,7 @@ import { findChain, findTail, listChains } from './find.ts';
 import { parsePosition } from './position.ts';
 import { type Sample, writeSample } from './sample-chain.ts';
 import type { WalkBatch, WalkedBlock } from './types.ts';
+import { type Report, verifyChain } from './verify.ts';
 import { type WalkOptions, walk } from './walk.ts';
 
 const openMemory = (clock?: VirtualClock): Store => new Store(new MemoryStore(clock ? { clock } : {}).driver(), clock ? { clock } : {});
@@ -152,6 +153,60 @@ describe('walk', () => {
     expect(blocks.map(({ id }) => id)).toEqual(tails.map(({ id }) => id));
     expect(blocks.filter(({ mended }) => mended).map(({ height }) => height)).toEqual([7]);
     await expect(heights(store, { chain, verify: 'none' })).resolves.toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  describe('with the next check skipped', () => {
+    /** Height 3 is a sound block of the same chain that follows another block than 2, and that 4 does not follow. */
+    async function disagreeing(crypt: 'sha256' | 'md5' = 'sha256'): Promise<{ store: Store; sample: Sample; foreign: string }> {
+      const store = openMemory();
+      const sample = await writeSample(store, { blocks: 6, crypt });
+      const other = await writeSample(store, { blocks: 6, crypt, blobBytes: 30 });
+      await store.put(entryKey(sample.chain, 3), await store.get(blockKey(other.tails[3]?.id ?? '')));
+      return { store, sample, foreign: other.tails[3]?.id ?? '' };
+    }
+    const codesOf = ({ faults }: Report): unknown[] => faults.map(({ code, height }) => [code, height]);
+
+    test.each(['sha256', 'md5'] as const)('a chain whose next disagrees is read, as it stands (%s)', async (crypt) => {
+      const { store, sample, foreign } = await disagreeing(crypt);
+      const { chain, tails } = sample;
+      await expect(heights(store, { chain })).rejects.toMatchObject({ code: 'CHAIN_DAMAGED' });
+      const ids = tails.map(({ id }, height) => (height === 3 ? foreign : id));
+      for (const verify of ['links', 'full'] as const) {
+        const blocks = await blocksOf(walk(store, { chain, verify, skipNextCheck: true }));
+        expect(blocks.map(({ id }) => id)).toEqual(ids);
+        expect(blocks.map(({ next }) => next)).toEqual([...ids.slice(1), null]);
+      }
+      // The block behind the last one wanted is looked at, too.
+      for (const to of [2, 3]) expect(await heights(store, { chain, to, skipNextCheck: true })).toHaveLength(to + 1);
+      expect(await heights(store, { chain, verify: 'none' })).toHaveLength(7);
+    });
+
+    test('verify finds everything else, and says what it skipped', async () => {
+      const { store, sample } = await disagreeing();
+      const { chain, tails, receipts } = sample;
+      const options = { skipNextCheck: true, settleMs: 0 };
+      expect(codesOf(await verifyChain(store, chain, { settleMs: 0 }))).not.toEqual([]);
+      const whole = await verifyChain(store, chain, options);
+      expect(whole).toMatchObject({ level: 'full', nextSkipped: true, blocks: 7, faults: [], uncheckedCount: 0 });
+      expect(await verifyChain(store, chain, { settleMs: 0 })).not.toHaveProperty('nextSkipped');
+      for (const [key, code, height] of [
+        [entryKey(chain, 1), 'ENTRY_MISSING', 1],
+        [entryKey(chain, 4), 'ENTRY_MISSING', 4],
+        [blockKey(tails[5]?.id ?? ''), 'BLOCK_MISSING', 5],
+        [receipts[4]?.[0]?.at.key ?? '', 'BLOB_MISSING', 4],
+        [entryKey(chain, 6), 'BLOCK_DETACHED', 6],
+      ] as const) {
+        const bytes = await store.get(key);
+        await store.remove(key);
+        const { faults } = await verifyChain(store, chain, options);
+        expect(faults).toContainEqual(expect.objectContaining({ code, height }));
+        expect(faults.filter((fault) => fault.code === 'LINK_BROKEN' || fault.code === 'ENTRY_CHANGED')).toEqual([]);
+        await store.put(key, bytes);
+      }
+      // A block of another height is no block of this one.
+      await store.put(entryKey(chain, 2), await store.get(entryKey(chain, 1)));
+      expect(codesOf(await verifyChain(store, chain, options))).toContainEqual(['HEIGHT_MISMATCH', 2]);
+    });
   });
 
   test('says what is unknown: chain, block id, position', async () => {

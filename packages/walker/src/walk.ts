@@ -20,6 +20,11 @@ export interface WalkOptions {
   live?: { pollMs: number };
   /** Default `links`. */
   verify?: VerifyLevel;
+  /**
+   * Does not check that a block is the one that the next height follows, so that a chain whose heights do not belong together can be read:
+   * no LINK_BROKEN, no ENTRY_CHANGED. Everything else of the level is checked.
+   */
+  skipNextCheck?: boolean;
   /** What a fault does: end the walk behind the last block before it (default), or only be told in the batch. */
   onFault?: 'stop' | 'report';
   /** Most requests for heights in flight. Default 32. */
@@ -43,7 +48,7 @@ const CHECKS = 3;
  * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED with the fault in `details.fault`; the store's error for what could not be read; OBJECT_MISSING for an unknown block id; USAGE
  */
 export async function* walk(store: Store, options: WalkOptions): AsyncGenerator<WalkBatch> {
-  const { live, verify = 'links', onFault = 'stop', signal, clock = systemClock } = options;
+  const { live, verify = 'links', skipNextCheck = false, onFault = 'stop', signal, clock = systemClock } = options;
   const chain = isHash(options.chain) ? options.chain : (await getChain(store, options.chain)).id;
   const from = options.from === undefined ? 0 : await findHeight(store, chain, options.from, 'from');
   const to = options.to === undefined ? Number.MAX_SAFE_INTEGER - 1 : await findHeight(store, chain, options.to, 'to');
@@ -52,6 +57,7 @@ export async function* walk(store: Store, options: WalkOptions): AsyncGenerator<
     to,
     prefetch: options.prefetch ?? PREFETCH,
     thorough: verify !== 'none' || onFault === 'report',
+    next: verify !== 'none' && !skipNextCheck,
     signal,
   });
   const checker = new Checker(store, chain, verify);
