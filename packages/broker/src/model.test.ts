@@ -16,7 +16,7 @@ type Step =
   | { readonly do: 'restart' }
   | { readonly do: 'ack' | 'release' | 'take'; readonly which: number; readonly count: number }
   | { readonly do: 'retry'; readonly which: number; readonly count: number; readonly ms: number }
-  | { readonly do: 'pass'; readonly ms: number };
+  | { readonly do: 'pass' | 'set-back'; readonly ms: number };
 
 const count = fc.integer({ min: 1, max: 40 });
 const which = fc.nat(1_000);
@@ -35,13 +35,14 @@ const steps = fc.array(
     { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('ack' as const, 'release' as const, 'take' as const), which, count }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('retry' as const), which, count, ms: fc.integer({ min: 0, max: 3_000 }) }) },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 15, max: 1_500 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('set-back' as const), ms: fc.integer({ min: 1, max: 3_600_000 }) }) },
   ),
   { minLength: 5, maxLength: 60 },
 );
 
 interface Known {
   attempts: number;
-  /** Not again before this. */
+  /** Not again before this, in ticks. */
   due: number;
   held: boolean;
 }
@@ -69,6 +70,7 @@ class Run {
     else if (step.do === 'restart') await this.#restart();
     else if (step.do === 'take') await this.#take(step.which, step.count);
     else if (step.do === 'pass') await this.clock.advance(step.ms);
+    else if (step.do === 'set-back') this.clock.step(-step.ms);
     else this.#settle(step.do, step.which, step.count, 'ms' in step ? step.ms : 0);
     await this.check();
   }
@@ -106,8 +108,8 @@ class Run {
 
   #deliver(delivery: Delivery): void {
     const known = this.#known.get(delivery.id);
-    const right = known && !known.held && known.attempts === delivery.attempts && this.clock.now() >= known.due;
-    if (!right) throw new Error(`${delivery.id} came at ${this.clock.now()} as attempt ${delivery.attempts}: ${JSON.stringify(known)}`);
+    const right = known && !known.held && known.attempts === delivery.attempts && this.clock.ticks() >= known.due;
+    if (!right) throw new Error(`${delivery.id} came at ${this.clock.ticks()} as attempt ${delivery.attempts}: ${JSON.stringify(known)}`);
     known.held = true;
     this.#held.push(delivery);
   }
@@ -118,7 +120,7 @@ class Run {
       const known = this.#known.get(delivery.id) as Known;
       known.held = false;
       if (how === 'ack') this.#known.delete(delivery.id);
-      if (how === 'retry') Object.assign(known, { attempts: known.attempts + 1, due: this.clock.now() + ms });
+      if (how === 'retry') Object.assign(known, { attempts: known.attempts + 1, due: this.clock.ticks() + ms });
       if (how === 'retry') delivery.retry(ms);
       else delivery[how]();
     }

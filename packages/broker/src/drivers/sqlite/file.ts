@@ -21,6 +21,7 @@ const schema = `
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, single_active INTEGER NOT NULL,
     max_messages INTEGER, max_bytes INTEGER, messages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
   );
+  CREATE TABLE IF NOT EXISTS broker_time (number INTEGER PRIMARY KEY, ms INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS broker_probe (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 `;
 

@@ -1,8 +1,9 @@
-import type { Cancel, Clock } from '@blockhub/clock';
+import type { Cancel } from '@blockhub/clock';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
 import { ConsumerList, deliver, HeldDelivery, type Settlement, type Settler, type Slot } from '../../consumers.ts';
 import type { QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
+import type { RetryTime } from './retry-time.ts';
 import type { DuePlace, NewRow, QueueTable } from './table.ts';
 
 /** Bounds of what a queue keeps in memory beside what consumers hold. One bigger message always fits. */
@@ -44,7 +45,7 @@ export class DurableQueue implements Settler {
   /** Rows for the next transaction. */
   incoming: NewRow[] = [];
   readonly #table: QueueTable;
-  readonly #clock: Clock;
+  readonly #time: RetryTime;
   readonly #writes: Writes;
   readonly #window = new Backlog();
   readonly #consumers = new ConsumerList();
@@ -65,10 +66,10 @@ export class DurableQueue implements Settler {
   #scheduled = false;
   #closed = false;
 
-  constructor(declaration: QueueDeclaration, table: QueueTable, clock: Clock, writes: Writes) {
+  constructor(declaration: QueueDeclaration, table: QueueTable, time: RetryTime, writes: Writes) {
     this.declaration = declaration;
     this.#table = table;
-    this.#clock = clock;
+    this.#time = time;
     this.#writes = writes;
     this.#lastSeq = table.lastSeq();
   }
@@ -92,9 +93,7 @@ export class DurableQueue implements Settler {
       this.#acked.push(message);
       unreserve(this.load, message.body.length);
     } else if (how === 'retry') {
-      // Never before what was loaded, also when the clock was set back.
-      const due = Math.max(this.#clock.now() + Math.ceil(afterMs), this.#duePlace.due + 1);
-      this.#retried.push({ seq: message.seq, attempts: message.attempts + 1, due });
+      this.#retried.push({ seq: message.seq, attempts: message.attempts + 1, due: this.#time.now() + Math.ceil(afterMs) });
     } else {
       this.#returned.push(message);
       this.#writes.soon(this);
@@ -117,6 +116,7 @@ export class DurableQueue implements Settler {
       for (const message of this.#acked) bytes -= message.body.length;
       messages -= this.#acked.length;
     }
+    if (this.#retried.length > 0) this.#time.save();
     // Other retries may have been loaded since it was settled: behind their place nobody would look for it.
     for (const one of this.#retried) {
       one.due = Math.max(one.due, this.#duePlace.due + 1);
@@ -174,7 +174,7 @@ export class DurableQueue implements Settler {
 
   info(): QueueInfo {
     const { name, kind } = this.declaration;
-    const delayed = this.#table.delayed(this.#clock.now());
+    const delayed = this.#table.delayed(this.#time.now());
     const unacked = this.#unacked.size;
     // Another process may have taken what a consumer holds.
     const ready = Math.max(0, this.load.messages - unacked - delayed);
@@ -289,7 +289,7 @@ export class DurableQueue implements Settler {
 
   #loadDue(): void {
     this.#dueOpen = true;
-    for (const message of this.#table.due(this.#duePlace, this.#clock.now(), FILL_MESSAGES)) {
+    for (const message of this.#table.due(this.#duePlace, this.#time.now(), FILL_MESSAGES)) {
       if (this.#full(message.body.length)) return;
       this.#duePlace = { due: message.due ?? 0, seq: message.seq };
       this.#window.putBack(message);
@@ -306,7 +306,7 @@ export class DurableQueue implements Settler {
       this.#dueTimer = undefined;
       this.#wake();
     };
-    this.#dueTimer = { at, cancel: this.#clock.after(Math.max(1, at - this.#clock.now()), wake) };
+    this.#dueTimer = { at, cancel: this.#time.wakeAt(at, wake) };
   }
 
   #wake(): void {

@@ -6,6 +6,7 @@ import type { Outgoing, QueueDeclaration } from '../../types.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { Catalogue, type QueueRow } from './catalogue.ts';
 import { DurableQueue } from './queue.ts';
+import { RetryTime } from './retry-time.ts';
 import { QueueTable } from './table.ts';
 import type { Writer } from './writer.ts';
 
@@ -25,6 +26,7 @@ const onlyDurable: Enqueued = { deliver: () => {}, cancel: () => {} };
 export class Queues {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
+  readonly #time: RetryTime;
   readonly #writer: Writer;
   readonly #catalogue: Catalogue;
   readonly #all = new Map<string, AnyQueue>();
@@ -34,6 +36,7 @@ export class Queues {
   constructor(db: DatabaseSync, clock: Clock, writer: Writer) {
     this.#db = db;
     this.#clock = clock;
+    this.#time = new RetryTime(db, clock);
     this.#writer = writer;
     this.#catalogue = new Catalogue(db);
     this.#dataVersion = db.prepare('PRAGMA data_version');
@@ -111,7 +114,7 @@ export class Queues {
   }
 
   #adopt(row: QueueRow): DurableQueue {
-    const queue = new DurableQueue(row.declaration, new QueueTable(this.#db, row.number), this.#clock, this.#writer);
+    const queue = new DurableQueue(row.declaration, new QueueTable(this.#db, row.number), this.#time, this.#writer);
     queue.load.messages = row.messages;
     queue.load.bytes = row.bytes;
     this.#all.set(row.declaration.name, queue);
