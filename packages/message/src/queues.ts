@@ -36,7 +36,7 @@ const GIB = 2 ** 30;
 const durable = { kind: 'durable', singleActive: false, body: 'json' } as const;
 const tiny = { maxMessages: 100_000, maxBytes: 64 * MIB };
 const stage = { maxMessages: 100_000, maxBytes: GIB };
-const dead = ['dead-code', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
+const dead = ['dead-code', 'dead-cause', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
 const dated = { maxMessages: 1_000_000, maxBytes: 4 * GIB };
 
 /**
