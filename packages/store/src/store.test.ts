@@ -85,6 +85,25 @@ describe('failures', () => {
     expect(clock.now()).toBeGreaterThan(500);
   });
 
+  test.each([-3_600_000, 3_600_000])('retryMs is what passes, also when the clock is set by %i ms meanwhile', async (ms) => {
+    const { clock, store } = open({ retryMs: 1000 }, (driver) => ({
+      async *list(prefix, after) {
+        yield* after === undefined ? driver.list(prefix) : [];
+        throw new Error('broken');
+      },
+      classify: () => 'transient',
+    }));
+    await store.create('a', text('x'));
+    clock.step(-ms);
+    clock.after(500, () => clock.step(ms));
+    const failures: unknown[] = [];
+    const tries = [store.find('BAD1000'), Array.fromAsync(store.list('')), Array.fromAsync(store.list('none'))];
+    for (const one of tries) one.catch((error: unknown) => failures.push(error));
+    await clock.advance(1000);
+    expect(failures).toMatchObject(tries.map(() => ({ code: 'STORE_UNAVAILABLE' })));
+    expect(store.requests).toMatchObject({ get: 6, list: 12 });
+  });
+
   test('retryMs 0 means one try', async () => {
     const { store } = open({ retryMs: 0 });
     await expect(store.head('BAD1')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });

@@ -1,4 +1,4 @@
-export { drawEvent, type Random, systemRandom } from './chance.ts';
+export { eventIds, type Random, systemRandom } from './chance.ts';
 export { commonSettings, settingsOf } from './common.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
 export { main, type RunOptions, runWorker } from './run.ts';

@@ -6,7 +6,7 @@ import { openRegistry } from '@blockhub/registry';
 import { help, parseSettings, type SettingsShape, type Values, wantsHelp } from '@blockhub/settings';
 import { openStore } from '@blockhub/store';
 import { createHealth, createLogger, createMetrics, type Logger, startProbes } from '@blockhub/telemetry';
-import { drawEvent, systemRandom } from './chance.ts';
+import { eventIds, systemRandom } from './chance.ts';
 import { type ProcessValues, settingsOf } from './common.ts';
 import { Releases } from './releases.ts';
 import { startWorker } from './start.ts';
@@ -122,7 +122,7 @@ async function work<Shape extends SettingsShape, State>(
     log,
     metrics,
     health,
-    instance: values.instance ?? `${hostname()}-${drawEvent(clock.now(), systemRandom).slice(-8)}`,
+    instance: values.instance ?? `${hostname()}-${eventIds(clock, systemRandom)().slice(-8)}`,
     maxAttempts: values.maxAttempts,
     signal: stop,
   });

@@ -1,14 +1,16 @@
 import type { Cancel } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
-import { declaration, type Message, queues } from '@blockhub/message';
+import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, drawEvent } from './chance.ts';
+import { type BackOff, backOff, eventIds } from './chance.ts';
+import { contextsOf } from './message-log.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
 import { Taking } from './taking.ts';
+import { topologyOf } from './topology.ts';
 import type { Context, Need, Take, Worker } from './types.ts';
 
 const SECOND = 1000;
@@ -24,6 +26,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #options: StartOptions<Shape>;
   readonly #log: Logger;
   readonly #instance: string;
+  readonly #newEvent: () => string;
   readonly #draining = new AbortController();
   readonly #graceOver = new AbortController();
   readonly #graces: Cancel[] = [];
@@ -45,7 +48,8 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#ended = resolve;
     this.#worker = worker;
     this.#options = options;
-    this.#instance = options.instance ?? `${worker.name}-${drawEvent(clock.now(), random).slice(-12)}`;
+    this.#newEvent = eventIds(clock, random);
+    this.#instance = options.instance ?? `${worker.name}-${this.#newEvent().slice(-12)}`;
     const log = options.log.child({ worker: worker.name, instance: this.#instance });
     this.#log = log;
     this.#takes = worker.takes?.(settings, this.#instance) ?? [];
@@ -78,8 +82,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     for (const step of this.#steps()) health.set(this.#check(step), false, 'not yet');
     this.#watchBroker();
     try {
-      const declared = [...(worker.declares?.(settings, this.#instance) ?? []), declaration(queues.deadLetter, queues.deadLetter.name)];
-      await this.#step('queues', () => broker.declare(declared));
+      await this.#step('queues', () => broker.declare(topologyOf(worker, settings, this.#instance)));
       if (worker.needs.includes('store')) await this.#step('store', async () => (storeIsSafe ? undefined : await store?.assertSafe()));
       if (worker.setup) this.#context.state = await this.#step('setup', async () => worker.setup?.(this.#context) as Promise<State>);
       this.#releases.add('stop', () => worker.stop?.(this.#context));
@@ -133,6 +136,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     const { broker, clock, random, health, maxAttempts = MAX_ATTEMPTS } = this.#options;
     const worker = this.#worker;
     const context = this.#context;
+    const contextOf = contextsOf(context);
     return new Taking({
       take,
       broker,
@@ -141,7 +145,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       health,
       maxAttempts,
       log: this.#log.child({ queue: take.queue }),
-      handle: (message: Message) => worker.handle?.(message, context),
+      handle: (message: Message) => worker.handle?.(message, contextOf(message)),
       handleBatch: (messages: readonly Message[]) => worker.handleBatch?.(messages, context),
       publish: (messages) => this.#publisher.publish(messages),
       meters: this.#meters.take(take.queue),
@@ -201,7 +205,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       health,
       clock,
       random,
-      newEvent: () => drawEvent(clock.now(), random),
+      newEvent: this.#newEvent,
       instance: this.#instance,
       get store() {
         return needed(worker, 'store', store);

@@ -48,13 +48,14 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly settings: Values<Shape>;
   /** What `setup` gave. */
   readonly state: State;
+  /** In `handle`, each line carries the message's id, chain and trace id. */
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
   readonly clock: Clock;
   /** In [0, 1); seeded in simulations, never for secrets. */
   readonly random: Random;
-  /** A new event id (UUIDv7). */
+  /** A new event id (UUIDv7). Those of this instance grow, unless its clock was set back by more than a few seconds. */
   newEvent(): string;
   /** Names this instance of the worker; unique among those that run. */
   readonly instance: string;
@@ -92,7 +93,10 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   readonly settings: Shape;
   readonly needs: readonly Need[];
   takes?(settings: Values<Shape>, instance: string): readonly Take[];
-  /** Queues to create at the start where they are missing: those that it takes from and gives to. */
+  /**
+   * Queues of its own, created at the start where they are missing. Those of the pipeline need no words here: the runtime declares the ones that
+   * the worker takes from and gives to, as the catalogue of `@blockhub/message` says.
+   */
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
   /** Queues that it gives to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and metric labels come from it. */
   gives?(settings: Values<Shape>): readonly string[];

@@ -153,6 +153,47 @@ describe('a chain', () => {
   });
 });
 
+describe.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])('a clock that is set %s by an hour', (_, ms) => {
+  test('moves no question', async () => {
+    await start({ ask: 2000 });
+    await put(group(1));
+    await merge.run(1000);
+    merge.clock.step(ms);
+    await put(group(2));
+    await merge.run(999);
+    expect(await asked()).toBe(1);
+    await merge.run(1001);
+    expect(await asked()).toBe(2);
+  });
+
+  test('leaves an answer its time, no more and no less', async () => {
+    await start({ wait: 5000 });
+    await tail(5);
+    await put(group(1));
+    await merge.run(1000);
+    merge.clock.step(ms);
+    await put(group(2));
+    await merge.run(3999);
+    expect(await asked()).toBe(0);
+    await merge.run(1);
+    expect(await asked()).toBe(1);
+  });
+
+  test('moves no end of a wait', async () => {
+    await start({ hold: 10_000 });
+    await put(group(1));
+    await merge.run(5000);
+    merge.clock.step(ms);
+    await merge.run(4999);
+    expect(await held()).toBe(1);
+    await merge.run(1);
+    expect(await held()).toBe(0);
+  });
+});
+
 describe('many chains', () => {
   test('that wait fill the prefetch without keeping out the tails they wait for', async () => {
     await start({ prefetch: 5 });

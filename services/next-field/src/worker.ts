@@ -2,7 +2,6 @@ import { type Block, checkBlock, type Tail } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import {
   type BlockMessage,
-  declarations,
   groupBody,
   type Outgoing,
   queues,
@@ -37,7 +36,6 @@ export const worker = defineWorker({
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ out, group }) => [out, group, queues.tails.name],
   setup: ({ settings: { knownChains, group }, metrics }) => ({
     facts: new Facts(knownChains),
@@ -56,13 +54,13 @@ export const worker = defineWorker({
     const result = await setNext(store, { chain, height: before, id: prev }, bytes, { known });
     if (!result.mine) {
       state.late.add();
-      context.log.debug({ code: 'NEXT_FIELD_IS_SET', chain, height, block: id }, 'block came too late');
+      context.log.debug({ code: 'NEXT_FIELD_IS_SET', height, block: id }, 'block came too late');
       return done(await goBack(saved, block, context));
     }
     state.facts.add(chain, height, id);
     state.committed.add();
     state.events.add(block.blobs.length);
-    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause, chain }, 'hint not kept'));
+    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause }, 'hint not kept'));
     const notice = writeCommitted({ chain, id, prev, height, time: block.time, blobs: block.blobs.length });
     return done([{ ...notice, queue: context.settings.out }, writeTail(saved.tailsTo, tail)]);
   },

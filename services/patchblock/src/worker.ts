@@ -1,12 +1,11 @@
 import type { Tail } from '@blockhub/chain';
 import { errorCode, isTransient } from '@blockhub/errors';
-import { declarations, queues, readTailWanted, writeTail } from '@blockhub/message';
+import { queues, readTailWanted, writeTail } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { findTail } from '@blockhub/walker';
-import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
+import { type Context, defineWorker, done } from '@blockhub/worker';
 
 const settings = {
-  partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue of questions for tails.', default: queues.wanted.name }),
   prefetch: setting.integer({ text: 'Most questions held at a time.', default: 200, min: 1, max: 2000 }),
 };
@@ -21,7 +20,6 @@ export const worker = defineWorker({
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: () => [queues.tails.name],
   setup: ({ metrics }) => ({
     searches: new Map() as Searches,
@@ -41,7 +39,7 @@ export const worker = defineWorker({
       if (isTransient(error)) throw error;
       // A question holds nothing that could be lost, and it will be asked again; whoever asked still holds the groups.
       context.state.detached.add();
-      context.log.error({ code: errorCode(error), chain, reason: (error as Error).message }, 'chain is detached');
+      context.log.error({ code: errorCode(error), reason: (error as Error).message }, 'chain is detached');
       return done();
     }
   },

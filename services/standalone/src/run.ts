@@ -1,11 +1,13 @@
 import { openBroker } from '@blockhub/broker';
+import { isHash } from '@blockhub/chain';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { declarations } from '@blockhub/message';
-import { openRegistry } from '@blockhub/registry';
+import { type ChainRecord, openRegistry } from '@blockhub/registry';
 import { help, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
 import { openStore, type Store } from '@blockhub/store';
 import { createHealth, createLogger, createMetrics, startProbes } from '@blockhub/telemetry';
+import { findChain } from '@blockhub/walker';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { type RunningWorker, type StartOptions, startWorker, systemRandom } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
@@ -66,12 +68,7 @@ async function serve(values: StandaloneSettings, stop: AbortSignal, releases: ((
   await broker.declare(declarations(1));
   const registry = await openRegistry(data.registryUrl);
   releases.push(() => registry.close());
-  const { created: _created, ...chain } = await createChain(store, {
-    name: values.defaultChain,
-    now: systemClock.now(),
-    random: systemRandom,
-  });
-  await registry.putChain(chain);
+  await registry.putChain(await openDefaultChain(store, values.defaultChain));
 
   const options: Omit<StartOptions, 'settings'> = {
     broker,
@@ -98,6 +95,17 @@ async function serve(values: StandaloneSettings, stop: AbortSignal, releases: ((
   welcome(values, data.path, probes.port, health.report().checks.listening?.detail ?? '');
   await aborted(stop);
   log.info({}, 'stopping');
+}
+
+/** The chain of this id; or of this name, created when no chain has it. */
+async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRecord> {
+  if (isHash(nameOrId)) {
+    const found = await findChain(store, nameOrId);
+    if (found) return found;
+    throw new BlockhubError('CHAIN_NOT_FOUND', `--default-chain: no chain has the id ${nameOrId}.`, { details: { chain: nameOrId } });
+  }
+  const { created: _created, ...chain } = await createChain(store, { name: nameOrId, now: systemClock.now(), random: systemRandom });
+  return chain;
 }
 
 /** Aborted at the first SIGINT or SIGTERM; the second one ends the process at once. */
