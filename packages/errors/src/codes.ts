@@ -53,6 +53,12 @@ export const errorCodes = {
     meaning: 'The file of the embedded broker is damaged.',
     fix: 'Move it away and start again: chains are whole, messages in flight in it are not.',
   },
+  BROKER_DENIED: {
+    meaning: 'The broker refuses user, password, virtual host or permission.',
+    fix: 'Correct them in the broker URL, or in --broker-user and --broker-password.',
+    transient: true,
+    status: 503,
+  },
   BROKER_FORMAT_UNKNOWN: {
     meaning: 'Another version of Blockhub wrote the file of the embedded broker.',
     fix: 'Let that version run until the queues are empty, then move the file away; or go on with that version.',
@@ -62,6 +68,10 @@ export const errorCodes = {
     fix: 'Stop it, or name another file: an SQLite broker is for one process. Separate processes need RabbitMQ.',
   },
   BROKER_MESSAGE_MISSING: { meaning: 'The message is not in the queue any more, or a consumer holds it.', fix: 'Browse the queue again.' },
+  BROKER_MESSAGE_TOO_LARGE: {
+    meaning: 'The broker does not carry a message of this size, or its meta is over 64 KiB.',
+    fix: 'Send less; or raise max_message_size of RabbitMQ and maxMessageBytes in the broker URL alike.',
+  },
   BROKER_QUEUE_FULL: {
     meaning: 'A queue is at its limit.',
     fix: 'Wait until consumers catch up, or raise the limit.',
@@ -81,9 +91,13 @@ export const errorCodes = {
   },
   BROKER_UNSAFE: {
     meaning: 'The broker does not enforce what confirms rely on.',
-    fix: 'Put the file on a local disk, or use another broker.',
+    fix: 'Put an SQLite file on a local disk; use RabbitMQ 3.10 or newer.',
   },
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
+  DELIVERIES_EXHAUSTED: {
+    meaning: 'A message was delivered again and again, and each time its consumer died or lost its connection.',
+    fix: 'Find what it does to its consumer (memory, time), then replay it.',
+  },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
   MESSAGE_INVALID: {
     meaning: 'A message does not have the form of its queue.',

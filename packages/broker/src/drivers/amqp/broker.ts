@@ -4,7 +4,18 @@ import { errorCode } from '@blockhub/errors';
 import type { ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import { StateHolder } from '../../state.ts';
-import type { Broker, BrokerLog, BrokerState, ConsumeOptions, Consumer, Delivery, Outgoing, QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
+import type {
+  Broker,
+  BrokerLog,
+  BrokerState,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Outgoing,
+  QueueDeclaration,
+  QueueInfo,
+  StoredMessage,
+} from '../../types.ts';
 import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
 import { Looking } from './looking.ts';
@@ -124,7 +135,14 @@ class AmqpBroker implements Broker {
 
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {
     this.#check();
-    const parts = { link: this.#consuming, desk: this.#desk, topology: this.#topology, retries: this.#retries, clock: this.#clock, log: this.#log };
+    const parts = {
+      link: this.#consuming,
+      desk: this.#desk,
+      topology: this.#topology,
+      retries: this.#retries,
+      clock: this.#clock,
+      log: this.#log,
+    };
     const subscription = new Subscription(parts, { queue, prefetch, onDelivery });
     await subscription.start();
     this.#subscriptions.add(subscription);
@@ -138,9 +156,9 @@ class AmqpBroker implements Broker {
     return this.#looking.queues(names);
   }
 
-  async *browse(queue: string, options: { readonly limit?: number } = {}): AsyncGenerator<StoredMessage> {
+  async *browse(queue: string): AsyncGenerator<StoredMessage> {
     this.#check();
-    yield* this.#looking.browse(queue, options);
+    yield* this.#looking.browse(queue);
   }
 
   async take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {
@@ -188,12 +206,17 @@ class AmqpBroker implements Broker {
 
   /** A broker may have lost its durable queues too. */
   async #restore(name: string, model: ChannelModel): Promise<void> {
-    for (let waitMs = RESTORE_AGAIN_MS; !this.#closing && this.#consuming.isOn(model); waitMs = Math.min(2 * waitMs, RESTORE_AGAIN_MOST_MS)) {
+    for (
+      let waitMs = RESTORE_AGAIN_MS;
+      !this.#closing && this.#consuming.isOn(model);
+      waitMs = Math.min(2 * waitMs, RESTORE_AGAIN_MOST_MS)
+    ) {
       try {
         await this.#topology.restore(name);
         return;
       } catch (error) {
-        if (this.#consuming.isOn(model)) this.#log?.warn({ queue: name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
+        if (this.#consuming.isOn(model))
+          this.#log?.warn({ queue: name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
       }
       await this.#clock.sleep(waitMs, this.#over.signal);
     }

@@ -105,5 +105,7 @@ function checkServer(server: { readonly version?: string; readonly product?: str
   const tooOld = server.product === 'RabbitMQ' && (major < oldMajor || (major === oldMajor && minor < oldMinor));
   if (missing.length === 0 && !tooOld) return;
   const why = tooOld ? `RabbitMQ ${server.version} is older than ${OLDEST.join('.')}` : `it lacks ${missing.join(', ')}`;
-  throw new BlockhubError('BROKER_UNSAFE', `the broker cannot be relied on: ${why}`, { details: { product: server.product, version: server.version } });
+  throw new BlockhubError('BROKER_UNSAFE', `the broker cannot be relied on: ${why}`, {
+    details: { product: server.product, version: server.version },
+  });
 }

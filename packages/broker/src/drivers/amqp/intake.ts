@@ -168,4 +168,4 @@ export class Intake {
 }
 
 /** All that amqplib reads of a message that is settled. */
-const tagged = (deliveryTag: number): ConsumeMessage => ({ fields: { deliveryTag } }) as ConsumeMessage;
+export const tagged = (deliveryTag: number): ConsumeMessage => ({ fields: { deliveryTag } }) as ConsumeMessage;

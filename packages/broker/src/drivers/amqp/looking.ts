@@ -5,6 +5,7 @@ import type { Channel, GetMessage } from 'amqplib';
 import { missingMessage } from '../../checks.ts';
 import type { Outgoing, QueueInfo, StoredMessage } from '../../types.ts';
 import { type Desk, isRefusal, openChannel, questionError } from './desk.ts';
+import { tagged } from './intake.ts';
 import type { Link } from './link.ts';
 import { listQueues } from './management.ts';
 import { readEnvelope } from './messages.ts';
@@ -20,9 +21,18 @@ export interface LookingParts {
   publish(messages: readonly Outgoing[]): Promise<void>;
 }
 
+/** A browse that goes on. */
+interface Shown {
+  readonly queue: string;
+  readonly channel: Channel;
+  /** Delivery tags of what it holds, by seq. */
+  readonly tags: Map<string, number>;
+}
+
 /** What people ask. AMQP has no way to look: messages are taken, shown, and given back when the channel closes. */
 export class Looking {
   readonly #parts: LookingParts;
+  readonly #browses = new Set<Shown>();
 
   constructor(parts: LookingParts) {
     this.#parts = parts;
@@ -55,33 +65,66 @@ export class Looking {
     }
   }
 
-  async *browse(queue: string, { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number }): AsyncGenerator<StoredMessage> {
+  /** The messages are held until the loop ends, so that `take` finds them. */
+  async *browse(queue: string): AsyncGenerator<StoredMessage> {
     const channel = await openChannel(this.#parts.link.model);
+    const shown: Shown = { queue, channel, tags: new Map() };
+    this.#browses.add(shown);
     try {
-      for (let count = 0; count < limit; count++) {
+      for (let left = 1; left > 0; left--) {
         const message = await this.#get(channel, queue);
         if (!message) return;
-        yield this.#stored(message);
+        if (shown.tags.size === 0) left = Math.max(left, message.fields.messageCount + 1);
+        const stored = this.#stored(message);
+        shown.tags.set(stored.seq, message.fields.deliveryTag);
+        yield stored;
       }
     } finally {
+      this.#browses.delete(shown);
       await channel.close().catch(() => {});
     }
   }
 
   async take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[]): Promise<void> {
-    const channel = await openChannel(this.#parts.link.model);
+    const wanted = new Set(seqs);
+    const taken: (() => void)[] = [];
+    for (const { queue: browsed, channel, tags } of this.#browses) {
+      for (const seq of browsed === queue ? wanted : []) {
+        const tag = tags.get(seq);
+        if (tag === undefined) continue;
+        wanted.delete(seq);
+        taken.push(() => {
+          tags.delete(seq);
+          channel.ack(tagged(tag));
+        });
+      }
+    }
+    const end = await this.#find(queue, wanted, taken);
     try {
-      const wanted = new Set(seqs);
-      const taken: GetMessage[] = [];
+      if (replacement.length > 0) await this.#parts.publish(replacement);
+      for (const take of taken) take();
+    } catch (error) {
+      throw questionError(error, queue);
+    } finally {
+      await end();
+    }
+  }
+
+  /** After the browse has ended: goes through the queue from its beginning and holds what it finds until `end`. */
+  async #find(queue: string, wanted: Set<string>, taken: (() => void)[]): Promise<() => Promise<void>> {
+    if (wanted.size === 0) return async () => {};
+    const channel = await openChannel(this.#parts.link.model);
+    const end = (): Promise<void> => channel.close().catch(() => {});
+    try {
       while (wanted.size > 0) {
         const message = await this.#get(channel, queue);
         if (!message) throw missingMessage(queue, [...wanted][0] as string);
-        if (wanted.delete(this.#stored(message).seq)) taken.push(message);
+        if (wanted.delete(this.#stored(message).seq)) taken.push(() => channel.ack(message));
       }
-      if (replacement.length > 0) await this.#parts.publish(replacement);
-      for (const message of taken) channel.ack(message);
-    } finally {
-      await channel.close().catch(() => {});
+      return end;
+    } catch (error) {
+      await end();
+      throw error;
     }
   }
 
@@ -90,7 +133,10 @@ export class Looking {
       return await channel.get(queue);
     } catch (error) {
       if (isRefusal(error, 'LOCKED'))
-        throw new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${queue}" serves one consumer only and cannot be browsed`, { cause: error, details: { queue } });
+        throw new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${queue}" serves one consumer only and cannot be browsed`, {
+          cause: error,
+          details: { queue },
+        });
       throw questionError(error, queue);
     }
   }
@@ -102,4 +148,5 @@ export class Looking {
 }
 
 /** For a message that another program published. */
-const strangersSeq = (id: string, body: Buffer): string => `~${createHash('sha256').update(`${id}\n`).update(body).digest('base64url').slice(0, 22)}`;
+const strangersSeq = (id: string, body: Buffer): string =>
+  `~${createHash('sha256').update(`${id}\n`).update(body).digest('base64url').slice(0, 22)}`;

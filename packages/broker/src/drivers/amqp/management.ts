@@ -57,6 +57,9 @@ async function get(target: AmqpTarget, url: string): Promise<readonly QueueRow[]
       request.end();
     });
   } catch (cause) {
-    throw unavailable(`the management API at ${new URL(url).origin} does not answer: ${cause instanceof Error ? cause.message : cause}`, cause);
+    throw unavailable(
+      `the management API at ${new URL(url).origin} does not answer: ${cause instanceof Error ? cause.message : cause}`,
+      cause,
+    );
   }
 }

@@ -2,12 +2,12 @@ import { BlockhubError } from '@blockhub/errors';
 import type { MessageProperties, Options } from 'amqplib';
 import type { Meta, MetaValue, Outgoing } from '../../types.ts';
 
-/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escape`. */
+/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escaped`. */
 const own = 'blockhub-';
 const attemptsHeader = `${own}attempts`;
 const firstAtHeader = `${own}first-at`;
 const seqHeader = `${own}seq`;
-const escape = `${own}meta-`;
+const escaped = `${own}meta-`;
 const needsEscape = /^(?:CC|BCC|x-|blockhub-)/;
 const isBrokers = /^(?:CC|BCC|x-)/;
 
@@ -47,15 +47,14 @@ export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, stor
   if (story.attempts > 0) headers[attemptsHeader] = story.attempts;
   for (const name in meta) {
     const value = meta[name] as MetaValue;
-    headers[needsEscape.test(name) ? escape + name : name] = typeof value === 'number' ? numberHeader(value) : value;
+    headers[needsEscape.test(name) ? escaped + name : name] = typeof value === 'number' ? numberHeader(value) : value;
   }
   const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
   return { queue, exchange: route.exchange, key: queue, id, body, options, hint };
 }
 
 /** Whole numbers have types of their own in AMQP; left to itself amqplib takes some fractions and huge doubles for one, and loses the sign of -0. */
-const numberHeader = (value: number): unknown =>
-  Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { '!': 'double', value };
+const numberHeader = (value: number): unknown => (Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { '!': 'double', value });
 
 export const tooLarge = (queue: string, id: string, why: string, cause?: unknown): BlockhubError =>
   new BlockhubError('BROKER_MESSAGE_TOO_LARGE', `message ${id.slice(0, 100)} for "${queue}" is too large: ${why}`, {
@@ -78,7 +77,7 @@ export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties
     const value: unknown = headers[name];
     if (!isMetaValue(value)) continue;
     if (name.startsWith(own)) {
-      if (name.startsWith(escape)) meta[name.slice(escape.length)] = value;
+      if (name.startsWith(escaped)) meta[name.slice(escaped.length)] = value;
     } else if (!isBrokers.test(name)) meta[name] = value;
   }
   if (headers['x-first-death-reason'] !== undefined) Object.assign(meta, deathOf(headers, now));
@@ -95,7 +94,8 @@ export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties
 const isMetaValue = (value: unknown): value is MetaValue =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 
-const count = (value: unknown, otherwise: number): number => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : otherwise);
+const count = (value: unknown, otherwise: number): number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : otherwise;
 
 /** The meta of a dead letter, see `QueueDeclaration.deadLetterTo`, for what the broker itself moved. */
 function deathOf(headers: Readonly<Record<string, unknown>>, now: number): Meta {
@@ -105,7 +105,9 @@ function deathOf(headers: Readonly<Record<string, unknown>>, now: number): Meta 
   const attempts = count(headers[attemptsHeader], 0);
   return {
     'dead-code': expired ? 'BROKER_QUEUE_MISSING' : 'DELIVERIES_EXHAUSTED',
-    'dead-message': expired ? 'its queue was deleted while it waited for a retry' : 'its consumers died or lost their connection again and again',
+    'dead-message': expired
+      ? 'its queue was deleted while it waited for a retry'
+      : 'its consumers died or lost their connection again and again',
     'dead-queue': String((expired ? newest?.['routing-keys']?.[0] : headers['x-first-death-queue']) ?? ''),
     'dead-attempts': attempts + 1,
     'dead-first-at': count(headers[firstAtHeader], now),

@@ -127,7 +127,9 @@ export class Publisher {
     } catch (cause) {
       // amqplib encodes before it writes: nothing of this one went out.
       const wrong = cause instanceof RangeError || cause instanceof TypeError;
-      batch.failure ??= wrong ? tooLarge(parcel.queue, parcel.id, 'id and meta must fit into 64 KiB', cause) : unavailable('the channel is closing', cause);
+      batch.failure ??= wrong
+        ? tooLarge(parcel.queue, parcel.id, 'id and meta must fit into 64 KiB', cause)
+        : unavailable('the channel is closing', cause);
       return;
     }
     batch.flying++;
@@ -141,7 +143,11 @@ export class Publisher {
     const { batch, parcel } = flight;
     this.#bytes -= parcel.body.length;
     batch.flying--;
-    const failure = error ? failureOf(error, parcel) : this.#returned.size > 0 && this.#wasReturned(parcel) ? missingQueue(parcel.queue) : undefined;
+    const failure = error
+      ? failureOf(error, parcel)
+      : this.#returned.size > 0 && this.#wasReturned(parcel)
+        ? missingQueue(parcel.queue)
+        : undefined;
     if (failure && !(parcel.hint && failure.code !== 'BROKER_UNAVAILABLE')) this.#fail(batch, failure);
     this.#endIfDone(batch);
     if (this.#waiting.length > 0 || this.#flights.size === 0) this.#pump();
@@ -203,6 +209,8 @@ const blocked = (): BlockhubError => unavailable('the broker takes no messages n
 
 function failureOf(error: unknown, { queue }: Parcel): BlockhubError {
   if (error instanceof Error && error.message === 'message nacked')
-    return new BlockhubError('BROKER_QUEUE_FULL', `the broker refuses a message for "${queue}": the queue is at its limit`, { details: { queue } });
+    return new BlockhubError('BROKER_QUEUE_FULL', `the broker refuses a message for "${queue}": the queue is at its limit`, {
+      details: { queue },
+    });
   return unavailable('the connection ended before the broker confirmed', error);
 }

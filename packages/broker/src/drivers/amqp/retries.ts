@@ -43,8 +43,11 @@ export class Retries {
   }
 
   retry(delivery: AmqpDelivery, afterMs: number, isPrivate: boolean): void {
-    // A private queue ends with this process, and so may what waits for it.
-    if (!isPrivate) return this.#copy(delivery, () => this.#publish(delivery, delivery.attempts + 1, this.#delay(delayOf(afterMs))));
+    if (!isPrivate) {
+      this.#copy(delivery, () => this.#publish(delivery, delivery.attempts + 1, this.#delay(delayOf(afterMs))));
+      return;
+    }
+    // The queue ends with this process, and so may what waits for it.
     delivery.copied();
     this.#after(afterMs, () => {
       this.#publish(delivery, delivery.attempts + 1, Promise.resolve(''), false).catch(() => {});
@@ -79,16 +82,26 @@ export class Retries {
     if (!delivery.alive || this.#closed) return;
     this.forget();
     if (!hasCode(error, 'BROKER_UNAVAILABLE'))
-      this.#parts.log?.warn({ queue: delivery.queue, id: delivery.id, code: errorCode(error), err: error }, 'retry cannot be stored, trying again');
+      this.#parts.log?.warn(
+        { queue: delivery.queue, id: delivery.id, code: errorCode(error), err: error },
+        'retry cannot be stored, trying again',
+      );
     this.#after(AGAIN_MS, () => {
       if (delivery.alive) this.#copy(delivery, publish);
     });
   }
 
-  async #publish({ queue, id, meta, body, envelope }: AmqpDelivery, attempts: number, delay: Promise<string>, persistent = true): Promise<void> {
+  async #publish(
+    { queue, id, meta, body, envelope }: AmqpDelivery,
+    attempts: number,
+    delay: Promise<string>,
+    persistent = true,
+  ): Promise<void> {
     const exchange = await delay;
     const story = { attempts, firstAt: envelope.firstAt, seq: envelope.seq };
-    await this.#parts.publisher.send([parcelOf({ queue, id, meta, body }, story, Number.POSITIVE_INFINITY, { ...direct, exchange, persistent })]);
+    await this.#parts.publisher.send([
+      parcelOf({ queue, id, meta, body }, story, Number.POSITIVE_INFINITY, { ...direct, exchange, persistent }),
+    ]);
   }
 
   #delay(delayMs: number): Promise<string> {

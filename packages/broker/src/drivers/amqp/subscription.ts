@@ -57,7 +57,7 @@ export class Subscription {
       this.#lost(channel);
     });
     try {
-      if (!isPrivate) await desk.ask((asking) => bindBack(asking, queue, declared?.deadLetterTo));
+      if (!isPrivate) await bindBack(desk, queue, declared?.deadLetterTo);
       await channel.prefetch(Math.min(Math.max(1, prefetch), MOST_PREFETCH));
       intake = new Intake(channel, {
         queue,
@@ -153,10 +153,10 @@ export class Subscription {
         log?.info({ queue }, 'consumer restored');
       } catch (error) {
         if (this.#over) return;
-        if (link.up && !hasCode(error, 'BROKER_UNAVAILABLE')) log?.warn({ queue, code: errorCode(error), err: error }, 'consumer cannot be restored');
+        if (link.up && !hasCode(error, 'BROKER_UNAVAILABLE'))
+          log?.warn({ queue, code: errorCode(error), err: error }, 'consumer cannot be restored');
         this.#again();
       }
     });
   }
 }
-

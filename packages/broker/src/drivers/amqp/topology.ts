@@ -82,14 +82,22 @@ export class Topology {
     // Each refusal names one argument.
     for (let refusals = 0; ; refusals++) {
       try {
-        await this.#desk.ask((channel) => channel.assertQueue(name, { durable: kind === 'durable', exclusive: kind === 'private', arguments: { ...wanted } }));
+        await this.#desk.ask((channel) =>
+          channel.assertQueue(name, { durable: kind === 'durable', exclusive: kind === 'private', arguments: { ...wanted } }),
+        );
         return;
       } catch (error) {
         const other = isRefusal(error, 'MISMATCH') ? otherArgument(error.message) : undefined;
         if (!other || refusals >= limits.size) throw questionError(error, name);
         if (!limits.has(other.name))
-          throw new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${name}" has another ${other.name}: ${other.is ?? 'none'}`, { cause: error, details: { queue: name } });
-        this.#log?.warn({ queue: name, argument: other.name, wanted: wanted[other.name], is: other.is }, 'queue exists with another limit, which stays');
+          throw new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${name}" has another ${other.name}: ${other.is ?? 'none'}`, {
+            cause: error,
+            details: { queue: name },
+          });
+        this.#log?.warn(
+          { queue: name, argument: other.name, wanted: wanted[other.name], is: other.is },
+          'queue exists with another limit, which stays',
+        );
         if (other.is === undefined) delete wanted[other.name];
         else wanted[other.name] = /^\d+$/.test(other.is) ? Number(other.is) : other.is;
       }
@@ -135,11 +143,19 @@ export async function declareDelay(channel: Channel, delayMs: number): Promise<s
   return name;
 }
 
-/** Before its first consumer: the queue's way back from delays. */
-export async function bindBack(channel: Channel, queue: string, deadLetterTo: string | undefined): Promise<void> {
-  await declareBack(channel);
-  await channel.bindQueue(queue, backExchange, queue);
-  if (deadLetterTo !== undefined) await channel.bindQueue(deadLetterTo, lostExchange, '');
+/** Before its first consumer: the queue's way back from delays, and where it goes that comes back to no queue. */
+export async function bindBack(desk: Desk, queue: string, deadLetterTo: string | undefined): Promise<void> {
+  await desk.ask(async (channel) => {
+    await declareBack(channel);
+    await channel.bindQueue(queue, backExchange, queue);
+  });
+  if (deadLetterTo === undefined) return;
+  try {
+    await desk.ask((channel) => channel.bindQueue(deadLetterTo, lostExchange, ''));
+  } catch (error) {
+    // Not declared yet: what is lost waits with the broker.
+    if (!isRefusal(error, 'MISSING')) throw error;
+  }
 }
 
 async function declareBack(channel: Channel): Promise<void> {

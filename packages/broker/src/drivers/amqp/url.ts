@@ -67,7 +67,8 @@ function checkTogether({ tls, ca, cert, key, user, password, passwordFile }: Amq
 function parseAddress(text: string, tls: boolean): Address {
   const address = `amqp://${text}`;
   const { hostname, port, host, pathname, username } = URL.canParse(address) ? new URL(address) : new URL('amqp:');
-  if (!hostname || host !== text || pathname !== '' || username) throw invalidUrl('host', 'an address is missing or wrong; write host or host:5672');
+  if (!hostname || host !== text || pathname !== '' || username)
+    throw invalidUrl('host', 'an address is missing or wrong; write host or host:5672');
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port ? Number(port) : tls ? 5671 : 5672 };
 }
 
