@@ -54,7 +54,7 @@ export const errorCodes = {
     fix: 'Move it away and start again: chains are whole, messages in flight in it are not.',
   },
   BROKER_DENIED: {
-    meaning: 'The broker refuses user, password, virtual host or permission.',
+    meaning: 'The broker refuses user, password or permission.',
     fix: 'Correct them in the broker URL, or in --broker-user and --broker-password.',
     transient: true,
     status: 503,

@@ -41,7 +41,7 @@ export interface AmqpBrokerOptions {
 
 /**
  * Opens a broker on RabbitMQ. Comes back disconnected where no address answers, and goes on trying.
- * BROKER_DENIED: user, password or virtual host are refused. BROKER_UNSAFE: the server lacks what is relied on.
+ * BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server lacks what is relied on.
  */
 export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOptions = {}): Promise<Broker> {
   const broker = new AmqpBroker(target, options);

@@ -22,7 +22,7 @@ export interface Line {
 }
 
 /**
- * Opens one connection. BROKER_DENIED: user, password, permissions or virtual host are refused. BROKER_UNSAFE: the server cannot do what is relied on.
+ * Opens one connection. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server cannot do what is relied on.
  * BROKER_URL_INVALID: a file that the URL names cannot be read. BROKER_UNAVAILABLE: anything else, tried again by whoever wants it.
  */
 export async function dial(target: AmqpTarget, address: Address, name: string): Promise<Line> {
@@ -53,7 +53,7 @@ export async function dial(target: AmqpTarget, address: Address, name: string): 
       options,
     );
   } catch (cause) {
-    throw dialError(cause, address);
+    throw dialError(cause, address, vhost);
   }
   const cut = (): void => socket.abort();
   try {
@@ -88,12 +88,14 @@ async function read(field: string, path: string): Promise<Buffer> {
   }
 }
 
-function dialError(cause: unknown, { host, port }: Address): BlockhubError {
+function dialError(cause: unknown, { host, port }: Address, vhost: string): BlockhubError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const denied = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/.test(text);
+  const denied = text.includes('ACCESS_REFUSED');
   const details = { host, port };
-  if (denied) return new BlockhubError('BROKER_DENIED', `${host}:${port} refuses user, password or virtual host`, { cause, details });
-  return new BlockhubError('BROKER_UNAVAILABLE', `no connection to ${host}:${port}: ${text}`, { cause, details });
+  if (denied) return new BlockhubError('BROKER_DENIED', `${host}:${port} refuses user or password`, { cause, details });
+  // amqplib does not say which; a server that starts answers so, too.
+  const why = text.includes('Expected ConnectionOpenOk') ? `virtual host "${vhost}" is missing, refused or not up yet` : text;
+  return new BlockhubError('BROKER_UNAVAILABLE', `no connection to ${host}:${port}: ${why}`, { cause, details });
 }
 
 /** Without these a confirm, a return or a cancel would be missed in silence. */

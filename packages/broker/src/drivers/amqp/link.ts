@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
-import type { ChannelModel } from 'amqplib';
+import type { Channel, ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import type { BrokerLog } from '../../types.ts';
 import { dial, type Line } from './dial.ts';
@@ -25,6 +25,14 @@ export interface LinkParts {
 }
 
 export const unavailable = (text: string, cause?: unknown): BlockhubError => new BlockhubError('BROKER_UNAVAILABLE', text, { cause });
+
+/** Closes a connection or a channel. amqplib's own promise waits for ever where the socket ends before the server answers. */
+export const closed = (open: ChannelModel | Channel): Promise<void> =>
+  new Promise((resolve) => {
+    open.once('close', () => resolve());
+    // Rejected where it is closed already.
+    open.close().catch(() => resolve());
+  });
 
 /** One connection that comes back by itself, for ever, at the next address. */
 export class Link {
@@ -85,8 +93,7 @@ export class Link {
     const line = this.#line;
     if (!line) return;
     const late = this.#parts.clock.after(CLOSE_MS, () => line.cut());
-    // Rejected where the connection ends otherwise: that is an end as well.
-    await line.model.close().catch(() => {});
+    await closed(line.model);
     late();
   }
 

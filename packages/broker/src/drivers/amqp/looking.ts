@@ -6,7 +6,7 @@ import { missingMessage } from '../../checks.ts';
 import type { Outgoing, QueueInfo, StoredMessage } from '../../types.ts';
 import { type Desk, isRefusal, openChannel, questionError } from './desk.ts';
 import { tagged } from './intake.ts';
-import type { Link } from './link.ts';
+import { closed, type Link } from './link.ts';
 import { listQueues } from './management.ts';
 import { readEnvelope } from './messages.ts';
 import type { Topology } from './topology.ts';
@@ -81,7 +81,7 @@ export class Looking {
       }
     } finally {
       this.#browses.delete(shown);
-      await channel.close().catch(() => {});
+      await closed(channel);
     }
   }
 
@@ -114,7 +114,7 @@ export class Looking {
   async #find(queue: string, wanted: Set<string>, taken: (() => void)[]): Promise<() => Promise<void>> {
     if (wanted.size === 0) return async () => {};
     const channel = await openChannel(this.#parts.link.model);
-    const end = (): Promise<void> => channel.close().catch(() => {});
+    const end = (): Promise<void> => closed(channel);
     try {
       while (wanted.size > 0) {
         const message = await this.#get(channel, queue);

@@ -2,12 +2,12 @@ import { BlockhubError } from '@blockhub/errors';
 import type { MessageProperties, Options } from 'amqplib';
 import type { Meta, MetaValue, Outgoing } from '../../types.ts';
 
-/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escaped`. */
+/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escapedPrefix`. */
 const own = 'blockhub-';
 const attemptsHeader = `${own}attempts`;
 const firstAtHeader = `${own}first-at`;
 const seqHeader = `${own}seq`;
-const escaped = `${own}meta-`;
+const escapedPrefix = `${own}meta-`;
 const needsEscape = /^(?:CC|BCC|x-|blockhub-)/;
 const isBrokers = /^(?:CC|BCC|x-)/;
 
@@ -47,7 +47,7 @@ export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, stor
   if (story.attempts > 0) headers[attemptsHeader] = story.attempts;
   for (const name in meta) {
     const value = meta[name] as MetaValue;
-    headers[needsEscape.test(name) ? escaped + name : name] = typeof value === 'number' ? numberHeader(value) : value;
+    headers[needsEscape.test(name) ? escapedPrefix + name : name] = typeof value === 'number' ? numberHeader(value) : value;
   }
   const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
   return { queue, exchange: route.exchange, key: queue, id, body, options, hint };
@@ -77,7 +77,7 @@ export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties
     const value: unknown = headers[name];
     if (!isMetaValue(value)) continue;
     if (name.startsWith(own)) {
-      if (name.startsWith(escaped)) meta[name.slice(escaped.length)] = value;
+      if (name.startsWith(escapedPrefix)) meta[name.slice(escapedPrefix.length)] = value;
     } else if (!isBrokers.test(name)) meta[name] = value;
   }
   if (headers['x-first-death-reason'] !== undefined) Object.assign(meta, deathOf(headers, now));

@@ -4,7 +4,7 @@ import type { Channel } from 'amqplib';
 import type { BrokerLog, Delivery } from '../../types.ts';
 import { type Desk, openChannel, questionError } from './desk.ts';
 import { Intake } from './intake.ts';
-import { type Link, unavailable } from './link.ts';
+import { closed, type Link, unavailable } from './link.ts';
 import type { Retries } from './retries.ts';
 import { bindBack, type Topology } from './topology.ts';
 
@@ -73,7 +73,7 @@ export class Subscription {
       this.#life = { channel, intake: takes, tag: consumerTag };
       this.#failures = 0;
     } catch (error) {
-      await channel.close().catch(() => {});
+      await closed(channel);
       throw questionError(error, queue);
     }
     if (this.#over) await this.#cancelLife();
@@ -107,7 +107,7 @@ export class Subscription {
     life.intake.flush();
     life.intake.end();
     // A connection's close would overtake the acks that lie in the channel's buffer; a channel's does not.
-    await life.channel.close().catch(() => {});
+    await closed(life.channel);
   }
 
   async #cancelLife(): Promise<void> {
@@ -124,14 +124,14 @@ export class Subscription {
 
   #finish(channel: Channel): void {
     this.#life = undefined;
-    channel.close().catch(() => {});
+    void closed(channel);
     this.#finished.resolve();
   }
 
   /** By the server: the queue was deleted, or its node went down. */
   #cancelled(channel: Channel): void {
     this.#parts.log?.warn({ queue: this.#wish.queue }, 'consumer cancelled by the broker');
-    channel.close().catch(() => {});
+    void closed(channel);
   }
 
   #lost(channel: Channel): void {
