@@ -7,8 +7,7 @@ export const settings = {
   partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue to take from.', default: queues.ingress.name, example: 'blocks.newblockcreated' }),
   key: setting.text({
-    text: 'Template of the object key of a body.',
-    default: 'blobs/{msg.meta.hash}.blob',
+    text: 'Template of the object key of a body; `blobs/{its sha256}.blob` without it.',
     example: 'blocks/{msg.meta.block}.block',
   }),
   out: setting.text({ text: 'Template of the queue for what `body` says; nothing is published without it.', example: 'blobs.deployed.0' }),
@@ -35,7 +34,8 @@ export const settings = {
 
 /** Templates and checks, compiled once. */
 export interface State {
-  readonly key: Template;
+  /** Undefined: by the sha256. */
+  readonly key: Template | undefined;
   readonly out: Template | undefined;
   readonly checkMime: MimeCheck;
 }

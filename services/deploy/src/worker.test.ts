@@ -1,4 +1,4 @@
-import { hashOf, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
+import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
 import { readDeadLetter, writeIngress } from '@blockhub/message';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -30,6 +30,25 @@ function capture(
   });
   return { id, meta, body: more.at === undefined ? body : '' };
 }
+
+function captureMd5(body: Buffer): TestMessage & { meta: Meta } {
+  const event = newEvent(1_700_000_000_000 + count++, Buffer.alloc(10, count));
+  const [hash, sha256] = [hashOf('md5', body), hashOf('sha256', body)];
+  const [chain, length] = ['c'.repeat(32), body.length];
+  const { id, meta } = writeIngress({ event, chain, createdAt: 1, crypt: 'md5', hash, sha256, length, meta: {}, body });
+  return { id, meta, body };
+}
+
+/** Two bodies with the same md5, found by Wang and Yu in 2004: six bits make the difference. */
+const sameMd5 = [[], [19, 45, 59, 83, 109, 123]].map((flipped) => {
+  const body = Buffer.from(
+    'd131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a085125e8f7cdc99fd91dbdf280373c5b' +
+      'd8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70',
+    'hex',
+  );
+  for (const at of flipped) body[at] = (body[at] ?? 0) ^ 0x80;
+  return body;
+}) as [Buffer, Buffer];
 
 let deploy: TestWorker;
 afterEach(() => deploy.stop());
@@ -74,6 +93,17 @@ describe('packs', () => {
     const [first, second] = await receipts();
     expect(first?.at).toEqual({ key: `blobs/${hashOf('sha256', Buffer.from(large))}.blob` });
     expect(second?.at.offset).toBe(0);
+  });
+
+  test('two large bodies of one md5 are two objects', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, ownObject: 100 } });
+    const [one, two] = [captureMd5(sameMd5[0]), captureMd5(sameMd5[1])];
+    expect(one.meta.hash).toBe(two.meta.hash);
+    await deploy.publish('ingress', one, two);
+    await deploy.run(10);
+    const places = (await receipts()).map(({ at, sha256 }) => [at, sha256]);
+    expect(places).toEqual(sameMd5.map((body) => [{ key: `blobs/${hashOf('sha256', body)}.blob` }, hashOf('sha256', body)]));
+    expect(await deadCodes()).toEqual([]);
   });
 
   test('a body that lies in the store only gets its receipt', async () => {
@@ -156,6 +186,14 @@ describe('passing on', () => {
     const [message] = await deploy.queue('out');
     expect(message).toMatchObject({ id: 'm', meta: { block: 'b', tailsTo: 't' } });
     expect((await deploy.store.get('blocks/b.block')).toString()).toBe('line\nbeside\n');
+  });
+
+  test('without a template the key is the sha256 of the body', async () => {
+    deploy = await testWorker(worker, { settings: { in: 'in', out: 'out', body: 'pass' } });
+    await deploy.publish('in', { id: 'm', body: 'body' });
+    await deploy.run(10);
+    expect((await deploy.store.get(`blobs/${hashOf('sha256', Buffer.from('body'))}.blob`)).toString()).toBe('body');
+    expect(await deploy.queue('out')).toHaveLength(1);
   });
 
   test('of two tries with the same first line the stored one goes on', async () => {
