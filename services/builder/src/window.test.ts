@@ -108,6 +108,22 @@ describe('the window', () => {
     await expect(unseen(at(2), receiptAt(1, 1))).rejects.toMatchObject({ code: 'CHAIN_DAMAGED' });
   });
 
+  test('an event whose time lies ahead costs reads until that time has come, and nothing after', async () => {
+    windows = new Windows(store, { maxEvents: 50, maxChains: 10 });
+    let tail = await chain.append([receiptAt(300_000, 0)]);
+    const reads: number[] = [];
+    for (let number = 1; number <= 400; number++) {
+      const item = receiptAt(number * 1000, number);
+      store.requests.get = 0;
+      expect(await unseen(tail, item)).toEqual([item]);
+      reads.push(store.requests.get);
+      windows.propose(tail, buildBlock(tail, [item]), [item.event]);
+      tail = await chain.append([item]);
+    }
+    expect(Math.max(...reads)).toBeGreaterThan(100);
+    expect(reads.slice(302)).toEqual(Array(98).fill(0));
+  });
+
   test('is right however little it may remember, and remembers no more', async () => {
     for (const maxEvents of [0, 1, 7, 40, 1000]) {
       const random = numbers(maxEvents);

@@ -21,10 +21,11 @@ interface Item extends Checked {
 export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
   const outcomes: Outcome[] = messages.map(() => done());
   const items: Item[] = [];
+  const latestMs = context.clock.now() + context.settings.maxAhead;
   messages.forEach((message, index) => {
     try {
       context.state.checkMime(message);
-      const checked = checkCapture(message);
+      const checked = checkCapture(message, latestMs);
       items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
     } catch (error) {
       outcomes[index] = refusal(error);

@@ -24,6 +24,7 @@ export const settings = {
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
   mime: setting.list({ text: 'MIME types that are taken, all when empty.', default: [], example: 'text/plain,image/*' }),
+  maxAhead: setting.duration({ text: 'How far the time of an event may lie ahead of the clock here.', default: '5m' }),
   pack: setting.flag({ text: 'Write many small bodies into one object.', default: false }),
   packMessages: setting.integer({ text: 'Most bodies of a pack.', default: 1000, min: 1, max: 2000 }),
   packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),

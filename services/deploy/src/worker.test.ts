@@ -1,5 +1,5 @@
 import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
-import { readDeadLetter, writeIngress } from '@blockhub/message';
+import { type DeadLetter, readDeadLetter, replayDeadLetter, writeIngress } from '@blockhub/message';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
@@ -9,6 +9,7 @@ const out = 'blobs.deployed.{partition(msg.meta.chain)}';
 const deployed = 'blobs.deployed.0';
 const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
 
+const MINUTE = 60_000;
 let count = 0;
 
 function capture(
@@ -131,6 +132,28 @@ describe('packs', () => {
     await deploy.run(10);
     expect(await receipts()).toHaveLength(1);
     expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
+  });
+
+  test('an event from too far ahead is refused alone, and taken when its time has come', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 } });
+    const now = deploy.clock.now();
+    const captureIn = (ms: number): TestMessage => ({ ...capture(`in ${ms}`), id: newEvent(now + ms, Buffer.alloc(10)) });
+    const [just, ahead] = [captureIn(5 * MINUTE), captureIn(5 * MINUTE + 1)];
+    await deploy.publish('ingress', just, ahead, capture('now'));
+    await deploy.run(0);
+    expect((await receipts()).map(({ event }) => event)).toEqual([just.id, expect.any(String)]);
+    const [dead] = (await deploy.queue('dead-letter')).map(readDeadLetter);
+    expect(dead).toMatchObject({
+      code: 'EVENT_TIME_AHEAD',
+      path: 'msg.id',
+      message: expect.stringContaining('2026-01-01T00:05:00.001Z; by --max-ahead, 2026-01-01T00:05:00.000Z'),
+    });
+    await deploy.run(1);
+    const { queue: _, ...replayed } = replayDeadLetter(dead as DeadLetter);
+    await deploy.publish('ingress', replayed);
+    await deploy.run(10);
+    expect((await receipts()).map(({ event }) => event)).toContain(ahead.id);
+    expect(await deadCodes()).toHaveLength(1);
   });
 
   test('the same batch again finds its pack there', async () => {
