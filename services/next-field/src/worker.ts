@@ -13,9 +13,8 @@ import {
   writeTail,
 } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
-import { findTail } from '@blockhub/walker';
+import { blockStore, findTail } from '@blockhub/walker';
 import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
-import { setNext } from '@blockhub/writer';
 import { Facts } from './facts.ts';
 
 const settings = {
@@ -56,7 +55,7 @@ export const worker = defineWorker({
     const { id, chain, height, prev, bytes } = saved;
     const before = height - 1;
     const known = state.facts.has(chain, before, prev);
-    const result = await setNext(store, { chain, height: before, id: prev }, bytes, { known });
+    const result = await blockStore(store).setNext({ chain, height: before, id: prev }, bytes, { known });
     if (!result.mine) {
       state.late.add();
       context.log.debug({ code: 'NEXT_FIELD_IS_SET', height, block: id }, 'block came too late');

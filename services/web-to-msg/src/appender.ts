@@ -52,15 +52,9 @@ export class Appender {
   async #keep(blob: Capture): Promise<Capture> {
     if (blob.length <= this.#context.settings.messageLimit) return blob;
     const at = blobKey(blob.sha256 ?? blob.hash);
-    await this.#wait(this.#create(at, blob.body), 'store');
+    // What lies there must be the body: a damaged object taken for it would lose it.
+    await this.#wait(this.#context.store.keep(at, blob.body), 'store');
     return { ...blob, at, body: EMPTY };
-  }
-
-  /** Other bytes at the key of this hash are a damaged object: taking them for the body would lose it. */
-  async #create(key: string, body: Buffer): Promise<void> {
-    const { store } = this.#context;
-    if ((await store.create(key, body)) === 'created' || (await store.get(key)).equals(body)) return;
-    throw new BlockhubError('OBJECT_EXISTS', `The object ${key} is damaged.`, { details: { key } });
   }
 
   #wait<T>(work: Promise<T>, who: 'broker' | 'store'): Promise<T> {
