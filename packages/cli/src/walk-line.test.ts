@@ -21,8 +21,8 @@ test.each(['sha256', 'md5'] as const)('every line of a walk is of the schema of 
     linesOf(await blockhubHere(['walk', 'mine', '--data', data, ...more]));
   expect((await walk()).map(kindsOf)).toEqual([['Block', 'RootBlock', 'TailBlock']]);
 
-  // Meta that pretends to be of the item, or has names that mean something on the block.
-  const meta = { mime: 'text/plain', sha256: 'claimed', id: 7, next: true, title: 'ü' };
+  // Meta of names that mean something on the block.
+  const meta = { mime: 'text/plain', id: 7, next: true, title: 'ü' };
   for (const text of ['one', 'two'])
     await append(store, id, [{ bytes: Buffer.from(text), meta }, { bytes: Buffer.alloc(0) }], {
       newEvent: () => newEvent(1_800_000_000_000, randomBytes(10)),

@@ -84,7 +84,7 @@ export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlo
 
 /** What the id commits to first, then the mime, then other meta; meta neither replaces what the id commits to nor pretends to be of it. */
 function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
-  const { mime, sha256: _claimed, ...rest } = meta;
+  const { mime, ...rest } = meta;
   const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };
   return { ...fixed, ...rest, ...fixed };
 }
