@@ -300,7 +300,7 @@ describe('other sources', () => {
   });
 
   test('what is missing at the end is asked for, once for all that waited, and merged when it came', async () => {
-    merge = await leftAndRight({ hold: ['40s', 'left=5s'], expired: ['left=request'] });
+    merge = await leftAndRight({ hold: ['40s', 'left=5s'], expired: ['left=request'], ask: 60_000 });
     await merge.publish('l', { body: { key: 'a', n: 1 } }, { body: { key: 'a', n: 2 } });
     await merge.run(5000);
     expect((await merge.queue('tails.wanted')).map(({ meta, body }) => [meta, JSON.parse(body.toString())])).toEqual([
@@ -312,6 +312,18 @@ describe('other sources', () => {
     await merge.publish('l', { body: { key: 'a', n: 3 } });
     await merge.run(5000);
     expect(await merge.queue('tails.wanted')).toHaveLength(2);
+  });
+
+  test('is asked for less and less often, until the answer came', async () => {
+    merge = await leftAndRight({ hold: ['40s', 'left=5s'], expired: ['left=request'], ask: 30_000 });
+    for (const asked of [2, 4]) {
+      await merge.publish('l', { body: { key: 'a' } });
+      await merge.run(40_000);
+      expect(await merge.queue('tails.wanted')).toHaveLength(asked);
+      await merge.publish('r', { body: { key: 'a' } });
+      await merge.run(30_000);
+      expect(await merge.queue('both')).toHaveLength(asked / 2);
+    }
   });
 
   test.each([
