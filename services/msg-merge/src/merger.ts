@@ -94,6 +94,14 @@ export class Merger {
     return this.#keys.size;
   }
 
+  /** When the oldest of all that waits was first published, in ms since 1970: a retry does not make it younger. Undefined where nothing waits. */
+  get oldestAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const { waiting } of this.#keys.values())
+      for (const list of waiting) for (const { message } of list) oldest = Math.min(oldest ?? message.firstAt, message.firstAt);
+    return oldest;
+  }
+
   /** A message of a held source; resolves when its fate is known. */
   hold(tag: string, key: string, message: Message): Promise<Fate> {
     if (this.#draining) return Promise.resolve('draining');

@@ -100,13 +100,20 @@ export const worker = defineWorker({
       },
     );
     metrics.gauge('blockhub_msg_merge_keys', 'Keys that are remembered.').read(() => merger.size);
+    metrics
+      .gauge('blockhub_msg_merge_oldest_seconds', 'How long ago the oldest message that waits was first published; 0 where none waits.')
+      .read(() => Math.max(0, clock.now() - (merger.oldestAt ?? clock.now())) / 1000);
+    const expired = metrics.counter('blockhub_msg_merge_expired_total', 'Messages that waited too long for the others.');
     draining.addEventListener('abort', () => merger.drain(), { once: true });
-    return { merger, key, order, sourceOf };
+    return { merger, key, order, sourceOf, expired };
   },
-  handle: (message, { state: { merger, key, order, sourceOf } }) => {
+  handle: (message, { state: { merger, key, order, sourceOf, expired } }) => {
     const source = sourceOf.get(message.queue);
     if (!source) return merger.latest(key.value(message), orderOf(order.value(message)), message);
-    return merger.hold(source.tag, key.value(message), message).then((fate) => outcomeOf(fate, source.end === 'drop'));
+    return merger.hold(source.tag, key.value(message), message).then((fate) => {
+      if (fate === 'expired') expired.add();
+      return outcomeOf(fate, source.end === 'drop');
+    });
   },
 });
 
