@@ -29,6 +29,8 @@ test('a chain that stopped shows in metrics, whatever others do, and until its g
   await merge.run(40 * SECOND);
   await merge.publish(grouped, group('stuck', 3));
   await merge.run(20 * SECOND);
+  await merge.publish(grouped, group('stuck', 4));
+  await merge.run(0);
   expect(await seen(merge)).toEqual({ oldest: 90, expired: 1 });
   await tail('stuck', 9);
   await merge.run(0);
