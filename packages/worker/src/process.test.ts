@@ -97,7 +97,7 @@ describe('a process of many workers', () => {
     });
     expect(await code).toBe(1);
     expect(stops.map(({ name }) => name)).toEqual(['first', 'lock']);
-    expect(said.err).toMatch(/^sample: STORE_UNSAFE: .* is no store Use another store; .*\n$/);
+    expect(said.err).toMatch(/^sample: STORE_UNSAFE: .* is no store\. Use another store; .*\n$/);
     expect(said.err).not.toContain('secret');
     expect(log.lines).toContainEqual(expect.objectContaining({ level: 'error', code: 'STORE_UNSAFE', fix: expect.any(String) }));
   });

@@ -127,7 +127,7 @@ async function live<Shape extends ProcessShape>(
     if (!signal.aborted) {
       const fix = error instanceof BlockhubError ? error.fix : undefined;
       log.error({ err: error, code: errorCode(error), ...(fix !== undefined && { fix }) }, 'process failed');
-      err(`${name}: ${errorCode(error)}: ${messageOf(error)}${fix === undefined ? '' : ` ${fix}`}\n`);
+      err(`${name}: ${errorCode(error)}: ${sentence(messageOf(error))}${fix === undefined ? '' : ` ${fix}`}\n`);
       code = error instanceof BlockhubError && settingCodes.has(error.code) ? 2 : 1;
     }
   }
@@ -197,6 +197,8 @@ function mistakesOf({ message, details }: BlockhubError): string[] {
 }
 
 const messageOf = (error: unknown): string => hideUserinfo(error instanceof Error ? error.message : String(error));
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const writeTo =
   (stream: { write(text: string): unknown }) =>
