@@ -36,24 +36,29 @@ export class Appender {
    * Resolves when body and request document are durable: each will be in the chain exactly once.
    * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and the transient errors of
    * broker and store: all, a part or nothing of it will be, once.
+   * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
-  async append(request: CaptureRequest): Promise<CaptureReceipt> {
+  async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
     const { broker, newEvent } = this.#context;
     const mime = declaredMime(request.headers['content-type']);
     const chain = this.#chains.peek(request.chain) ?? (await this.#wait(this.#chains.get(request.chain), 'store'));
-    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }));
+    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }), keeps);
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
-    await this.#wait(broker.publish(captures.map((capture) => writeIngress(capture, traceparent))), 'broker');
+    const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
+    keeps(publishing);
+    await this.#wait(publishing, 'broker');
     return answerOf(blob);
   }
 
   /** Over the broker's limit the bytes go to the store first, and the message refers to them. */
-  async #keep(blob: Capture): Promise<Capture> {
+  async #keep(blob: Capture, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
     if (blob.length <= this.#context.settings.messageLimit) return blob;
     const at = blobKey(blob.sha256 ?? blob.hash);
     // What lies there must be the body: a damaged object taken for it would lose it.
-    await this.#wait(this.#context.store.keep(at, blob.body), 'store');
+    const storing = this.#context.store.keep(at, blob.body);
+    keeps(storing);
+    await this.#wait(storing, 'store');
     return { ...blob, at, body: EMPTY };
   }
 
