@@ -5,7 +5,7 @@ import { type Appender, type CaptureRequest, worker as webToMsg } from '@blockhu
 import { startWorker } from '@blockhub/worker';
 import type { World } from './world.ts';
 
-/** What a sender learns. Status 0: the connection was reset, or nothing came for long. */
+/** What a sender learns. Status 0: the connection was reset, or nothing came in time. */
 export interface Answer {
   readonly status: number;
   readonly code?: string;
@@ -13,15 +13,16 @@ export interface Answer {
 }
 
 const RESET: Answer = { status: 0, code: 'reset' };
-/** Nothing came, though no connection was reset: capture promises an answer in time. */
+/** Nothing came, though the connection held: capture promises an answer in time. */
 const NOTHING: Answer = { status: 0, code: 'nothing' };
 
 /** Longest way of a request, and of an answer. */
 const TRAVEL_MS = 20;
-const PATIENCE_MS = 10_000;
 
 /** Small, so that a few bytes are a large body, and broker and store are often slower. */
 const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100 });
+
+const PATIENCE_MS = settings.confirmTimeout + 2 * TRAVEL_MS + 10;
 
 interface Door {
   readonly appender: Appender;

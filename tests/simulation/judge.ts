@@ -50,10 +50,10 @@ async function judgeChain(store: Store, chain: SampleChain, sent: readonly Sent[
   for await (const block of blocksOf(store, chain)) {
     verdict.blocks++;
     for (const receipt of block.blobs) {
-      const about = receipt.meta.about === undefined ? undefined : await readDocument(store, receipt);
-      const { event, hash } = about ?? receipt;
-      const kind = about ? documents : bodies;
-      if (!claims.claim(event, hash) || (about && !chain.requests)) verdict.unexpected.push(receipt.event);
+      const isDocument = receipt.meta.about !== undefined;
+      const { event, hash } = isDocument ? await readDocument(store, receipt) : receipt;
+      const kind = isDocument ? documents : bodies;
+      if (!claims.claim(event, hash) || (isDocument && !chain.requests)) verdict.unexpected.push(receipt.event);
       if (seen.has(receipt.event) || kind.has(event)) verdict.doubled.push(receipt.event);
       seen.add(receipt.event);
       kind.add(event);
@@ -97,11 +97,11 @@ async function* blocksOf(store: Store, chain: SampleChain): AsyncGenerator<Block
   for await (const { key } of store.list(`chains/${chain.id}/`)) if (key.endsWith('.block')) yield parseBlock(await store.get(key));
 }
 
-/** The event and the hash of the body that a request document is about. */
-async function readDocument(store: Store, { at, length, meta }: Receipt): Promise<{ event: string; hash: string } | undefined> {
-  const bytes = await store.get(at.key, at.offset === undefined ? undefined : { offset: at.offset, length });
-  const { body } = JSON.parse(bytes.toString()) as { body: { event: string; hash: string } };
-  return body.event === meta.about ? body : undefined;
+/** The event and the hash of the body that a request document is about; of no body, where it is lost or about another one than its receipt says. */
+async function readDocument(store: Store, { at, length, meta }: Receipt): Promise<{ event: string; hash: string }> {
+  const bytes = await store.find(at.key, at.offset === undefined ? undefined : { offset: at.offset, length });
+  const body = bytes && (JSON.parse(bytes.toString()) as { body: { event: string; hash: string } }).body;
+  return body?.event === meta.about ? (body as { event: string; hash: string }) : { event: String(meta.about), hash: '' };
 }
 
 export const isClean = ({ lost, doubled, unexpected, untrue, faults }: Verdict): boolean =>

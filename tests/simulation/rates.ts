@@ -35,6 +35,7 @@ export function drawHardness(random: Random): Hardness {
         'part-publish': 0.5 * storm,
         'land-late': 0.01 * storm,
         reset: 0.02 * storm,
+        'far-step': 0.2 * storm,
       },
     },
   };

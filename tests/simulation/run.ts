@@ -9,13 +9,15 @@ import { Front } from './front.ts';
 import { isClean, judge, type Verdict } from './judge.ts';
 import { drawHardness } from './rates.ts';
 import { type SampleChain, type Sent, sendAll } from './senders.ts';
-import { createWorld, type Process, startProcess, type World } from './world.ts';
+import { createWorld, MOST_FAR_STEP_MS, type Process, startProcess, type World } from './world.ts';
 
 const MINUTE = 60_000;
 const SENDERS = 6;
 /** How long the time of faults may last at most, and how long a mesh may take to become quiet after it; virtual time. */
 const LONGEST_STORM_MS = 30 * MINUTE;
-const LONGEST_REST_MS = 60 * MINUTE;
+const LONGEST_REST_MS = 10 * MINUTE;
+/** One clock may be as far behind as another one is ahead, and nothing that was acknowledged may end as a dead letter. */
+const MOST_AHEAD_MS = 3 * MOST_FAR_STEP_MS;
 
 export interface RunResult {
   readonly seed: number;
@@ -49,7 +51,7 @@ export async function run(seed: number): Promise<RunResult> {
   void (async () => {
     await setUp.declare(declarations(partitions));
     chains = await createChains(world, calm, chainCount);
-    for (const stage of [...pipeline({ partitions }), front.stage()])
+    for (const stage of [...pipeline({ partitions, maxAheadMs: MOST_AHEAD_MS }), front.stage()])
       for (let n = 0; n < instances; n++) keepRunning(world, stage, `${stage.name}-${n}`, (instance) => front.crash(instance));
     ready = true;
     await Promise.all(

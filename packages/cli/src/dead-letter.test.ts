@@ -98,6 +98,14 @@ describe('dead-letter', () => {
     });
   });
 
+  test('a broker that never had one has none', async () => {
+    const path = join(data, 'new.sqlite');
+    await (await openBroker(`sqlite://${path}`)).close();
+    const listed = await blockhub(['dead-letter', 'list', '--broker', `sqlite://${path}`]);
+    expect([listed.code, listed.stdout, listed.stderr]).toEqual([0, '', '']);
+    expect((await blockhub(['dead-letter', 'replay', '--all', '--broker', `sqlite://${path}`])).code).toBe(4);
+  });
+
   test('queues shows them', async () => {
     expect(linesOf(await blockhub(['queues', '--data', data]))).toEqual(
       expect.arrayContaining([

@@ -121,6 +121,17 @@ export const queues = {
     schema: 'committed',
     meta: ['chain', 'height', 'block'],
   },
+  receipts: {
+    ...durable,
+    name: 'events.committed',
+    purpose: 'A receipt for each event that is in its chain; the message id is the event id. Only where next-field is told to give them.',
+    from: ['next-field'],
+    to: [],
+    maxMessages: 1_000_000,
+    maxBytes: GIB,
+    schema: 'eventReceipt',
+    meta: ['chain', 'height', 'block'],
+  },
   tails: {
     ...durable,
     ...tiny,

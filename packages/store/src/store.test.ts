@@ -65,6 +65,19 @@ describe('keys', () => {
   });
 });
 
+test('what is kept is there, or was there and is the same; other bytes are refused', async () => {
+  const { store } = open();
+  const [one, two] = [text('same: one'), text('same: two')];
+  const isSame = (there: Buffer): boolean => there.toString().startsWith('same');
+  expect(await store.keep('a', one)).toBe(one);
+  const again = text('same: one');
+  expect(await store.keep('a', again)).toBe(again);
+  await expect(store.keep('a', two)).rejects.toMatchObject({ code: 'OBJECT_EXISTS', details: { key: 'a' } });
+  expect(await store.keep('a', two, isSame)).toEqual(one);
+  await expect(store.keep('a', text('other'), () => false)).rejects.toMatchObject({ code: 'OBJECT_EXISTS' });
+  expect(await store.get('a')).toEqual(one);
+});
+
 describe('failures', () => {
   test('transient ones are tried again with a growing wait', async () => {
     const { clock, store } = open();

@@ -12,6 +12,7 @@ import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './st
 import { Taking } from './taking.ts';
 import { topologyOf } from './topology.ts';
 import type { Context, Need, Take, Worker } from './types.ts';
+import { whenAborted } from './when-aborted.ts';
 
 const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
@@ -233,9 +234,3 @@ function checkParts(worker: Worker, options: Pick<StartOptions, Need>, takes: re
     if (!worker[handler]) throw new TypeError(`${worker.name} takes ${queue} and has no ${handler}`);
   }
 }
-
-const whenAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -36,36 +36,33 @@ export class Appender {
    * Resolves when body and request document are durable: each will be in the chain exactly once.
    * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and the transient errors of
    * broker and store: all, a part or nothing of it will be, once.
+   * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
-  async append(request: CaptureRequest): Promise<CaptureReceipt> {
-    const { broker, newEvent } = this.#context;
+  async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
+    const { broker, clock, settings, newEvent } = this.#context;
+    // One end for all waits: each with its own would keep the sender for as long as all of them.
+    const end = clock.ticks() + settings.confirmTimeout;
     const mime = declaredMime(request.headers['content-type']);
-    const chain = this.#chains.peek(request.chain) ?? (await this.#wait(this.#chains.get(request.chain), 'store'));
-    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }));
+    const chain = this.#chains.peek(request.chain) ?? (await within(clock, end, this.#chains.get(request.chain), 'store'));
+    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }), end, keeps);
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
-    await this.#wait(broker.publish(captures.map((capture) => writeIngress(capture, traceparent))), 'broker');
+    const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
+    keeps(publishing);
+    await within(clock, end, publishing, 'broker');
     return answerOf(blob);
   }
 
   /** Over the broker's limit the bytes go to the store first, and the message refers to them. */
-  async #keep(blob: Capture): Promise<Capture> {
-    if (blob.length <= this.#context.settings.messageLimit) return blob;
+  async #keep(blob: Capture, end: number, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
+    const { clock, settings, store } = this.#context;
+    if (blob.length <= settings.messageLimit) return blob;
     const at = blobKey(blob.sha256 ?? blob.hash);
-    await this.#wait(this.#create(at, blob.body), 'store');
+    // What lies there must be the body: a damaged object taken for it would lose it.
+    const storing = store.keep(at, blob.body);
+    keeps(storing);
+    await within(clock, end, storing, 'store');
     return { ...blob, at, body: EMPTY };
-  }
-
-  /** Other bytes at the key of this hash are a damaged object: taking them for the body would lose it. */
-  async #create(key: string, body: Buffer): Promise<void> {
-    const { store } = this.#context;
-    if ((await store.create(key, body)) === 'created' || (await store.get(key)).equals(body)) return;
-    throw new BlockhubError('OBJECT_EXISTS', `The object ${key} is damaged.`, { details: { key } });
-  }
-
-  #wait<T>(work: Promise<T>, who: 'broker' | 'store'): Promise<T> {
-    const { clock, settings } = this.#context;
-    return within(clock, settings.confirmTimeout, work, who);
   }
 }
 

@@ -11,7 +11,7 @@ import type { CaptureContext } from './settings.ts';
 const JSON_MIME = 'application/json; charset=utf-8';
 const MAX_HEADERS = 100;
 
-/** A body counts against the budget while it is being published or its request is open, whichever is longer. */
+/** A body counts against the budget while its request is open, and while work goes on that needs it: also behind an answer that would not wait. */
 class HeldBody {
   readonly bytes: Buffer;
   readonly #giveBack: () => void;
@@ -22,8 +22,11 @@ class HeldBody {
     this.#giveBack = giveBack;
   }
 
-  enter(): void {
+  /** Keeps it until the work ends, well or badly. */
+  during(work: Promise<unknown>): void {
     this.#users++;
+    const end = (): void => this.leave();
+    work.then(end, end);
   }
 
   leave(): void {
@@ -89,8 +92,9 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   const handle = async (request: FastifyRequest, reply: FastifyReply, chain: string): Promise<FastifyReply> => {
     const held = request.body as HeldBody | undefined;
     const captured = requestOf(request, chain, held?.bytes ?? EMPTY);
-    held?.enter();
-    const receipt = await appender.append(captured).finally(() => held?.leave());
+    const appending = appender.append(captured, (work) => held?.during(work));
+    held?.during(appending);
+    const receipt = await appending;
     created.add();
     bytes.add(receipt.length);
     return reply.code(201).header('content-type', JSON_MIME).send(JSON.stringify(receipt));
