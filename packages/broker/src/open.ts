@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '@blockhub/clock';
 import { invalidUrl } from './checks.ts';
-import { openAmqpBroker } from './drivers/amqp/broker.ts';
 import { parseAmqpUrl } from './drivers/amqp/url.ts';
 import { MemoryBroker } from './drivers/memory/server.ts';
 import { openSqliteBroker } from './drivers/sqlite/broker.ts';
@@ -12,8 +11,8 @@ export interface OpenBrokerOptions {
   /** What RabbitMQ calls the connections of this process. */
   readonly name?: string;
   /** For RabbitMQ: instead of those in the URL, which others may read. */
-  readonly user?: string;
-  readonly password?: string;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
   /** Drivers by scheme, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, BrokerDriver>>;
 }
@@ -44,6 +43,8 @@ const drivers: Readonly<Record<string, BrokerDriver>> = {
 
 async function openAmqp(url: URL, { user, password, ...options }: DriverOptions): Promise<Broker> {
   const target = parseAmqpUrl(url);
+  // Who has an embedded broker need not load a client.
+  const { openAmqpBroker } = await import('./drivers/amqp/broker.ts');
   return openAmqpBroker({ ...target, ...(user !== undefined && { user }), ...(password !== undefined && { password }) }, options);
 }
 

@@ -94,7 +94,10 @@ export class Session {
     if (path && !existsSync(decodeURIComponent(path)))
       throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
     const { openBroker } = await import('@blockhub/broker');
-    const broker = await openBroker(url, { clock: this.clock });
+    const { parseSettings, setting } = await import('@blockhub/settings');
+    const login = { brokerUser: setting.text({ text: 'User.' }), brokerPassword: setting.text({ text: 'Password.', secret: true }) };
+    const { brokerUser: user, brokerPassword: password } = parseSettings(login, { argv: [], env: this.io.env });
+    const broker = await openBroker(url, { clock: this.clock, user, password });
     this.#closing.push(() => broker.close());
     return broker;
   }

@@ -7,7 +7,9 @@ import type { Worker } from './types.ts';
  * into its own settings: `settings: { partitions: commonSettings.partitions }`.
  */
 export const commonSettings = {
-  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'sqlite:///var/lib/blockhub/broker.sqlite' }),
+  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672' }),
+  brokerUser: setting.text({ text: 'User at the broker, where its URL names none.', example: 'blockhub' }),
+  brokerPassword: setting.text({ text: 'Password at the broker, where its URL names none.', secret: true }),
   store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
   registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),
   partitions: setting.integer({
@@ -35,8 +37,9 @@ export const commonSettings = {
   }),
 } as const;
 
-const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
-const always = { broker, instance, logLevel, probeHost, probePort, grace, maxAttempts };
+const { broker, brokerUser, brokerPassword, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } =
+  commonSettings;
+const always = { broker, brokerUser, brokerPassword, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
 /** The settings of a process, whatever runs in it. */
 export interface ProcessShape extends SettingsShape {

@@ -24,6 +24,8 @@ export interface Program<Shape extends ProcessShape> {
 /** Where things are, by URL. */
 export interface Places {
   readonly broker: string;
+  readonly brokerUser?: string | undefined;
+  readonly brokerPassword?: string | undefined;
   readonly store?: string | undefined;
   readonly registry?: string | undefined;
 }
@@ -44,7 +46,9 @@ export interface Process {
    * Answers probes, then opens what lies at these places, whether it answers yet or not. All of it is closed when the process ends, the probes last:
    * alive is whoever answers, also while broker and store are awaited.
    */
-  open(places: Required<Places>): Promise<Opened & { readonly store: Store; readonly registry: Registry }>;
+  open(
+    places: Places & { readonly store: string; readonly registry: string },
+  ): Promise<Opened & { readonly store: Store; readonly registry: Registry }>;
   open(places: Places): Promise<Opened>;
 }
 
@@ -161,7 +165,7 @@ function opener(
     }
     const registry = places.registry === undefined ? undefined : await openRegistry(places.registry);
     if (registry) releases.add('registry', () => registry.close());
-    const broker: Broker = await openBroker(places.broker, { clock, log });
+    const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());
     return { ...shared, broker, ...(store && { store }), ...(registry && { registry }), probePort: probes.port };
   };

@@ -23,8 +23,8 @@ function programOf<Shape extends SettingsShape, State>(worker: Worker<Shape, Sta
     async start(given, { open, workers }) {
       // The shape holds both parts, which its type cannot say: it depends on what the worker needs.
       const values = given as unknown as Values<Shape> & WorkerValues;
-      const { broker, store, registry, maxAttempts } = values;
-      const opened = await open({ broker, store, registry });
+      const { broker, brokerUser, brokerPassword, store, registry, maxAttempts } = values;
+      const opened = await open({ broker, brokerUser, brokerPassword, store, registry });
       const instance = values.instance ?? `${hostname()}-${eventIds(systemClock, systemRandom)().slice(-8)}`;
       workers.push(await startWorker(worker, { ...opened, settings: values, instance, maxAttempts }));
     },

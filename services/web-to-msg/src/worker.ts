@@ -39,7 +39,7 @@ export const worker = defineWorker({
 
 /** Refuses to listen before the queues that take the messages exist. */
 async function checkQueues({ broker, health }: CaptureContext, names: readonly string[]): Promise<void> {
-  const known = new Set((await broker.queues()).map((queue) => queue.name));
+  const known = new Set((await broker.queues(names)).map((queue) => queue.name));
   const missing = names.filter((name) => !known.has(name));
   if (missing.length > 0) throw new BlockhubError('BROKER_QUEUE_MISSING', `The broker has no queue ${missing.join(', ')}.`);
   health.set('queues', true, names.join(', '));

@@ -1,3 +1,4 @@
+import { declarations } from '@blockhub/message';
 import type { Command } from 'commander';
 import type { Session } from '../session.ts';
 
@@ -7,7 +8,10 @@ const unknown = '?';
 export function define(command: Command, session: Session): void {
   command.action(async () => {
     const broker = await session.broker();
-    await session.out.all(await broker.queues(), {
+    const listed = await broker.queues();
+    // RabbitMQ alone cannot list, but knows those that it is asked for.
+    const found = listed.length > 0 ? listed : await broker.queues(declarations(1).map(({ name }) => name));
+    await session.out.all(found, {
       queue: ({ name }) => name,
       ready: ({ ready }) => ready,
       unacked: ({ unacked }) => unacked ?? unknown,

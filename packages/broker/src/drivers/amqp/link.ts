@@ -41,6 +41,7 @@ export class Link {
   #up = false;
   #next: number;
   #failures = 0;
+  #lastError: unknown;
   #timer: Cancel | undefined;
   #closed = false;
 
@@ -57,8 +58,14 @@ export class Link {
   /** BROKER_UNAVAILABLE, BROKER_CLOSED */
   get model(): ChannelModel {
     if (this.#closed) throw closedBroker();
-    if (!this.#line) throw unavailable('there is no connection to the broker now');
+    if (!this.#line) throw this.noLine;
     return this.#line.model;
+  }
+
+  /** Why there is none. */
+  get noLine(): BlockhubError {
+    const why = this.#lastError instanceof Error ? `: ${this.#lastError.message}` : '';
+    return unavailable(`there is no connection to the broker now${why}`, this.#lastError);
   }
 
   /** The connection is still this one. */
@@ -143,6 +150,7 @@ export class Link {
       const wasUp = this.#up;
       this.#line = undefined;
       this.#up = false;
+      this.#lastError = error ?? last;
       if (wasUp && !this.#closed) log?.warn({ connection: name, err: error ?? last }, 'broker connection lost');
       // While it is set up, whoever does that is told by what fails.
       if (!wasUp) return;
@@ -166,6 +174,7 @@ export class Link {
 
   #failed(error: unknown): void {
     this.#failures++;
+    this.#lastError = error;
     const facts = { connection: this.#parts.name, code: errorCode(error), err: error, failures: this.#failures };
     if (hasCode(error, 'BROKER_UNAVAILABLE')) this.#parts.log?.warn(facts, 'broker cannot be reached');
     else this.#parts.log?.error(facts, 'broker refuses');
