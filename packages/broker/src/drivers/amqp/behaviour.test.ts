@@ -129,6 +129,13 @@ onRabbit('on RabbitMQ', () => {
     await eventually(async () => expect(await broker.queues(['a'])).toMatchObject([{ ready: 0, consumers: 1 }]));
   });
 
+  test('the longest delay is one that the broker can keep', async () => {
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    await broker.publish([outgoing('a', '1')]);
+    await collect(broker, 'a', 1, (delivery) => delivery.retry(Number.MAX_SAFE_INTEGER));
+    await eventually(async () => expect(await broker.queues([`blockhub.delay.${2 ** 31}`])).toMatchObject([{ ready: 1 }]));
+  });
+
   test('a message that ends its consumer again and again becomes a dead letter that says so', async () => {
     await broker.declare([
       { name: 'dead-letter', kind: 'durable' },
