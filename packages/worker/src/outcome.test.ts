@@ -129,6 +129,7 @@ describe('retry', () => {
     await using sample = await handling(() => {
       if (++tries <= 40) return wait();
       if (tries <= 42) throw new Error('once in a while');
+      return done();
     });
     await sample.publish('in', { id: 'a' });
     await sample.run(DAY);
