@@ -45,8 +45,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   minio: ['store'],
   undici: ['store'],
   amqplib: ['broker'],
-  // standalone: SQLite's lock on a file keeps two processes off one folder, and goes with the process.
-  'node:sqlite': ['broker', 'registry', 'standalone'],
+  'node:sqlite': ['broker', 'registry'],
   ioredis: ['registry'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],

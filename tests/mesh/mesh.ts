@@ -67,7 +67,7 @@ const stages: readonly Stage[] = [
   stage(deploy, { partitions: PARTITIONS, pack: true, ownObject: 300, out: 'blobs.deployed.{partition(msg.meta.chain)}' }, 'deploy-blobs'),
   stage(grouper, { partitions: PARTITIONS }),
   stage(msgMerge, { partitions: PARTITIONS, prefetch: 20 }),
-  stage(builder, { partitions: PARTITIONS, windowEvents: 60 }),
+  stage(builder, { windowEvents: 60 }),
   stage(
     deploy,
     {
@@ -81,9 +81,9 @@ const stages: readonly Stage[] = [
     'deploy-blocks',
   ),
   stage(nextField, { partitions: PARTITIONS }),
-  stage(patchblock, { partitions: PARTITIONS }),
+  stage(patchblock, {}),
   stage(shoveltomany, { partitions: PARTITIONS, to: ['{msg.meta.chain}_chain'] }),
-  stage(deadLetter, { partitions: PARTITIONS, delay: 5 * SECOND }),
+  stage(deadLetter, { delay: 5 * SECOND }),
 ];
 
 class Mesh {

@@ -1,7 +1,11 @@
-/** For tests: runs the command as a process of its own, its output piped. */
+/** For tests: runs the command, its output piped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { systemClock } from '@blockhub/clock';
+import { run } from './run.ts';
+import type { Io } from './session.ts';
 
 export interface Ran {
   code: number | null;
@@ -18,7 +22,7 @@ export function start(args: readonly string[], env: Record<string, string> = {})
   return { child, ran };
 }
 
-/** Runs it to its end. */
+/** Runs it to its end, as a process of its own. */
 export async function blockhub(
   args: readonly string[],
   options: { stdin?: string | Buffer; env?: Record<string, string> } = {},
@@ -26,6 +30,31 @@ export async function blockhub(
   const { child, ran } = start(args, options.env);
   child.stdin?.end(options.stdin ?? '');
   return ran;
+}
+
+/** Runs it to its end in this process, with what is given instead of the process's own. */
+export async function blockhubHere(args: readonly string[], given: Partial<Io> & { input?: string } = {}): Promise<Ran> {
+  const { input = '', ...io } = given;
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const output = Promise.all([text(stdout), text(stderr)]);
+  const code = await run(args, { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, ...io });
+  stdout.end();
+  stderr.end();
+  const [out, err] = await output;
+  return { code, stdout: out, stderr: err };
+}
+
+/** A clock on which everything takes three seconds, and waiting no time. */
+export function slowClock(): typeof systemClock {
+  let ticks = 0;
+  return {
+    ...systemClock,
+    ticks() {
+      ticks += 3_000;
+      return ticks;
+    },
+    sleep: async () => {},
+  };
 }
 
 /** The lines of NDJSON. */

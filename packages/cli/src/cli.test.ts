@@ -22,7 +22,19 @@ describe('one chain, from its creation on', () => {
 
   test('before there is one, everything says so with 4', async () => {
     for (const args of [['list'], ['tail'], ['verify'], ['walk', 'nobody']])
-      expect(await blockhub(inData(...args))).toMatchObject({ code: 4, stdout: '' });
+      expect(await blockhub(inData(...args))).toMatchObject({
+        code: 4,
+        stdout: '',
+        stderr: expect.stringMatching(`^STORE_NOT_FOUND: there is no folder ${join(data, 'store')}\n.*--data.*blockhub create`),
+      });
+  });
+
+  test('help tells of one command or of all; of one that does not exist it lists what does', async () => {
+    expect(await blockhub(['help', 'walk'])).toMatchObject({ code: 0, stdout: expect.stringContaining('--skip-next-check'), stderr: '' });
+    expect(await blockhub(['help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('patchblock'), stderr: '' });
+    const unknown = await blockhub(['help', 'nope']);
+    expect(unknown).toMatchObject({ code: 2, stdout: '' });
+    expect(unknown.stderr).toMatch(/^error: unknown command 'nope'\n(.*\n)*.*patchblock/);
   });
 
   test('create makes it, and shows it the second time', async () => {
@@ -134,7 +146,7 @@ describe('one chain, from its creation on', () => {
     const { code, stdout, stderr } = await ran;
     expect(code).toBe(130);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ height: 4 });
-    expect(stderr).toContain(`blockhub walk ${chain} --from 5 --live`);
+    expect(stderr).toContain(`go on with: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
   });
 
   test('output that cannot be written is an error, not a success', async () => {

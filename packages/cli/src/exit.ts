@@ -19,6 +19,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   CHAIN_NOT_FOUND: exitCodes.notFound,
   DEAD_LETTER_NOT_FOUND: exitCodes.notFound,
   OBJECT_MISSING: exitCodes.notFound,
+  STORE_NOT_FOUND: exitCodes.notFound,
 };
 
 /** Everything that says nothing about the chain itself, such as a store that does not answer, is "could not check". */

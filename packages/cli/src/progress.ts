@@ -1,4 +1,4 @@
-import type { Clock } from '@blockhub/clock';
+import type { Cancel, Clock } from '@blockhub/clock';
 
 const FIRST_MS = 2_000;
 const TERMINAL_MS = 250;
@@ -27,6 +27,22 @@ export class Progress {
     const line = text((now - this.#start) / 1000);
     this.#stream.write(this.#stream.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
     this.#shown = true;
+  }
+
+  /** Updates by itself until the work is done, so that also a store that does not answer is seen. */
+  async during<T>(work: Promise<T>, text: (seconds: number) => string): Promise<T> {
+    let cancel: Cancel = () => {};
+    const tick = (): void => {
+      this.update(text);
+      cancel = this.#clock.after(TERMINAL_MS, tick);
+    };
+    tick();
+    try {
+      return await work;
+    } finally {
+      cancel();
+      this.clear();
+    }
   }
 
   /** Takes the line away before something else is written. */

@@ -82,7 +82,8 @@ function report(error: unknown, session: Session): number {
     return exitCodes.interrupted;
   }
   session.note(errorText(error));
-  return exitCodeOf(error);
+  // A fault that was shown before is certain, whatever ended the command.
+  return session.exitCode === exitCodes.faults ? exitCodes.faults : exitCodeOf(error);
 }
 
 function program(session: Session): Command {
@@ -109,7 +110,8 @@ function program(session: Session): Command {
     .action(async (name: string | undefined) => {
       const command = root.commands.find((one) => one.name() === name);
       if (command) await define(command);
-      (command ?? root).help();
+      else if (name !== undefined) session.note(`error: unknown command '${name}'`);
+      (command ?? root).help({ error: name !== undefined && !command });
     });
   root.hook('preSubcommand', (_, command) => define(command));
   root.hook('preAction', () => session.configure(root.opts<CommonOptions>()));

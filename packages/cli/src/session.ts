@@ -13,7 +13,7 @@ import { Progress } from './progress.ts';
 
 /** Where a run of the command reads and writes; the process, or what a test gives. */
 export interface Io {
-  stdin: Readable;
+  stdin: Readable & { isTTY?: boolean };
   stdout: Writable & { isTTY?: boolean };
   stderr: Writable & { isTTY?: boolean };
   env: Readonly<Record<string, string | undefined>>;
@@ -68,7 +68,7 @@ export class Session {
 
   /**
    * @param mayBeNew the command writes, so the folder of a file store need not exist yet
-   * @throws CHAIN_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
+   * @throws STORE_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
    */
   async store(mayBeNew = false): Promise<Store> {
     const url = this.#options.store ?? this.io.env.BLOCKHUB_STORE ?? pathToFileURL(resolve(this.data, 'store')).href;
@@ -77,7 +77,7 @@ export class Session {
     this.#closing.push(() => store.close());
     const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
     if (folder && !mayBeNew && !existsSync(folder))
-      throw new BlockhubError('CHAIN_NOT_FOUND', `there is no store at ${folder}; --store or --data names another`);
+      throw new BlockhubError('STORE_NOT_FOUND', `there is no folder ${folder}`, { details: { folder } });
     return store;
   }
 
@@ -100,7 +100,11 @@ export class Session {
   }
 
   /** The chain named; without a name the one named `default`, else the only one. */
-  async chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
+  chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
+    return this.progress().during(this.#findChain(store, nameOrId), () => `looking for chain ${nameOrId ?? 'default'}`);
+  }
+
+  async #findChain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
     const { findChain, getChain, listChains } = await import('@blockhub/walker');
     if (nameOrId !== undefined) return getChain(store, nameOrId, { scan: true });
     const byName = await findChain(store, 'default');
@@ -111,6 +115,13 @@ export class Session {
     if (!only) throw new BlockhubError('CHAIN_NOT_FOUND', 'the store has no chain');
     if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
     return only;
+  }
+
+  /** A command that works on the same store, for a person to copy. */
+  commandLine(...words: readonly string[]): string {
+    const { store, data } = this.#options;
+    const place = [...(store === undefined ? [] : ['--store', store]), ...(data === undefined ? [] : ['--data', data])];
+    return ['blockhub', ...words, ...place].map(shellWord).join(' ');
   }
 
   progress(): Progress {
@@ -131,3 +142,5 @@ export class Session {
     this.#closing.length = 0;
   }
 }
+
+const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

@@ -53,6 +53,14 @@ export const errorCodes = {
     meaning: 'The file of the embedded broker is damaged.',
     fix: 'Move it away and start again: chains are whole, messages in flight in it are not.',
   },
+  BROKER_FORMAT_UNKNOWN: {
+    meaning: 'Another version of Blockhub wrote the file of the embedded broker.',
+    fix: 'Let that version run until the queues are empty, then move the file away; or go on with that version.',
+  },
+  BROKER_IN_USE: {
+    meaning: 'Another process consumes from the file of the embedded broker.',
+    fix: 'Stop it, or name another file: an SQLite broker is for one process. Separate processes need RabbitMQ.',
+  },
   BROKER_MESSAGE_MISSING: { meaning: 'The message is not in the queue any more, or a consumer holds it.', fix: 'Browse the queue again.' },
   BROKER_QUEUE_FULL: {
     meaning: 'A queue is at its limit.',
@@ -71,6 +79,10 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
+  BROKER_UNSAFE: {
+    meaning: 'The broker does not enforce what confirms rely on.',
+    fix: 'Put the file on a local disk, or use another broker.',
+  },
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
   MESSAGE_INVALID: {
@@ -87,6 +99,10 @@ export const errorCodes = {
   STORE_DENIED: { meaning: 'The store refuses access.', fix: 'Correct credentials or permissions.', transient: true, status: 503 },
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },
   STORE_KEY_INVALID: { meaning: 'The object key cannot be used.', fix: 'Correct the key or its template.' },
+  STORE_NOT_FOUND: {
+    meaning: 'The folder of the store does not exist.',
+    fix: 'Name the right one with --store or --data, or begin a store with `blockhub create`.',
+  },
   STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
   STORE_UNSAFE: {
     meaning: 'The store does not enforce what chains rely on.',
@@ -98,6 +114,12 @@ export const errorCodes = {
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
+  REGISTRY_UNAVAILABLE: {
+    meaning: 'The registry did not answer, or has no room left.',
+    fix: 'Wait, and free or add space if its disk is full; it is tried again.',
+    transient: true,
+    status: 503,
+  },
   REGISTRY_URL_INVALID: { meaning: 'The registry URL cannot be used.', fix: 'Correct the part that the message names.' },
   SETTINGS_INVALID: { meaning: 'Settings are wrong.', fix: 'Correct each one that is listed; --help shows all.' },
   USAGE: { meaning: 'The command line is wrong.', fix: 'See --help.' },

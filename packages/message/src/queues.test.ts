@@ -57,6 +57,14 @@ describe('declarations', () => {
     });
   });
 
+  test('are those of the names that are asked for, with all their partitions', () => {
+    const namesOf = (...names: string[]): string[] => declarations(2, names).map(({ name }) => name);
+    expect(namesOf('ingress', 'blobs.deployed.{partition(msg.meta.chain)}')).toEqual(['ingress', 'blobs.deployed.0', 'blobs.deployed.1']);
+    expect(namesOf('blobs.grouped.{p}', 'blobs.deployed.1')).toEqual(['blobs.deployed.1', 'blobs.grouped.0', 'blobs.grouped.1']);
+    expect(namesOf('blobs.deployed.2', 'tails.{instance}', '{msg.meta.chain}_chain', 'mine')).toEqual([]);
+    expect(declarations(2, ['blobs.grouped.1'])).toEqual(declarations(2).filter(({ name }) => name === 'blobs.grouped.1'));
+  });
+
   test('partitions have a single active consumer, nothing else has', () => {
     const single = declarations(1).filter(({ singleActive }) => singleActive);
     expect(single.map(({ name }) => name)).toEqual(['blobs.deployed.0', 'blobs.grouped.0']);

@@ -185,6 +185,17 @@ export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
   return { name, kind, ...(singleActive ? { singleActive } : {}), maxMessages, maxBytes };
 }
 
-/** Every shared queue of the pipeline, ready to be declared. */
-export const declarations = (partitions: number): QueueDeclaration[] =>
-  Object.values<QueueEntry>(queues).flatMap((entry) => queueNames(entry, partitions).map((name) => declaration(entry, name)));
+const partitionField = /\{partition\([^{}]*\)\}/;
+
+/**
+ * Shared queues of the pipeline, ready to be declared: every one, or those of these names, where `{p}` and `{partition(…)}` stand for every partition.
+ * What is not in the catalogue, and other templates, are left to whoever owns such queues.
+ */
+export function declarations(partitions: number, names?: readonly string[]): QueueDeclaration[] {
+  const wanted = names && new Set(names.map((name) => name.replace(partitionField, '{p}')));
+  return Object.values<QueueEntry>(queues).flatMap((entry) =>
+    queueNames(entry, partitions)
+      .filter((name) => !wanted || wanted.has(entry.name) || wanted.has(name))
+      .map((name) => declaration(entry, name)),
+  );
+}

@@ -45,7 +45,7 @@ function sqlitePath(url: string): string {
 
 /**
  * Opens the registry at `memory:` (a new one each time) or `sqlite:///absolute/path` (created when absent, its folder must exist).
- * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, DATA_FOLDER_UNUSABLE
+ * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, DATA_FOLDER_UNUSABLE
  */
 export async function openRegistry(url: string, { schemes = {} }: RegistryOptions = {}): Promise<Registry> {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1] ?? '';

@@ -10,7 +10,7 @@ export interface ChainRecord {
 
 /**
  * Chains by id and name, and hints where their tails are. All of it can be wiped and is rebuilt from the store: nothing may rely on it being
- * complete. Several processes may use one registry.
+ * complete. Several processes may use one registry. Where it cannot answer or keep something now, or was closed, it throws REGISTRY_UNAVAILABLE.
  */
 export interface Registry {
   /** May answer from memory. A chain that another process put is found; one that another process wiped may still be. */

@@ -44,6 +44,18 @@ describe('the file', () => {
     other.close();
   });
 
+  test('that others hold for too long is REGISTRY_UNAVAILABLE, and works again', async () => {
+    const registry = await open('held');
+    const other = new DatabaseSync(join(folder, 'held.sqlite'));
+    other.exec('BEGIN IMMEDIATE');
+    const error = await registry.putChain(record(1)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', transient: true, status: 503, cause: { errcode: 5 } });
+    other.exec('ROLLBACK');
+    other.close();
+    await registry.putChain(record(1));
+    await registry.close();
+  }, 30_000);
+
   test('takes many hints in few writes, a moment later', async () => {
     const registry = await open('hints');
     const watcher = new DatabaseSync(join(folder, 'hints.sqlite'));
@@ -88,7 +100,7 @@ describe('the file', () => {
       () => registry.putHint(hash(1), 1),
       () => registry.wipe(),
     ]) {
-      await expect(use()).rejects.toThrow('is closed');
+      await expect(use()).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE', message: expect.stringContaining('is closed') });
     }
   });
 });

@@ -24,37 +24,33 @@ const schema = `
 
 /** SQLite's primary result codes, https://sqlite.org/rescode.html */
 const result = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
+const damaged: readonly number[] = [result.corrupt, result.notADatabase];
+const unwritable: readonly number[] = [result.readOnly, result.cannotOpen];
+const passing: readonly number[] = [result.busy, result.locked, result.ioError, result.full];
 
 const primaryCode = (error: unknown): number => (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
 
 /** Gives SQLite's error the meaning that the caller can act on. */
 function explain(error: unknown, path: string): unknown {
   if (error instanceof BlockhubError) return error;
-  const details = { path };
-  switch (primaryCode(error)) {
-    case result.corrupt:
-    case result.notADatabase:
-      return corrupt(path, error);
-    case result.readOnly:
-    case result.cannotOpen:
-      return new BlockhubError(
-        'DATA_FOLDER_UNUSABLE',
-        `the registry ${path} cannot be written; correct the permissions of the file and its folder`,
-        { cause: error, details },
-      );
-    case result.full:
-      return new BlockhubError('STORE_FULL', `no room is left for the registry ${path}`, { cause: error, details });
-    case result.busy:
-    case result.locked:
-    case result.ioError:
-      return new BlockhubError('STORE_UNAVAILABLE', `the registry ${path} did not answer: ${(error as Error).message}`, {
-        cause: error,
-        details,
-      });
-    default:
-      return error;
-  }
+  const code = primaryCode(error);
+  if (damaged.includes(code)) return corrupt(path, error);
+  if (![...passing, ...unwritable].includes(code)) return error;
+  return unavailable(path, `did not answer: ${(error as Error).message}`, error);
 }
+
+/** As `explain`, while opening: what may not be written then will not be later. */
+function explainOpen(error: unknown, path: string): unknown {
+  if (!unwritable.includes(primaryCode(error))) return explain(error, path);
+  return new BlockhubError(
+    'DATA_FOLDER_UNUSABLE',
+    `the registry ${path} cannot be written; correct the permissions of the file and its folder`,
+    { cause: error, details: { path } },
+  );
+}
+
+const unavailable = (path: string, what: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('REGISTRY_UNAVAILABLE', `the registry ${path} ${what}`, { cause, details: { path } });
 
 const corrupt = (path: string, cause: unknown): BlockhubError =>
   new BlockhubError(
@@ -104,7 +100,7 @@ export class SqliteRegistry implements Registry {
     this.#statements = statements;
   }
 
-  /** @throws REGISTRY_URL_INVALID where the folder is missing, REGISTRY_CORRUPT, DATA_FOLDER_UNUSABLE */
+  /** @throws REGISTRY_URL_INVALID where the folder is missing, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, DATA_FOLDER_UNUSABLE */
   static open(path: string): SqliteRegistry {
     const folder = dirname(path);
     if (!existsSync(folder)) {
@@ -126,7 +122,7 @@ export class SqliteRegistry implements Registry {
       return new SqliteRegistry(path, database, statements);
     } catch (error) {
       database?.close();
-      throw explain(error, path);
+      throw explainOpen(error, path);
     }
   }
 
@@ -216,7 +212,7 @@ export class SqliteRegistry implements Registry {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new BlockhubError('INTERNAL', `the registry ${this.#path} is closed`);
+    if (this.#closed) throw unavailable(this.#path, 'is closed');
   }
 
   #read<T>(read: () => T): T {

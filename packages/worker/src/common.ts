@@ -33,6 +33,10 @@ export const commonSettings = {
 const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
 const always = { broker, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
+/** In how many queues a worker with these settings sees a partitioned one. */
+export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>): number =>
+  typeof partitions === 'number' ? partitions : 1;
+
 /** What `runWorker` itself reads; store and registry only where the worker needs them. */
 export type ProcessValues = Values<typeof always> & Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'>>>;
 

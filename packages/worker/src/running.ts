@@ -1,6 +1,6 @@
 import type { Cancel } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
-import { declaration, type Message, queues } from '@blockhub/message';
+import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
 import { type BackOff, backOff, drawEvent } from './chance.ts';
@@ -9,6 +9,7 @@ import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
 import { Taking } from './taking.ts';
+import { topologyOf } from './topology.ts';
 import type { Context, Need, Take, Worker } from './types.ts';
 
 const SECOND = 1000;
@@ -78,8 +79,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     for (const step of this.#steps()) health.set(this.#check(step), false, 'not yet');
     this.#watchBroker();
     try {
-      const declared = [...(worker.declares?.(settings, this.#instance) ?? []), declaration(queues.deadLetter, queues.deadLetter.name)];
-      await this.#step('queues', () => broker.declare(declared));
+      await this.#step('queues', () => broker.declare(topologyOf(worker, settings, this.#instance)));
       if (worker.needs.includes('store')) await this.#step('store', async () => (storeIsSafe ? undefined : await store?.assertSafe()));
       if (worker.setup) this.#context.state = await this.#step('setup', async () => worker.setup?.(this.#context) as Promise<State>);
       this.#releases.add('stop', () => worker.stop?.(this.#context));

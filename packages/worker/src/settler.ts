@@ -172,6 +172,7 @@ const transportCodes: ReadonlySet<string> = new Set([
   'STORE_UNAVAILABLE',
   'STORE_DENIED',
   'STORE_FULL',
+  'REGISTRY_UNAVAILABLE',
 ]);
 
 /** The next message would fail alike, so it is better not to try. */

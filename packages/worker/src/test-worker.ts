@@ -6,6 +6,7 @@ import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, type Health, type Logger, type Metrics, silentLogger } from '@blockhub/telemetry';
 import { drawEvent, type Random } from './chance.ts';
 import { type RunningWorker, type StartOptions, startWorker } from './start.ts';
+import { topologyOf } from './topology.ts';
 import type { Worker } from './types.ts';
 
 type ConnectOptions = NonNullable<Parameters<MemoryBroker['connect']>[0]>;
@@ -126,7 +127,7 @@ function declarationsOf<Shape extends SettingsShape, State>(
   instance: string,
   more: readonly (string | QueueDeclaration)[],
 ): QueueDeclaration[] {
-  const own = new Set(worker.declares?.(settings, instance).map(({ name }) => name));
+  const own = new Set(topologyOf(worker, settings, instance).map(({ name }) => name));
   const named = [...(worker.takes?.(settings, instance).map(({ queue }) => queue) ?? []), ...(worker.gives?.(settings) ?? [])];
   const missing = [...named, ...more].filter((queue) => typeof queue !== 'string' || !(own.has(queue) || queue.includes('{')));
   return missing.map((queue) => (typeof queue === 'string' ? { name: queue, kind: 'durable' } : queue));

@@ -92,7 +92,10 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   readonly settings: Shape;
   readonly needs: readonly Need[];
   takes?(settings: Values<Shape>, instance: string): readonly Take[];
-  /** Queues to create at the start where they are missing: those that it takes from and gives to. */
+  /**
+   * Queues of its own, created at the start where they are missing. Those of the pipeline need no words here: the runtime declares the ones that
+   * the worker takes from and gives to, as the catalogue of `@blockhub/message` says.
+   */
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
   /** Queues that it gives to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and metric labels come from it. */
   gives?(settings: Values<Shape>): readonly string[];

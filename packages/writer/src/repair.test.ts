@@ -40,6 +40,13 @@ describe('repairChain', () => {
     expect(await repair()).toEqual({ chain, repairs: [], left: [], unchecked: [] });
   });
 
+  test('tells how far it is, in the pass that repairs and in the one that checks', async () => {
+    const heights: number[] = [];
+    await repairChain(store, chain, { now: () => 1_800_000_000_000, settleMs: 0, onProgress: (height) => heights.push(height) });
+    expect(heights.slice(0, 13)).toEqual(ids.map((_, height) => height));
+    expect(heights.slice(13)).toContain(12);
+  });
+
   test('makes entries from copies, copies from entries, and the name from the root, all in one run, and records each', async () => {
     const before = new Map<string, Buffer>();
     for (const folder of ['blocks/', 'chains/', 'names/'])

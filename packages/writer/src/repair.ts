@@ -9,6 +9,8 @@ export interface RepairOptions extends Pick<VerifyOptions, 'signal' | 'clock' | 
   /** Only tell what would be done. */
   dryRun?: boolean;
   onRepair?: (repair: Repair) => void;
+  /** The height that a pass over the chain has reached; there are several. */
+  onProgress?: (height: number) => void;
 }
 
 /** One object that was made again from another that holds the same block. Also the form of its record. */
@@ -63,10 +65,11 @@ class Work {
   }
 
   verify(): Promise<Report> {
-    const { signal, clock, settleMs } = this.#options;
+    const { signal, clock, settleMs, onProgress } = this.#options;
     return verifyChain(this.#store, this.#chain, {
       level: 'blocks',
       detached: true,
+      onProgress: ({ height }) => onProgress?.(height),
       ...(signal ? { signal } : {}),
       ...(clock ? { clock } : {}),
       ...(settleMs === undefined ? {} : { settleMs }),
@@ -82,7 +85,10 @@ class Work {
         onFault: 'report',
         ...(signal ? { signal } : {}),
       })) {
-        for (const block of blocks) await this.#repairBlock(block);
+        for (const block of blocks) {
+          await this.#repairBlock(block);
+          this.#options.onProgress?.(block.height);
+        }
       }
     } catch (error) {
       if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;

@@ -1,13 +1,12 @@
 import { buildBlock } from '@blockhub/chain';
-import { declarations, queues, readBlueprint, writeBlock, writeTail } from '@blockhub/message';
+import { queues, readBlueprint, writeBlock, writeTail } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
-import { commonSettings, defineWorker, done } from '@blockhub/worker';
+import { defineWorker, done } from '@blockhub/worker';
 import { InTurn } from './in-turn.ts';
 import { uniqueByEvent } from './unique.ts';
 import { Windows } from './window.ts';
 
 const settings = {
-  partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue of blueprints.', default: queues.staged.name }),
   out: setting.text({ text: 'Queue for new blocks.', default: queues.created.name }),
   windowEvents: setting.integer({ text: 'Event ids to remember, of all chains together; about 150 bytes each.', default: 100_000, min: 0 }),
@@ -22,7 +21,6 @@ export const worker = defineWorker({
   settings,
   needs: ['store'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ out }) => [out, queues.tails.name],
   setup: ({ settings: { windowEvents, windowChains }, store, metrics }) => {
     const windows = new Windows(store, { maxEvents: windowEvents, maxChains: windowChains });

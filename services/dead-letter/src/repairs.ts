@@ -41,6 +41,7 @@ const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
   // Queues are declared when the service that takes from them starts, which may be later than the message.
   BROKER_QUEUE_MISSING: again,
   BROKER_UNAVAILABLE: again,
+  REGISTRY_UNAVAILABLE: again,
   STORE_DENIED: again,
   STORE_FULL: again,
   STORE_UNAVAILABLE: again,

@@ -23,7 +23,7 @@ const kept = async (): Promise<unknown[]> => (await dead.queue('dead-letter.kept
 
 describe('dead-letter', () => {
   test('what passes by itself is handled again after a while, as it was', async () => {
-    dead = await testWorker(worker, { settings: { delay: 1000 } });
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
     await bury('STORE_FULL');
     await dead.run(999);
     expect(await dead.queue('ingress')).toEqual([]);
@@ -35,7 +35,7 @@ describe('dead-letter', () => {
   });
 
   test('each repair waits longer than the one before; after the last one it is kept', async () => {
-    dead = await testWorker(worker, { settings: { delay: 1000, repairs: 2 } });
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000, repairs: 2 } });
     await bury('STORE_UNAVAILABLE', { meta: { repairs: 1 } });
     await dead.run(1999);
     expect(await dead.queue('ingress')).toEqual([]);
@@ -52,7 +52,7 @@ describe('dead-letter', () => {
     ['MESSAGE_INVALID: no', false],
     ['', false],
   ])('tried too often because of %j: handled again is %j', async (message, again) => {
-    dead = await testWorker(worker, { settings: { delay: 1000 } });
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
     await bury('ATTEMPTS_EXHAUSTED', { message });
     await dead.run(1000);
     expect(await dead.queue('ingress')).toHaveLength(again ? 1 : 0);
@@ -60,7 +60,7 @@ describe('dead-letter', () => {
   });
 
   test.each(['OBJECT_HASH_MISMATCH', 'MESSAGE_INVALID', 'SOMETHING_ELSE', 'constructor'])('%s is kept whole', async (code) => {
-    dead = await testWorker(worker);
+    dead = await testWorker(worker, { queues: ['ingress'] });
     await bury(code);
     const [message] = await dead.queue('dead-letter.kept');
     expect(message).toMatchObject({ id: 'event', meta: { chain: 'c', 'dead-code': code, 'dead-queue': 'ingress', 'dead-attempts': 4 } });
@@ -68,14 +68,14 @@ describe('dead-letter', () => {
   });
 
   test('what is no dead letter is kept too', async () => {
-    dead = await testWorker(worker);
+    dead = await testWorker(worker, { queues: ['ingress'] });
     await dead.publish('dead-letter', { id: 'odd', meta: { a: 1 }, body: 'x' });
     await dead.run(0);
     expect((await dead.queue('dead-letter.kept'))[0]).toMatchObject({ id: 'odd', meta: { a: 1 } });
   });
 
   test('a repair for a queue that is gone is kept, and goes round no more', async () => {
-    dead = await testWorker(worker, { settings: { delay: 1000 } });
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
     await bury('BROKER_QUEUE_MISSING', { queue: 'nowhere' });
     await dead.run(10_000);
     expect(await kept()).toEqual(['BROKER_QUEUE_MISSING']);

@@ -1,11 +1,10 @@
 import { errorCode, isTransient } from '@blockhub/errors';
-import { type DeadLetter, declarations, keepDeadLetter, type Message, type Outgoing, queues, readDeadLetter } from '@blockhub/message';
+import { type DeadLetter, keepDeadLetter, type Message, type Outgoing, queues, readDeadLetter } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
-import { type Context, commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
+import { type Context, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
 import { findRepair } from './repairs.ts';
 
 const settings = {
-  partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue of dead letters.', default: queues.deadLetter.name }),
   delay: setting.duration({ text: 'How long to wait before the first repair; doubled for each one after it.', default: '30s' }),
   repairs: setting.integer({ text: 'Most repairs of one message; after them it is kept.', default: 5 }),
@@ -23,7 +22,6 @@ export const worker = defineWorker({
   settings,
   needs: [],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: () => [queues.kept.name, '{msg.meta.dead-queue}'],
   setup: ({ metrics }) => ({
     letters: metrics.counter('blockhub_dead_letter_letters_total', 'Dead letters that were repaired or kept.', ['code', 'outcome']),

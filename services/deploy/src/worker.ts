@@ -1,6 +1,6 @@
 import { hashOf } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
-import { declarations, type Message, template } from '@blockhub/message';
+import { type Message, template } from '@blockhub/message';
 import { defineWorker, done, type Outcome } from '@blockhub/worker';
 import { deployCaptures } from './captures.ts';
 import { keep } from './keep.ts';
@@ -16,7 +16,6 @@ export const worker = defineWorker({
   takes: ({ in: queue, pack, packMessages, packBytes, packTtl, prefetch }) => [
     pack ? { queue, prefetch: 2 * packMessages, batch: { max: packMessages, maxBytes: packBytes, ttlMs: packTtl } } : { queue, prefetch },
   ],
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ out }) => (out === undefined ? [] : [out]),
   setup: ({ settings: { key, out, mime, body, pack } }): State => {
     if (pack && body === 'pass') throw new BlockhubError('SETTINGS_INVALID', '--pack gives receipts: it does not go with --body pass');

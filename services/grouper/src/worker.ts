@@ -1,4 +1,4 @@
-import { declarations, queueNames, queues, template } from '@blockhub/message';
+import { queueNames, queues, template } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, retry } from '@blockhub/worker';
 import { type FullGroup, Groups } from './groups.ts';
@@ -26,7 +26,6 @@ export const worker = defineWorker({
   settings,
   needs: [],
   takes: ({ in: name, partitions, prefetch }) => queueNames({ ...queues.deployed, name }, partitions).map((queue) => ({ queue, prefetch })),
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ out }) => [out],
   setup: (context) => {
     const { settings, clock, metrics, draining } = context;

@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import { declaration, declarations, mergeObject, queues, template, writeTailWanted } from '@blockhub/message';
+import { declaration, mergeObject, queues, template, writeTailWanted } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
 import { type Fate, Merger } from './merger.ts';
@@ -61,8 +61,7 @@ export const worker = defineWorker({
   },
   declares: (values, instance) => {
     const { latest } = sourcesOf(values);
-    const own = latest?.queue.includes('{instance}') ? [declaration(queues.tails, latestQueue(latest, instance))] : [];
-    return [...declarations(values.partitions), ...own];
+    return latest?.queue.includes('{instance}') ? [declaration(queues.tails, latestQueue(latest, instance))] : [];
   },
   gives: ({ out, request, latest }) => (latest === 'none' ? [out] : [out, request]),
   setup: (context) => {

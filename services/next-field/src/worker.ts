@@ -2,7 +2,6 @@ import { type Block, checkBlock, type Tail } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import {
   type BlockMessage,
-  declarations,
   groupBody,
   type Outgoing,
   queues,
@@ -37,7 +36,6 @@ export const worker = defineWorker({
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ out, group }) => [out, group, queues.tails.name],
   setup: ({ settings: { knownChains, group }, metrics }) => ({
     facts: new Facts(knownChains),

@@ -1,12 +1,11 @@
 import type { Tail } from '@blockhub/chain';
 import { errorCode, isTransient } from '@blockhub/errors';
-import { declarations, queues, readTailWanted, writeTail } from '@blockhub/message';
+import { queues, readTailWanted, writeTail } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { findTail } from '@blockhub/walker';
-import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
+import { type Context, defineWorker, done } from '@blockhub/worker';
 
 const settings = {
-  partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue of questions for tails.', default: queues.wanted.name }),
   prefetch: setting.integer({ text: 'Most questions held at a time.', default: 200, min: 1, max: 2000 }),
 };
@@ -21,7 +20,6 @@ export const worker = defineWorker({
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: () => [queues.tails.name],
   setup: ({ metrics }) => ({
     searches: new Map() as Searches,

@@ -1,4 +1,4 @@
-import { declarations, type Outgoing, queues, template } from '@blockhub/message';
+import { type Outgoing, queues, template } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
 import { parsePredicate } from './predicate.ts';
@@ -32,7 +32,6 @@ export const worker = defineWorker({
   settings,
   needs: [],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  declares: ({ partitions }) => declarations(partitions),
   gives: ({ to }) => to,
   setup: ({ settings: { to, when } }) => ({
     to: to.map(template),

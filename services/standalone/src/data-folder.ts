@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
 /** The folder of one embedded Blockhub: the bucket in `store/`, and beside it what only carries things there. */
@@ -14,45 +14,31 @@ export interface DataFolder {
 }
 
 /**
- * Takes the folder for this process alone. The lock is the operating system's, on a small SQLite file, so it is gone with the process
- * however that ends. Throws DATA_FOLDER_IN_USE or DATA_FOLDER_UNUSABLE.
+ * Takes the folder for this process alone, by the lock that a broker file has too. Throws DATA_FOLDER_IN_USE or DATA_FOLDER_UNUSABLE.
  */
 export function openDataFolder(folder: string): DataFolder {
   const path = resolve(folder);
-  const pidFile = join(path, 'blockhub.pid');
-  const lock = takeLock(path, pidFile);
-  writeFileSync(pidFile, `${process.pid}\n`);
+  const lock = lockFolder(path);
   return {
     path,
     storeUrl: pathToFileURL(join(path, 'store')).href,
     brokerUrl: `sqlite://${pathToFileURL(join(path, 'broker.sqlite')).pathname}`,
     registryUrl: `sqlite://${pathToFileURL(join(path, 'registry.sqlite')).pathname}`,
-    release() {
-      rmSync(pidFile, { force: true });
-      lock.close();
-    },
+    release: () => lock.release(),
   };
 }
 
-function takeLock(path: string, pidFile: string): DatabaseSync {
+function lockFolder(path: string): Lock {
   try {
     makeFolder(path);
-    const lock = new DatabaseSync(join(path, 'blockhub.lock'));
-    // The transaction stays open: it is the lock. The journal in memory leaves no second file behind.
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    return lock;
+    return takeLock(join(path, 'blockhub'), (pid, cause) => {
+      const message = `Process ${pid} works on ${path}; stop it, or choose another folder with --data.`;
+      return new BlockhubError('DATA_FOLDER_IN_USE', message, { cause });
+    });
   } catch (error) {
-    if (/locked|busy/i.test((error as Error).message))
-      throw new BlockhubError(
-        'DATA_FOLDER_IN_USE',
-        `Process ${readPid(pidFile)} works on ${path}; stop it, or choose another folder with --data.`,
-        { cause: error },
-      );
-    throw new BlockhubError(
-      'DATA_FOLDER_UNUSABLE',
-      `Cannot write to ${path} (${(error as Error).message}); choose another folder with --data.`,
-      { cause: error },
-    );
+    if (error instanceof BlockhubError) throw error;
+    const message = `Cannot write to ${path} (${(error as Error).message}); choose another folder with --data.`;
+    throw new BlockhubError('DATA_FOLDER_UNUSABLE', message, { cause: error });
   }
 }
 
@@ -64,13 +50,5 @@ function makeFolder(path: string): void {
     mkdirSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
-function readPid(pidFile: string): string {
-  try {
-    return readFileSync(pidFile, 'utf8').trim();
-  } catch {
-    return '(unknown)';
   }
 }

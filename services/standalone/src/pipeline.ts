@@ -59,7 +59,7 @@ export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: Pi
       },
       'deploy-blocks',
     ),
-    stage(builder, { partitions, windowChains: REMEMBERED_CHAINS }),
+    stage(builder, { windowChains: REMEMBERED_CHAINS }),
     stage(msgMerge, { partitions, maxKeys: REMEMBERED_CHAINS }),
     stage(grouper, { partitions, ttl: groupTtlMs }),
     stage(deploy, { partitions, out: 'blobs.deployed.{partition(msg.meta.chain)}', pack: true, packTtl: packTtlMs }, 'deploy-blobs'),

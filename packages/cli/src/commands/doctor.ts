@@ -8,7 +8,8 @@ export function define(command: Command, session: Session): void {
     .description('try out on keys of its own whether a store enforces what chains rely on')
     .action(async () => {
       const store = await session.store(true);
-      const { ok, checks, left } = await store.probe();
+      const probing = session.progress().during(store.probe(), (seconds) => `trying out ${store.url}, ${Math.round(seconds)} s`);
+      const { ok, checks, left } = await probing;
       const plain = checks.map(({ name, ok: good, detail }) => ({ name, ok: good, detail }));
       if (session.out.format === 'table') {
         await session.out.all(plain, {

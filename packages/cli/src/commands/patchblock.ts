@@ -10,14 +10,24 @@ export function define(command: Command, session: Session): void {
     .action(async (nameOrId: string | undefined, { dryRun }: { dryRun?: boolean }) => {
       const store = await session.store();
       const { id: chain } = await session.chain(store, nameOrId);
-      session.resume = () => `blockhub patchblock ${nameOrId ?? chain}`;
-      const options = { now: () => session.clock.now(), clock: session.clock, signal: session.signal, dryRun: dryRun === true };
-      const { repairs, left, unchecked } = await repairChain(store, chain, {
-        ...options,
+      session.resume = () => session.commandLine('patchblock', nameOrId ?? chain, ...(dryRun ? ['--dry-run'] : []));
+      let height = 0;
+      let count = 0;
+      const repairing = repairChain(store, chain, {
+        now: () => session.clock.now(),
+        clock: session.clock,
+        signal: session.signal,
+        dryRun: dryRun === true,
+        onProgress: (at) => {
+          height = at;
+        },
         onRepair: (repair) => {
+          count++;
           if (session.out.format === 'table') session.note(describe(repair, dryRun === true));
         },
       });
+      const text = (): string => `height ${height}, ${count} repairs`;
+      const { repairs, left, unchecked } = await session.progress().during(repairing, text);
       for (const repair of session.out.format === 'table' ? [] : repairs)
         await session.out.item({ type: dryRun ? 'would' : 'repair', ...repair }, '');
       for (const fault of left) await session.out.item({ type: 'left', ...fault }, `${session.out.red(fault.code)} ${fault.message}`);

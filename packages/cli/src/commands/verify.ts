@@ -1,6 +1,6 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type Fault, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
+import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
@@ -11,13 +11,19 @@ interface Options {
   all?: boolean;
   from?: string;
   level: VerifyLevel;
+  skipNextCheck?: boolean;
 }
+
+type Reached = Pick<Report, 'blocks' | 'events' | 'height' | 'faultCount'>;
 
 export function define(command: Command, session: Session): void {
   command
     .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
     .option('--all', 'every chain of the store')
-    .option('--from <height>', 'start here, to go on where another verify was interrupted')
+    .option(
+      '--from <height>',
+      'start here, to go on where another verify was interrupted; what lies behind the tail is not looked for then',
+    )
     .addOption(
       new Option(
         '--level <level>',
@@ -26,6 +32,7 @@ export function define(command: Command, session: Session): void {
         .choices(levels)
         .default('full'),
     )
+    .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
     .action(async (nameOrId: string | undefined, options: Options) => {
       if (options.all && (nameOrId !== undefined || options.from !== undefined))
         throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
@@ -36,31 +43,46 @@ export function define(command: Command, session: Session): void {
     });
 }
 
-async function verify(session: Session, store: Store, nameOrId: string | undefined, { all, from, level }: Options): Promise<Report[]> {
-  const progress = session.progress();
-  let height = -1;
+async function verify(session: Session, store: Store, nameOrId: string | undefined, given: Options): Promise<Report[]> {
+  const { all, from, level, skipNextCheck } = given;
+  let so: Reached | undefined;
   const options: VerifyOptions = {
     level,
+    ...(skipNextCheck ? { skipNextCheck } : {}),
     signal: session.signal,
     clock: session.clock,
     ...(from === undefined ? {} : { from: heightOf(from) }),
-    onProgress: ({ blocks, events, height: at, faultCount }) => {
-      height = at;
-      progress.update(
-        (seconds) => `${blocks} blocks, ${events} events, ${Math.round(events / seconds)} events/s, height ${at}, ${faultCount} faults`,
-      );
+    onProgress: ({ blocks, events, height, faultCount }) => {
+      so = { blocks, events, height, faultCount };
     },
     onFault: (fault) => {
       if (session.out.format === 'table') session.note(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
     },
   };
+  const text = (seconds: number): string => progressOf(so, seconds);
+  const again = ['--level', level, ...(skipNextCheck ? ['--skip-next-check'] : [])];
   if (all) {
-    session.resume = () => `blockhub verify --all --level ${level}`;
-    return verifyAll(store, options);
+    session.resume = () => session.commandLine('verify', '--all', ...again);
+    return session.progress().during(verifyAll(store, options), text);
   }
   const chain = (await session.chain(store, nameOrId)).id;
-  session.resume = () => `blockhub verify ${nameOrId ?? chain} --level ${level} --from ${height + 1}`;
-  return [await verifyChain(store, chain, options)];
+  // The last block once more: whether the next one follows it has not been seen yet.
+  session.resume = () => session.commandLine('verify', nameOrId ?? chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
+  const report = await session.progress().during(verifyChain(store, chain, options), text);
+  if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, chain, from);
+  return [report];
+}
+
+const progressOf = (reached: Reached | undefined, seconds: number): string => {
+  if (!reached) return 'no block yet';
+  const { blocks, events, height, faultCount } = reached;
+  return `${blocks} blocks, ${events} events, ${Math.round(events / seconds)} events/s, height ${height}, ${faultCount} faults`;
+};
+
+/** Nothing was checked, which must not look like nothing wrong. */
+async function refuseAboveTail(store: Store, chain: string, from: string): Promise<never> {
+  const { height } = await findTail(store, chain);
+  throw new BlockhubError('USAGE', `--from ${from} is above the tail of chain ${chain}, which is at height ${height}`);
 }
 
 function heightOf(text: string): number {
@@ -92,7 +114,7 @@ async function print({ out }: Session, reports: readonly Report[]): Promise<void
     }
     const ok = faultCount + uncheckedCount === 0;
     const verdict = ok ? 'ok' : out.red(faultCount > 0 ? `${faultCount} faults` : 'not all checked');
-    const text = `${counts.chain} ${verdict}: ${counts.blocks} blocks, ${counts.events} events, ${counts.bytes} bytes at level ${counts.level}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
+    const text = `${counts.chain} ${verdict}: ${counts.blocks} blocks, ${counts.events} events, ${counts.bytes} bytes at level ${counts.level}${counts.nextSkipped ? ', next not checked' : ''}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
     await out.item({ type: 'report', ok, ...counts, faults: faultCount, unchecked: uncheckedCount }, text);
   }
 }

@@ -3,6 +3,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type HydratedBlob, readBlobs, type VerifyLevel, type WalkedBlock, walk } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
+import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
 import { type Output, printable } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -14,10 +15,12 @@ interface Options {
   live?: boolean;
   poll: string;
   verify?: VerifyLevel | true;
+  skipNextCheck?: boolean;
 }
 
 /** Text over this is cut on a terminal; `cat` shows it all. */
 const SHOWN_BYTES = 16 * 1024;
+const POLL_MS = '500';
 
 export function define(command: Command, session: Session): void {
   const place = 'height, -count from the tail (-1 is the tail), block id, or time such as 2026-05-01T12:00Z';
@@ -26,41 +29,47 @@ export function define(command: Command, session: Session): void {
     .option('--from <place>', `first block: ${place} (default: the root)`)
     .option('--to <place>', 'last block, in the same forms (default: the tail)')
     .option('--live', 'do not end at the tail, show each block as it comes')
-    .option('--poll <ms>', 'how often --live asks for the next height', '500')
+    .option('--poll <ms>', 'how often --live asks for the next height', POLL_MS)
     .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(levels))
+    .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
     .action(async (nameOrId: string | undefined, options: Options) => {
       const store = await session.store();
       const { id: chain } = await session.chain(store, nameOrId);
       let last = -1;
       session.resume = () =>
-        [
-          'blockhub walk',
-          nameOrId ?? chain,
-          `--from ${last + 1}`,
-          ...(options.to ? [`--to ${options.to}`] : []),
-          ...(options.live ? ['--live'] : []),
-        ].join(' ');
+        session.commandLine('walk', nameOrId ?? chain, '--from', last < 0 ? (options.from ?? '0') : `${last + 1}`, ...sameAgain(options));
       const batches = walk(store, {
         chain,
         ...(options.from === undefined ? {} : { from: options.from }),
         ...(options.to === undefined ? {} : { to: options.to }),
         ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
         verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
+        skipNextCheck: options.skipNextCheck === true,
         signal: session.signal,
         clock: session.clock,
         onCaughtUp: () => session.io.stderr.isTTY && session.note('at the tail, waiting for more'),
       });
       const progress = session.progress();
+      let count = 0;
       for await (const { blocks } of batches) {
         for (const block of blocks) {
           await (session.out.format === 'table' ? show(store, block, session) : session.out.item(lineOf(block), ''));
           last = block.height;
         }
-        if (!session.io.stdout.isTTY) progress.update((seconds) => `height ${last}, ${Math.round(last / seconds)} blocks/s`);
+        count += blocks.length;
+        if (!session.io.stdout.isTTY) progress.update((seconds) => `height ${last}, ${Math.round(count / seconds)} blocks/s`);
       }
       if (session.out.format === 'json') await session.out.end();
     });
 }
+
+/** The options of a walk that goes on. */
+const sameAgain = ({ to, live, poll, verify, skipNextCheck }: Options): string[] => [
+  ...(to === undefined ? [] : ['--to', to]),
+  ...(live ? ['--live', ...(poll === POLL_MS ? [] : ['--poll', poll])] : []),
+  ...(verify === undefined ? [] : verify === true ? ['--verify'] : ['--verify', verify]),
+  ...(skipNextCheck ? ['--skip-next-check'] : []),
+];
 
 function pollMs(text: string): number {
   const ms = Number(text);
@@ -80,9 +89,14 @@ function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
   return { ...fixed, ...rest, ...fixed };
 }
 
-async function show(store: Store, block: WalkedBlock, { out, signal }: Session): Promise<void> {
+/** For people. The blobs are read for it, so one that is not there, or not what its hash says, is a fault that was found. */
+async function show(store: Store, block: WalkedBlock, session: Session): Promise<void> {
+  const { out, signal } = session;
   await out.write(`B:${block.id} H:${block.height}\n`);
-  for await (const blob of readBlobs(store, [block], { signal })) await out.write(shown(blob, out));
+  for await (const blob of readBlobs(store, [block], { signal })) {
+    if (blob.fault) session.exitCode = exitCodes.faults;
+    await out.write(shown(blob, out));
+  }
 }
 
 function shown({ receipt, index, bytes, fault }: HydratedBlob, out: Output): string {

@@ -1,6 +1,7 @@
+import { realpathSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Cancel, type Clock, systemClock } from '@blockhub/clock';
-import type { BlockhubError } from '@blockhub/errors';
+import { BlockhubError } from '@blockhub/errors';
 import { closedBroker } from '../../checks.ts';
 import { newSlot } from '../../consumers.ts';
 import { StateHolder } from '../../state.ts';
@@ -17,7 +18,8 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { MemoryQueue } from '../memory/queue.ts';
-import { brokerError, type FileOptions, openFile } from './file.ts';
+import { brokerError, type FileOptions, openError, openFile } from './file.ts';
+import { type Lock, takeLock } from './lock.ts';
 import { LogSync } from './log-sync.ts';
 import { DurableQueue } from './queue.ts';
 import { Queues } from './queues.ts';
@@ -34,11 +36,15 @@ export interface SqliteBrokerOptions extends FileOptions {
 }
 
 /**
- * Opens a broker whose durable queues lie in one SQLite file, created when missing. One process consumes; others may look, publish and take.
- * BROKER_CORRUPT: the file is damaged. DATA_FOLDER_UNUSABLE: it cannot be written.
+ * Opens a broker whose durable queues lie in one SQLite file, created when missing. One process consumes, as private queues are in its memory:
+ * for any other, `consume` throws BROKER_IN_USE, until the first one closes or ends. Others may look, publish and take.
+ * BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it. BROKER_UNSAFE: it cannot have a write-ahead log.
+ * DATA_FOLDER_UNUSABLE: it cannot be written.
  */
 export async function openSqliteBroker(path: string, options: SqliteBrokerOptions = {}): Promise<Broker> {
-  return new SqliteBroker(path, openFile(path, options), options);
+  const db = openFile(path, options);
+  // SQLite keeps its log beside the file itself, so the lock lies there too: one file, one lock, whatever links lead to it.
+  return new SqliteBroker(realpathSync(path), db, options);
 }
 
 class SqliteBroker implements Broker {
@@ -49,6 +55,8 @@ class SqliteBroker implements Broker {
   readonly #state = new StateHolder();
   readonly #writer: Writer;
   readonly #queues: Queues;
+  /** Held by the process that consumes. */
+  #lock: Lock | undefined;
   #look: Cancel | undefined;
   #readAgain: Cancel | undefined;
   /** The file is damaged: nothing works any more. */
@@ -92,6 +100,7 @@ class SqliteBroker implements Broker {
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {
     this.#check();
     const found = this.#queues.get(queue);
+    this.#lock ??= lockConsumers(this.#path);
     const slot = newSlot(prefetch, onDelivery, found);
     found.consume(slot);
     this.#look ??= this.#clock.after(LOOK_MS, () => this.#lookAgain());
@@ -148,6 +157,7 @@ class SqliteBroker implements Broker {
     for (const queue of this.#queues) queue.close();
     this.#db.close();
     this.#state.set('closed');
+    this.#lock?.release();
   }
 
   #check(): void {
@@ -212,5 +222,16 @@ class SqliteBroker implements Broker {
     this.#broken = error;
     this.#log?.error({ err: error }, 'broker file is damaged');
     this.#state.set('disconnected');
+  }
+}
+
+function lockConsumers(path: string): Lock {
+  try {
+    return takeLock(path, (pid, cause) => {
+      const options = { cause, details: { path, pid } };
+      return new BlockhubError('BROKER_IN_USE', `process ${pid} consumes from ${path}`, options);
+    });
+  } catch (error) {
+    throw openError(path, error);
   }
 }

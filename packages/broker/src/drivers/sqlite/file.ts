@@ -9,11 +9,13 @@ const CHECKED_BYTES = 256 * 1024 * 1024;
 
 /** Durability of publishes is the writer's (see LogSync); a checkpoint syncs by itself. */
 const pragmas = `
-  PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `;
+
+/** Of the tables. Raised by whoever changes them so that the version before, or this one, would read the file wrongly. */
+const FORMAT = 1;
 
 /** `messages` and `bytes` are kept with every transaction, so that nobody counts a million rows. The names leave room for other tables in the file. */
 const schema = `
@@ -23,6 +25,8 @@ const schema = `
   );
   CREATE TABLE IF NOT EXISTS broker_time (number INTEGER PRIMARY KEY, ms INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS broker_probe (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS broker_format (version INTEGER NOT NULL);
+  INSERT INTO broker_format SELECT ${FORMAT} WHERE NOT EXISTS (SELECT * FROM broker_format);
 `;
 
 /** Primary result codes, https://sqlite.org/rescode.html */
@@ -32,7 +36,7 @@ const CORRUPT = 11;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-const primaryCode = (error: unknown): number => {
+export const primaryCode = (error: unknown): number => {
   const extended = (error as { errcode?: unknown } | null)?.errcode;
   return typeof extended === 'number' ? extended & 0xff : 0;
 };
@@ -48,7 +52,8 @@ export function brokerError(path: string, cause: unknown): BlockhubError {
   return new BlockhubError('BROKER_UNAVAILABLE', `${path} cannot be read or written: ${why}`, options);
 }
 
-function openError(path: string, cause: unknown): BlockhubError {
+/** As `brokerError`, for files that are opened or made: what may not be written will not be later. */
+export function openError(path: string, cause: unknown): BlockhubError {
   if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
   return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path } });
 }
@@ -58,15 +63,18 @@ export interface FileOptions {
   readonly fileBytes?: number | undefined;
 }
 
-/** Opens or creates the file. BROKER_CORRUPT, DATA_FOLDER_UNUSABLE, or BROKER_UNAVAILABLE where a disk is full. */
+/** Opens or creates the file. BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, or BROKER_UNAVAILABLE where a disk is full. */
 export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: BUSY_MS });
+    writeAhead(db, path);
     db.exec(pragmas);
     checkFile(db, path);
     // A file or folder that cannot be written lets everything above pass.
-    db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
+    db.exec(`BEGIN IMMEDIATE; ${schema}`);
+    checkFormat(db, path);
+    db.exec('COMMIT');
     if (fileBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(fileBytes / pageSize(db)))}`);
     return db;
   } catch (error) {
@@ -82,4 +90,20 @@ function checkFile(db: DatabaseSync, path: string): void {
   const found = db.prepare('PRAGMA quick_check(1)').get()?.quick_check;
   if (found === 'ok') return;
   throw new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, { details: { path, found } });
+}
+
+/** SQLite keeps another journal without a word where it cannot have the one that confirms rely on. BROKER_UNSAFE */
+function writeAhead(db: DatabaseSync, path: string): void {
+  const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
+  if (mode === 'wal') return;
+  throw new BlockhubError('BROKER_UNSAFE', `${path} cannot have a write-ahead log, its journal mode is ${mode}`, {
+    details: { path, mode },
+  });
+}
+
+function checkFormat(db: DatabaseSync, path: string): void {
+  const version = db.prepare('SELECT max(version) AS version FROM broker_format').get()?.version;
+  if (version === FORMAT) return;
+  const message = `${path} has format ${version}, this version reads ${FORMAT}`;
+  throw new BlockhubError('BROKER_FORMAT_UNKNOWN', message, { details: { path, version } });
 }

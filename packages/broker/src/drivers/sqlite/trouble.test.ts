@@ -3,6 +3,7 @@ import { chmodSync, closeSync, existsSync, openSync, readFileSync, statSync, wri
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { VirtualClock } from '@blockhub/clock';
@@ -89,6 +90,27 @@ describe('a file that is no good', () => {
     await expect(again.queues()).rejects.toEqual(code('BROKER_CORRUPT'));
   });
 
+  test.each([0, 2])('of format %d: BROKER_FORMAT_UNKNOWN, and the file is left as it is', async (version) => {
+    await (await open()).close();
+    const file = new DatabaseSync(path);
+    file.exec(`DROP TABLE broker_probe; UPDATE broker_format SET version = ${version}`);
+    const error = (await open().catch((caught) => caught)) as BlockhubError;
+    expect(error).toMatchObject({ code: 'BROKER_FORMAT_UNKNOWN', message: `${path} has format ${version}, this version reads 1` });
+    expect(error.fix).toMatch(/until the queues are empty/);
+    expect(file.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'broker_probe'").get()).toBeUndefined();
+    file.close();
+  });
+
+  test('where it cannot have a write-ahead log: BROKER_UNSAFE', async () => {
+    // A place without shared memory, as some network file systems are.
+    const error = await openSqliteBroker(`file:${path}?vfs=unix-none`).catch((caught) => caught);
+    expect(error).toMatchObject({
+      code: 'BROKER_UNSAFE',
+      message: expect.stringContaining('write-ahead log'),
+      details: { mode: 'delete' },
+    });
+  });
+
   test('a folder that is missing or cannot be written: DATA_FOLDER_UNUSABLE', async () => {
     await expect(openSqliteBroker(join(folder, 'none', 'broker.sqlite'))).rejects.toEqual(code('DATA_FOLDER_UNUSABLE'));
     const broker = await open();
@@ -148,8 +170,7 @@ describe('no room', () => {
     const got = await consume(broker, 'a');
     await clock.advance(20);
     const holder = await openSqliteBroker(path, { clock });
-    const lock = (await import('node:sqlite')).DatabaseSync;
-    const other = new lock(path);
+    const other = new DatabaseSync(path);
     other.exec('BEGIN IMMEDIATE');
     got[0]?.ack();
     got[1]?.retry(100);
@@ -284,7 +305,7 @@ test('a backlog does not fill the memory', async () => {
 test('publishes of one turn share a commit, and acks wait for company but not long', async () => {
   const broker = await open();
   const got = await consume(broker, 'a');
-  const version = new (await import('node:sqlite')).DatabaseSync(path);
+  const version = new DatabaseSync(path);
   const commits = (): number => Number(version.prepare('PRAGMA data_version').get()?.data_version);
   const start = commits();
   await Promise.all(Array.from({ length: 50 }, (_, at) => broker.publish([message('a', String(at)), message('b', String(at))])));
