@@ -1,6 +1,6 @@
 export { type BlobPlace, BlobStore, type BytesCheck } from './blob-store.ts';
 export { type BlockKeys, BlockStore } from './block-store.ts';
-export type { ByteRange, FailureClass, StoreDriver, StoredObject } from './driver.ts';
+export type { ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from './driver.ts';
 export { keyBehaviour } from './drivers/key-behaviour.ts';
 export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';
 export { afterFolder } from './keys.ts';

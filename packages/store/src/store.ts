@@ -192,7 +192,8 @@ export class Store {
     if (failure === 'denied') fail('STORE_DENIED', 'access refused');
     if (failure === 'full') fail('STORE_FULL', 'no room left');
     const { clock, random, retryMs } = this.#options;
-    const waitMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
+    const backOffMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
+    const waitMs = Math.max(backOffMs, this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
