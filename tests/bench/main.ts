@@ -3,10 +3,12 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { benchCapture } from './capture.ts';
 import { benchIdle, benchLatency, benchPipeline } from './pipeline.ts';
 import { benchReading } from './reading.ts';
+import { benchStages } from './stages.ts';
 import { print, type Row } from './table.ts';
 
 const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   capture: benchCapture,
+  stages: benchStages,
   'one-chain': () => benchPipeline(1, true),
   'one-chain-plain': () => benchPipeline(1, false),
   'many-chains': () => benchPipeline(100, true),

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { blockKey, entryKey, heightOfKey } from '@blockhub/chain';
-import { BlockStore, openStore, type StoreDriver } from '@blockhub/store';
+import { heightOfKey } from '@blockhub/chain';
+import { openStore, type StoreDriver } from '@blockhub/store';
+import { blockStore } from '@blockhub/walker';
 import type { Row } from './table.ts';
 
 const script = join(import.meta.dirname, '../../packages/walker/src/walk.bench.ts');
@@ -53,7 +54,7 @@ async function tailRow(heights: number): Promise<Row> {
     close: async () => {},
   };
   const store = await openStore('memory:', { drivers: { memory: () => driver } });
-  const tail = await new BlockStore(store, { block: blockKey, entry: entryKey }).tail('0'.repeat(64));
+  const tail = await blockStore(store).tail('0'.repeat(64));
   if (tail?.height !== heights - 1) throw new Error(`the tail is at ${tail?.height}`);
   const { get, head, list } = store.requests;
   return { name: `tail of ${heights.toLocaleString('en')} heights`, value: get + head + list, unit: 'requests', target: '≤ 40' };

@@ -1,8 +1,8 @@
-import { hashOf } from '@blockhub/chain';
+import { eventTime, hashOf } from '@blockhub/chain';
 import { declarations, writeIngress } from '@blockhub/message';
 import { pipeline } from '@blockhub/standalone';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { drawEvent } from '@blockhub/worker';
+import { eventIds } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
 import { createWorld, startProcess } from '../simulation/world.ts';
@@ -16,6 +16,7 @@ test('10,000 chains that had an event each cost no message, no request and no pu
   const mesh = await startProcess(world, 'mesh', () => {});
   const sender = await startProcess(world, 'sender', () => {});
   const metrics = createMetrics();
+  const newEvent = eventIds(world.clock, world.random);
   let sent = false;
   void (async () => {
     await sender.broker.declare(declarations(1));
@@ -32,8 +33,8 @@ test('10,000 chains that had an event each cost no message, no request and no pu
     await Promise.all(
       Array.from({ length: CHAINS }, async (_, n) => {
         const { id, crypt } = await createChain(sender.store, { name: `c${n}`, now: world.clock.now(), random: world.random });
-        const createdAt = world.clock.now();
-        const event = drawEvent(createdAt, world.random);
+        const event = newEvent();
+        const createdAt = eventTime(event);
         const body = Buffer.from(event);
         await sender.broker.publish([
           writeIngress({ event, chain: id, createdAt, crypt, hash: hashOf(crypt, body), length: body.length, meta: {}, body }),

@@ -1,5 +1,5 @@
 /**
- * Writes what is documented in code into the docs: error codes, queues, settings. With `--check` it writes nothing, and fails
+ * Writes what is documented in code into the docs: error codes, queues, settings, the line of a walk. With `--check` it writes nothing, and fails
  * when something is out of date.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,16 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { SettingsShape } from '@blockhub/settings';
 import { commonSettings } from '@blockhub/worker';
-import { type Documented, errorsPage, firstDifference, queuesPage, settingsPage, settingsTable, withSettings } from './pages.ts';
+import {
+  type Documented,
+  errorsPage,
+  firstDifference,
+  queuesPage,
+  settingsPage,
+  settingsTable,
+  walkLinePage,
+  withSettings,
+} from './pages.ts';
 
 const top = resolve(import.meta.dirname, '../..');
 
@@ -46,6 +55,7 @@ const pages = new Map([
   ['docs/reference/errors.md', errorsPage()],
   ['docs/reference/queues.md', queuesPage()],
   ['docs/reference/settings.md', settingsPage(commonSettings, services)],
+  ['docs/reference/walk-line.md', walkLinePage()],
 ]);
 for (const { name, settings } of services) {
   const path = `services/${name}/README.md`;

@@ -1,8 +1,9 @@
+import { schemas } from '@blockhub/chain';
 import { errorCodes } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { describe, expect, test } from '@jest/globals';
-import { errorsPage, firstDifference, queuesPage, settingsPage, settingsTable, withSettings } from './pages.ts';
+import { errorsPage, firstDifference, queuesPage, settingsPage, settingsTable, walkLinePage, withSettings } from './pages.ts';
 
 const port = setting.integer({ text: 'Port to listen on.', default: 8080 });
 
@@ -13,6 +14,11 @@ describe('pages', () => {
     const page = settingsPage({ port }, [{ name: 'deploy', summary: 'It writes.', settings: { port } }]);
     expect(page.match(/--port/g)).toHaveLength(2);
     expect(page).toContain('## deploy\n\nIt writes.\n');
+  });
+
+  test('hold the schema of a walk’s line as it is', () => {
+    const [, text = ''] = /```json\n([^`]*)```/.exec(walkLinePage()) ?? [];
+    expect(JSON.parse(text)).toEqual({ $schema: expect.stringContaining('draft-07'), ...schemas.Block });
   });
 
   test('are the same each time', () => {

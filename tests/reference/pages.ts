@@ -1,3 +1,4 @@
+import { schemas } from '@blockhub/chain';
 import type { ErrorCode } from '@blockhub/errors';
 import { errorCodes } from '@blockhub/errors';
 import { metaNames, type QueueEntry, queues } from '@blockhub/message';
@@ -68,6 +69,21 @@ ${rows(['Queue', 'Body', 'Meta'], forms)}
 ## Meta
 
 ${rows(['Name', 'Meaning'], names)}`;
+}
+
+/** docs/reference/walk-line.md */
+export function walkLinePage(): string {
+  return `# The line of a walk
+
+${generated}
+
+\`blockhub walk\` prints a JSON object per block, of this schema (JSON Schema, draft-07); with \`--output json\` an array of them. \`next\` is null at
+the tail. A blob's meta stand beside its own fields, so there may be others than these. Later versions may add fields to the block.
+
+\`\`\`json
+${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schemas.Block }, null, 2)}
+\`\`\`
+`;
 }
 
 /** A service, as far as the reference shows it. */

@@ -1,49 +1,108 @@
-import { parseBlock } from '@blockhub/chain';
+import { type Block, parseBlock, type Receipt } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 import { verifyChain } from '@blockhub/walker';
-
-/** What senders know after a run: the chain that each event was sent to, and whether it was acknowledged. */
-export interface Sent {
-  readonly chain: string;
-  acknowledged: boolean;
-}
+import type { SampleChain, Sent } from './senders.ts';
 
 export interface Verdict {
-  /** Acknowledged, and in no block. */
+  /** Answered with 201, and in no block. */
   lost: string[];
   /** In more than one place. */
   doubled: string[];
-  /** In a chain, but never sent there. */
+  /** In a chain, but nobody sent it there. */
   unexpected: string[];
+  /** Answers that no sender may get. */
+  untrue: string[];
   /** What a full verify of all chains found. */
   faults: string[];
   blocks: number;
   events: number;
 }
 
-/** Judges from the bucket alone what became of everything that was sent. */
-export async function judge(store: Store, chains: readonly string[], sent: ReadonlyMap<string, Sent>): Promise<Verdict> {
-  const verdict: Verdict = { lost: [], doubled: [], unexpected: [], faults: [], blocks: 0, events: 0 };
-  const seen = new Set<string>();
+/** Judges from the answers and the bucket alone what became of everything that was sent. */
+export async function judge(store: Store, chains: readonly SampleChain[], sent: readonly Sent[]): Promise<Verdict> {
+  const verdict: Verdict = { lost: [], doubled: [], unexpected: [], untrue: [], faults: [], blocks: 0, events: 0 };
+  for (const one of sent) if (!isTrue(one)) verdict.untrue.push(`${one.answer.status} ${one.answer.code} ${one.chain?.id}`);
   for (const chain of chains) {
-    const report = await verifyChain(store, chain, { level: 'full' });
-    for (const fault of report.faults) verdict.faults.push(`${fault.code} ${chain} ${fault.height ?? ''}: ${fault.message}`);
+    const report = await verifyChain(store, chain.id, { level: 'full' });
+    for (const fault of report.faults) verdict.faults.push(`${fault.code} ${chain.id} ${fault.height ?? ''}: ${fault.message}`);
     for (const unchecked of report.unchecked) verdict.faults.push(`UNCHECKED ${unchecked}`);
-    for await (const { key } of store.list(`chains/${chain}/`)) {
-      if (!key.endsWith('.block')) continue;
-      const block = parseBlock(await store.get(key));
-      verdict.blocks++;
-      for (const { event } of block.blobs) {
-        verdict.events++;
-        if (sent.get(event)?.chain !== chain) verdict.unexpected.push(event);
-        if (seen.has(event)) verdict.doubled.push(event);
-        seen.add(event);
-      }
-    }
+    await judgeChain(
+      store,
+      chain,
+      sent.filter((one) => one.chain === chain),
+      verdict,
+    );
   }
-  for (const [event, { acknowledged }] of sent) if (acknowledged && !seen.has(event)) verdict.lost.push(event);
   return verdict;
 }
 
-export const isClean = (verdict: Verdict): boolean =>
-  verdict.lost.length + verdict.doubled.length + verdict.unexpected.length + verdict.faults.length === 0;
+/** 201 for what was sent there, 404 for a chain that does not exist, else that nobody knows; and always something, unless the connection broke. */
+function isTrue({ chain, hash, answer: { status, code, receipt } }: Sent): boolean {
+  if (status === 201) return chain !== undefined && receipt?.chain === chain.id && receipt.hash === hash;
+  return status === 503 || code === 'reset' || (chain === undefined && code === 'CHAIN_NOT_FOUND');
+}
+
+async function judgeChain(store: Store, chain: SampleChain, sent: readonly Sent[], verdict: Verdict): Promise<void> {
+  const claims = new Claims(sent);
+  const bodies = new Set<string>();
+  const documents = new Set<string>();
+  const seen = new Set<string>();
+  for await (const block of blocksOf(store, chain)) {
+    verdict.blocks++;
+    for (const receipt of block.blobs) {
+      const isDocument = receipt.meta.about !== undefined;
+      const { event, hash } = isDocument ? await readDocument(store, receipt) : receipt;
+      const kind = isDocument ? documents : bodies;
+      if (!claims.claim(event, hash) || (isDocument && !chain.requests)) verdict.unexpected.push(receipt.event);
+      if (seen.has(receipt.event) || kind.has(event)) verdict.doubled.push(receipt.event);
+      seen.add(receipt.event);
+      kind.add(event);
+      verdict.events++;
+    }
+  }
+  for (const { answer } of sent) {
+    const { event } = answer.receipt ?? {};
+    if (event === undefined) continue;
+    if (!bodies.has(event)) verdict.lost.push(event);
+    if (chain.requests && !documents.has(event)) verdict.lost.push(`document of ${event}`);
+  }
+}
+
+/** Which request an event belongs to. A request with a receipt has the event of its receipt, any other one at most, of the same body. */
+class Claims {
+  /** Hash of the body by event. */
+  readonly #claimed = new Map<string, string>();
+  /** How many requests without a receipt had this body, by its hash. */
+  readonly #free = new Map<string, number>();
+
+  constructor(sent: readonly Sent[]) {
+    for (const { hash, answer } of sent) {
+      if (answer.receipt) this.#claimed.set(answer.receipt.event, hash);
+      else this.#free.set(hash, (this.#free.get(hash) ?? 0) + 1);
+    }
+  }
+
+  claim(event: string, hash: string): boolean {
+    const claimed = this.#claimed.get(event);
+    if (claimed !== undefined) return claimed === hash;
+    const free = this.#free.get(hash) ?? 0;
+    if (free === 0) return false;
+    this.#free.set(hash, free - 1);
+    this.#claimed.set(event, hash);
+    return true;
+  }
+}
+
+async function* blocksOf(store: Store, chain: SampleChain): AsyncGenerator<Block> {
+  for await (const { key } of store.list(`chains/${chain.id}/`)) if (key.endsWith('.block')) yield parseBlock(await store.get(key));
+}
+
+/** The event and the hash of the body that a request document is about; of no body, where it is lost or about another one than its receipt says. */
+async function readDocument(store: Store, { at, length, meta }: Receipt): Promise<{ event: string; hash: string }> {
+  const bytes = await store.find(at.key, at.offset === undefined ? undefined : { offset: at.offset, length });
+  const body = bytes && (JSON.parse(bytes.toString()) as { body: { event: string; hash: string } }).body;
+  return body?.event === meta.about ? (body as { event: string; hash: string }) : { event: String(meta.about), hash: '' };
+}
+
+export const isClean = ({ lost, doubled, unexpected, untrue, faults }: Verdict): boolean =>
+  lost.length + doubled.length + unexpected.length + untrue.length + faults.length === 0;

@@ -20,9 +20,11 @@ const { values } = parseArgs({
 
 function describe(result: RunResult): string {
   const { seed, verdict, quiet, restless, deadLetters, faults, crashes, virtualMs } = result;
-  const { lost, doubled, unexpected, faults: damage } = verdict;
-  const counts = `lost ${lost.length} doubled ${doubled.length} unexpected ${unexpected.length} damaged ${damage.length} dead ${deadLetters.length}`;
-  const more = [...damage, ...deadLetters, ...restless, ...lost.map((event) => `lost ${event}`)].slice(0, 5).map((line) => `\n    ${line}`);
+  const { lost, doubled, unexpected, untrue, faults: damage } = verdict;
+  const counts = `lost ${lost.length} doubled ${doubled.length} unexpected ${unexpected.length} untrue ${untrue.length} damaged ${damage.length} dead ${deadLetters.length}`;
+  const more = [...damage, ...untrue, ...deadLetters, ...restless, ...lost.map((event) => `lost ${event}`)]
+    .slice(0, 5)
+    .map((line) => `\n    ${line}`);
   return `seed ${seed}: ${counts} ${quiet ? 'quiet' : 'RESTLESS'} (${faults} faults, ${crashes} crashes, ${Math.round(virtualMs / 1000)} s)${more.join('')}`;
 }
 

@@ -4,7 +4,8 @@ import type { FaultRates, Random } from '@blockhub/faults';
 export interface Hardness {
   readonly rates: FaultRates;
   readonly chains: number;
-  readonly events: number;
+  /** Sent to capture; one with a document is two events. */
+  readonly requests: number;
   readonly partitions: number;
   readonly instances: number;
 }
@@ -16,7 +17,7 @@ export function drawHardness(random: Random): Hardness {
   const storm = random() ** 2;
   return {
     chains: whole(random, 12, 36),
-    events: whole(random, 1000, 3000),
+    requests: whole(random, 1000, 2500),
     partitions: whole(random, 1, 4),
     instances: 2,
     rates: {
@@ -33,6 +34,8 @@ export function drawHardness(random: Random): Hardness {
         'two-active': 0.02 * storm,
         'part-publish': 0.5 * storm,
         'land-late': 0.01 * storm,
+        reset: 0.02 * storm,
+        'far-step': 0.2 * storm,
       },
     },
   };

@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto';
-import { hashOf } from '@blockhub/chain';
 import { seededRandom } from '@blockhub/faults';
-import { declarations, writeIngress } from '@blockhub/message';
+import { declarations } from '@blockhub/message';
 import { pipeline, type Stage } from '@blockhub/standalone';
 import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { drawEvent } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
-import { isClean, judge, type Sent, type Verdict } from './judge.ts';
+import { Front } from './front.ts';
+import { isClean, judge, type Verdict } from './judge.ts';
 import { drawHardness } from './rates.ts';
-import { createWorld, type Process, startProcess, type World } from './world.ts';
+import { type SampleChain, type Sent, sendAll } from './senders.ts';
+import { createWorld, MOST_FAR_STEP_MS, type Process, startProcess, type World } from './world.ts';
 
 const MINUTE = 60_000;
+const SENDERS = 6;
 /** How long the time of faults may last at most, and how long a mesh may take to become quiet after it; virtual time. */
 const LONGEST_STORM_MS = 30 * MINUTE;
-const LONGEST_REST_MS = 60 * MINUTE;
+const LONGEST_REST_MS = 10 * MINUTE;
+/** One clock may be as far behind as another one is ahead, and nothing that was acknowledged may end as a dead letter. */
+const MOST_AHEAD_MS = 3 * MOST_FAR_STEP_MS;
 
 export interface RunResult {
   readonly seed: number;
@@ -35,21 +38,25 @@ export interface RunResult {
 
 /** One run: real services, memory drivers, virtual time; everything follows from the seed. */
 export async function run(seed: number): Promise<RunResult> {
-  const { rates, chains: chainCount, events, partitions, instances } = drawHardness(seededRandom(seed));
+  const { rates, chains: chainCount, requests, partitions, instances } = drawHardness(seededRandom(seed));
   const world = createWorld(seed, rates);
   const start = world.clock.now();
   const calm = await openStore('memory:', { clock: world.clock, random: world.random, drivers: { memory: () => world.store.driver({}) } });
   const setUp = world.broker.connect({ name: 'set-up' });
-  const sent = new Map<string, Sent>();
-  let chains: string[] = [];
+  const front = new Front(world);
+  const sent: Sent[] = [];
+  let chains: SampleChain[] = [];
   let ready = false;
   let sending = true;
   void (async () => {
     await setUp.declare(declarations(partitions));
     chains = await createChains(world, calm, chainCount);
-    for (const stage of pipeline({ partitions })) for (let n = 0; n < instances; n++) keepRunning(world, stage, `${stage.name}-${n}`);
+    for (const stage of [...pipeline({ partitions, maxAheadMs: MOST_AHEAD_MS }), front.stage()])
+      for (let n = 0; n < instances; n++) keepRunning(world, stage, `${stage.name}-${n}`, (instance) => front.crash(instance));
     ready = true;
-    await Promise.all(Array.from({ length: 3 }, (_, n) => sendAll(world, `sender-${n}`, chains, Math.ceil(events / 3), sent)));
+    await Promise.all(
+      Array.from({ length: SENDERS }, (_, n) => sendAll(world, front, `sender ${n}`, chains, Math.ceil(requests / SENDERS), sent)),
+    );
     sending = false;
   })();
   await world.clock.run(() => ready && !sending, LONGEST_STORM_MS);
@@ -77,25 +84,31 @@ export async function run(seed: number): Promise<RunResult> {
 
 type Connection = ReturnType<World['broker']['connect']>;
 
-async function createChains(world: World, store: Awaited<ReturnType<typeof openStore>>, count: number): Promise<string[]> {
-  const ids: string[] = [];
+async function createChains(world: World, store: Awaited<ReturnType<typeof openStore>>, count: number): Promise<SampleChain[]> {
+  const chains: SampleChain[] = [];
   for (let n = 0; n < count; n++) {
+    const name = `chain-${n}`;
+    const crypt = n % 5 === 4 ? 'md5' : 'sha256';
+    const requests = n % 3 === 0;
     const { id } = await createChain(store, {
-      name: `chain-${n}`,
-      crypt: n % 5 === 4 ? 'md5' : 'sha256',
+      name,
+      crypt,
+      settings: { requests },
       now: world.clock.now(),
       random: world.random,
     });
-    ids.push(id);
+    chains.push({ id, name, crypt, requests });
   }
-  return ids;
+  return chains;
 }
 
 /** Runs an instance of a stage; when it crashes, another one comes up a little later. */
-function keepRunning(world: World, stage: Stage, name: string): void {
+function keepRunning(world: World, stage: Stage, name: string, onCrash: (instance: string) => void): void {
   let life = 0;
   const spawn = async (): Promise<void> => {
-    const process: Process = await startProcess(world, `${name}.${life++}`, () => {
+    const instance = `${name}.${life++}`;
+    const process: Process = await startProcess(world, instance, () => {
+      onCrash(instance);
       world.clock.after(50 + world.random() * 2000, () => void spawn());
     });
     await stage.start({
@@ -104,7 +117,7 @@ function keepRunning(world: World, stage: Stage, name: string): void {
       registry: world.registry,
       clock: process.clock,
       random: process.random,
-      instance: `${name}.${life}`,
+      instance,
       log: silentLogger,
       metrics: createMetrics(),
       health: createHealth(),
@@ -112,51 +125,6 @@ function keepRunning(world: World, stage: Stage, name: string): void {
     });
   };
   void spawn();
-}
-
-/**
- * A sender: publishes with its own faulty connection. An error leaves the outcome unknown: half of the senders try the same event again until it
- * is confirmed (as a spool does), the others give up, and such an event may be in the chain or not.
- */
-async function sendAll(world: World, name: string, chains: readonly string[], count: number, sent: Map<string, Sent>): Promise<void> {
-  let process = await startProcess(world, name, () => {});
-  for (let n = 0; n < count; n++) {
-    // Some chains are busy, most are not.
-    const chain = chains[Math.floor(world.random() ** 3 * chains.length)] as string;
-    // Clocks of senders differ by up to two seconds: events reach a chain out of their order.
-    const createdAt = world.clock.now() - Math.floor(world.random() * 2000);
-    const event = drawEvent(createdAt, world.random);
-    const body = Buffer.from(`${event} ${'.'.repeat(Math.floor(world.random() * 40))}`);
-    const crypt = chain.length === 32 ? ('md5' as const) : ('sha256' as const);
-    const hashes = crypt === 'md5' ? { sha256: hashOf('sha256', body) } : {};
-    const message = writeIngress({
-      event,
-      chain,
-      createdAt,
-      crypt,
-      hash: hashOf(crypt, body),
-      ...hashes,
-      length: body.length,
-      meta: { mime: 'text/plain' },
-      body,
-    });
-    const entry: Sent = { chain, acknowledged: false };
-    sent.set(event, entry);
-    const tries = world.random() < 0.5 ? 1 : Number.POSITIVE_INFINITY;
-    for (let attempt = 0; attempt < tries && !entry.acknowledged; attempt++) {
-      if (process.dead) process = await startProcess(world, name, () => {});
-      const crashed = new Promise<boolean>((resolve) => {
-        world.clock.after(20_000, () => resolve(false));
-      });
-      const published = process.broker.publish([message]).then(
-        () => true,
-        () => false,
-      );
-      entry.acknowledged = await Promise.race([published, crashed]);
-      if (!entry.acknowledged) await world.clock.sleep(world.random() * 200);
-    }
-    if (world.random() < 0.3) await world.clock.sleep(world.random() * 300);
-  }
 }
 
 const countsAsPending = (name: string): boolean => name !== 'dead-letter.kept' && !name.startsWith('tails.i');

@@ -5,6 +5,12 @@ import { type FaultPlan, type FaultRates, type Random, seededPlan, seededRandom 
 import { MemoryRegistry } from '@blockhub/registry';
 import { MemoryStore, openStore, type Store } from '@blockhub/store';
 
+/** How wrong the clock of a process is at first, and how wrong it is set now and then: usually, and by a fault. */
+const MOST_DRIFT_MS = 2_000;
+const MOST_STEP_MS = 20_000;
+export const MOST_FAR_STEP_MS = 3_600_000;
+const STEP_WITHIN_MS = 5_000;
+
 /** Everything outside of processes: time, chance, one broker, one bucket, one registry. */
 export interface World {
   readonly clock: VirtualClock;
@@ -64,8 +70,17 @@ export interface Process {
 export async function startProcess(world: World, name: string, onCrash: () => void): Promise<Process> {
   let dead = false;
   const timers = new Set<Cancel>();
+  // Clocks of machines differ, and are set right or wrong now and then: events reach a chain out of their order.
+  let aheadMs = Math.round((world.random() - 0.5) * 2 * MOST_DRIFT_MS);
+  const setClock = (): void => {
+    if (dead) return;
+    const mostMs = world.plan.chance('far-step') ? MOST_FAR_STEP_MS : MOST_STEP_MS;
+    aheadMs = Math.round((world.random() - 0.5) * 2 * mostMs);
+    world.clock.after(world.random() * STEP_WITHIN_MS, setClock);
+  };
+  world.clock.after(world.random() * STEP_WITHIN_MS, setClock);
   const clock: Clock = {
-    now: () => world.clock.now(),
+    now: () => world.clock.now() + aheadMs,
     ticks: () => world.clock.ticks(),
     after(ms, run) {
       if (dead) return () => {};

@@ -14,6 +14,7 @@ export interface Standalone {
   readonly process: ChildProcess;
   readonly url: string;
   readonly probes: string;
+  readonly stdout: () => string;
   readonly stderr: () => string;
   /** Resolves with the exit code, or the signal's name. */
   readonly ended: Promise<number | string>;
@@ -54,6 +55,7 @@ export async function startStandalone(
     process: child,
     url: `http://127.0.0.1:${ports.port}`,
     probes: `http://127.0.0.1:${ports.probePort}`,
+    stdout: () => stdout,
     stderr: () => stderr,
     ended,
   };

@@ -295,6 +295,28 @@ withMounts('a file system of its own (needs root and mount; elsewhere skipped)',
   }, 120_000);
 });
 
+test('the default chain goes by name, created when there is none, or by the id of one that exists', async () => {
+  const named = await start('--default-chain', 'orders');
+  const receipt = (await (await fetch(named.url, { method: 'POST', body: 'by name' })).json()) as { chain: string };
+  await quiet(data);
+  await stop(named);
+  const other = runOnce('--data', data, '--port', '0', '--probe-port', '0', '--default-chain', 'ab'.repeat(32));
+  expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/CHAIN_NOT_FOUND: --default-chain: no chain has the id abab/)]);
+  const byId = await start('--default-chain', receipt.chain);
+  expect((await fetch(byId.url, { method: 'POST', body: 'by id' })).status).toBe(201);
+  await quiet(data);
+  await stop(byId);
+  const bodies = (await walk('orders')).flatMap(({ chain, blobs }) => blobs.map(({ length }) => [chain, length]));
+  expect(bodies).toEqual(expect.arrayContaining([7, 5].map((length) => [receipt.chain, length])));
+});
+
+test('logs go to stdout, a JSON object a line, and to nowhere else', async () => {
+  const mesh = await start('--log-level', 'debug');
+  await stop(mesh);
+  await until(() => /^\{"level":"info",.*"msg":"stopping"\}$/m.test(mesh.stdout()));
+  expect(mesh.stderr()).toBe('');
+});
+
 test('secrets of a request are nowhere in the data', async () => {
   const mesh = await start('--log-level', 'debug');
   await fetch(`${mesh.url}/append/chain/default?token=qu3ry`, {
@@ -305,7 +327,7 @@ test('secrets of a request are nowhere in the data', async () => {
   await quiet(data);
   await stop(mesh);
   for (const secret of ['qu3ry', 'h3ader', 'c00kie']) {
-    expect(mesh.stderr()).not.toContain(secret);
+    expect(mesh.stdout() + mesh.stderr()).not.toContain(secret);
     expect(spawnSync('grep', ['-r', '-l', secret, data], { encoding: 'utf8' }).stdout).toBe('');
   }
 });

@@ -16,7 +16,8 @@ type Step =
   | { readonly do: 'restart' }
   | { readonly do: 'ack' | 'release' | 'take'; readonly which: number; readonly count: number }
   | { readonly do: 'retry'; readonly which: number; readonly count: number; readonly ms: number }
-  | { readonly do: 'pass' | 'set-back'; readonly ms: number };
+  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'set-back'; readonly ms: number };
 
 const count = fc.integer({ min: 1, max: 40 });
 const which = fc.nat(1_000);

@@ -73,7 +73,7 @@ export interface QueueInfo {
 
 /** A message seen by `browse`. */
 export interface StoredMessage {
-  /** Names this message in `take`; never given to another message of the queue. */
+  /** Names this message in `take`, while the browse goes on and perhaps longer; never given to another message of the queue. */
   readonly seq: string;
   readonly id: string;
   readonly meta: Meta;
@@ -116,8 +116,11 @@ export interface Broker {
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
   /** Every durable queue, and the private ones of this connection, by name. */
   queues(): Promise<QueueInfo[]>;
-  /** Ready and delayed messages in order, without taking them. */
-  browse(queue: string, options?: { readonly limit?: number }): AsyncIterable<StoredMessage>;
+  /**
+   * The ready and delayed messages that are there when it begins, in order, each once. They stay; what it has shown may be taken while it goes on.
+   * What goes meanwhile may be shown or not. A driver may keep from consumers what it shows until it ends: end it soon, by leaving the loop.
+   */
+  browse(queue: string): AsyncIterable<StoredMessage>;
   /**
    * Removes browsed messages; `replacement` is safe before they go (in the same transaction where the driver has them).
    * BROKER_MESSAGE_MISSING: one of them is not there any more or is held by a consumer; then nothing was removed or published.

@@ -7,7 +7,7 @@ import type { At, BlobItem, Meta } from './types.ts';
 export type Wrong = readonly [path: string, message: string];
 
 /** Names that meta must not use: they are fields of the receipt, or belong to the message that carried it. */
-export const reservedMeta: ReadonlySet<string> = new Set(['event', 'crypt', 'hash', 'length', 'chain', 'createdAt']);
+export const reservedMeta: ReadonlySet<string> = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt']);
 
 /** Looks only at the fields that a block's id commits to; whoever reads foreign JSON re-encodes, and so finds fields too many. */
 export function wrongItem(item: BlobItem): Wrong | undefined {

@@ -17,7 +17,7 @@ export const entryKey = (chain: string, height: number): string => `${chainPrefi
 /** Where the entries of a chain lie. */
 export const chainPrefix = (chain: string): string => `chains/${chain}/`;
 
-/** One blob as an object of its own. */
+/** One blob as an object of its own; `hash` is its sha256, also on md5 chains: two blobs can be made to share an md5. */
 export const blobKey = (hash: string): string => `blobs/${hash}.blob`;
 
 /** Many blobs in one object; `hash` is the sha256 of the pack's bytes. */

@@ -87,6 +87,10 @@ const RootBlock: Schema = { title: 'RootBlock', ...rootWith(nextOrNone, blockReq
 const LinkBlock: Schema = { title: 'LinkBlock', ...linkWith(hash, [...blockRequired, 'next']) };
 const TailBlock: Schema = { title: 'TailBlock', anyOf: [linkWith(noNext, blockRequired), rootWith(noNext, blockRequired)] };
 
+const lineRequired = [...blockRequired, 'next', 'time'];
+/** Whatever its place in the chain: the line that `blockhub walk` prints. */
+const Block: Schema = { title: 'Block', anyOf: [rootWith(nextOrNone, lineRequired), linkWith(nextOrNone, lineRequired)] };
+
 const NewBlock: Schema = {
   title: 'NewBlock',
   type: 'object',
@@ -132,6 +136,7 @@ const AfterStitch: Schema = {
 
 /** The documents of chains as JSON Schemas, draft-07. None refers to another, so each can be compiled alone. */
 export const schemas = {
+  Block,
   RootBlock,
   LinkBlock,
   TailBlock,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { blockhub, linesOf, mainFile, start } from './blockhub.ts';
@@ -147,6 +147,12 @@ describe('one chain, from its creation on', () => {
     expect(code).toBe(130);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ height: 4 });
     expect(stderr).toContain(`go on with: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
+  });
+
+  test('is a program by itself', async () => {
+    const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+    const { stdout } = await promisify(execFile)(mainFile, ['tail', 'default', '--data', data], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ chain });
   });
 
   test('output that cannot be written is an error, not a success', async () => {

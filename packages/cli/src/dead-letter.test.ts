@@ -32,7 +32,7 @@ async function fill(): Promise<void> {
     { name: 'ingress', kind: 'durable' },
   ]);
   const letters = [
-    deadLetter(message('a', 'one'), { code: 'MESSAGE_INVALID', path: 'msg.meta.hash', message: 'no hash', now: 5000 }),
+    deadLetter(message('a', 'one'), { code: 'MESSAGE_INVALID', cause: 'EIO', path: 'msg.meta.hash', message: 'no hash', now: 5000 }),
     deadLetter(message('b', 'one'), { code: 'OBJECT_HASH_MISMATCH', message: 'other bytes', now: 6000 }),
     deadLetter(message('c', 'two'), { code: 'OBJECT_HASH_MISMATCH', message: 'other bytes', now: 7000 }),
   ];
@@ -66,7 +66,7 @@ describe('dead-letter', () => {
     expect(linesOf(await deadLetters('list', '--code', 'OBJECT_HASH_MISMATCH', '--chain', 'two')).map(({ id }) => id)).toEqual(['c']);
     expect((await deadLetters('list', '--output', 'table')).stdout.split('\n')).toHaveLength(5);
     expect(linesOf(await deadLetters('show', 'a'))).toMatchObject([
-      { id: 'a', path: 'msg.meta.hash', message: 'no hash', meta: { chain: 'one' }, body: 'body of a' },
+      { id: 'a', cause: 'EIO', path: 'msg.meta.hash', message: 'no hash', meta: { chain: 'one' }, body: 'body of a' },
     ]);
     expect((await deadLetters('show', 'x')).code).toBe(4);
   });
@@ -96,6 +96,14 @@ describe('dead-letter', () => {
       reason: 'a test',
       discarded: { id: 'a', code: 'MESSAGE_INVALID' },
     });
+  });
+
+  test('a broker that never had one has none', async () => {
+    const path = join(data, 'new.sqlite');
+    await (await openBroker(`sqlite://${path}`)).close();
+    const listed = await blockhub(['dead-letter', 'list', '--broker', `sqlite://${path}`]);
+    expect([listed.code, listed.stdout, listed.stderr]).toEqual([0, '', '']);
+    expect((await blockhub(['dead-letter', 'replay', '--all', '--broker', `sqlite://${path}`])).code).toBe(4);
   });
 
   test('queues shows them', async () => {
@@ -203,10 +211,10 @@ describe('of many letters', () => {
     publish: (messages) => broker.publish(messages),
     consume: (queue, options, onDelivery) => broker.consume(queue, options, onDelivery),
     queues: () => broker.queues(),
-    async *browse(queue, options) {
+    async *browse(queue) {
       events.push('browse');
       try {
-        for await (const stored of broker.browse(queue, options)) {
+        for await (const stored of broker.browse(queue)) {
           events.push(`read ${stored.id}`);
           yield stored;
         }
@@ -293,8 +301,10 @@ describe('of many letters', () => {
     const { code, lines } = await run('ndjson', 'replay', '--code', 'A');
     expect([code, lines.map((line) => JSON.parse(line).id)]).toEqual([0, numbered('a', 250)]);
     expect(takes.map(([letters]) => letters)).toEqual([100, 100, 50]);
-    expect(events.slice(0, events.indexOf('take')).filter((event) => event.startsWith('read'))).toHaveLength(299);
-    expect(events[events.indexOf('take') - 1]).toBe('browsed');
+    expect(events.filter((event) => event === 'browse')).toHaveLength(1);
+    // The first take comes with the letter after its batch; each letter is read once.
+    expect(events.slice(0, events.indexOf('take')).filter((event) => event.startsWith('read'))).toHaveLength(302);
+    expect(events.filter((event) => event.startsWith('read'))).toHaveLength(750);
     expect(await idsIn('ingress')).toEqual(numbered('a', 250));
     expect(await idsIn(queues.kept.name)).toEqual(numbered('', 250).flatMap((at) => [`b${at}`, `bad${at}`]));
   });
@@ -304,6 +314,20 @@ describe('of many letters', () => {
     const { code, lines, stderr } = await run('ndjson', 'replay', '--all');
     expect([code, lines.length, stderr.match(/cannot be replayed/g)?.length]).toEqual([1, 240, 120]);
     expect(await idsIn(queues.kept.name)).toEqual(numbered('bad', 120));
+  });
+
+  test('a letter whose queue is gone stays, and the others go on', async () => {
+    const lost = (id: string): Outgoing =>
+      keepDeadLetter(deadLetter({ ...message(id, 'one'), queue: 'gone' }, { code: 'A', message: 'why', now: 5000 }));
+    await broker.publish([lost('x'), ...numbered('a', 120).map((id) => letter(id, 'A')), lost('y')]);
+    const { code, lines, stderr } = await run('ndjson', 'replay', '--all');
+    expect([code, lines.map((line) => JSON.parse(line).id)]).toEqual([1, numbered('a', 120)]);
+    expect(stderr).toBe(
+      ['x', 'y'].map((id) => `BROKER_QUEUE_MISSING: ${id} cannot be replayed, no queue "gone"; it stays here\n`).join(''),
+    );
+    expect(await idsIn('ingress')).toEqual(numbered('a', 120));
+    expect(await idsIn(queues.kept.name)).toEqual(['x', 'y']);
+    expect((await run('ndjson', 'replay', 'x')).code).toBe(1);
   });
 
   test('discard takes at most 100 at once', async () => {

@@ -85,6 +85,10 @@ export const errorCodes = {
   },
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
+  EVENT_TIME_AHEAD: {
+    meaning: 'The time in an event id lies too far ahead of the clock.',
+    fix: 'Set the clock that is wrong; replay the dead letter when that time has come, or raise --max-ahead.',
+  },
   MESSAGE_INVALID: {
     meaning: 'A message does not have the form of its queue.',
     fix: 'Correct its sender; the dead letter names the path.',

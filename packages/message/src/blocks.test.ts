@@ -1,6 +1,6 @@
-import { hashOf } from '@blockhub/chain';
+import { type Block, hashOf } from '@blockhub/chain';
 import { expect, test } from '@jest/globals';
-import { readBlock, readCommitted, writeBlock, writeCommitted } from './blocks.ts';
+import { readBlock, readCommitted, readEventReceipt, writeBlock, writeCommitted, writeEventReceipts } from './blocks.ts';
 import { CHAIN, invalidAt, takeJson, thrownBy } from './fixtures.ts';
 import { messageOf } from './message.ts';
 
@@ -35,4 +35,14 @@ test('a committed notice comes back as it was', () => {
   expect(notice).toMatchObject({ queue: 'blocks.committed', meta: { chain: CHAIN, height: 8, block: id } });
   expect(readCommitted(messageOf({ ...notice, attempts: 0, firstAt: 0 }))).toEqual(committed);
   expect(thrownBy(() => readCommitted(takeJson({ ...committed, blobs: -1 })))).toMatchObject(invalidAt('msg.doc.blobs'));
+});
+
+test('a receipt of an event comes back as it was, under the id of the event', () => {
+  const events = ['first', 'second'];
+  const blobs = events.map((event) => ({ event })) as Block['blobs'];
+  const receipts = writeEventReceipts('mine', { chain: CHAIN, id, height: 8, blobs });
+  expect(receipts.map((message) => [message.queue, message.id])).toEqual(events.map((event) => ['mine', event]));
+  const [, second] = receipts.map((message) => readEventReceipt(messageOf({ ...message, attempts: 0, firstAt: 0 })));
+  expect(second).toEqual({ event: 'second', chain: CHAIN, block: id, height: 8, position: 1 });
+  expect(thrownBy(() => readEventReceipt(takeJson({ ...second, position: -1 })))).toMatchObject(invalidAt('msg.doc.position'));
 });

@@ -1,4 +1,4 @@
-import { type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
+import { type Block, type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
 import { invalid, type Message, type Outgoing } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
 import { queues } from './queues.ts';
@@ -78,3 +78,27 @@ export const writeCommitted = ({ chain, id, prev, height, time, blobs }: Committ
 
 /** Throws MESSAGE_INVALID. */
 export const readCommitted = (message: Message): Committed => readDoc<Committed>(message, 'committed');
+
+/** Where an event is, for good. */
+export interface EventReceipt {
+  readonly event: string;
+  readonly chain: string;
+  /** Id of the block. */
+  readonly block: string;
+  readonly height: number;
+  /** Place among the blobs of the block, from 0. */
+  readonly position: number;
+}
+
+/** Receipts for the events of a block that is in its chain. The message id is the event id, so that who takes them knows a repeat. */
+export const writeEventReceipts = (
+  queue: string,
+  { chain, id, height, blobs }: Pick<Block, 'chain' | 'id' | 'height' | 'blobs'>,
+): Outgoing[] =>
+  blobs.map(({ event }, position) => {
+    const receipt: EventReceipt = { event, chain, block: id, height, position };
+    return { queue, id: event, meta: { chain, height, block: id }, body: Buffer.from(JSON.stringify(receipt)) };
+  });
+
+/** Throws MESSAGE_INVALID. */
+export const readEventReceipt = (message: Message): EventReceipt => readDoc<EventReceipt>(message, 'eventReceipt');

@@ -5,13 +5,14 @@ import { metaBytes } from './meta.ts';
 
 const body = Buffer.from([0, 255, 10]);
 const failed = take({ id: eventAt(1), queue: 'ingress', meta: { chain: 'c', mime: 'text/plain' }, body, attempts: 2, firstAt: 1000 });
-const reason = { code: 'OBJECT_HASH_MISMATCH', path: 'msg.meta.hash', message: 'the hash is wrong', now: 5000 };
+const reason = { code: 'OBJECT_HASH_MISMATCH', cause: 'EIO', path: 'msg.meta.hash', message: 'the hash is wrong', now: 5000 };
 
 test('keeps the original whole and says what went wrong', () => {
   const dead = deadLetter(failed, reason);
   expect(dead).toMatchObject({ queue: 'dead-letter', id: failed.id, body });
   expect(readDeadLetter(dead)).toEqual({
     code: 'OBJECT_HASH_MISMATCH',
+    cause: 'EIO',
     path: 'msg.meta.hash',
     message: 'the hash is wrong',
     queue: 'ingress',
@@ -36,13 +37,18 @@ test('a dead letter that fails is kept with its first reason and never goes roun
 });
 
 test('nothing of an earlier death stays when a replayed message fails again', () => {
-  const dirty = take({ queue: 'ingress', meta: { 'dead-path': 'msg.doc', 'dead-code': 'OLD', chain: 'c' } });
+  const dirty = take({ queue: 'ingress', meta: { 'dead-path': 'msg.doc', 'dead-cause': 'OLD', 'dead-code': 'OLD', chain: 'c' } });
   const again = readDeadLetter(deadLetter(dirty, { code: 'INTERNAL', message: 'x', now: 1 }));
-  expect([again.code, again.path, again.original.meta]).toEqual(['INTERNAL', undefined, { chain: 'c' }]);
+  expect([again.code, again.cause, again.path, again.original.meta]).toEqual(['INTERNAL', undefined, undefined, { chain: 'c' }]);
 });
 
 test('stays small and well-formed, whatever the error says', () => {
-  const dead = deadLetter(failed, { ...reason, path: 'p'.repeat(50_000), message: `${'x'.repeat(998)}\ud83d\ude00${'y'.repeat(50_000)}` });
+  const dead = deadLetter(failed, {
+    ...reason,
+    cause: 'c'.repeat(50_000),
+    path: 'p'.repeat(50_000),
+    message: `${'x'.repeat(998)}\ud83d\ude00${'y'.repeat(50_000)}`,
+  });
   expect(metaBytes(dead.meta)).toBeLessThan(8_000);
   expect(String(dead.meta['dead-message']).isWellFormed()).toBe(true);
 });

@@ -7,6 +7,8 @@ import { queues } from './queues.ts';
 export interface DeadReason {
   /** An error code, ours or one of Node's. */
   readonly code: string;
+  /** The code of the error behind `code`: what failed each time where that says only that it failed too often. */
+  readonly cause?: string;
   /** Where in the message, e.g. `msg.doc.3.hash`. */
   readonly path?: string;
   readonly message: string;
@@ -17,6 +19,7 @@ export interface DeadReason {
 /** A dead letter: the original, whole, and what went wrong. */
 export interface DeadLetter {
   readonly code: string;
+  readonly cause?: string;
   readonly path?: string;
   readonly message: string;
   /** The queue it came from. */
@@ -46,6 +49,7 @@ export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing 
     'dead-first-at': message.firstAt,
     'dead-last-at': reason.now,
   };
+  if (reason.cause !== undefined) dead['dead-cause'] = clip(reason.cause);
   if (reason.path !== undefined) dead['dead-path'] = clip(reason.path);
   return { queue: queues.deadLetter.name, id, meta: { ...originalMeta(meta), ...dead }, body };
 }
@@ -61,9 +65,10 @@ export const keepDeadLetter = ({ id, meta, body }: Pick<MessageParts, 'id' | 'me
 /** Reads a dead letter from either queue. Throws MESSAGE_INVALID when it is none. */
 export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): DeadLetter {
   const { id, meta, body } = message;
-  const path = meta['dead-path'];
+  const { 'dead-cause': cause, 'dead-path': path } = meta;
   return {
     code: metaText(message, 'dead-code'),
+    ...(typeof cause === 'string' ? { cause } : {}),
     ...(typeof path === 'string' ? { path } : {}),
     message: String(meta['dead-message'] ?? ''),
     queue: metaText(message, 'dead-queue'),

@@ -1,5 +1,16 @@
 export type { Meta } from '@blockhub/chain';
-export { BLOCK_MIME, type BlockMessage, type Committed, readBlock, readCommitted, writeBlock, writeCommitted } from './blocks.ts';
+export {
+  BLOCK_MIME,
+  type BlockMessage,
+  type Committed,
+  type EventReceipt,
+  readBlock,
+  readCommitted,
+  readEventReceipt,
+  writeBlock,
+  writeCommitted,
+  writeEventReceipts,
+} from './blocks.ts';
 export { joinArrays, type MergePart, mergeObject } from './bytes.ts';
 export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, readDeadLetter, replayDeadLetter } from './dead-letter.ts';
 export {

@@ -22,6 +22,7 @@ export const metaNames = {
   tailsTo: 'Queue that waits for the tail of this chain.',
   traceparent: 'W3C trace context.',
   'dead-attempts': 'Dead letters: how often it was tried.',
+  'dead-cause': 'Dead letters: code of the error behind the error code, e.g. what failed each time.',
   'dead-code': 'Dead letters: error code.',
   'dead-first-at': 'Dead letters: when it was first tried, in ms.',
   'dead-last-at': 'Dead letters: when it failed last, in ms.',

@@ -16,6 +16,7 @@ test('holds every queue of the pipeline', () => {
     'blocks.newblockcreated',
     'blocks.newblocksaved',
     'blocks.committed',
+    'events.committed',
     'tails.{instance}',
     'tails.wanted',
     'dead-letter',
@@ -43,7 +44,7 @@ describe('declarations', () => {
     const declared = declarations(2);
     const names = declared.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(names).toHaveLength(8 + 2 * 2);
+    expect(names).toHaveLength(9 + 2 * 2);
     for (const { maxMessages, maxBytes, kind } of declared) {
       expect(kind).toBe('durable');
       expect(maxMessages).toBeGreaterThan(0);

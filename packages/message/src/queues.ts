@@ -36,7 +36,7 @@ const GIB = 2 ** 30;
 const durable = { kind: 'durable', singleActive: false, body: 'json' } as const;
 const tiny = { maxMessages: 100_000, maxBytes: 64 * MIB };
 const stage = { maxMessages: 100_000, maxBytes: GIB };
-const dead = ['dead-code', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
+const dead = ['dead-code', 'dead-cause', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
 const dated = { maxMessages: 1_000_000, maxBytes: 4 * GIB };
 
 /**
@@ -116,6 +116,17 @@ export const queues = {
     maxMessages: 1_000_000,
     maxBytes: GIB,
     schema: 'committed',
+    meta: ['chain', 'height', 'block'],
+  },
+  receipts: {
+    ...durable,
+    name: 'events.committed',
+    purpose: 'A receipt for each event that is in its chain; the message id is the event id. Only where next-field is told to give them.',
+    from: ['next-field'],
+    to: [],
+    maxMessages: 1_000_000,
+    maxBytes: GIB,
+    schema: 'eventReceipt',
     meta: ['chain', 'height', 'block'],
   },
   tails: {

@@ -28,6 +28,11 @@ export const messageSchemas = {
     required: ['chain', 'id', 'prev', 'height', 'time', 'blobs'],
     properties: { chain: hash, id: hash, prev: hash, height: whole, time: whole, blobs: whole },
   },
+  eventReceipt: {
+    type: 'object',
+    required: ['event', 'chain', 'block', 'height', 'position'],
+    properties: { event: { type: 'string', minLength: 1 }, chain: hash, block: hash, height: whole, position: whole },
+  },
 } satisfies Record<string, Schema>;
 
 export type SchemaName = keyof typeof messageSchemas;

@@ -1,12 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
-import { BlobStore } from './blob-store.ts';
-import { BlockStore } from './block-store.ts';
+import { type BlockForm, BlockStore } from './block-store.ts';
 import { MemoryStore } from './drivers/memory.ts';
 import { Store } from './store.ts';
 
 const text = (value: string): Buffer => Buffer.from(value);
 const entry = (chain: string, height: number): string => `chains/${chain}/${String(height).padStart(12, '0')}.block`;
-const keys = { block: (id: string) => `blocks/${id}.block`, entry };
+/** As real blocks: the first line tells the id, the second one may differ between two tries. */
+const form: BlockForm = {
+  block: (id) => `blocks/${id}.block`,
+  entry,
+  id(bytes) {
+    const [, id] = /^block (\w+)\n/.exec(bytes.toString()) ?? [];
+    if (id === undefined) throw new Error('no block');
+    return id;
+  },
+};
+const block = (id: string, second = ''): Buffer => text(`block ${id}\n${second}`);
 
 /** A chain with heights 0 to `tail` without the memory for them. */
 function chainOf(tail: () => number) {
@@ -19,7 +28,7 @@ function chainOf(tail: () => number) {
   const store = new Store(driver);
   return {
     store,
-    blocks: new BlockStore(store, keys),
+    blocks: new BlockStore(store, form),
     requests: () => Object.values(store.requests).reduce((sum, count) => sum + count, 0),
   };
 }
@@ -66,50 +75,66 @@ describe('the tail of a chain', () => {
   });
 });
 
-test('a height is set once', async () => {
-  const blocks = new BlockStore(new Store(new MemoryStore().driver()), keys);
-  expect(await blocks.create('id', text('block'))).toBe('created');
-  expect((await blocks.get('id')).toString()).toBe('block');
-  expect(await blocks.setNext('c', 1, text('one'))).toBe('created');
-  expect(await blocks.setNext('c', 1, text('two'))).toBe('exists');
-  expect((await blocks.at('c', 1))?.toString()).toBe('one');
-  expect([await blocks.head('c', 1), await blocks.head('c', 2)]).toEqual([true, false]);
-  await expect(blocks.get('other')).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+const open = (): { store: Store; blocks: BlockStore } => {
+  const store = new Store(new MemoryStore().driver());
+  return { store, blocks: new BlockStore(store, form) };
+};
+
+describe('a block', () => {
+  test('lies by its id; the first of two tries of it stays', async () => {
+    const { blocks } = open();
+    expect(await blocks.create(block('a', 'one'))).toEqual(block('a', 'one'));
+    expect(await blocks.create(block('a', 'two'))).toEqual(block('a', 'one'));
+    expect(await blocks.get('a')).toEqual(block('a', 'one'));
+    await expect(blocks.get('b')).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+  });
+
+  test.each([
+    ['another block', block('b')],
+    ['no block', text('damage')],
+  ])('is not stored where %s lies', async (_, there) => {
+    const { store, blocks } = open();
+    await store.put('blocks/a.block', there);
+    await expect(blocks.create(block('a'))).rejects.toMatchObject({ code: 'OBJECT_EXISTS', details: { key: 'blocks/a.block' } });
+    await expect(blocks.create(text('no block'))).rejects.toThrow('no block');
+  });
 });
 
-describe('blobs', () => {
-  const open = (): BlobStore => new BlobStore(new Store(new MemoryStore().driver()), (id) => `blobs/${id}.blob`);
+describe('the next block', () => {
+  const root = { chain: 'c', height: 0, id: 'root' };
+  const rooted = async (): Promise<ReturnType<typeof open>> => {
+    const opened = open();
+    await opened.store.create(entry('c', 0), block('root'));
+    return opened;
+  };
 
-  test('lie by id, are made once or replaced', async () => {
-    const blobs = open();
-    expect(await blobs.create('a', text('one'))).toBe('created');
-    expect(await blobs.create('a', text('two'))).toBe('exists');
-    expect((await blobs.get('a')).toString()).toBe('one');
-    await blobs.put('a', text('three'));
-    expect((await blobs.get('a')).toString()).toBe('three');
-    await expect(blobs.get('b')).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
+  test('is set once: the first wins, may repeat it, and the others learn who won', async () => {
+    const { blocks } = await rooted();
+    expect(await blocks.setNext(root, block('ours', 'one'))).toEqual({ mine: true });
+    expect(await blocks.setNext(root, block('ours', 'one'))).toEqual({ mine: true });
+    expect(await blocks.setNext(root, block('theirs'))).toEqual({ mine: false, winner: block('ours', 'one') });
+    // The same block with another second line is the same block.
+    expect(await blocks.setNext(root, block('ours', 'two'))).toEqual({ mine: true });
+    expect(await blocks.at('c', 1)).toEqual(block('ours', 'one'));
+    expect(await blocks.at('c', 2)).toBeUndefined();
   });
 
-  test('are pieces of objects, or whole ones', async () => {
-    const blobs = open();
-    await blobs.create('pack', text('0123456789'));
-    const key = 'blobs/pack.blob';
-    expect((await blobs.read({ key, offset: 2, length: 3 })).toString()).toBe('234');
-    expect((await blobs.read({ key, offset: 10, length: 0 })).toString()).toBe('');
-    expect((await blobs.read({ key, length: 10 })).toString()).toBe('0123456789');
-    await expect(blobs.read({ key, offset: 8, length: 3 })).rejects.toMatchObject({ code: 'OBJECT_MISSING', details: { found: 2 } });
-    await expect(blobs.read({ key, length: 11 })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
-    await expect(blobs.read({ key, length: 9 })).rejects.toMatchObject({ code: 'OBJECT_HASH_MISMATCH' });
-    await expect(blobs.read({ key: '../x', length: 9 })).rejects.toMatchObject({ code: 'STORE_KEY_INVALID' });
+  test('is not set behind one that lost, or behind nothing', async () => {
+    const { blocks } = await rooted();
+    await blocks.setNext(root, block('winner'));
+    const lost = { chain: 'c', height: 1, id: 'loser' };
+    expect(await blocks.setNext(lost, block('later'))).toEqual({ mine: false, winner: block('winner') });
+    expect(await blocks.at('c', 2)).toBeUndefined();
+    await expect(blocks.setNext({ ...lost, height: 5 }, block('later'))).rejects.toMatchObject({
+      code: 'CHAIN_DAMAGED',
+      details: { chain: 'c', height: 5, key: entry('c', 5) },
+    });
   });
 
-  test('are checked on read by who knows the hash', async () => {
-    const blobs = open();
-    await blobs.create('a', text('right'));
-    const right = (bytes: Buffer): boolean => bytes.toString() === 'right';
-    expect((await blobs.get('a', right)).toString()).toBe('right');
-    await blobs.put('a', text('wrong'));
-    await expect(blobs.get('a', right)).rejects.toMatchObject({ code: 'OBJECT_HASH_MISMATCH', details: { key: 'blobs/a.blob' } });
-    await expect(blobs.read({ key: 'blobs/a.blob', offset: 0, length: 5 }, right)).rejects.toMatchObject({ code: 'OBJECT_HASH_MISMATCH' });
+  test('costs one request where the caller knows the tail', async () => {
+    const { store, blocks } = await rooted();
+    const before = { ...store.requests };
+    await blocks.setNext(root, block('a'), { known: true });
+    expect(store.requests).toEqual({ ...before, create: before.create + 1 });
   });
 });

@@ -1,11 +1,29 @@
+import { BlockhubError } from '@blockhub/errors';
 import type { Store } from './store.ts';
 
-/** The object keys of blocks; this package knows no names of its own. */
-export interface BlockKeys {
-  /** Where the block of an id lies. */
+/** What this package must be told of blocks: it knows no names of its own. */
+export interface BlockForm {
+  /** The object key of a block. */
   readonly block: (id: string) => string;
-  /** Where the entry of a chain's height lies. */
+  /** The object key of the entry of a chain's height. */
   readonly entry: (chain: string, height: number) => string;
+  /** The id that bytes have; throws where they are no block. Other bytes with the same id are another try of the same block. */
+  readonly id: (bytes: Buffer) => string;
+}
+
+/** A block in its chain. */
+export interface Linked {
+  readonly chain: string;
+  readonly height: number;
+  readonly id: string;
+}
+
+/** `winner` is the entry that stands where ours, or the block that ours follows, would have to be. */
+export type SetNext = { readonly mine: true } | { readonly mine: false; readonly winner: Buffer };
+
+export interface SetNextOptions {
+  /** The caller has seen the entry at the tail's height hold the tail's id; entries never change, so it is not read again. */
+  readonly known?: boolean;
 }
 
 const GALLOP = 16;
@@ -13,33 +31,51 @@ const GALLOP = 16;
 /** Blocks by id and by height. Heights of a chain are written once and without gaps, so the tail is found by halving. */
 export class BlockStore {
   readonly #store: Store;
-  readonly #keys: BlockKeys;
+  readonly #form: BlockForm;
 
-  constructor(store: Store, keys: BlockKeys) {
+  constructor(store: Store, form: BlockForm) {
     this.#store = store;
-    this.#keys = keys;
+    this.#form = form;
   }
 
   /** @throws OBJECT_MISSING */
   get(id: string): Promise<Buffer> {
-    return this.#store.get(this.#keys.block(id));
+    return this.#store.get(this.#form.block(id));
   }
 
-  create(id: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
-    return this.#store.create(this.#keys.block(id), bytes);
+  /**
+   * Stores a block by its id. Gives the bytes that lie there now: those of another try where it was faster.
+   *
+   * @throws OBJECT_EXISTS where something else lies; what `id` throws
+   */
+  async create(bytes: Buffer): Promise<Buffer> {
+    const id = this.#form.id(bytes);
+    return this.#store.keep(this.#form.block(id), bytes, (there) => this.#idOf(there) === id);
   }
 
-  /** The only point of decision of a chain: `exists` means that a block lies at this height already, which may be the same one. */
-  setNext(chain: string, height: number, bytes: Uint8Array): Promise<'created' | 'exists'> {
-    return this.#store.create(this.#keys.entry(chain, height), bytes);
-  }
-
+  /** The entry of a height; undefined where there is none. */
   at(chain: string, height: number): Promise<Buffer | undefined> {
-    return this.#store.find(this.#keys.entry(chain, height));
+    return this.#store.find(this.#form.entry(chain, height));
   }
 
-  async head(chain: string, height: number): Promise<boolean> {
-    return (await this.#store.head(this.#keys.entry(chain, height))) !== undefined;
+  /**
+   * Makes a block the next of `tail`, by creating the chain's entry at the next height if it is absent. This is the only decision in a chain's
+   * life: it may be repeated, raced and interrupted. An outcome that is unknown is read back by the store.
+   *
+   * @param bytes the block's exact bytes; it must be built behind `tail`
+   * @throws CHAIN_DAMAGED when there is no entry at the tail's height
+   */
+  async setNext(tail: Linked, bytes: Buffer, options: SetNextOptions = {}): Promise<SetNext> {
+    const { chain, height } = tail;
+    if (!options.known) {
+      const before = await this.at(chain, height);
+      if (!before) throw missing(this.#form.entry(chain, height), tail);
+      if (this.#form.id(before) !== tail.id) return { mine: false, winner: before };
+    }
+    const key = this.#form.entry(chain, height + 1);
+    if ((await this.#store.create(key, bytes)) === 'created') return { mine: true };
+    const there = await this.#store.get(key);
+    return this.#form.id(there) === this.#form.id(bytes) ? { mine: true } : { mine: false, winner: there };
   }
 
   /**
@@ -49,19 +85,34 @@ export class BlockStore {
   async tail(chain: string, hint = 0): Promise<{ height: number; bytes: Buffer } | undefined> {
     let low = 0;
     let above = Number.POSITIVE_INFINITY;
-    if (hint > 0 && (await this.head(chain, hint))) low = hint;
-    else if (!(await this.head(chain, 0))) return undefined;
+    if (hint > 0 && (await this.#has(chain, hint))) low = hint;
+    else if (!(await this.#has(chain, 0))) return undefined;
     else if (hint > 0) above = hint;
 
     for (let step = 1; low + step < above; step *= GALLOP) {
-      if (await this.head(chain, low + step)) low += step;
+      if (await this.#has(chain, low + step)) low += step;
       else above = low + step;
     }
     while (above - low > 1) {
       const middle = Math.floor((low + above) / 2);
-      if (await this.head(chain, middle)) low = middle;
+      if (await this.#has(chain, middle)) low = middle;
       else above = middle;
     }
-    return { height: low, bytes: await this.#store.get(this.#keys.entry(chain, low)) };
+    return { height: low, bytes: await this.#store.get(this.#form.entry(chain, low)) };
+  }
+  async #has(chain: string, height: number): Promise<boolean> {
+    return (await this.#store.head(this.#form.entry(chain, height))) !== undefined;
+  }
+
+  /** Undefined for what is no block. */
+  #idOf(bytes: Buffer): string | undefined {
+    try {
+      return this.#form.id(bytes);
+    } catch {
+      return undefined;
+    }
   }
 }
+
+const missing = (key: string, { chain, height }: Linked): BlockhubError =>
+  new BlockhubError('CHAIN_DAMAGED', `${key} is missing`, { details: { chain, height, key } });

@@ -1,5 +1,4 @@
-export { type BlobPlace, BlobStore, type BytesCheck } from './blob-store.ts';
-export { type BlockKeys, BlockStore } from './block-store.ts';
+export { type BlockForm, BlockStore, type Linked, type SetNext, type SetNextOptions } from './block-store.ts';
 export type { ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from './driver.ts';
 export { keyBehaviour } from './drivers/key-behaviour.ts';
 export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';

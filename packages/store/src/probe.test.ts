@@ -108,6 +108,18 @@ describe('the probe', () => {
     expect(creates).toBe(once);
   });
 
+  test('takes a store that refuses to replace, but not one that does not answer', async () => {
+    let replaced = 0;
+    const refusing = (verdict: 'denied' | 'transient') =>
+      open((honest) => ({
+        put: (key, bytes) => (replaced++ % 2 === 0 ? honest.put(key, bytes) : Promise.reject(new Error('write once'))),
+        classify: () => verdict,
+      }));
+    expect((await refusing('denied').probe()).checks.at(-1)).toMatchObject({ name: 'replace', ok: true });
+    await refusing('denied').assertSafe();
+    await expect(refusing('transient').assertSafe()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+
   test('tells what a write-once lock keeps, and removes what a dead probe left', async () => {
     const locked = open(() => ({ remove: () => Promise.reject(new Error('locked')), classify: () => 'denied' }));
     const report = await locked.probe();

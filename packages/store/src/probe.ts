@@ -1,5 +1,5 @@
 import type { Clock } from '@blockhub/clock';
-import { BlockhubError, isTransient } from '@blockhub/errors';
+import { BlockhubError, hasCode, isTransient } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
 import type { Store } from './store.ts';
 
@@ -102,8 +102,14 @@ const checks: Readonly<Record<string, Check>> = {
   },
   async replace({ store, key }) {
     const at = key('replace');
-    await store.put(at, text('old'));
-    await store.put(at, text('new'));
+    try {
+      await store.put(at, text('old'));
+      await store.put(at, text('new'));
+    } catch (error) {
+      // Only repairs and `deploy --rewrite` replace: a store may refuse to, it must not say yes and keep what it had.
+      if (isTransient(error) && !hasCode(error, 'STORE_DENIED')) throw error;
+      return 'a put is refused, as under a write-once lock';
+    }
     must((await store.find(at))?.toString() === 'new', 'a replaced object still has its old bytes');
     return 'a put replaces';
   },

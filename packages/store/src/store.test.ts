@@ -65,6 +65,19 @@ describe('keys', () => {
   });
 });
 
+test('what is kept is there, or was there and is the same; other bytes are refused', async () => {
+  const { store } = open();
+  const [one, two] = [text('same: one'), text('same: two')];
+  const isSame = (there: Buffer): boolean => there.toString().startsWith('same');
+  expect(await store.keep('a', one)).toBe(one);
+  const again = text('same: one');
+  expect(await store.keep('a', again)).toBe(again);
+  await expect(store.keep('a', two)).rejects.toMatchObject({ code: 'OBJECT_EXISTS', details: { key: 'a' } });
+  expect(await store.keep('a', two, isSame)).toEqual(one);
+  await expect(store.keep('a', text('other'), () => false)).rejects.toMatchObject({ code: 'OBJECT_EXISTS' });
+  expect(await store.get('a')).toEqual(one);
+});
+
 describe('failures', () => {
   test('transient ones are tried again with a growing wait', async () => {
     const { clock, store } = open();
@@ -104,6 +117,25 @@ describe('failures', () => {
     }));
     await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     expect([store.requests.get, clock.now()]).toEqual([1, 0]);
+  });
+
+  test.each([-3_600_000, 3_600_000])('retryMs is what passes, also when the clock is set by %i ms meanwhile', async (ms) => {
+    const { clock, store } = open({ retryMs: 1000 }, (driver) => ({
+      async *list(prefix, after) {
+        yield* after === undefined ? driver.list(prefix) : [];
+        throw new Error('broken');
+      },
+      classify: () => 'transient',
+    }));
+    await store.create('a', text('x'));
+    clock.step(-ms);
+    clock.after(500, () => clock.step(ms));
+    const failures: unknown[] = [];
+    const tries = [store.find('BAD1000'), Array.fromAsync(store.list('')), Array.fromAsync(store.list('none'))];
+    for (const one of tries) one.catch((error: unknown) => failures.push(error));
+    await clock.advance(1000);
+    expect(failures).toMatchObject(tries.map(() => ({ code: 'STORE_UNAVAILABLE' })));
+    expect(store.requests).toMatchObject({ get: 6, list: 12 });
   });
 
   test('retryMs 0 means one try', async () => {

@@ -87,6 +87,20 @@ export class Store {
     });
   }
 
+  /**
+   * As `create`, for an object whose key follows from its bytes: gives what lies there now, which is the same object.
+   *
+   * @param isSame tells whether other bytes are the same object all the same; without it none are
+   * @throws OBJECT_EXISTS where another object lies: what is damaged must not get one more reference
+   */
+  async keep(key: string, bytes: Buffer, isSame: (there: Buffer) => boolean = () => false): Promise<Buffer> {
+    if ((await this.create(key, bytes)) === 'created') return bytes;
+    const there = await this.get(key);
+    if (there.equals(bytes)) return bytes;
+    if (isSame(there)) return there;
+    throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+  }
+
   /** Writes or replaces. Only for what is not part of a chain: those objects are written once. */
   put(key: string, bytes: Uint8Array): Promise<void> {
     return this.#retry('put', key, () => this.#send('put', key, () => this.#driver.put(key, bytes)));

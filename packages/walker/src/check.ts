@@ -2,7 +2,7 @@ import { type Block, blockKey, checkBlock, nameKey, type Receipt } from '@blockh
 import type { Store } from '@blockhub/store';
 import { blobFault, wrongBlob } from './blobs.ts';
 import { hashRange, PackCache, type PackVerdict } from './packs.ts';
-import { CHUNK_BYTES, chunksOf, fetchAll, type Source, sourceOf } from './ranges.ts';
+import { CHUNK_BYTES, chunksOf, fetchEach, type Source, sourceOf } from './ranges.ts';
 import type { Seen, Stretch, Unchecked } from './reader.ts';
 import type { Fault, VerifyLevel } from './types.ts';
 
@@ -24,8 +24,8 @@ export class Checker {
   /** At level `full` only: there packs are read whole. */
   readonly #packs: PackCache | undefined;
   readonly #source: Source;
-  /** Verdicts on packs since the last stretch that took them. */
-  #packFaults: Fault[] = [];
+  /** What is wrong with packs, by key, until the stretch that they belong to takes it. */
+  readonly #packFaults = new Map<string, Fault>();
 
   constructor(store: Store, chain: string, level: VerifyLevel) {
     this.#store = store;
@@ -46,8 +46,6 @@ export class Checker {
     if (covers(this.#level, 'full')) {
       for (const { block, entry } of seen)
         if (block.root?.name !== undefined) await guard(nameKey(block.root.name), unchecked, () => this.#checkName(block, entry, stretch));
-      stretch.faults.push(...this.#packFaults);
-      this.#packFaults = [];
     }
     return stretch;
   }
@@ -79,19 +77,19 @@ export class Checker {
     const small: Want[] = [];
     for (const want of wants) (want.receipt.length > CHUNK_BYTES ? large : small).push(want);
     for (const chunk of chunksOf(small)) {
-      const fetched = await fetchAll(
-        this.#source,
-        chunk.map((want) => want.receipt),
-      );
+      const receipts = chunk.map((want) => want.receipt);
       const failed = new Map<string, unknown>();
-      for (const [index, want] of chunk.entries()) {
-        const { bytes, error } = fetched[index] ?? {};
+      const faults: (Fault | undefined)[] = [];
+      await fetchEach(this.#source, receipts, (index, { bytes, error }) => {
+        const want = chunk[index] as Want;
         if (error !== undefined) failed.set(want.receipt.at.key, error);
-        else this.#note(want, blobFault(want, bytes), stretch);
-      }
+        else faults[index] = blobFault(want, bytes);
+      });
+      for (const [index, want] of chunk.entries()) this.#note(want, faults[index], stretch);
       for (const [key, error] of failed) stretch.unchecked.push({ key, error });
     }
     for (const want of large) await guard(want.receipt.at.key, stretch.unchecked, () => this.#checkLarge(want, stretch));
+    if (this.#packFaults.size > 0) for (const { receipt } of small.concat(large)) this.#takePackFault(receipt.at.key, stretch);
   }
 
   /** Hashed piece by piece, never held as a whole. */
@@ -123,11 +121,17 @@ export class Checker {
         faults.push({ code: 'NAME_CORRUPT', ...at, message: `${key} ${message}` });
   }
 
+  #takePackFault(key: string, stretch: Stretch): void {
+    const fault = this.#packFaults.get(key);
+    if (fault) stretch.faults.push(fault);
+    this.#packFaults.delete(key);
+  }
+
   #onPack(key: string, verdict: PackVerdict): void {
     if (verdict === 'sound') return;
     const missing = verdict === 'missing';
     const message = missing ? `${key} is missing` : `${key} does not have the sha256 that is its name`;
-    this.#packFaults.push({ code: missing ? 'PACK_MISSING' : 'PACK_CORRUPT', chain: this.#chain, key, message });
+    this.#packFaults.set(key, { code: missing ? 'PACK_MISSING' : 'PACK_CORRUPT', chain: this.#chain, key, message });
   }
 }
 

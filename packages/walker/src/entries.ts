@@ -19,7 +19,7 @@ export interface ReadEntriesOptions {
 }
 
 /** Bytes of entries in flight or waiting to be taken, as far as their mean size tells. */
-const AHEAD_BYTES = 8 * 1024 * 1024;
+const AHEAD_BYTES = 2 * 1024 * 1024;
 /** Requests in flight at first: a short chain must not cost many reads beyond its tail. */
 const SLOW_START = 4;
 

@@ -15,7 +15,8 @@ import {
   tailOf,
 } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
-import { afterFolder, BlockStore, type Store } from '@blockhub/store';
+import { afterFolder, type Store } from '@blockhub/store';
+import { blockStore } from './blocks.ts';
 import { pipeline } from './in-order.ts';
 import type { ChainRecord } from './types.ts';
 
@@ -140,7 +141,7 @@ async function* chainIds(store: Store): AsyncGenerator<string> {
  * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED when the tail is not a block of this chain, or lies below the hint
  */
 export async function findTail(store: Store, chain: string, hint?: number): Promise<Tail> {
-  const found = await new BlockStore(store, { block: blockKey, entry: entryKey }).tail(chain, hint);
+  const found = await blockStore(store).tail(chain, hint);
   if (!found) throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id ${chain}`, { details: { chain } });
   const details = { chain, height: found.height, key: entryKey(chain, found.height) };
   if (hint !== undefined && found.height < hint)

@@ -1,4 +1,5 @@
 export { type HydratedBlob, type ReadBlobsOptions, readBlobs } from './blobs.ts';
+export { blockStore } from './blocks.ts';
 export { type LooseBlock, type LooseBlocksOptions, looseBlocks } from './detached.ts';
 export { type FindChainOptions, findChain, findTail, getChain, type ListedChain, listChains, recordOf } from './find.ts';
 export { findHeight, parsePosition } from './position.ts';

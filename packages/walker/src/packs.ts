@@ -8,8 +8,8 @@ import { CHUNK_BYTES, type Source } from './ranges.ts';
 export type PackVerdict = 'sound' | 'missing' | 'corrupt';
 
 /** Packs up to this size are held as a whole; larger ones are hashed once and read by range. */
-const WHOLE_BYTES = 16 * 1024 * 1024;
-const CACHE_BYTES = 32 * 1024 * 1024;
+const WHOLE_BYTES = 8 * 1024 * 1024;
+const CACHE_BYTES = 8 * 1024 * 1024;
 
 interface Cached {
   /** Undefined: read by range. */
@@ -20,7 +20,7 @@ interface Cached {
 const packForm = /^packs\/([0-9a-f]{64})\.pack$/;
 
 /**
- * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 32 MB stay.
+ * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 8 MB stay.
  * `onVerdict` is called once per pack.
  */
 export class PackCache {

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { newEvent } from '@blockhub/chain';
+import type { Clock } from '@blockhub/clock';
 
 /** Gives a number in [0, 1). */
 export type Random = () => number;
@@ -16,25 +17,33 @@ export const systemRandom: Random = () => {
   return (pool[used++] ?? 0) / 2 ** 32;
 };
 
-const drawn = new Uint8Array(10);
+/** Ids run ahead of the clock by no more: bursts and small corrections stay in order, a clock that was set back is followed. */
+const MOST_AHEAD_MS = 5000;
 
-/** An event id (UUIDv7) whose 74 bits of chance are three draws. */
-export function drawEvent(nowMs: number, random: Random): string {
-  const first = Math.floor(random() * 2 ** 26);
-  drawn[0] = first >>> 22;
-  drawn[1] = first >>> 14;
-  drawn[2] = (first >>> 8) & 0x3f;
-  drawn[3] = first;
-  drawBytes(4, random);
-  drawBytes(7, random);
-  return newEvent(nowMs, drawn);
-}
-
-function drawBytes(at: number, random: Random): void {
-  const bits = Math.floor(random() * 2 ** 24);
-  drawn[at] = bits >>> 16;
-  drawn[at + 1] = bits >>> 8;
-  drawn[at + 2] = bits;
+/**
+ * Gives event ids (UUIDv7) of which each sorts behind the one before: a counter in the 12 bits behind the milliseconds (RFC 9562, 6.2, method 1)
+ * borrows from the next millisecond when it is full. The other 62 bits are chance. Costs well below a microsecond.
+ */
+export function eventIds(clock: Pick<Clock, 'now'>, random: Random): () => string {
+  const bytes = new DataView(new ArrayBuffer(10));
+  const drawn = new Uint8Array(bytes.buffer);
+  let last = -1;
+  let counter = 0;
+  return () => {
+    const now = clock.now();
+    if (now > last || now < last - MOST_AHEAD_MS) {
+      last = now;
+      // From the lower half, so that a burst has room before it borrows.
+      counter = Math.floor(random() * 0x800);
+    } else if (++counter > 0xfff) {
+      last++;
+      counter = 0;
+    }
+    bytes.setUint16(0, counter);
+    bytes.setUint32(2, random() * 2 ** 32);
+    bytes.setUint32(6, random() * 2 ** 32);
+    return newEvent(last, drawn);
+  };
 }
 
 export interface BackOff {

@@ -1,4 +1,5 @@
-import { type SettingsShape, setting, type Values } from '@blockhub/settings';
+import { type Setting, type SettingsShape, setting, type Values } from '@blockhub/settings';
+import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from './types.ts';
 
 /**
@@ -19,7 +20,11 @@ export const commonSettings = {
     text: 'Name of this instance, unique among those that run; host name and chance when absent.',
     pattern: /^[\w.-]{1,100}$/,
   }),
-  logLevel: setting.choice({ text: 'What is logged.', of: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info' }),
+  logLevel: setting.choice({
+    text: 'Least level that is logged, to stdout, a JSON object a line.',
+    of: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+  }),
   probeHost: setting.text({ text: 'Address of probes and metrics.', default: '127.0.0.1' }),
   probePort: setting.integer({ text: 'Port of probes and metrics.', default: 8081, max: 65_535 }),
   grace: setting.duration({ text: 'How long handlers may go on after a signal to stop.', default: '25s' }),
@@ -33,15 +38,23 @@ export const commonSettings = {
 const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
 const always = { broker, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
+/** The settings of a process, whatever runs in it. */
+export interface ProcessShape extends SettingsShape {
+  readonly logLevel: Setting<LogLevel>;
+  readonly probeHost: Setting<string>;
+  readonly probePort: Setting<number>;
+  readonly grace: Setting<number>;
+}
+
 /** In how many queues a worker with these settings sees a partitioned one. */
 export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>): number =>
   typeof partitions === 'number' ? partitions : 1;
 
 /** What `runWorker` itself reads; store and registry only where the worker needs them. */
-export type ProcessValues = Values<typeof always> & Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'>>>;
+export type WorkerValues = Values<typeof always> & Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'>>>;
 
 /** All settings of a worker's process, its own last. They make its `--help`, docs and chart values. */
-export const settingsOf = (worker: Worker): SettingsShape => ({
+export const settingsOf = (worker: Pick<Worker, 'needs' | 'settings'>): ProcessShape => ({
   ...always,
   ...(worker.needs.includes('store') ? { store } : {}),
   ...(worker.needs.includes('registry') ? { registry } : {}),

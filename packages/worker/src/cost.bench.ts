@@ -1,7 +1,11 @@
-/** `node packages/worker/src/cost.bench.ts`: CPU per message of the runtime alone, with a broker that only hands over and a handler that does nothing. */
+/**
+ * `node packages/worker/src/cost.bench.ts`: CPU per message of the runtime alone, with a broker that only hands over and a handler that does nothing;
+ * and CPU per event id.
+ */
 import type { Broker, Delivery } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
+import { eventIds, systemRandom } from './chance.ts';
 import { inOut } from './fixtures.ts';
 import { done } from './outcome.ts';
 import { startWorker } from './start.ts';
@@ -10,6 +14,19 @@ const ROUNDS = 300;
 const ROUND = 1000;
 
 for (const batch of [true, false]) process.stdout.write(`${batch ? 'in batches' : 'alone'}: ${(await measure(batch)).toFixed(2)} µs\n`);
+process.stdout.write(`an event id: ${measureIds().toFixed(2)} µs\n`);
+
+/** Microseconds in the best round. */
+function measureIds(): number {
+  const newEvent = eventIds(systemClock, systemRandom);
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 1; round <= ROUNDS; round++) {
+    const start = performance.now();
+    for (let n = 0; n < ROUND; n++) newEvent();
+    best = Math.min(best, performance.now() - start);
+  }
+  return (best * 1000) / ROUND;
+}
 
 /** Microseconds in the best round. */
 async function measure(batch: boolean): Promise<number> {

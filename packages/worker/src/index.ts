@@ -1,7 +1,8 @@
-export { drawEvent, type Random, systemRandom } from './chance.ts';
+export { eventIds, type Random, systemRandom } from './chance.ts';
 export { commonSettings, settingsOf } from './common.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
-export { main, type RunOptions, runWorker } from './run.ts';
+export { type Opened, type Places, type Process, type Program, type RunOptions, runMain, runProgram } from './process.ts';
+export { main, runWorker } from './run.ts';
 export { type RunningWorker, type StartOptions, type StopOptions, startWorker, type WorkerState } from './start.ts';
 export { type TestMessage, type TestOptions, type TestWorker, testWorker } from './test-worker.ts';
 export {

@@ -146,7 +146,8 @@ describe('other errors', () => {
     const waits = tries.slice(1).map((at, n) => at - (tries[n] ?? 0));
     expect(waits.every((wait, n) => n === 0 || wait >= (waits[n - 1] ?? 0))).toBe(true);
     const [letter] = await deadLetters(sample);
-    expect(letter).toMatchObject({ code: 'ATTEMPTS_EXHAUSTED', queue: 'in', attempts: 20, original: { id: 'a', meta: { chain: 'c' } } });
+    expect(letter).toMatchObject({ code: 'ATTEMPTS_EXHAUSTED', cause: 'INTERNAL', queue: 'in', attempts: 20 });
+    expect(letter?.original).toMatchObject({ id: 'a', meta: { chain: 'c' } });
     expect(letter?.original.body.toString()).toBe('kept');
     expect(letter?.message).toContain('cannot open');
     expect(letter?.message).not.toMatch(/hunter2|abc|secret\.ts/);
@@ -158,13 +159,13 @@ describe('other errors', () => {
     let tries = 0;
     const handle = async (): Promise<void> => {
       tries++;
-      throw new Error('no');
+      throw Object.assign(new Error('no'), { code: 'EIO' });
     };
     await using sample = await handling(handle, { maxAttempts: 3 });
     await sample.publish('in', { id: 'a' });
     await sample.run(DAY);
     expect(tries).toBe(3);
-    expect(await deadLetters(sample)).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', attempts: 3 }]);
+    expect(await deadLetters(sample)).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', cause: 'EIO', message: 'EIO: no', attempts: 3 }]);
   });
 
   test('one line a second tells of them, however many fail', async () => {

@@ -14,7 +14,7 @@ import type { ErrorCode } from '@blockhub/errors';
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }
   | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
-  | { readonly kind: 'reject'; readonly code: ErrorCode; readonly reason: string; readonly path?: string };
+  | { readonly kind: 'reject'; readonly code: ErrorCode; readonly reason: string; readonly path?: string; readonly cause?: string };
 
 const nothing: Outcome = { kind: 'done', messages: [] };
 

@@ -86,9 +86,10 @@ describe('runWorker', () => {
   });
 
   test('a URL that no driver knows gives 2', async () => {
-    const { code, log } = start(flags({ broker: 'nosuch://host' }));
+    const { code, log, said } = start(flags({ broker: 'nosuch://host' }));
     expect(await code).toBe(2);
     expect(log.lines.at(-1)).toMatchObject({ level: 'error', code: 'BROKER_URL_INVALID' });
+    expect(said.err).toMatch(/^copier: BROKER_URL_INVALID: .*nosuch.*\n$/);
   });
 
   test('a taken probe port gives 1', async () => {

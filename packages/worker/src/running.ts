@@ -3,7 +3,8 @@ import { errorCode, isTransient } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, drawEvent } from './chance.ts';
+import { type BackOff, backOff, eventIds } from './chance.ts';
+import { contextsOf } from './message-log.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
@@ -11,6 +12,7 @@ import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './st
 import { Taking } from './taking.ts';
 import { topologyOf } from './topology.ts';
 import type { Context, Need, Take, Worker } from './types.ts';
+import { whenAborted } from './when-aborted.ts';
 
 const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
@@ -25,6 +27,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #options: StartOptions<Shape>;
   readonly #log: Logger;
   readonly #instance: string;
+  readonly #newEvent: () => string;
   readonly #draining = new AbortController();
   readonly #graceOver = new AbortController();
   readonly #graces: Cancel[] = [];
@@ -46,7 +49,8 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#ended = resolve;
     this.#worker = worker;
     this.#options = options;
-    this.#instance = options.instance ?? `${worker.name}-${drawEvent(clock.now(), random).slice(-12)}`;
+    this.#newEvent = eventIds(clock, random);
+    this.#instance = options.instance ?? `${worker.name}-${this.#newEvent().slice(-12)}`;
     const log = options.log.child({ worker: worker.name, instance: this.#instance });
     this.#log = log;
     this.#takes = worker.takes?.(settings, this.#instance) ?? [];
@@ -133,6 +137,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     const { broker, clock, random, health, maxAttempts = MAX_ATTEMPTS } = this.#options;
     const worker = this.#worker;
     const context = this.#context;
+    const contextOf = contextsOf(context);
     return new Taking({
       take,
       broker,
@@ -141,7 +146,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       health,
       maxAttempts,
       log: this.#log.child({ queue: take.queue }),
-      handle: (message: Message) => worker.handle?.(message, context),
+      handle: (message: Message) => worker.handle?.(message, contextOf(message)),
       handleBatch: (messages: readonly Message[]) => worker.handleBatch?.(messages, context),
       publish: (messages) => this.#publisher.publish(messages),
       meters: this.#meters.take(take.queue),
@@ -201,7 +206,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       health,
       clock,
       random,
-      newEvent: () => drawEvent(clock.now(), random),
+      newEvent: this.#newEvent,
       instance: this.#instance,
       get store() {
         return needed(worker, 'store', store);
@@ -229,9 +234,3 @@ function checkParts(worker: Worker, options: Pick<StartOptions, Need>, takes: re
     if (!worker[handler]) throw new TypeError(`${worker.name} takes ${queue} and has no ${handler}`);
   }
 }
-
-const whenAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

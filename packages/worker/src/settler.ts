@@ -26,8 +26,8 @@ export interface SettlerParts {
   publish(messages: readonly Outgoing[]): Promise<void>;
   /** Transport fails; gives how long the take pauses. */
   pause(error: BlockhubError): number;
-  /** Something failed that an operator may want to know. */
-  warn(facts: object, text: string): void;
+  /** Something failed with this message that an operator may want to know. */
+  warn(message: Message, facts: object, text: string): void;
 }
 
 /** Makes outcomes true at the broker, by the table in `outcome.ts`. */
@@ -64,8 +64,8 @@ export class Settler {
       const text = causeOf(error);
       if (error instanceof BlockhubError) {
         const { path } = error.details;
-        await this.#bury(held, error.code, text, typeof path === 'string' ? path : undefined);
-      } else await this.#failUnknown(held, `${errorCode(error)}: ${text}`);
+        await this.#bury(held, error.code, text, typeof path === 'string' ? { path } : {});
+      } else await this.#failUnknown(held, errorCode(error), text);
     }
   }
 
@@ -99,9 +99,10 @@ export class Settler {
     return messages;
   }
 
-  #letter(message: Message, { code, reason, path }: Extract<Outcome, { kind: 'reject' }>): Outgoing {
-    this.#parts.warn({ code, path, id: message.id, queue: message.queue, reason: clean(reason) }, 'message rejected');
-    return deadLetter(message, { code, message: clean(reason), now: this.#parts.clock.now(), ...(path === undefined ? {} : { path }) });
+  #letter(message: Message, { code, reason, path, cause }: Extract<Outcome, { kind: 'reject' }>): Outgoing {
+    this.#parts.warn(message, { code, path, reason: clean(reason) }, 'message rejected');
+    const where = { ...(path === undefined ? {} : { path }), ...(cause === undefined ? {} : { cause }) };
+    return deadLetter(message, { code, message: clean(reason), now: this.#parts.clock.now(), ...where });
   }
 
   #retry(held: Held, afterMs: number): void {
@@ -139,24 +140,24 @@ export class Settler {
     }
   }
 
-  async #failUnknown(held: Held, cause: string): Promise<void> {
+  async #failUnknown(held: Held, code: string, text: string): Promise<void> {
     const { maxAttempts, random, meters, warn } = this.#parts;
-    const { id, queue, attempts } = held.message;
+    const { id, attempts } = held.message;
     const failures = attempts + 1 - (this.#excused.get(id) ?? 0);
-    if (failures >= maxAttempts) return this.#bury(held, 'ATTEMPTS_EXHAUSTED', cause);
-    warn({ id, queue, attempts: failures, cause }, 'handler failed, trying again');
+    const cause = `${code}: ${text}`;
+    if (failures >= maxAttempts) return this.#bury(held, 'ATTEMPTS_EXHAUSTED', cause, { cause: code });
+    warn(held.message, { attempts: failures, cause }, 'handler failed, trying again');
     retryLater(held, backOff(Math.max(1, failures), unknownWait, random));
     meters.retried(1);
   }
 
-  async #bury(held: Held, code: BlockhubError['code'], reason: string, path?: string): Promise<void> {
-    const reject = { kind: 'reject', code, reason } as const;
+  async #bury(held: Held, code: BlockhubError['code'], reason: string, more: { path?: string; cause?: string }): Promise<void> {
     try {
-      await this.settle([held], path === undefined ? reject : { ...reject, path });
+      await this.settle([held], { kind: 'reject', code, reason, ...more });
     } catch (error) {
       // Without its dead letter the message must stay, whatever is wrong with the dead letters.
       if (this.#parts.draining.aborted) return release(held);
-      this.#parts.warn({ id: held.message.id, code: errorCode(error) }, 'dead letter cannot be published, trying again');
+      this.#parts.warn(held.message, { code: errorCode(error) }, 'dead letter cannot be published, trying again');
       this.#excuse(held.message.id);
       retryLater(held, backOff(held.message.attempts + 1, unknownWait, this.#parts.random));
       this.#parts.meters.retried(1);

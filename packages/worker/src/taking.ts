@@ -7,6 +7,7 @@ import { Batches } from './batches.ts';
 import type { Random } from './chance.ts';
 import { type Held, hold } from './held.ts';
 import { Limiter } from './limiter.ts';
+import { factsOf } from './message-log.ts';
 import type { TakeMeters } from './meters.ts';
 import { done, type Outcome } from './outcome.ts';
 import { Pause } from './pause.ts';
@@ -62,7 +63,7 @@ export class Taking {
       meters,
       publish,
       pause: (error) => this.#pause.begin(error),
-      warn: (facts, text) => limiter.run((suppressed) => log.warn({ ...facts, suppressed }, text)),
+      warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
     });
     this.#runs = new Runs({
       clock,
@@ -70,7 +71,7 @@ export class Taking {
       paused: () => this.#pause.on,
       work: take.batch ? (run) => this.#workBatch(run, run.held) : (run) => this.#workOne(run),
       freed: (deliveries) => this.#free(deliveries),
-      tooLong: ({ held }) => log.error({ queue: take.queue, id: held[0]?.message.id }, 'handler took too long, message put back'),
+      tooLong: ({ held: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message put back'),
     });
     if (take.batch) {
       const handle = (held: Held[]): void => this.#runs.start(held);
@@ -86,9 +87,9 @@ export class Taking {
   /** Takes nothing more, lets batches go, puts back what has not started; resolves when nothing is held. Never rejects. */
   async drain(): Promise<void> {
     this.#stopped = true;
-    const { log, take } = this.#parts;
+    const { log } = this.#parts;
     const cancelled = this.#consumer?.cancel().catch((error: unknown) => {
-      log.warn({ queue: take.queue, code: errorCode(error) }, 'consumer cannot be cancelled');
+      log.warn({ code: errorCode(error) }, 'consumer cannot be cancelled');
     });
     this.#timer?.();
     this.#pause.end();

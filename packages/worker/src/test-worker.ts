@@ -4,7 +4,7 @@ import { MemoryRegistry, type Registry } from '@blockhub/registry';
 import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, type Health, type Logger, type Metrics, silentLogger } from '@blockhub/telemetry';
-import { drawEvent, type Random } from './chance.ts';
+import { eventIds, type Random } from './chance.ts';
 import { type RunningWorker, type StartOptions, startWorker } from './start.ts';
 import { topologyOf } from './topology.ts';
 import type { Worker } from './types.ts';
@@ -95,8 +95,7 @@ export async function testWorker<Shape extends SettingsShape, State>(
     const held = (await broker.queues()).filter((queue) => queue.unacked > 0);
     if (held.length > 0) throw new Error(`${worker.name} still holds messages of ${held.map(({ name }) => name).join(', ')}`);
   };
-  let made = 0;
-  const idOf = (): string => drawEvent(clock.now(), () => (made++ % 4096) / 4096);
+  const newId = eventIds(clock, () => 0.25);
   return {
     clock,
     broker,
@@ -107,7 +106,7 @@ export async function testWorker<Shape extends SettingsShape, State>(
     health,
     worker: running,
     publish: (queue, ...messages) =>
-      broker.publish(messages.map(({ id = idOf(), meta = {}, body }) => ({ queue, id, meta, body: bytesOf(body) }))),
+      broker.publish(messages.map(({ id = newId(), meta = {}, body }) => ({ queue, id, meta, body: bytesOf(body) }))),
     run: (ms) => clock.advance(ms),
     queue: (name) => listOf(broker.browse(name)),
     stop,

@@ -48,13 +48,14 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly settings: Values<Shape>;
   /** What `setup` gave. */
   readonly state: State;
+  /** In `handle`, each line carries the message's id, chain and trace id. */
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
   readonly clock: Clock;
   /** In [0, 1); seeded in simulations, never for secrets. */
   readonly random: Random;
-  /** A new event id (UUIDv7). */
+  /** A new event id (UUIDv7). Those of this instance grow, unless its clock was set back by more than a few seconds. */
   newEvent(): string;
   /** Names this instance of the worker; unique among those that run. */
   readonly instance: string;

@@ -1,8 +1,7 @@
-import { type BlobItem, blobKey, blockKey, buildBlock, type Crypt, hashOf, type Meta, packKey, type Receipt } from '@blockhub/chain';
+import { type BlobItem, blobKey, buildBlock, type Crypt, hashOf, type Meta, packKey, type Receipt } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { findTail, getChain } from '@blockhub/walker';
-import { setNext } from './set-next.ts';
+import { blockStore, findTail, getChain } from '@blockhub/walker';
 
 /** A blob from this size on is an object of its own, as in the mesh. */
 const OWN_OBJECT_BYTES = 256 * 1024;
@@ -17,7 +16,7 @@ export interface NewBlob {
 }
 
 export interface AppendOptions {
-  /** A new event id, a UUIDv7; called once per blob. */
+  /** A new event id, a UUIDv7 of now; called once per blob. Its time is believed: far ahead, it makes the mesh read all blocks since, again and again. */
   newEvent: () => string;
 }
 
@@ -37,18 +36,19 @@ export interface Appended {
  * Appends one block with these blobs without the mesh, and beside it when it runs: the create of the height entry decides, and whoever loses
  * builds again behind the new tail. When it throws before the end, the blobs may lie in the store, but in no block.
  * @param chain id or name
- * @throws CHAIN_NOT_FOUND, CHAIN_DAMAGED; USAGE without blobs
+ * @throws CHAIN_NOT_FOUND, CHAIN_DAMAGED; OBJECT_EXISTS where a damaged object lies in the way; USAGE without blobs
  */
 export async function append(store: Store, chain: string, blobs: readonly NewBlob[], options: AppendOptions): Promise<Appended> {
   if (blobs.length === 0) throw new BlockhubError('USAGE', 'a block needs at least one blob');
   const { id: chainId, crypt } = await getChain(store, chain);
   const receipts = await storeBlobs(store, blobs, crypt, options.newEvent);
+  const blocks = blockStore(store);
   let hint = 0;
   for (let losses = 0; losses < MAX_LOSSES; losses++) {
     const tail = await findTail(store, chainId, hint);
     const block = buildBlock(tail, receipts);
-    await store.create(blockKey(block.id), block.bytes);
-    const result = await setNext(store, tail, block.bytes, { known: true });
+    await blocks.create(block.bytes);
+    const result = await blocks.setNext(tail, block.bytes, { known: true });
     if (result.mine) return { chain: chainId, id: block.id, prev: tail.id, height: block.height, time: block.time, receipts };
     hint = block.height;
   }
@@ -67,7 +67,7 @@ async function storeBlobs(store: Store, blobs: readonly NewBlob[], crypt: Crypt,
   };
   for (const [index, { bytes }] of blobs.entries()) {
     if (bytes.length >= OWN_OBJECT_BYTES) {
-      await createWhole(store, (receipts[index] as Receipt).at.key, bytes);
+      await store.keep((receipts[index] as Receipt).at.key, bytes);
       continue;
     }
     if (packed + bytes.length > PACK_BYTES) await flush();
@@ -97,11 +97,5 @@ async function storePack(store: Store, blobs: readonly NewBlob[], receipts: Rece
     receipt.at = { key, offset };
     offset += receipt.length;
   }
-  await createWhole(store, key, bytes);
-}
-
-/** The key is the hash of the bytes, so what lies there already should be the same; a damaged object must not get a new reference. */
-async function createWhole(store: Store, key: string, bytes: Buffer): Promise<void> {
-  if ((await store.create(key, bytes)) === 'created') return;
-  if (!(await store.get(key)).equals(bytes)) throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+  await store.keep(key, bytes);
 }

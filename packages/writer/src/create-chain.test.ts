@@ -1,9 +1,8 @@
-import { blockKey, buildBlock, buildRoot, entryKey, nameKey, newEvent, type Receipt, type Tail } from '@blockhub/chain';
+import { blockKey, buildRoot, nameKey } from '@blockhub/chain';
 import { MemoryStore, Store } from '@blockhub/store';
-import { findChain, findTail, verifyChain } from '@blockhub/walker';
+import { findChain, verifyChain } from '@blockhub/walker';
 import { describe, expect, test } from '@jest/globals';
 import { createChain } from './create-chain.ts';
-import { setNext } from './set-next.ts';
 
 const openMemory = (): Store => new Store(new MemoryStore().driver());
 const options = { now: 1_700_000_000_000, random: Math.random };
@@ -62,41 +61,5 @@ describe('createChain', () => {
     await createChain(store, { ...options, name: 'mine' });
     await expect(createChain(store, { ...options, name: 'mine', crypt: 'md5' })).rejects.toMatchObject({ code: 'CHAIN_NAME_TAKEN' });
     await expect(createChain(store, { ...options, name: 'Not A Name' })).rejects.toMatchObject({ code: 'CHAIN_INVALID' });
-  });
-});
-
-describe('setNext', () => {
-  const receipt = (number: number): Receipt => ({
-    event: newEvent(number, Buffer.alloc(10)),
-    crypt: 'sha256',
-    hash: 'ab'.repeat(32),
-    length: 1,
-    at: { key: 'packs/a.pack', offset: 0 },
-    meta: {},
-  });
-
-  test('the first wins, may repeat it, and the others learn who won', async () => {
-    const store = openMemory();
-    const tail = await findTail(store, (await createChain(store, options)).id);
-    const [ours, theirs] = [buildBlock(tail, [receipt(1)]), buildBlock(tail, [receipt(2)])];
-    expect(await setNext(store, tail, ours.bytes)).toEqual({ mine: true });
-    expect(await setNext(store, tail, ours.bytes)).toEqual({ mine: true });
-    expect(await setNext(store, tail, theirs.bytes)).toEqual({ mine: false, winner: ours.bytes });
-    // The same block with another second line is the same block.
-    const again = buildBlock(tail, [{ ...receipt(1), at: { key: 'packs/b.pack', offset: 7 } }]);
-    expect(again.id).toBe(ours.id);
-    expect(await setNext(store, tail, again.bytes)).toEqual({ mine: true });
-  });
-
-  test('a block behind one that lost cannot be linked', async () => {
-    const store = openMemory();
-    const tail = await findTail(store, (await createChain(store, options)).id);
-    const [winner, loser] = [buildBlock(tail, [receipt(1)]), buildBlock(tail, [receipt(2)])];
-    await setNext(store, tail, winner.bytes);
-    const lost: Tail = { chain: tail.chain, height: 1, id: loser.id, time: loser.time, crypt: 'sha256' };
-    expect(await setNext(store, lost, buildBlock(lost, [receipt(3)]).bytes)).toEqual({ mine: false, winner: winner.bytes });
-    expect(await store.head(entryKey(tail.chain, 2))).toBeUndefined();
-    const gap: Tail = { ...lost, height: 5 };
-    await expect(setNext(store, gap, buildBlock(gap, [receipt(3)]).bytes)).rejects.toMatchObject({ code: 'CHAIN_DAMAGED' });
   });
 });

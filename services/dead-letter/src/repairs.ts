@@ -9,12 +9,11 @@ const again: Repair = (letter) => [replayDeadLetter(letter)];
 
 /** Of a message that was tried for as long as allowed: only where what failed was not the message. */
 const againIfTransient: Repair = (letter) => {
-  const [, cause] = /^([A-Z][A-Z0-9_]+): /.exec(letter.message) ?? [];
-  return cause !== undefined && (isTransientCode(cause) || transientCauses.has(cause)) ? again(letter) : undefined;
+  const { cause = '' } = letter;
+  return isTransientCode(cause) || transientCauses.has(cause) ? again(letter) : undefined;
 };
 
-const isTransientCode = (code: string): code is ErrorCode =>
-  Object.hasOwn(errorCodes, code) && 'transient' in errorCodes[code as ErrorCode];
+const isTransientCode = (code: string): boolean => Object.hasOwn(errorCodes, code) && 'transient' in errorCodes[code as ErrorCode];
 
 /** Codes of Node and of the operating system for what passes. */
 const transientCauses: ReadonlySet<string> = new Set([
@@ -30,22 +29,18 @@ const transientCauses: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
-/**
- * What to do with a dead letter of each code; one that is not here is kept for somebody to look at. A repair must be safe: it publishes nothing
- * that the sender did not send, and what it publishes can be handled twice.
- */
+/** What to do with dead letters whose code alone does not say that the reason passes. */
 const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
   ATTEMPTS_EXHAUSTED: againIfTransient,
-  BROKER_CLOSED: again,
-  BROKER_QUEUE_FULL: again,
   // Queues are declared when the service that takes from them starts, which may be later than the message.
   BROKER_QUEUE_MISSING: again,
-  BROKER_UNAVAILABLE: again,
-  REGISTRY_UNAVAILABLE: again,
-  STORE_DENIED: again,
-  STORE_FULL: again,
-  STORE_UNAVAILABLE: again,
 };
 
-/** Finds the repair of a code. */
-export const findRepair = (code: string): Repair | undefined => (Object.hasOwn(repairs, code) ? repairs[code as ErrorCode] : undefined);
+/**
+ * Finds the repair of a code: its own, else `again` where its reason passes, such as a full store. What has none is kept for somebody to look at.
+ * A repair must be safe: it publishes nothing that the sender did not send, and what it publishes can be handled twice.
+ */
+export function findRepair(code: string): Repair | undefined {
+  if (Object.hasOwn(repairs, code)) return repairs[code as ErrorCode];
+  return isTransientCode(code) ? again : undefined;
+}

@@ -8,12 +8,15 @@ afterEach(() => dead.stop());
 
 async function bury(
   code: string,
-  { message = 'why', queue = 'ingress', meta = {} }: { message?: string; queue?: string; meta?: Record<string, string | number> } = {},
+  {
+    queue = 'ingress',
+    meta = {},
+    ...reason
+  }: Partial<Omit<DeadReason, 'code' | 'now'>> & { queue?: string; meta?: Record<string, string | number> } = {},
 ): Promise<void> {
-  const reason: DeadReason = { code, message, now: 5 };
   const letter = deadLetter(
     { id: 'event', queue, meta: { chain: 'c', ...meta }, body: Buffer.from('body'), attempts: 3, firstAt: 1 },
-    reason,
+    { code, message: 'why', now: 5, ...reason },
   );
   await dead.publish(letter.queue, letter);
   await dead.run(0);
@@ -22,17 +25,20 @@ async function bury(
 const kept = async (): Promise<unknown[]> => (await dead.queue('dead-letter.kept')).map(({ meta }) => meta['dead-code']);
 
 describe('dead-letter', () => {
-  test('what passes by itself is handled again after a while, as it was', async () => {
-    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
-    await bury('STORE_FULL');
-    await dead.run(999);
-    expect(await dead.queue('ingress')).toEqual([]);
-    await dead.run(1);
-    const [message] = await dead.queue('ingress');
-    expect(message).toMatchObject({ id: 'event', meta: { chain: 'c', repairs: 1 }, attempts: 0 });
-    expect(message?.body.toString()).toBe('body');
-    expect(await kept()).toEqual([]);
-  });
+  test.each(['STORE_FULL', 'REGISTRY_UNAVAILABLE', 'BROKER_QUEUE_MISSING'])(
+    '%s passes: handled again after a while, as it was',
+    async (code) => {
+      dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
+      await bury(code);
+      await dead.run(999);
+      expect(await dead.queue('ingress')).toEqual([]);
+      await dead.run(1);
+      const [message] = await dead.queue('ingress');
+      expect(message).toMatchObject({ id: 'event', meta: { chain: 'c', repairs: 1 }, attempts: 0 });
+      expect(message?.body.toString()).toBe('body');
+      expect(await kept()).toEqual([]);
+    },
+  );
 
   test('each repair waits longer than the one before; after the last one it is kept', async () => {
     dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000, repairs: 2 } });
@@ -46,14 +52,15 @@ describe('dead-letter', () => {
   });
 
   test.each([
-    ['STORE_UNAVAILABLE: no answer', true],
-    ['ECONNRESET: read', true],
-    ['TypeError: x is undefined', false],
-    ['MESSAGE_INVALID: no', false],
-    ['', false],
-  ])('tried too often because of %j: handled again is %j', async (message, again) => {
+    ['STORE_UNAVAILABLE', true],
+    ['ECONNRESET', true],
+    ['INTERNAL', false],
+    ['MESSAGE_INVALID', false],
+    ['constructor', false],
+    [undefined, false],
+  ])('tried too often because of %j: handled again is %j', async (cause, again) => {
     dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
-    await bury('ATTEMPTS_EXHAUSTED', { message });
+    await bury('ATTEMPTS_EXHAUSTED', { message: 'ECONNRESET: text is for people', ...(cause === undefined ? {} : { cause }) });
     await dead.run(1000);
     expect(await dead.queue('ingress')).toHaveLength(again ? 1 : 0);
     expect(await kept()).toHaveLength(again ? 0 : 1);

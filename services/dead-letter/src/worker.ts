@@ -74,6 +74,6 @@ async function send(messages: readonly Outgoing[], code: string, { publish, log 
 
 function keep(message: Message, code: string, { state, log }: DeadLetterContext): Outcome {
   state.letters.labels({ code, outcome: 'kept' }).add();
-  log.warn({ code, id: message.id, queue: message.meta['dead-queue'] }, 'dead letter kept');
+  log.warn({ code, queue: message.meta['dead-queue'] }, 'dead letter kept');
   return done([keepDeadLetter(message)]);
 }

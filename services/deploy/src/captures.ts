@@ -1,4 +1,4 @@
-import type { At } from '@blockhub/chain';
+import { type At, blobKey } from '@blockhub/chain';
 import { BlockhubError, isTransient } from '@blockhub/errors';
 import type { Message, Outgoing } from '@blockhub/message';
 import { done, type Outcome, reject } from '@blockhub/worker';
@@ -21,10 +21,11 @@ interface Item extends Checked {
 export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
   const outcomes: Outcome[] = messages.map(() => done());
   const items: Item[] = [];
+  const latestMs = context.clock.now() + context.settings.maxAhead;
   messages.forEach((message, index) => {
     try {
       context.state.checkMime(message);
-      const checked = checkCapture(message);
+      const checked = checkCapture(message, latestMs);
       items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
     } catch (error) {
       outcomes[index] = refusal(error);
@@ -51,9 +52,10 @@ async function store(items: readonly Item[], outcomes: Outcome[], context: Deplo
 }
 
 async function storeAlone(item: Item, outcomes: Outcome[], context: DeployContext): Promise<void> {
-  const { message, index } = item;
+  const { message, index, capture } = item;
   try {
-    const key = context.state.key.key(message);
+    // The sha256 also where the chain's hash is md5: whoever can make two bodies with one md5 must not take the place of another body.
+    const key = context.state.key?.key(message) ?? blobKey(capture.sha256 ?? capture.hash);
     await keep(context.store, key, message.body, context.settings);
     item.at = { key };
   } catch (error) {

@@ -19,15 +19,13 @@ const NEWLINE = 0x0a;
  * @throws OBJECT_EXISTS when another object lies there
  */
 export async function keep(store: Store, key: string, body: Buffer, { rewrite, identity, readBack }: KeepOptions): Promise<Buffer> {
+  const isSame = (there: Buffer): boolean => identity === 'first-line' && firstLine(there).equals(firstLine(body));
   if (rewrite) await store.put(key, body);
-  else if ((await store.create(key, body)) === 'exists') return sameObject(key, await store.get(key), body, identity);
-  return readBack ? sameObject(key, await store.get(key), body, identity) : body;
-}
-
-function sameObject(key: string, there: Buffer, body: Buffer, identity: Identity): Buffer {
-  if (there.equals(body)) return body;
-  if (identity === 'first-line' && firstLine(there).equals(firstLine(body))) return there;
-  throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+  const kept = rewrite ? body : await store.keep(key, body, isSame);
+  if (!readBack) return kept;
+  const there = await store.get(key);
+  if (there.equals(kept) || isSame(there)) return kept;
+  throw new BlockhubError('OBJECT_EXISTS', `other bytes were read back from ${key}`, { details: { key } });
 }
 
 function firstLine(bytes: Buffer): Buffer {

@@ -7,8 +7,7 @@ export const settings = {
   partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue to take from.', default: queues.ingress.name, example: 'blocks.newblockcreated' }),
   key: setting.text({
-    text: 'Template of the object key of a body.',
-    default: 'blobs/{msg.meta.hash}.blob',
+    text: 'Template of the object key of a body; `blobs/{its sha256}.blob` without it.',
     example: 'blocks/{msg.meta.block}.block',
   }),
   out: setting.text({ text: 'Template of the queue for what `body` says; nothing is published without it.', example: 'blobs.deployed.0' }),
@@ -25,6 +24,7 @@ export const settings = {
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
   mime: setting.list({ text: 'MIME types that are taken, all when empty.', default: [], example: 'text/plain,image/*' }),
+  maxAhead: setting.duration({ text: 'How far the time of an event may lie ahead of the clock here.', default: '5m' }),
   pack: setting.flag({ text: 'Write many small bodies into one object.', default: false }),
   packMessages: setting.integer({ text: 'Most bodies of a pack.', default: 1000, min: 1, max: 2000 }),
   packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),
@@ -35,7 +35,8 @@ export const settings = {
 
 /** Templates and checks, compiled once. */
 export interface State {
-  readonly key: Template;
+  /** Undefined: by the sha256. */
+  readonly key: Template | undefined;
   readonly out: Template | undefined;
   readonly checkMime: MimeCheck;
 }

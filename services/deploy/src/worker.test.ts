@@ -1,5 +1,5 @@
-import { hashOf, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
-import { readDeadLetter, writeIngress } from '@blockhub/message';
+import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
+import { type DeadLetter, readDeadLetter, replayDeadLetter, writeIngress } from '@blockhub/message';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
@@ -9,6 +9,7 @@ const out = 'blobs.deployed.{partition(msg.meta.chain)}';
 const deployed = 'blobs.deployed.0';
 const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
 
+const MINUTE = 60_000;
 let count = 0;
 
 function capture(
@@ -30,6 +31,25 @@ function capture(
   });
   return { id, meta, body: more.at === undefined ? body : '' };
 }
+
+function captureMd5(body: Buffer): TestMessage & { meta: Meta } {
+  const event = newEvent(1_700_000_000_000 + count++, Buffer.alloc(10, count));
+  const [hash, sha256] = [hashOf('md5', body), hashOf('sha256', body)];
+  const [chain, length] = ['c'.repeat(32), body.length];
+  const { id, meta } = writeIngress({ event, chain, createdAt: 1, crypt: 'md5', hash, sha256, length, meta: {}, body });
+  return { id, meta, body };
+}
+
+/** Two bodies with the same md5, found by Wang and Yu in 2004: six bits make the difference. */
+const sameMd5 = [[], [19, 45, 59, 83, 109, 123]].map((flipped) => {
+  const body = Buffer.from(
+    'd131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a085125e8f7cdc99fd91dbdf280373c5b' +
+      'd8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70',
+    'hex',
+  );
+  for (const at of flipped) body[at] = (body[at] ?? 0) ^ 0x80;
+  return body;
+}) as [Buffer, Buffer];
 
 let deploy: TestWorker;
 afterEach(() => deploy.stop());
@@ -76,6 +96,17 @@ describe('packs', () => {
     expect(second?.at.offset).toBe(0);
   });
 
+  test('two large bodies of one md5 are two objects', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, ownObject: 100 } });
+    const [one, two] = [captureMd5(sameMd5[0]), captureMd5(sameMd5[1])];
+    expect(one.meta.hash).toBe(two.meta.hash);
+    await deploy.publish('ingress', one, two);
+    await deploy.run(10);
+    const places = (await receipts()).map(({ at, sha256 }) => [at, sha256]);
+    expect(places).toEqual(sameMd5.map((body) => [{ key: `blobs/${hashOf('sha256', body)}.blob` }, hashOf('sha256', body)]));
+    expect(await deadCodes()).toEqual([]);
+  });
+
   test('a body that lies in the store only gets its receipt', async () => {
     deploy = await testWorker(worker, { settings: packed });
     await deploy.publish('ingress', capture('long ago', { at: 'blobs/there.blob' }));
@@ -101,6 +132,28 @@ describe('packs', () => {
     await deploy.run(10);
     expect(await receipts()).toHaveLength(1);
     expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
+  });
+
+  test('an event from too far ahead is refused alone, and taken when its time has come', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 } });
+    const now = deploy.clock.now();
+    const captureIn = (ms: number): TestMessage => ({ ...capture(`in ${ms}`), id: newEvent(now + ms, Buffer.alloc(10)) });
+    const [just, ahead] = [captureIn(5 * MINUTE), captureIn(5 * MINUTE + 1)];
+    await deploy.publish('ingress', just, ahead, capture('now'));
+    await deploy.run(0);
+    expect((await receipts()).map(({ event }) => event)).toEqual([just.id, expect.any(String)]);
+    const [dead] = (await deploy.queue('dead-letter')).map(readDeadLetter);
+    expect(dead).toMatchObject({
+      code: 'EVENT_TIME_AHEAD',
+      path: 'msg.id',
+      message: expect.stringContaining('2026-01-01T00:05:00.001Z; by --max-ahead, 2026-01-01T00:05:00.000Z'),
+    });
+    await deploy.run(1);
+    const { queue: _, ...replayed } = replayDeadLetter(dead as DeadLetter);
+    await deploy.publish('ingress', replayed);
+    await deploy.run(10);
+    expect((await receipts()).map(({ event }) => event)).toContain(ahead.id);
+    expect(await deadCodes()).toHaveLength(1);
   });
 
   test('the same batch again finds its pack there', async () => {
@@ -156,6 +209,14 @@ describe('passing on', () => {
     const [message] = await deploy.queue('out');
     expect(message).toMatchObject({ id: 'm', meta: { block: 'b', tailsTo: 't' } });
     expect((await deploy.store.get('blocks/b.block')).toString()).toBe('line\nbeside\n');
+  });
+
+  test('without a template the key is the sha256 of the body', async () => {
+    deploy = await testWorker(worker, { settings: { in: 'in', out: 'out', body: 'pass' } });
+    await deploy.publish('in', { id: 'm', body: 'body' });
+    await deploy.run(10);
+    expect((await deploy.store.get(`blobs/${hashOf('sha256', Buffer.from('body'))}.blob`)).toString()).toBe('body');
+    expect(await deploy.queue('out')).toHaveLength(1);
   });
 
   test('of two tries with the same first line the stored one goes on', async () => {

@@ -1,4 +1,4 @@
-import { hashOf } from '@blockhub/chain';
+import { blobKey, hashOf } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { type Message, template } from '@blockhub/message';
 import { defineWorker, done, type Outcome } from '@blockhub/worker';
@@ -19,7 +19,11 @@ export const worker = defineWorker({
   gives: ({ out }) => (out === undefined ? [] : [out]),
   setup: ({ settings: { key, out, mime, body, pack } }): State => {
     if (pack && body === 'pass') throw new BlockhubError('SETTINGS_INVALID', '--pack gives receipts: it does not go with --body pass');
-    return { key: template(key), out: out === undefined ? undefined : template(out), checkMime: mimeCheck(mime) };
+    return {
+      key: key === undefined ? undefined : template(key),
+      out: out === undefined ? undefined : template(out),
+      checkMime: mimeCheck(mime),
+    };
   },
   handle: async (message, context) => {
     if (context.settings.body === 'pass') return passOn(message, context);
@@ -31,7 +35,8 @@ export const worker = defineWorker({
 
 async function passOn(message: Message, { settings, state, store }: DeployContext): Promise<Outcome> {
   state.checkMime(message);
-  const body = await keep(store, state.key.key(message), message.body, settings);
+  const key = state.key?.key(message) ?? blobKey(hashOf('sha256', message.body));
+  const body = await keep(store, key, message.body, settings);
   if (!state.out) return done();
   const meta =
     body === message.body ? message.meta : { ...message.meta, length: body.length, crypt: 'sha256', hash: hashOf('sha256', body) };

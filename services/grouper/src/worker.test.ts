@@ -36,6 +36,21 @@ describe('grouper', () => {
     expect(await held()).toBe(0);
   });
 
+  test.each([-3_600_000, 3_600_000])('a clock that is set by %i ms moves the end of no group', async (ms) => {
+    grouper = await testWorker(worker, { settings: { ttl: 20 } });
+    await publish(list('a', 1), list('b', 2));
+    await grouper.run(10);
+    grouper.clock.step(ms);
+    await publish(list('a', 3), { meta: { chain: 'b', items: 1, 'group-ttl': 15 }, body: [4] });
+    await grouper.run(9);
+    expect(await groups()).toEqual([]);
+    await grouper.run(1);
+    expect((await groups()).map(({ doc }) => doc)).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
+  });
+
   test('a full group goes at once, and a message that does not fit begins the next one', async () => {
     grouper = await testWorker(worker, { settings: { ttl: 1000, max: 3 } });
     await publish(list('a', 1, 2), list('a', 3, 4), list('a', 5));

@@ -1,5 +1,6 @@
 import type { MergePart, Message } from '@blockhub/message';
 import type { Context } from '@blockhub/worker';
+import type { HeldSource } from './source.ts';
 
 type Clock = Context['clock'];
 type Cancel = ReturnType<Clock['after']>;
@@ -19,8 +20,8 @@ type Cancel = ReturnType<Clock['after']>;
  */
 
 export interface MergerOptions {
-  /** Tags of the held sources, one at least. */
-  readonly held: readonly string[];
+  /** One at least. */
+  readonly held: readonly Pick<HeldSource, 'tag' | 'holdMs' | 'end'>[];
   /** Tag of the latest source; without it, messages merge as soon as every held source has one. */
   readonly latest: string | undefined;
   readonly maxItems: number;
@@ -29,8 +30,6 @@ export interface MergerOptions {
   readonly wait: number;
   /** When to ask again, in ms. It grows too. */
   readonly ask: number;
-  /** How long a message may wait, in ms. */
-  readonly hold: number;
   /** Keys that are remembered; idle ones beyond are forgotten. */
   readonly maxKeys: number;
   readonly clock: Clock;
@@ -42,7 +41,7 @@ export type Merged = Record<string, MergePart | readonly MergePart[]>;
 export interface MergerParts {
   /** Publishes what was merged; resolves when it is safe. */
   send(key: string, merged: Merged): Promise<void>;
-  /** Asks for the latest value. Rejecting is no harm. */
+  /** Asks for the latest value, or, without such a source, for what is missing. Rejecting is no harm. */
   ask(key: string): Promise<void>;
 }
 
@@ -51,6 +50,7 @@ export type Fate = 'merged' | 'expired' | 'draining';
 
 interface Waiting {
   readonly message: Message;
+  /** In ticks of the clock, as all times here. */
   readonly since: number;
   readonly items: number;
   resolve(fate: Fate): void;
@@ -94,6 +94,14 @@ export class Merger {
     return this.#keys.size;
   }
 
+  /** When the oldest of all that waits was first published, in ms since 1970: a retry does not make it younger. Undefined where nothing waits. */
+  get oldestAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const { waiting } of this.#keys.values())
+      for (const list of waiting) for (const { message } of list) oldest = Math.min(oldest ?? message.firstAt, message.firstAt);
+    return oldest;
+  }
+
   /** A message of a held source; resolves when its fate is known. */
   hold(tag: string, key: string, message: Message): Promise<Fate> {
     if (this.#draining) return Promise.resolve('draining');
@@ -102,7 +110,7 @@ export class Merger {
     return new Promise((resolve, reject) => {
       const since = this.#options.clock.ticks();
       const waiting = { message, since, items: typeof items === 'number' ? items : 1, resolve, reject };
-      state.waiting[this.#options.held.indexOf(tag)]?.push(waiting);
+      state.waiting[this.#options.held.findIndex((source) => source.tag === tag)]?.push(waiting);
       this.#step(state);
     });
   }
@@ -164,7 +172,7 @@ export class Merger {
     const now = this.#options.clock.ticks();
     this.#expire(state, now);
     if (state.waiting.every((list) => list.length === 0)) return;
-    if (state.waiting.some((list) => list.length === 0)) this.#wakeAfter(state, this.#options.hold);
+    if (state.waiting.some((list) => list.length === 0)) this.#wakeAfter(state, Number.POSITIVE_INFINITY);
     else if (this.#options.latest === undefined || this.#hasValue(state, now)) void this.#merge(state, now);
   }
 
@@ -207,16 +215,19 @@ export class Merger {
   }
 
   #wakeAfter(state: Key, ms: number): void {
-    const { clock, hold } = this.#options;
-    const oldest = Math.min(...state.waiting.flatMap(([first]) => (first ? [first.since] : [])));
+    const { clock, held } = this.#options;
+    const ends = held.map(({ holdMs }, at) => (state.waiting[at]?.[0]?.since ?? Number.POSITIVE_INFINITY) + holdMs);
     state.wake?.();
-    state.wake = clock.after(Math.max(0, Math.min(ms, oldest + hold - clock.ticks())), () => this.#step(state));
+    state.wake = clock.after(Math.max(0, Math.min(ms, ...ends.map((end) => end - clock.ticks()))), () => this.#step(state));
   }
 
   #expire(state: Key, now: number): void {
-    for (const list of state.waiting) {
-      const young = list.findIndex(({ since }) => since + this.#options.hold > now);
-      for (const one of list.splice(0, young < 0 ? list.length : young)) one.resolve('expired');
+    for (const [at, { holdMs, end }] of this.#options.held.entries()) {
+      const list = state.waiting[at] ?? [];
+      const young = list.findIndex(({ since }) => since + holdMs > now);
+      const expired = list.splice(0, young < 0 ? list.length : young);
+      for (const one of expired) one.resolve('expired');
+      if (end === 'request' && expired.length > 0) this.#ask(state, now);
     }
   }
 
@@ -231,8 +242,12 @@ export class Merger {
       state.out = { order: value.order, at: now };
       state.used = Math.max(state.used, value.order);
       state.value = undefined;
+    } else {
+      // Nobody else says that a question was answered.
+      state.askedAt = undefined;
+      state.silences = 0;
     }
-    held.forEach((tag, at) => {
+    held.forEach(({ tag }, at) => {
       merged[tag] = (taken[at] ?? []).map(({ message }) => message);
     });
     state.busy = true;

@@ -153,6 +153,47 @@ describe('a chain', () => {
   });
 });
 
+describe.each([
+  ['back', -3_600_000],
+  ['forward', 3_600_000],
+])('a clock that is set %s by an hour', (_, ms) => {
+  test('moves no question', async () => {
+    await start({ ask: 2000 });
+    await put(group(1));
+    await merge.run(1000);
+    merge.clock.step(ms);
+    await put(group(2));
+    await merge.run(999);
+    expect(await asked()).toBe(1);
+    await merge.run(1001);
+    expect(await asked()).toBe(2);
+  });
+
+  test('leaves an answer its time, no more and no less', async () => {
+    await start({ wait: 5000 });
+    await tail(5);
+    await put(group(1));
+    await merge.run(1000);
+    merge.clock.step(ms);
+    await put(group(2));
+    await merge.run(3999);
+    expect(await asked()).toBe(0);
+    await merge.run(1);
+    expect(await asked()).toBe(1);
+  });
+
+  test('moves no end of a wait', async () => {
+    await start({ hold: ['10s'] });
+    await put(group(1));
+    await merge.run(5000);
+    merge.clock.step(ms);
+    await merge.run(4999);
+    expect(await held()).toBe(1);
+    await merge.run(1);
+    expect(await held()).toBe(0);
+  });
+});
+
 describe('many chains', () => {
   test('that wait fill the prefetch without keeping out the tails they wait for', async () => {
     await start({ prefetch: 5 });
@@ -195,7 +236,7 @@ describe('a held message', () => {
   });
 
   test('that waits for too long goes back for later', async () => {
-    await start({ hold: 10_000 });
+    await start({ hold: ['10s'] });
     await put(group(1));
     await merge.run(10_000);
     expect(await held()).toBe(0);
@@ -232,7 +273,69 @@ describe('other sources', () => {
     });
   });
 
-  test.each([[{ held: ['x'] }], [{ held: [] }], [{ held: ['tail=x'] }]])('%j is refused', async (settings) => {
+  const leftAndRight = (settings: object): ReturnType<typeof testWorker> =>
+    testWorker(worker, {
+      settings: { held: ['left=l', 'right=r'], latest: 'none', key: '{msg.doc.key}', out: 'both', ...settings },
+      queues: ['l', 'r', 'both', 'tails.wanted'],
+    });
+
+  const placeOf = async (name: string): Promise<string> => {
+    const { unacked = 0, delayed = 0 } = (await merge.broker.queues()).find((queue) => queue.name === name) ?? {};
+    return unacked > 0 ? 'held' : delayed > 0 ? 'back' : 'gone';
+  };
+
+  test('each has its own time, and an end of its own', async () => {
+    merge = await leftAndRight({ hold: ['20s', 'left=5s'], expired: ['left=drop'] });
+    await merge.publish('l', { body: { key: 'a' } });
+    await merge.publish('r', { body: { key: 'b' } });
+    await merge.run(4999);
+    expect([await placeOf('l'), await placeOf('r')]).toEqual(['held', 'held']);
+    await merge.run(1);
+    expect([await placeOf('l'), await placeOf('r')]).toEqual(['gone', 'held']);
+    await merge.run(14_999);
+    expect(await placeOf('r')).toBe('held');
+    await merge.run(1);
+    expect(await placeOf('r')).toBe('back');
+    expect(await merge.queue('tails.wanted')).toEqual([]);
+  });
+
+  test('what is missing at the end is asked for, once for all that waited, and merged when it came', async () => {
+    merge = await leftAndRight({ hold: ['40s', 'left=5s'], expired: ['left=request'], ask: 60_000 });
+    await merge.publish('l', { body: { key: 'a', n: 1 } }, { body: { key: 'a', n: 2 } });
+    await merge.run(5000);
+    expect((await merge.queue('tails.wanted')).map(({ meta, body }) => [meta, JSON.parse(body.toString())])).toEqual([
+      [{ key: 'a' }, { key: 'a' }],
+    ]);
+    await merge.publish('r', { body: { key: 'a' } });
+    await merge.run(30_000);
+    expect(await merge.queue('both')).toHaveLength(1);
+    await merge.publish('l', { body: { key: 'a', n: 3 } });
+    await merge.run(5000);
+    expect(await merge.queue('tails.wanted')).toHaveLength(2);
+  });
+
+  test('is asked for less and less often, until the answer came', async () => {
+    merge = await leftAndRight({ hold: ['40s', 'left=5s'], expired: ['left=request'], ask: 30_000 });
+    for (const asked of [2, 4]) {
+      await merge.publish('l', { body: { key: 'a' } });
+      await merge.run(40_000);
+      expect(await merge.queue('tails.wanted')).toHaveLength(asked);
+      await merge.publish('r', { body: { key: 'a' } });
+      await merge.run(30_000);
+      expect(await merge.queue('both')).toHaveLength(asked / 2);
+    }
+  });
+
+  test.each([
+    [{ held: ['x'] }],
+    [{ held: [] }],
+    [{ held: ['tail=x'] }],
+    [{ hold: ['other=5s'] }],
+    [{ hold: ['5s', '6s'] }],
+    [{ hold: ['11m'] }],
+    [{ hold: ['group=soon'] }],
+    [{ expired: ['burn'] }],
+  ])('%j is refused', async (settings) => {
     await start();
     await expect(testWorker(worker, { settings })).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
   });

@@ -35,11 +35,15 @@ const settings = {
     min: 1,
   }),
   ask: setting.duration({ text: 'When to ask again; doubled each time, to a minute.', default: '2s', min: 1 }),
-  hold: setting.duration({ text: 'How long a held message waits for the others.', default: '5m', min: 1, max: 600_000 }),
-  expired: setting.choice({
-    text: 'What becomes of it then: back to its queue for later, or gone.',
-    of: ['release', 'drop'],
-    default: 'release',
+  hold: setting.list({
+    text: 'How long a held message waits for the others: a time of at most 10m, or `tag=time` for one source.',
+    default: ['5m'],
+    example: '5m,left=30s',
+  }),
+  expired: setting.list({
+    text: 'What becomes of it then: `release` (back to its queue for later), `drop` (gone) or `request` (back, and what is missing is asked for); `tag=drop` for one source.',
+    default: ['release'],
+    example: 'release,left=drop',
   }),
   prefetch: setting.integer({ text: 'Most messages held of each queue.', default: 400, min: 1, max: 2000 }),
   maxKeys: setting.integer({ text: 'Keys to remember while nothing of theirs waits.', default: 10_000, min: 1 }),
@@ -63,17 +67,20 @@ export const worker = defineWorker({
     const { latest } = sourcesOf(values);
     return latest?.queue.includes('{instance}') ? [declaration(queues.tails, latestQueue(latest, instance))] : [];
   },
-  gives: ({ out, request, latest }) => (latest === 'none' ? [out] : [out, request]),
+  gives: (values) => {
+    const { held, latest } = sourcesOf(values);
+    return latest || held.some(({ end }) => end === 'request') ? [values.out, values.request] : [values.out];
+  },
   setup: (context) => {
     const { settings, clock, metrics, draining, instance } = context;
     const { held, latest } = sourcesOf(settings);
     const [out, key, order] = [template(settings.out), template(settings.key), template(settings.order)];
-    const tagOf = new Map(held.flatMap((source) => heldQueues(source, settings.partitions).map((queue) => [queue, source.tag] as const)));
+    const sourceOf = new Map(held.flatMap((source) => heldQueues(source, settings.partitions).map((queue) => [queue, source] as const)));
     const tailsTo = latest && latestQueue(latest, instance);
     const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that went.');
     const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Questions for the latest message of a key.');
     const merger = new Merger(
-      { ...settings, held: held.map(({ tag }) => tag), latest: latest?.tag, clock },
+      { ...settings, held, latest: latest?.tag, clock },
       {
         async send(_key, merged) {
           const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
@@ -81,21 +88,32 @@ export const worker = defineWorker({
           await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }]);
           mergedOut.add();
         },
-        async ask(chain) {
+        async ask(wanted) {
           asked.add();
-          await context.publish([{ ...writeTailWanted(context.newEvent(), { chain, tailsTo: tailsTo ?? '' }), queue: settings.request }]);
+          const id = context.newEvent();
+          const question =
+            tailsTo === undefined
+              ? { id, meta: { key: wanted }, body: Buffer.from(JSON.stringify({ key: wanted })) }
+              : writeTailWanted(id, { chain: wanted, tailsTo });
+          await context.publish([{ ...question, queue: settings.request }]);
         },
       },
     );
     metrics.gauge('blockhub_msg_merge_keys', 'Keys that are remembered.').read(() => merger.size);
+    metrics
+      .gauge('blockhub_msg_merge_oldest_seconds', 'How long ago the oldest message that waits was first published; 0 where none waits.')
+      .read(() => Math.max(0, clock.now() - (merger.oldestAt ?? clock.now())) / 1000);
+    const expired = metrics.counter('blockhub_msg_merge_expired_total', 'Messages that waited too long for the others.');
     draining.addEventListener('abort', () => merger.drain(), { once: true });
-    return { merger, key, order, tagOf };
+    return { merger, key, order, sourceOf, expired };
   },
-  handle: (message, { state: { merger, key, order, tagOf }, settings }) => {
-    const tag = tagOf.get(message.queue);
-    if (tag === undefined) return merger.latest(key.value(message), orderOf(order.value(message)), message);
-    const outcome = (fate: Fate): Outcome => outcomeOf(fate, settings.expired === 'drop');
-    return merger.hold(tag, key.value(message), message).then(outcome);
+  handle: (message, { state: { merger, key, order, sourceOf, expired } }) => {
+    const source = sourceOf.get(message.queue);
+    if (!source) return merger.latest(key.value(message), orderOf(order.value(message)), message);
+    return merger.hold(source.tag, key.value(message), message).then((fate) => {
+      if (fate === 'expired') expired.add();
+      return outcomeOf(fate, source.end === 'drop');
+    });
   },
 });
 

@@ -16,6 +16,8 @@ import { type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
+type Plan = NonNullable<NonNullable<Parameters<typeof testWorker>[1]>['plan']>;
+
 const START = Date.UTC(2026, 0, 1);
 const root = buildRoot({ salt: '0'.repeat(32), time: START });
 const tailOfBuilt = ({ bytes }: BuiltBlock): Tail => tailOf(parseBlock(bytes));
@@ -69,6 +71,39 @@ describe('next-field', () => {
     await link(second, first.id);
     expect(next.store.requests).toMatchObject({ get, create: create + 1 });
     expect(await entry(2)).toEqual(second.bytes);
+  });
+
+  test('gives a receipt for each event when told to, the same ones again after a repeat, and none for a block that comes too late', async () => {
+    await using giving = await testWorker(worker, { settings: { receipts: 'events.committed' }, queues: ['tails.asker'] });
+    await giving.store.create(entryKey(root.id, 0), root.bytes);
+    const late = buildBlock(tailOfBuilt(root), [receipt(9)]);
+    for (const block of [first, first, late]) {
+      const { id, meta } = writeBlock(block, { prev: root.id, tailsTo: 'tails.asker' });
+      await giving.publish('blocks.newblocksaved', { id, meta, body: block.bytes });
+      await giving.run(0);
+    }
+    const given = (await giving.queue('events.committed')).map(({ id, body }) => ({ id, ...JSON.parse(body.toString()) }));
+    const expected = [1, 2].map((number, position) => {
+      const { event } = receipt(number);
+      return { id: event, event, chain: root.id, block: first.id, height: 1, position };
+    });
+    expect(given).toEqual([...expected, ...expected]);
+  });
+
+  test('keeps the block until its receipts are confirmed', async () => {
+    const plan: Plan = {
+      random: () => 0.5,
+      chance: () => false,
+      decide: (effect) => ({ outcome: effect === 'publish' ? 'crash-before' : 'ok', delayMs: 0, answerMs: 0 }),
+    };
+    const dying = await testWorker(worker, { plan, settings: { receipts: 'events.committed' }, queues: ['tails.asker'] });
+    await dying.store.create(entryKey(root.id, 0), root.bytes);
+    const { id, meta } = writeBlock(first, { prev: root.id, tailsTo: 'tails.asker' });
+    await dying.publish('blocks.newblocksaved', { id, meta, body: first.bytes });
+    await dying.run(1000);
+    expect(await dying.store.find(entryKey(root.id, 1))).toEqual(first.bytes);
+    expect(await dying.queue('events.committed')).toEqual([]);
+    expect(await dying.queue('blocks.newblocksaved')).toHaveLength(1);
   });
 
   test('a repeat is a success, also when a later block is there', async () => {

@@ -8,19 +8,23 @@ import {
   readBlock,
   template,
   writeCommitted,
+  writeEventReceipts,
   writeGroup,
   writeTail,
 } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
-import { findTail } from '@blockhub/walker';
+import { blockStore, findTail } from '@blockhub/walker';
 import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
-import { setNext } from '@blockhub/writer';
 import { Facts } from './facts.ts';
 
 const settings = {
   partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue of stored blocks.', default: queues.saved.name }),
   out: setting.text({ text: 'Queue for notices of blocks that are in their chain.', default: queues.committed.name }),
+  receipts: setting.text({
+    text: 'Queue for a receipt of each event, with its block, height and position; none are given without it. Somebody must take them: when it is full, no block goes on.',
+    example: queues.receipts.name,
+  }),
   group: setting.text({
     text: 'Template of the queue for the items of a block that came too late.',
     default: 'blobs.grouped.{partition(msg.meta.chain)}',
@@ -36,7 +40,7 @@ export const worker = defineWorker({
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
-  gives: ({ out, group }) => [out, group, queues.tails.name],
+  gives: ({ out, receipts, group }) => [out, ...(receipts === undefined ? [] : [receipts]), group, queues.tails.name],
   setup: ({ settings: { knownChains, group }, metrics }) => ({
     facts: new Facts(knownChains),
     group: template(group),
@@ -51,18 +55,20 @@ export const worker = defineWorker({
     const { id, chain, height, prev, bytes } = saved;
     const before = height - 1;
     const known = state.facts.has(chain, before, prev);
-    const result = await setNext(store, { chain, height: before, id: prev }, bytes, { known });
+    const result = await blockStore(store).setNext({ chain, height: before, id: prev }, bytes, { known });
     if (!result.mine) {
       state.late.add();
-      context.log.debug({ code: 'NEXT_FIELD_IS_SET', chain, height, block: id }, 'block came too late');
+      context.log.debug({ code: 'NEXT_FIELD_IS_SET', height, block: id }, 'block came too late');
       return done(await goBack(saved, block, context));
     }
     state.facts.add(chain, height, id);
     state.committed.add();
     state.events.add(block.blobs.length);
-    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause, chain }, 'hint not kept'));
+    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause }, 'hint not kept'));
     const notice = writeCommitted({ chain, id, prev, height, time: block.time, blobs: block.blobs.length });
-    return done([{ ...notice, queue: context.settings.out }, writeTail(saved.tailsTo, tail)]);
+    const { out, receipts } = context.settings;
+    const eventReceipts = receipts === undefined ? [] : writeEventReceipts(receipts, block);
+    return done([{ ...notice, queue: out }, writeTail(saved.tailsTo, tail), ...eventReceipts]);
   },
 });
 

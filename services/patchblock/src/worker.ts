@@ -39,7 +39,7 @@ export const worker = defineWorker({
       if (isTransient(error)) throw error;
       // A question holds nothing that could be lost, and it will be asked again; whoever asked still holds the groups.
       context.state.detached.add();
-      context.log.error({ code: errorCode(error), chain, reason: (error as Error).message }, 'chain is detached');
+      context.log.error({ code: errorCode(error), reason: (error as Error).message }, 'chain is detached');
       return done();
     }
   },

@@ -12,6 +12,10 @@ export const settings = {
   probeHost: setting.text({ text: 'Address of probes and metrics.', default: '127.0.0.1' }),
   probePort: setting.integer({ text: 'Port of /livez, /readyz and /metrics; 0 takes a free one.', default: 8081, min: 0, max: 65535 }),
   groupTtl: setting.duration({ text: 'How long events wait for others to share a block with.', default: '20ms' }),
-  logLevel: setting.choice({ text: 'Least level that is logged, to stderr.', of: ['debug', 'info', 'warn', 'error'], default: 'warn' }),
+  logLevel: setting.choice({
+    text: 'Least level that is logged, to stdout, a JSON object a line.',
+    of: ['debug', 'info', 'warn', 'error'],
+    default: 'warn',
+  }),
   grace: setting.duration({ text: 'How long a stop may take to finish what is held.', default: '10s' }),
 };

@@ -1,4 +1,4 @@
-import { type Crypt, hashOf, type Meta } from '@blockhub/chain';
+import { type Crypt, eventTime, hashOf, type Meta } from '@blockhub/chain';
 import type { Capture } from '@blockhub/message';
 import type { ChainRecord } from '@blockhub/registry';
 
@@ -14,9 +14,18 @@ export interface CaptureReceipt {
 }
 
 /** One body as an event of a chain, hashed as the chain wants it. */
-export function captureOf(chain: ChainRecord, event: string, createdAt: number, body: Buffer, meta: Meta): Capture {
+export function captureOf(chain: ChainRecord, event: string, body: Buffer, meta: Meta): Capture {
   const { crypt } = chain;
-  const capture = { event, chain: chain.id, createdAt, crypt, hash: hashOf(crypt, body), length: body.length, meta, body };
+  const capture = {
+    event,
+    chain: chain.id,
+    createdAt: eventTime(event),
+    crypt,
+    hash: hashOf(crypt, body),
+    length: body.length,
+    meta,
+    body,
+  };
   return crypt === 'md5' ? { ...capture, sha256: hashOf('sha256', body) } : capture;
 }
 

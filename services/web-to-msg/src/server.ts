@@ -1,26 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { blobKey } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
-import { writeIngress } from '@blockhub/message';
-import type { ChainRecord } from '@blockhub/registry';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Appender, CaptureRequest } from './appender.ts';
 import { ByteBudget, readBody } from './body.ts';
-import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
-import { Chains } from './chains.ts';
-import { eventIds } from './event-ids.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
-import { REQUEST_MIME, requestDocument } from './request-document.ts';
-import { within } from './within.ts';
-import type { CaptureContext } from './worker.ts';
+import type { CaptureContext } from './settings.ts';
 
 const JSON_MIME = 'application/json; charset=utf-8';
 const MAX_HEADERS = 100;
-const MIME = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** A body counts against the budget while it is being published or its request is open, whichever is longer. */
+/** A body counts against the budget while its request is open, and while work goes on that needs it: also behind an answer that would not wait. */
 class HeldBody {
   readonly bytes: Buffer;
   readonly #giveBack: () => void;
@@ -31,8 +22,11 @@ class HeldBody {
     this.#giveBack = giveBack;
   }
 
-  enter(): void {
+  /** Keeps it until the work ends, well or badly. */
+  during(work: Promise<unknown>): void {
     this.#users++;
+    const end = (): void => this.leave();
+    work.then(end, end);
   }
 
   leave(): void {
@@ -41,11 +35,9 @@ class HeldBody {
 }
 
 /** The HTTP side of capture: two routes, one parser for every type, one shape for every error. */
-export function buildServer(context: CaptureContext): FastifyInstance {
+export function buildServer(context: CaptureContext, appender: Appender): FastifyInstance {
   const { settings, metrics } = context;
   const budget = new ByteBudget(settings.inFlightLimit);
-  const chains = new Chains(context.registry, context.store, context.clock);
-  const nextEvent = eventIds(context.clock);
   const answers = metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
   const answered = (status: number): void => answers.labels({ status: String(status) }).add();
   const created = answers.labels({ status: '201' });
@@ -97,11 +89,12 @@ export function buildServer(context: CaptureContext): FastifyInstance {
     sendProblem(context, request, reply, error, answered);
   });
 
-  const handle = async (request: FastifyRequest, reply: FastifyReply, nameOrId: string): Promise<FastifyReply> => {
-    const chain = chains.peek(nameOrId) ?? (await within(context.clock, settings.confirmTimeout, chains.get(nameOrId), 'store'));
+  const handle = async (request: FastifyRequest, reply: FastifyReply, chain: string): Promise<FastifyReply> => {
     const held = request.body as HeldBody | undefined;
-    held?.enter();
-    const receipt = await capture(context, nextEvent, chain, request, held?.bytes ?? EMPTY).finally(() => held?.leave());
+    const captured = requestOf(request, chain, held?.bytes ?? EMPTY);
+    const appending = appender.append(captured, (work) => held?.during(work));
+    held?.during(appending);
+    const receipt = await appending;
     created.add();
     bytes.add(receipt.length);
     return reply.code(201).header('content-type', JSON_MIME).send(JSON.stringify(receipt));
@@ -113,56 +106,13 @@ export function buildServer(context: CaptureContext): FastifyInstance {
 
 const EMPTY = Buffer.alloc(0);
 
-async function capture(
-  context: CaptureContext,
-  nextEvent: ReturnType<typeof eventIds>,
-  chain: ChainRecord,
-  request: FastifyRequest,
-  body: Buffer,
-): Promise<CaptureReceipt> {
-  const { settings } = context;
-  const { rawHeaders, headers, httpVersion, method = '', url = '', socket } = request.raw;
+/** What capture needs of a request. Throws REQUEST_INVALID. */
+function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): CaptureRequest {
+  const { rawHeaders, headers, httpVersion, method = '', url = '', socket } = raw;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw new BlockhubError('REQUEST_INVALID', `More than ${MAX_HEADERS} headers.`);
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
-  const mime = declaredMime(headers['content-type']);
-  const traceparent = traceOf(headers.traceparent);
-  const { event, createdAt } = nextEvent();
-  let blob = captureOf(chain, event, createdAt, body, { mime });
-  if (body.length > settings.messageLimit) {
-    // Over the broker's limit: the bytes go to the store first and the message refers to them.
-    const at = blobKey(blob.sha256 ?? blob.hash);
-    await within(context.clock, settings.confirmTimeout, keepLarge(context, at, body), 'store');
-    blob = { ...blob, at, body: EMPTY };
-  }
-  const messages = [writeIngress(blob, traceparent)];
-  if (chain.settings.requests !== false) {
-    const { hash, crypt, length } = blob;
-    const facts = { method, url, rawHeaders, client: clientOf(socket), receivedAt: createdAt, body: { event, hash, crypt, length, mime } };
-    const second = nextEvent();
-    const document = captureOf(chain, second.event, second.createdAt, requestDocument(facts), { mime: REQUEST_MIME, about: event });
-    messages.push(writeIngress(document, traceparent));
-  }
-  await within(context.clock, settings.confirmTimeout, context.broker.publish(messages), 'broker');
-  return answerOf(blob);
+  return { chain, method, url, rawHeaders, headers, client: clientOf(socket), body };
 }
-
-/** Other bytes at the key of this hash are a damaged object: taking them for the body would lose it. */
-async function keepLarge({ store }: CaptureContext, key: string, body: Buffer): Promise<void> {
-  if ((await store.create(key, body)) === 'created' || (await store.get(key)).equals(body)) return;
-  throw new BlockhubError('OBJECT_EXISTS', `The object ${key} is damaged.`, { details: { key } });
-}
-
-/** The declared type, parsed once and strictly; parameters are dropped. A malformed one is an error of the sender. */
-function declaredMime(header: string | undefined): string {
-  if (header === undefined || header === '') return 'application/octet-stream';
-  const end = header.indexOf(';');
-  const mime = (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
-  if (!MIME.test(mime) || mime.length > 127) throw new BlockhubError('REQUEST_INVALID', 'The Content-Type header is malformed.');
-  return mime;
-}
-
-const traceOf = (header: string | string[] | undefined): string | undefined =>
-  typeof header === 'string' && TRACEPARENT.test(header) ? header : undefined;
 
 const clientOf = (socket: Socket): { ip: string; port: number; tls: boolean } => ({
   ip: socket.remoteAddress ?? '',

@@ -324,6 +324,31 @@ describe('slow and hostile clients', () => {
     expect((await server.ingress()).length).toBe(5);
   });
 
+  test('a body is held for as long as the broker or the store has it, not only until the answer', async () => {
+    const gate = Promise.withResolvers<void>();
+    const stuck = (broker: Broker): Broker =>
+      new Proxy(broker, {
+        get(target, name) {
+          if (name === 'publish') return (messages: Parameters<Broker['publish']>[0]) => gate.promise.then(() => target.publish(messages));
+          const value = Reflect.get(target, name) as unknown;
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    await using server = await startCapture({ inFlightLimit: 250, messageLimit: 80, confirmTimeout: 50 }, stuck);
+    const create = server.store.create.bind(server.store);
+    server.store.create = (...given) => gate.promise.then(() => create(...given));
+    const send = async (length: number): Promise<unknown> => {
+      const answer = await post(`${server.url}/append/chain/plain`, 'x'.repeat(length));
+      return ((await answer.json()) as { code?: string }).code ?? answer.status;
+    };
+    expect(await send(80)).toBe('CAPTURE_UNCONFIRMED');
+    expect(await send(120)).toBe('CAPTURE_UNCONFIRMED');
+    expect(await send(80)).toBe('CAPTURE_BUSY');
+    gate.resolve();
+    while (!(await server.metrics()).includes('blockhub_capture_held_bytes 0')) await new Promise(setImmediate);
+    expect(await send(80)).toBe(201);
+  });
+
   test('a second request hidden behind the first is a request of its own', async () => {
     await using server = await startCapture();
     const one = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n1';

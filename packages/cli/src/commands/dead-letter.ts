@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broker, Meta, MetaValue, StoredMessage } from '@blockhub/broker';
+import type { Broker, Meta, MetaValue, Outgoing, StoredMessage } from '@blockhub/broker';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
 import type { Command } from 'commander';
@@ -19,6 +19,7 @@ interface Selection {
 interface Summary {
   readonly id: string;
   readonly code: string;
+  readonly cause?: string;
   readonly queue: string | undefined;
   readonly chain: MetaValue | undefined;
   readonly message: string;
@@ -71,14 +72,8 @@ export function define(command: Command, session: Session): void {
 const filters = (command: Command): Command =>
   command.option('--code <code>', 'given up with this error code').option('--chain <chain>', 'of this chain, as the message names it');
 
-async function* keptLetters(
-  { signal }: Session,
-  broker: Broker,
-  ids: readonly string[],
-  { code, chain }: Selection,
-  limit?: number,
-): AsyncGenerator<Kept> {
-  for await (const message of messages(broker, limit)) {
+async function* keptLetters({ signal }: Session, broker: Broker, ids: readonly string[], { code, chain }: Selection): AsyncGenerator<Kept> {
+  for await (const message of messages(broker)) {
     signal.throwIfAborted();
     if (ids.length > 0 && !ids.includes(message.id)) continue;
     const kept = read(message);
@@ -89,9 +84,9 @@ async function* keptLetters(
 }
 
 /** A broker that never had a dead letter may not have the queue. */
-async function* messages(broker: Broker, limit?: number): AsyncGenerator<StoredMessage> {
+async function* messages(broker: Broker): AsyncGenerator<StoredMessage> {
   try {
-    yield* broker.browse(queues.kept.name, limit === undefined ? {} : { limit });
+    yield* broker.browse(queues.kept.name);
   } catch (error) {
     if (!hasCode(error, 'BROKER_QUEUE_MISSING')) throw error;
   }
@@ -109,9 +104,10 @@ function read(message: StoredMessage): Kept {
   }
 }
 
-const summaryOf = ({ code, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
+const summaryOf = ({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
   id: original.id,
   code,
+  ...(cause === undefined ? {} : { cause }),
   queue,
   chain: original.meta.chain,
   message,
@@ -186,26 +182,33 @@ async function show(session: Session, id: string): Promise<void> {
 async function replay(session: Session, ids: readonly string[], options: Selection): Promise<void> {
   demandSelection(ids, options);
   const broker = await session.broker();
-  const refused = new Set<string>();
-  async function* replayable(limit: number): AsyncGenerator<Readable> {
-    for await (const kept of keptLetters(session, broker, ids, options, limit)) {
+  let refused = 0;
+  const refuse = ({ summary }: Kept, code: string, why: string): void => {
+    refused++;
+    session.exitCode = exitCodes.faults;
+    session.note(printable(`${code}: ${summary.id} cannot be replayed, ${why}; it stays here`));
+  };
+  async function* replayable(): AsyncGenerator<Readable> {
+    for await (const kept of keptLetters(session, broker, ids, options)) {
       if (isReadable(kept)) yield kept;
-      else if (!refused.has(kept.seq)) {
-        refused.add(kept.seq);
-        session.exitCode = exitCodes.faults;
-        const { id, code, message } = kept.summary;
-        session.note(printable(`${code}: ${id} cannot be replayed, ${message}; it stays until it is discarded`));
-      }
+      else refuse(kept, kept.summary.code, kept.summary.message);
     }
   }
-  const count = await takeEach(session, broker, 'replayed', replayable, (batch) =>
-    broker.take(
-      queues.kept.name,
-      batch.map(({ seq }) => seq),
-      batch.map(({ letter }) => replayDeadLetter(letter)),
-    ),
-  );
-  if (count + refused.size === 0) throw none();
+  const putBack = async (batch: readonly Readable[]): Promise<readonly Readable[]> => {
+    try {
+      const originals = batch.map(({ letter }) => replayDeadLetter(letter));
+      await take(broker, batch, originals);
+      return batch;
+    } catch (error) {
+      if (!hasCode(error, 'BROKER_QUEUE_MISSING')) throw error;
+      // None was taken, because one has no queue to go back to: each goes alone.
+      if (batch.length > 1) return (await Array.fromAsync(batch, (one) => putBack([one]))).flat();
+      for (const one of batch) refuse(one, error.code, error.message);
+      return [];
+    }
+  };
+  const count = await takeEach(session, 'replayed', replayable(), putBack);
+  if (count + refused === 0) throw none();
   await session.out.end();
 }
 
@@ -215,8 +218,7 @@ async function discard(session: Session, ids: readonly string[], options: Select
   demandSelection(ids, options);
   if (options.reason.trim() === '') throw new BlockhubError('USAGE', '--reason must say why');
   const broker = await session.broker();
-  const letters = (limit: number): AsyncGenerator<Kept> => keptLetters(session, broker, ids, options, limit);
-  const count = await takeEach(session, broker, 'discarded', letters, async (batch) => {
+  const count = await takeEach(session, 'discarded', keptLetters(session, broker, ids, options), async (batch) => {
     // Logged first: what was captured is never dropped without a trace.
     const lines = batch.map(
       ({ summary, meta }) =>
@@ -224,10 +226,8 @@ async function discard(session: Session, ids: readonly string[], options: Select
     );
     if (session.embedded) await appendFile(join(session.data, 'discarded.ndjson'), lines.join(''));
     else for (const line of lines) session.note(line.trimEnd());
-    await broker.take(
-      queues.kept.name,
-      batch.map(({ seq }) => seq),
-    );
+    await take(broker, batch);
+    return batch;
   });
   if (count === 0) throw none();
   await session.out.end();
@@ -240,48 +240,45 @@ function demandSelection(ids: readonly string[], { all, code, chain }: Selection
 
 const none = (): BlockhubError => new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
 
-/** Takes the letters batch by batch and gives how many there were. `letters` reads from the start of the queue. */
+const take = (broker: Broker, batch: readonly Kept[], replacement?: readonly Outgoing[]): Promise<void> =>
+  broker.take(
+    queues.kept.name,
+    batch.map(({ seq }) => seq),
+    replacement,
+  );
+
+/** Takes the letters batch by batch, tells of those that `take` gives back, and gives how many they were. */
 async function takeEach<Letter extends Kept>(
   session: Session,
-  broker: Broker,
   verb: string,
-  letters: (limit: number) => AsyncGenerator<Letter>,
-  take: (batch: readonly Letter[]) => Promise<void>,
+  letters: AsyncIterable<Letter>,
+  take: (batch: readonly Letter[]) => Promise<readonly Letter[]>,
 ): Promise<number> {
-  // Only what is there now: a letter that is replayed and fails again comes back at the end, and would be replayed for ever.
-  const present = await countKept(broker);
   let count = 0;
-  for (let more = true; more && count < present; ) {
-    // From the start each time, with no browse open during a take: what a browse shows after one, no driver promises.
-    const read = await readBatch(letters(present - count));
-    more = read.more;
-    if (read.batch.length === 0) break;
+  for await (const batch of batches(letters)) {
     session.signal.throwIfAborted();
-    await take(read.batch);
-    count += read.batch.length;
-    for (const { summary } of read.batch)
+    for (const { summary } of await take(batch)) {
+      count++;
       await session.out.item(
         { type: verb, ...summary },
         printable([verb, summary.id, summary.code, summary.queue ?? ''].join(' ').trimEnd()),
       );
+    }
   }
   return count;
 }
 
-async function countKept(broker: Broker): Promise<number> {
-  const kept = (await broker.queues()).find(({ name }) => name === queues.kept.name);
-  return kept ? kept.ready + kept.delayed : 0;
-}
-
-/** `more`: it stopped because enough is held, not because nothing is left. */
-async function readBatch<Letter extends Kept>(letters: AsyncGenerator<Letter>): Promise<{ batch: Letter[]; more: boolean }> {
-  const batch: Letter[] = [];
+async function* batches<Letter extends Kept>(letters: AsyncIterable<Letter>): AsyncGenerator<readonly Letter[]> {
+  let batch: Letter[] = [];
   let bytes = 0;
   for await (const letter of letters) {
-    bytes += letter.body.length;
-    if (batch.length > 0 && bytes > MAX_BATCH_BYTES) return { batch, more: true };
+    if (bytes + letter.body.length > MAX_BATCH_BYTES || batch.length === MAX_BATCH) {
+      if (batch.length > 0) yield batch;
+      batch = [];
+      bytes = 0;
+    }
     batch.push(letter);
-    if (batch.length === MAX_BATCH || bytes >= MAX_BATCH_BYTES) return { batch, more: true };
+    bytes += letter.body.length;
   }
-  return { batch, more: false };
+  if (batch.length > 0) yield batch;
 }

@@ -77,12 +77,12 @@ function pollMs(text: string): number {
   throw new BlockhubError('USAGE', `--poll is a number of milliseconds from 10 on, not ${text}`);
 }
 
-/** The block line; meta cannot replace what the id commits to. */
+/** The block line, a `Block` of the schemas of chains. */
 export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlock): object {
   return { chain, id, prev, next, height, time, blobs: blobs.map(itemOf) };
 }
 
-/** What the id commits to first, then the mime, then other meta. */
+/** What the id commits to first, then the mime, then other meta; meta neither replaces what the id commits to nor pretends to be of it. */
 function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
   const { mime, ...rest } = meta;
   const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };

@@ -177,7 +177,6 @@ describe('many processes', () => {
     const won = racers.flatMap(({ name, lines }) => lines.slice(1).map((round) => ({ name, round })));
     expect(won.map(({ round }) => Number(round)).sort((a, b) => a - b)).toEqual([...Array(rounds).keys()]);
     for (const { name, round } of won) expect(await readFile(join(root, 'race', round), 'utf8')).toBe(name);
-    expect(new Set(won.map(({ name }) => name)).size).toBeGreaterThan(1);
     expect(await readdir(join(root, '.tmp'))).toEqual([]);
   }, 60_000);
 

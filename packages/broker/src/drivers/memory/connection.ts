@@ -105,9 +105,8 @@ export class MemoryConnection implements Broker {
     );
   }
 
-  async *browse(queue: string, { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {}): AsyncGenerator<StoredMessage> {
-    const messages = await this.#ask(() => this.#server.queue(queue, this).stored());
-    yield* messages.slice(0, limit);
+  async *browse(queue: string): AsyncGenerator<StoredMessage> {
+    yield* await this.#ask(() => this.#server.queue(queue, this).stored());
   }
 
   take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {

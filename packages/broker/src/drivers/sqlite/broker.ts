@@ -111,18 +111,17 @@ class SqliteBroker implements Broker {
     return this.#read(() => [...this.#queues].map((queue) => queue.info()).sort((a, b) => (a.name < b.name ? -1 : 1)));
   }
 
-  async *browse(name: string, { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {}): AsyncGenerator<StoredMessage> {
+  async *browse(name: string): AsyncGenerator<StoredMessage> {
     const queue = this.#read(() => this.#queues.get(name));
     if (queue instanceof MemoryQueue) {
-      yield* queue.stored().slice(0, limit);
+      yield* queue.stored();
       return;
     }
-    for (let seq = 0, left = limit; left > 0; ) {
-      const page = this.#read(() => queue.page(seq, left));
+    const last = this.#read(() => queue.lastSeq());
+    for (let seq = 0; seq < last; ) {
+      const page = this.#read(() => queue.page(seq, last));
       yield* page.messages;
-      if (page.seq === seq) return;
       seq = page.seq;
-      left -= page.messages.length;
     }
   }
 

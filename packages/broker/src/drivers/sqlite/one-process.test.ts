@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Broker } from '../../types.ts';
 import { openSqliteBroker } from './broker.ts';
 
 type Child = ChildProcessByStdio<null, Readable, null>;
@@ -13,13 +14,16 @@ type Child = ChildProcessByStdio<null, Readable, null>;
 let folder: string;
 let path: string;
 let children: Child[];
+let brokers: Broker[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockhub-one-'));
   path = join(folder, 'broker.sqlite');
   children = [];
+  brokers = [];
 });
 afterEach(async () => {
+  for (const broker of brokers) await broker.close();
   for (const child of children) await kill(child);
   await rm(folder, { recursive: true });
 });
@@ -41,7 +45,13 @@ async function kill(child: Child): Promise<void> {
   await ended;
 }
 
-const consume = (broker: Awaited<ReturnType<typeof openSqliteBroker>>, got: string[] = []) =>
+async function open(): Promise<Broker> {
+  const broker = await openSqliteBroker(path);
+  brokers.push(broker);
+  return broker;
+}
+
+const consume = (broker: Broker, got: string[] = []) =>
   broker.consume('a', { prefetch: 10 }, (delivery) => {
     got.push(delivery.id);
     delivery.ack();
@@ -51,40 +61,33 @@ test('a second process cannot consume and is told who does; everything else it c
   const first = await consumer();
   expect(first.said).toBe('consumes');
   expect((await consumer()).said).toBe('BROKER_IN_USE');
-  const broker = await openSqliteBroker(path);
-  try {
-    await expect(consume(broker)).rejects.toMatchObject({
-      code: 'BROKER_IN_USE',
-      message: `process ${first.child.pid} consumes from ${path}`,
-      fix: expect.stringContaining('RabbitMQ'),
-      details: { path, pid: String(first.child.pid) },
-    });
-    await broker.declare([{ name: 'b', kind: 'durable' }]);
-    await broker.publish(['1', '2'].map((id) => ({ queue: 'b', id, meta: {}, body: Buffer.from(id) })));
-    const [one, two] = await Array.fromAsync(broker.browse('b'));
-    await broker.take('b', [one?.seq ?? '']);
-    expect(two?.id).toBe('2');
-    expect(await broker.queues()).toMatchObject([{ name: 'a' }, { name: 'b', ready: 1 }]);
-  } finally {
-    await broker.close();
-  }
+  const broker = await open();
+  await expect(consume(broker)).rejects.toMatchObject({
+    code: 'BROKER_IN_USE',
+    message: `process ${first.child.pid} consumes from ${path}`,
+    fix: expect.stringContaining('RabbitMQ'),
+    details: { path, pid: String(first.child.pid) },
+  });
+  await broker.declare([{ name: 'b', kind: 'durable' }]);
+  await broker.publish(['1', '2'].map((id) => ({ queue: 'b', id, meta: {}, body: Buffer.from(id) })));
+  const [one, two] = await Array.fromAsync(broker.browse('b'));
+  await broker.take('b', [one?.seq ?? '']);
+  expect(two?.id).toBe('2');
+  expect(await broker.queues()).toMatchObject([{ name: 'a' }, { name: 'b', ready: 1 }]);
 });
 
 test('the lock goes with its process, also by kill -9', async () => {
   const first = await consumer();
-  const broker = await openSqliteBroker(path);
-  try {
-    await broker.publish([{ queue: 'a', id: '1', meta: {}, body: Buffer.alloc(0) }]);
-    await expect(consume(broker)).rejects.toMatchObject({ code: 'BROKER_IN_USE' });
-    await kill(first.child);
-    const got: string[] = [];
-    await consume(broker, got);
-    while (got.length === 0) await new Promise(setImmediate);
-    expect(got).toEqual(['1']);
-    expect((await consumer()).said).toBe('BROKER_IN_USE');
-  } finally {
-    await broker.close();
-  }
+  const broker = await open();
+  await broker.publish([{ queue: 'a', id: '1', meta: {}, body: Buffer.alloc(0) }]);
+  await expect(consume(broker)).rejects.toMatchObject({ code: 'BROKER_IN_USE' });
+  await kill(first.child);
+  const got: string[] = [];
+  await consume(broker, got);
+  while (got.length === 0) await new Promise(setImmediate);
+  expect(got).toEqual(['1']);
+  expect((await consumer()).said).toBe('BROKER_IN_USE');
+  await broker.close();
   expect([existsSync(`${path}.pid`), (await consumer()).said]).toEqual([false, 'consumes']);
 });
 
@@ -94,14 +97,14 @@ test('of many that begin at once, one consumes', async () => {
 });
 
 test('a link to the file is the same file', async () => {
-  await (await openSqliteBroker(path)).close();
+  await (await open()).close();
   await symlink(path, join(folder, 'link.sqlite'));
   expect((await consumer()).said).toBe('consumes');
   expect((await consumer(join(folder, 'link.sqlite'))).said).toBe('BROKER_IN_USE');
 });
 
 test('two connections of one process are two as well, and the first may have many consumers', async () => {
-  const [one, two] = [await openSqliteBroker(path), await openSqliteBroker(path)];
+  const [one, two] = [await open(), await open()];
   await one.declare([{ name: 'a', kind: 'durable' }]);
   await (await consume(one)).cancel();
   await consume(one);

@@ -181,17 +181,20 @@ export class DurableQueue implements Settler {
     return { name, kind, ready, unacked, delayed, bytes: this.load.bytes, consumers: this.#consumers.size };
   }
 
-  /** Up to `limit` waiting messages behind `seq`, and where the next page begins; the same `seq` at the end. */
-  page(seq: number, limit: number): { readonly messages: StoredMessage[]; readonly seq: number } {
+  /** The highest seq ever given. */
+  lastSeq(): number {
+    return this.#table.lastSeq();
+  }
+
+  /** Waiting messages behind `seq`, up to `last`, and behind which the next page begins; `last` at the end. */
+  page(seq: number, last: number): { readonly messages: StoredMessage[]; readonly seq: number } {
     const messages: StoredMessage[] = [];
     let bytes = 0;
-    let last = seq;
-    for (const message of this.#table.scan(seq)) {
-      last = message.seq;
+    for (const message of this.#table.scan(seq, last)) {
       if (this.#unacked.has(message.seq)) continue;
       messages.push(storedMessage(message));
       bytes += message.body.length;
-      if (messages.length >= Math.min(limit, PAGE_MESSAGES) || bytes > PAGE_BYTES) break;
+      if (messages.length >= PAGE_MESSAGES || bytes > PAGE_BYTES) return { messages, seq: message.seq };
     }
     return { messages, seq: last };
   }

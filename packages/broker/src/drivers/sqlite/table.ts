@@ -77,7 +77,7 @@ export class QueueTable {
     this.#delay = db.prepare(`UPDATE ${name} SET attempts = ?, due = ? WHERE seq = ?`);
     this.#count = db.prepare('UPDATE broker_queues SET messages = messages + ?, bytes = bytes + ? WHERE number = ?');
     const all = `SELECT seq, id, meta, body, due, attempts, first_at FROM ${name}`;
-    this.#scan = db.prepare(`${all} WHERE seq > ? ORDER BY seq`);
+    this.#scan = db.prepare(`${all} WHERE seq > ? AND seq <= ? ORDER BY seq`);
     this.#fresh = db.prepare(`${all} WHERE seq > ? AND due IS NULL ORDER BY seq LIMIT ?`);
     this.#due = db.prepare(`${all} WHERE due IS NOT NULL AND (due, seq) > (?, ?) AND due <= ? ORDER BY due, seq LIMIT ?`);
     this.#nextDue = db.prepare(`SELECT due FROM ${name} WHERE due IS NOT NULL AND (due, seq) > (?, ?) ORDER BY due, seq LIMIT 1`);
@@ -142,9 +142,9 @@ export class QueueTable {
     return load;
   }
 
-  /** Every row behind `seq`, in order. */
-  *scan(seq: number): Generator<LoadedMessage> {
-    for (const row of this.#scan.iterate(seq)) yield toMessage(row as unknown as Row);
+  /** Every row behind `seq` up to `last`, in order. */
+  *scan(seq: number, last: number): Generator<LoadedMessage> {
+    for (const row of this.#scan.iterate(seq, last)) yield toMessage(row as unknown as Row);
   }
 
   /** Rows behind `seq` that were never retried, in order. */

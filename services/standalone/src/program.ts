@@ -1,0 +1,56 @@
+import { isHash } from '@blockhub/chain';
+import { systemClock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+import type { ChainRecord } from '@blockhub/registry';
+import type { Values } from '@blockhub/settings';
+import type { Store } from '@blockhub/store';
+import { findChain } from '@blockhub/walker';
+import { worker as webToMsg } from '@blockhub/web-to-msg';
+import { type Program, startWorker, systemRandom } from '@blockhub/worker';
+import { createChain } from '@blockhub/writer';
+import { openDataFolder } from './data-folder.ts';
+import { pipeline } from './pipeline.ts';
+import { settings } from './settings.ts';
+
+/** Every worker in one process, on what lies in one folder. */
+export const standalone: Program<typeof settings> = {
+  name: 'standalone',
+  summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
+  settings,
+  async start(values, { open, workers, releases, out }) {
+    // Before anything listens: a second process on a folder should hear of the first one, not of its ports.
+    const data = openDataFolder(values.data);
+    releases.add('data folder', () => data.release());
+    const { probePort, ...parts } = await open({ broker: data.brokerUrl, store: data.storeUrl, registry: data.registryUrl });
+    await parts.store.assertSafe();
+    await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
+    for (const stage of pipeline({ groupTtlMs: values.groupTtl })) workers.push(await stage.start({ ...parts, instance: stage.name }));
+    workers.push(await startWorker(webToMsg, { ...parts, settings: values }));
+    out(welcome(values, data.path, probePort, parts.health.report().checks.listening?.detail ?? ''));
+  },
+};
+
+/** The chain of this id; or of this name, created when no chain has it. */
+async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRecord> {
+  if (isHash(nameOrId)) {
+    const found = await findChain(store, nameOrId);
+    if (found) return found;
+    throw new BlockhubError('CHAIN_NOT_FOUND', `--default-chain: no chain has the id ${nameOrId}.`, { details: { chain: nameOrId } });
+  }
+  const { created: _created, ...chain } = await createChain(store, { name: nameOrId, now: systemClock.now(), random: systemRandom });
+  return chain;
+}
+
+function welcome({ data, probeHost, defaultChain }: Values<typeof settings>, path: string, probePort: number, url: string): string {
+  const flag = data === settings.data.default ? '' : ` --data ${data}`;
+  return `Blockhub keeps its data in ${path}
+
+  Capture  ${url}
+  Probes   http://${probeHost.includes(':') ? `[${probeHost}]` : probeHost}:${probePort}/readyz and /metrics
+
+  Append   curl -d 'hello' ${url}/append/chain/${defaultChain}
+  Walk     npx -y pnpm blockhub walk ${defaultChain}${flag}
+
+Ctrl-C stops it.
+`;
+}

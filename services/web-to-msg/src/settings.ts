@@ -1,0 +1,18 @@
+import { setting } from '@blockhub/settings';
+import type { Context } from '@blockhub/worker';
+
+export const settings = {
+  host: setting.text({ text: 'Address to listen on.', default: '127.0.0.1', example: '0.0.0.0' }),
+  port: setting.integer({ text: 'Port to listen on; 0 takes a free one.', default: 8080, min: 0, max: 65535 }),
+  defaultChain: setting.text({ text: 'Chain that `POST /` appends to, by id or name.', default: 'default' }),
+  bodyLimit: setting.size({ text: 'Largest body; over it the answer is 413.', default: '16mb' }),
+  messageLimit: setting.size({ text: 'Larger bodies go to the store first and travel as a reference.', default: '1mb' }),
+  inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
+  maxConnections: setting.integer({ text: 'Connections at once; more are closed at once.', default: 10_000, min: 1 }),
+  confirmTimeout: setting.duration({ text: 'Longest wait for broker or store; past it the answer is 503.', default: '2s' }),
+  requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
+  headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
+  keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
+};
+
+export type CaptureContext = Omit<Context<typeof settings>, 'state'>;

@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Broker } from '@blockhub/broker';
+import { expect, test } from '@jest/globals';
+import { startCapture } from './capture-server.fixture.ts';
+
+/** A broker on which nobody declared this queue, and this process may not. */
+const without =
+  (missing: string) =>
+  (broker: Broker): Broker => {
+    const queues = broker.queues.bind(broker);
+    broker.declare = async () => undefined;
+    broker.queues = async () => (await queues()).filter(({ name }) => name !== missing);
+    return broker;
+  };
+
+/** True when this process can listen there, so that nobody else does. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server, 'listening').then(
+    () => true,
+    () => false,
+  );
+  server.listen(port, '127.0.0.1');
+  const free = await listening;
+  server.close();
+  return free;
+}
+
+test.each(['ingress', 'dead-letter'])('without its queue %s it does not listen, and says which one it is', async (missing) => {
+  const before = await startCapture();
+  const { port } = before;
+  await before[Symbol.asyncDispose]();
+  await expect(startCapture({ port }, without(missing))).rejects.toMatchObject({
+    code: 'BROKER_QUEUE_MISSING',
+    message: expect.stringContaining(missing),
+  });
+  expect(await isFree(port)).toBe(true);
+});

@@ -1,0 +1,88 @@
+import { BlockhubError } from '@blockhub/errors';
+import { defaults } from '@blockhub/settings';
+import type { Stage } from '@blockhub/standalone';
+import { type Appender, type CaptureRequest, worker as webToMsg } from '@blockhub/web-to-msg';
+import { startWorker } from '@blockhub/worker';
+import type { World } from './world.ts';
+
+/** What a sender learns. Status 0: the connection was reset, or nothing came in time. */
+export interface Answer {
+  readonly status: number;
+  readonly code?: string;
+  readonly receipt?: Awaited<ReturnType<Appender['append']>>;
+}
+
+const RESET: Answer = { status: 0, code: 'reset' };
+/** Nothing came, though the connection held: capture promises an answer in time. */
+const NOTHING: Answer = { status: 0, code: 'nothing' };
+
+/** Longest way of a request, and of an answer. */
+const TRAVEL_MS = 20;
+
+/** Small, so that a few bytes are a large body, and broker and store are often slower. */
+const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 70 });
+
+/** Capture waits for the store twice at most, for the chain and for a large body, and for the broker once. */
+const PATIENCE_MS = 3 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
+
+interface Door {
+  readonly appender: Appender;
+  /** Ends of connections that wait for an answer. */
+  readonly open: Set<(answer: Answer) => void>;
+}
+
+/** Stands where sockets and a load balancer would: an instance of capture has a door while it runs, and its crash resets what is open there. */
+export class Front {
+  readonly #world: World;
+  readonly #doors = new Map<string, Door>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Capture, served by a door. */
+  stage(): Stage {
+    const worker = {
+      ...webToMsg,
+      serve: async ({ instance, state }: { readonly instance: string; readonly state: Appender }) => {
+        this.#doors.set(instance, { appender: state, open: new Set() });
+        return { close: async () => this.crash(instance) };
+      },
+    };
+    return { name: webToMsg.name, settings, start: (options) => startWorker(worker, { ...options, settings }) };
+  }
+
+  /** The process of an instance died. */
+  crash(instance: string): void {
+    for (const end of this.#doors.get(instance)?.open ?? []) end(RESET);
+    this.#doors.delete(instance);
+  }
+
+  /** One request, sent once, to any instance that is up. */
+  async send(request: CaptureRequest): Promise<Answer> {
+    const { clock, plan, random } = this.#world;
+    while (this.#doors.size === 0) await clock.sleep(50);
+    const door = [...this.#doors.values()][Math.floor(random() * this.#doors.size)] as Door;
+    const { promise, resolve: end } = Promise.withResolvers<Answer>();
+    door.open.add(end);
+    const patience = clock.after(PATIENCE_MS, () => end(NOTHING));
+    const travel = (): Promise<void> => clock.sleep(random() * TRAVEL_MS);
+    void travel().then(async () => {
+      if (!door.open.has(end)) return;
+      const answer = await answerOf(door.appender, request);
+      await travel();
+      end(plan.chance('reset') ? RESET : answer);
+    });
+    const answer = await promise;
+    patience();
+    door.open.delete(end);
+    return answer;
+  }
+}
+
+const answerOf = (appender: Appender, request: CaptureRequest): Promise<Answer> =>
+  appender.append(request).then(
+    (receipt) => ({ status: 201, receipt }),
+    (error: unknown) =>
+      error instanceof BlockhubError ? { status: error.status, code: error.code } : { status: 500, code: String(error) },
+  );
