@@ -135,7 +135,7 @@ export class Store {
     }
   }
 
-  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes about a second. */
+  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes a second on a disk, some seconds on S3. */
   probe(): Promise<ProbeReport> {
     const { clock, random, retryMs } = this.#options;
     return probeStore((concurrency) => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency }), { clock, random });
