@@ -39,32 +39,30 @@ export class Appender {
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
-    const { broker, newEvent } = this.#context;
+    const { broker, clock, settings, newEvent } = this.#context;
+    // One end for all waits: each with its own would keep the sender for as long as all of them.
+    const end = clock.ticks() + settings.confirmTimeout;
     const mime = declaredMime(request.headers['content-type']);
-    const chain = this.#chains.peek(request.chain) ?? (await this.#wait(this.#chains.get(request.chain), 'store'));
-    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }), keeps);
+    const chain = this.#chains.peek(request.chain) ?? (await within(clock, end, this.#chains.get(request.chain), 'store'));
+    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }), end, keeps);
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
     const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
     keeps(publishing);
-    await this.#wait(publishing, 'broker');
+    await within(clock, end, publishing, 'broker');
     return answerOf(blob);
   }
 
   /** Over the broker's limit the bytes go to the store first, and the message refers to them. */
-  async #keep(blob: Capture, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
-    if (blob.length <= this.#context.settings.messageLimit) return blob;
+  async #keep(blob: Capture, end: number, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
+    const { clock, settings, store } = this.#context;
+    if (blob.length <= settings.messageLimit) return blob;
     const at = blobKey(blob.sha256 ?? blob.hash);
     // What lies there must be the body: a damaged object taken for it would lose it.
-    const storing = this.#context.store.keep(at, blob.body);
+    const storing = store.keep(at, blob.body);
     keeps(storing);
-    await this.#wait(storing, 'store');
+    await within(clock, end, storing, 'store');
     return { ...blob, at, body: EMPTY };
-  }
-
-  #wait<T>(work: Promise<T>, who: 'broker' | 'store'): Promise<T> {
-    const { clock, settings } = this.#context;
-    return within(clock, settings.confirmTimeout, work, who);
   }
 }
 
