@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { MemoryStore } from './drivers/memory.ts';
 import { openStore } from './open.ts';
@@ -58,4 +60,17 @@ describe('a store URL', () => {
     expect(await store.find('a')).toBeDefined();
     expect(store.url).toBe('shelf://b/c');
   });
+});
+
+test.each([
+  ['memory:', false],
+  ['s3:///bucket', true],
+])('%s loads the SDK: %s', async (url, loads) => {
+  const open = `
+    import { createRequire } from 'node:module';
+    const { openStore } = await import(${JSON.stringify(join(import.meta.dirname, 'open.ts'))});
+    await openStore('${url}');
+    console.log(Object.keys(createRequire('/').cache).some((path) => path.includes('@aws-sdk')));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', open]);
+  expect(stdout.trim()).toBe(String(loads));
 });

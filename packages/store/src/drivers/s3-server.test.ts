@@ -146,6 +146,13 @@ else {
       expect((await direct.get('a')).toString()).toBe('other');
     });
 
+    test.each<Fault>(['lost-answer', '500-after'])('%s is read back at once, not tried again', async (fault) => {
+      const { proxy, store } = await faulty({ retryMs: 0 });
+      proxy.faults.push(fault);
+      expect(await store.create('a', text('mine'))).toBe('created');
+      expect(proxy.seen).toEqual([`PUT ${fault}`, 'GET pass']);
+    });
+
     test('a lost answer, and then a read whose answer is lost too', async () => {
       const { proxy, store } = await faulty();
       proxy.faults.push('lost-answer', 'reset', '503', 'lost-answer');
