@@ -130,6 +130,17 @@ describe('one chain, from its creation on', () => {
     await rm(other, { recursive: true });
   });
 
+  test('a store without a chain has nothing that could be whole', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'blockhub-cli-'));
+    for (const args of [['verify', '--all'], ['verify'], ['tail']])
+      expect(await blockhub([...args, '--store', folder])).toMatchObject({
+        code: 4,
+        stdout: '',
+        stderr: expect.stringContaining(`CHAIN_NOT_FOUND: the store file://${folder} has no chain`),
+      });
+    await rm(folder, { recursive: true });
+  });
+
   test('live: shows blocks as they come; Ctrl-C ends it with 130 and says how to go on', async () => {
     const { child, ran } = start(inData('walk', '--live', '--poll', '20'));
     let seen = '';

@@ -38,6 +38,8 @@ export function define(command: Command, session: Session): void {
         throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
       const store = await session.store();
       const reports = await verify(session, store, nameOrId, options);
+      // Nothing was checked, which must not look like nothing wrong: it may be the wrong store, or all may be lost.
+      if (reports.length === 0) throw session.noChain(store);
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
     });

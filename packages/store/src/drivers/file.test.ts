@@ -112,6 +112,17 @@ describe('objects are plain files', () => {
     expect((await driver.get('b/1'))?.toString()).toBe('a/1');
   });
 
+  test('a write below a link to nowhere ends, as an unmounted disk may come back', async () => {
+    const root = await newFolder();
+    await symlink(join(root, 'unmounted'), join(root, 'store'));
+    const driver = await openFileDriver(join(root, 'store'), { clock });
+    const error = await driver.create('a', text('x')).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ENOENT' });
+    expect(driver.classify(error)).toBe('transient');
+    await mkdir(join(root, 'unmounted'));
+    expect(await driver.create('a', text('x'))).toBe(true);
+  });
+
   test('a key cannot be both an object and a folder, and that is said', async () => {
     const root = await newFolder();
     const driver = await openFileDriver(root, { clock });

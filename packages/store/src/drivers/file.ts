@@ -199,15 +199,19 @@ class FileDriver implements StoreDriver {
 
 const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
 
-/** The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. */
+/**
+ * The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. Tried again because the folder
+ * above may vanish meanwhile, but not for ever: below a link to nowhere, and in /proc, ENOENT stays although the parent is there.
+ */
 async function makeFolder(path: string): Promise<string | undefined> {
-  for (let first: string | undefined; ; ) {
+  let first: string | undefined;
+  for (let tries = 1; ; tries++) {
     try {
       await mkdir(path);
       return first ?? path;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return first;
-      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+      if (codeOf(error) !== 'ENOENT' || dirname(path) === path || tries === FOLDER_TRIES) throw error;
       first = (await makeFolder(dirname(path))) ?? first;
     }
   }
