@@ -10,7 +10,10 @@ export interface BreakableProxy {
   readonly connections: number;
   /** Where new connections go: `host:port`. */
   target: string;
-  /** `refuse` resets every new connection at once, `silent` takes them and what is sent and passes nothing on. */
+  /**
+   * `refuse` resets every new connection at once; `silent` takes what is sent and passes nothing on. A connection that lost something in
+   * silence stays silent, as one over a network would.
+   */
   mode: 'pass' | 'refuse' | 'silent';
   /** Resets all connections that are open. */
   cut(): void;
@@ -62,8 +65,10 @@ function join(near: Socket, proxy: BreakableProxy, sockets: Set<Socket>): void {
 }
 
 function pass(from: Socket, to: Socket, proxy: BreakableProxy): void {
+  let lost = false;
   from.on('data', (bytes: Buffer) => {
-    if (proxy.mode !== 'silent') to.write(bytes);
+    lost ||= proxy.mode === 'silent';
+    if (!lost) to.write(bytes);
   });
   from.on('error', () => to.destroy());
   from.once('close', () => to.destroy());

@@ -44,7 +44,7 @@ export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Pr
   const image = named || recipe.image;
   try {
     const container = await describe(image, recipe);
-    return contained(await container.start(), recipe.port);
+    return contained(await container.start(), [recipe.port, ...(recipe.otherPorts ?? [])]);
   } catch (error) {
     if (named) throw new Error(`${recipe.imageVariable}=${named} cannot be started`, { cause: error });
     return { absent: `${image} cannot be started: ${(error as Error).message.split('\n')[0]}` };
@@ -61,11 +61,16 @@ async function describe(image: string, { port, otherPorts = [], environment = {}
   return command === undefined ? container : container.withCommand([...command]);
 }
 
-function contained(container: StartedTestContainer, port: number): Container {
-  const addressOf = (one: number): string => `${container.getHost()}:${container.getMappedPort(one)}`;
+function contained(container: StartedTestContainer, ports: readonly [number, ...number[]]): Container {
+  let addresses = new Map<number, string>();
+  const locate = (): void => {
+    addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${container.getMappedPort(one)}`]));
+  };
+  locate();
+  const addressOf = (one: number): string => addresses.get(one) as string;
   return {
     get address() {
-      return addressOf(port);
+      return addressOf(ports[0]);
     },
     addressOf,
     async run(command) {
@@ -75,6 +80,7 @@ function contained(container: StartedTestContainer, port: number): Container {
     },
     async restart() {
       await container.restart();
+      locate();
     },
     async close() {
       await container.stop();
