@@ -5,7 +5,7 @@ import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface Options {
@@ -59,7 +59,7 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
       so = { blocks, events, height, faultCount };
     },
     onFault: (fault) => {
-      if (session.out.format === 'table') session.note(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
+      if (session.out.format === 'table') session.tell(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
     },
   };
   const text = (seconds: number): string => progressOf(so, seconds);
@@ -80,7 +80,7 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
 const progressOf = (reached: Reached | undefined, seconds: number): string => {
   if (!reached) return 'no block yet';
   const { blocks, events, height, faultCount } = reached;
-  return `${blocks} blocks, ${events} events, ${Math.round(events / seconds)} events/s, height ${height}, ${faultCount} faults`;
+  return `${counted(blocks, 'block')}, ${counted(events, 'event')}, ${Math.round(events / seconds)} events/s, height ${height}, ${counted(faultCount, 'fault')}`;
 };
 
 /** Nothing was checked, which must not look like nothing wrong. */
@@ -117,8 +117,8 @@ async function print({ out }: Session, reports: readonly Report[]): Promise<void
       else await out.write(`unchecked ${printable(reason)}\n`);
     }
     const ok = faultCount + uncheckedCount === 0;
-    const verdict = ok ? 'ok' : out.red(faultCount > 0 ? `${faultCount} faults` : 'not all checked');
-    const text = `${counts.chain} ${verdict}: ${counts.blocks} blocks, ${counts.events} events, ${counts.bytes} bytes at level ${counts.level}${counts.nextSkipped ? ', next not checked' : ''}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
+    const verdict = ok ? 'ok' : out.red(faultCount > 0 ? counted(faultCount, 'fault') : 'not all checked');
+    const text = `${counts.chain} ${verdict}: ${counted(counts.blocks, 'block')}, ${counted(counts.events, 'event')}, ${counted(counts.bytes, 'byte')} at level ${counts.level}${counts.nextSkipped ? ', next not checked' : ''}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
     await out.item({ type: 'report', ok, ...counts, faults: faultCount, unchecked: uncheckedCount }, text);
   }
 }
