@@ -111,7 +111,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     const receipt = await appending;
     created.add();
     bytes.add(receipt.length);
-    return reply.code(201).header('content-type', JSON_MIME).send(JSON.stringify(receipt));
+    return reply.code(201).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
   app.post('/', (request, reply) => handle(request, reply, settings.defaultChain));
   app.post<{ Params: { chain: string } }>('/append/chain/:chain', (request, reply) => handle(request, reply, request.params.chain));
@@ -119,6 +119,9 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Ends its line, so that a shell goes on below what curl shows. */
+const bodyOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
 
 /** What capture needs of a request. Throws REQUEST_INVALID. */
 function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): CaptureRequest {
@@ -151,7 +154,7 @@ function sendProblem(
   reply
     .code(error.status)
     .header('content-type', PROBLEM_MIME)
-    .send(JSON.stringify(problemOf(error)));
+    .send(bodyOf(problemOf(error)));
 }
 
 /** What Node's parser refuses never becomes a request: the answer is written by hand and the connection ends. */
@@ -169,7 +172,7 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket, count
           error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not a valid HTTP request.',
         ),
   );
-  const body = JSON.stringify(problem);
+  const body = bodyOf(problem);
   count(problem.status);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${PROBLEM_MIME}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

@@ -21,7 +21,9 @@ describe('a POST', () => {
       'X-Custom': 'kept',
     });
     expect(answer.status).toBe(201);
-    const receipt = (await answer.json()) as Record<string, unknown>;
+    const answered = await answer.text();
+    expect(answered).toMatch(/^\{.*\}\n$/);
+    const receipt = JSON.parse(answered) as Record<string, unknown>;
     expect(receipt).toEqual({
       event: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
       chain: server.chains.default,
@@ -215,6 +217,7 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
     await using server = await startCapture({ bodyLimit: 1000 });
     const answer = await send(server);
     expect(answer.status).toBe(status);
+    expect(answer.text).toMatch(/^\{.*\}\n$/);
     expect(JSON.parse(answer.text)).toMatchObject({
       status,
       code,
