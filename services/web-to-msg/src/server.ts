@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import { finished } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -59,7 +60,11 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     // Node's own answer to a missing Host header has no body; `capture` refuses it in our shape.
     http: { connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024, requireHostHeader: false },
     frameworkErrors: (error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered),
-    clientErrorHandler: (error, socket) => connections.of(socket).afterAnswers(() => answerMalformed(error, socket, answered)),
+    clientErrorHandler: (error, socket) => {
+      const connection = connections.of(socket);
+      if (connection.answeredEarly) socket.destroy();
+      else connection.afterAnswers(() => answerMalformed(error, socket, answered));
+    },
   });
   app.server.headersTimeout = Math.min(settings.headersTimeout, settings.requestTimeout);
   app.server.maxHeadersCount = MAX_HEADERS + 1;
@@ -149,12 +154,21 @@ function sendProblem(
     context.log[error.code === 'INTERNAL' ? 'error' : 'warn']({ code: error.code, err: error, requestId: request.id }, 'request failed');
   if (error.status === 405) reply.header('allow', 'POST');
   if (error.status === 503) reply.header('retry-after', '2');
+  reply.code(error.status).header('content-type', PROBLEM_MIME);
+  const body = bodyOf(problemOf(error));
   if (error.code === 'BODY_TOO_LARGE' || error.code === 'BODY_INCOMPLETE' || error.code === 'CAPTURE_BUSY')
-    reply.header('connection', 'close');
-  reply
-    .code(error.status)
-    .header('content-type', PROBLEM_MIME)
-    .send(bodyOf(problemOf(error)));
+    answerEarly(request, reply, body);
+  else reply.send(body);
+}
+
+/**
+ * Answers at once and ends the connection behind the request, or at its time-out. Ended before, it would be reset by what the sender still
+ * sends, and many a sender would see that instead of the answer.
+ */
+function answerEarly(request: FastifyRequest, reply: FastifyReply, body: string): void {
+  reply.header('connection', 'close').header('content-length', Buffer.byteLength(body)).hijack();
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders).write(body);
+  finished(request.raw, () => reply.raw.end());
 }
 
 /** What Node's parser refuses never becomes a request: the answer is written by hand and the connection ends. */

@@ -295,6 +295,33 @@ describe('slow and hostile clients', () => {
     expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(30))).status).toBe(201);
   });
 
+  describe('that are refused in the middle of their body', () => {
+    const begun = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nx';
+
+    test('read the answer at once, and are not reset while they send the rest', async () => {
+      await using server = await startCapture({ bodyLimit: 1000 });
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(begun));
+      let answer = '';
+      let sentAtEnd = 0;
+      socket.on('data', (chunk) => {
+        if (answer === '') socket.write('x'.repeat(999_998), () => socket.write('x'));
+        answer += chunk;
+      });
+      socket.on('end', () => {
+        sentAtEnd = socket.bytesWritten;
+      });
+      const failed = await new Promise((resolve) => socket.on('close', () => resolve(undefined)).on('error', resolve));
+      expect(failed).toBeUndefined();
+      expect(answer).toMatch(/^HTTP\/1.1 413 .*\r\nconnection: close\r\n.*"code":"BODY_TOO_LARGE"/s);
+      expect(sentAtEnd).toBe(begun.length + 999_999);
+    });
+
+    test('are cut off where the rest never comes, without another answer', async () => {
+      await using server = await startCapture({ bodyLimit: 1000, requestTimeout: 1000, headersTimeout: 1000 });
+      expect((await raw(server.port, begun, true)).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 413']);
+    });
+  });
+
   test('bodies that are announced and do not come keep nobody out', async () => {
     await using server = await startCapture({ inFlightLimit: 100 });
     const sockets = Array.from({ length: 5 }, () => connect(server.port, '127.0.0.1'));
