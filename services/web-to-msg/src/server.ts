@@ -70,6 +70,8 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   app.server.maxHeadersCount = MAX_HEADERS + 1;
   app.server.maxRequestsPerSocket = 100_000;
   app.server.maxConnections = settings.maxConnections;
+  // What an Expect header asks beyond 100-continue may be ignored (RFC 9110, 10.1.1); Node's own answer has no body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -133,6 +135,12 @@ function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): Captur
   const { rawHeaders, headers, httpVersion, method = '', url = '', socket } = raw;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw new BlockhubError('REQUEST_INVALID', `More than ${MAX_HEADERS} headers.`);
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
+  // Nobody here undoes another coding: the bytes would not be those of the sender.
+  if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
+    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding is not chunked alone.');
+  // RFC 1945, 8.3: without it the body of an HTTP/1.0 request cannot be told, and Node takes none.
+  if (headers['content-length'] === undefined && httpVersion === '1.0')
+    throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 needs.');
   return { chain, method, url, rawHeaders, headers, client: clientOf(socket), body };
 }
 

@@ -198,6 +198,22 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
       400,
       'REQUEST_INVALID',
     ],
+    [
+      'a transfer coding beside chunked',
+      ({ port }) =>
+        rawAnswer(
+          port,
+          `POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\nconnection: close\r\n\r\n${chunked(['hello', ''])}`,
+        ),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'a body of HTTP/1.0 without a length',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.0\r\nhost: a\r\n\r\nhello'),
+      400,
+      'REQUEST_INVALID',
+    ],
     ['no HTTP', ({ port }) => rawAnswer(port, '\x16\x03\x01 hello\r\n\r\n'), 400, 'REQUEST_INVALID'],
     [
       'headers over 16 KiB',
@@ -483,6 +499,12 @@ describe('without a confirm there is no 2xx', () => {
     const answer = await post(`${server.url}/append/chain/somebody`, 'x');
     expect(answer.status).toBe(503);
   });
+});
+
+test('an Expect header that nobody knows is ignored', async () => {
+  await using server = await startCapture();
+  const head = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: more\r\ncontent-length: 5\r\n\r\n';
+  expect(await raw(server.port, `${head}hello`, true)).toMatch(/^HTTP\/1.1 201 /);
 });
 
 test('the method QUERY without a Content-Type is refused as any other', async () => {
