@@ -151,7 +151,7 @@ describe('one chain, from its creation on', () => {
     const [made] = linesOf(await blockhub(['create', 'lost', '--store', folder])) as [{ chain: string }];
     await blockhub(['append', '--store', folder], { stdin: 'x' });
     await rm(join(folder, 'chains'), { recursive: true });
-    for (const which of ['--all', made.chain]) {
+    for (const which of ['--all', made.chain, 'lost']) {
       const ran = await blockhub(['verify', which, '--store', folder]);
       expect(ran.code).toBe(1);
       expect(linesOf(ran)).toMatchObject([

@@ -1,4 +1,3 @@
-import { isHash } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
@@ -68,12 +67,12 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
     session.resume = () => session.commandLine('verify', '--all', ...again);
     return session.progress().during(verifyAll(store, options), text);
   }
-  // An id is not looked up: a chain that lost all its entries is not found, which is what its report has to say.
-  const chain = nameOrId !== undefined && isHash(nameOrId) ? nameOrId : (await session.chain(store, nameOrId)).id;
+  // What is named is not looked up here: a chain that lost all its entries is not found, which is what its report has to say.
+  const chain = nameOrId ?? (await session.chain(store, undefined)).id;
   // The last block once more: whether the next one follows it has not been seen yet.
-  session.resume = () => session.commandLine('verify', nameOrId ?? chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
+  session.resume = () => session.commandLine('verify', chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
   const report = await session.progress().during(verifyChain(store, chain, options), text);
-  if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, chain, from);
+  if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, report.chain, from);
   return [report];
 }
 
