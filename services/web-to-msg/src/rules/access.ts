@@ -1,0 +1,45 @@
+import { BlockhubError, hasCode } from '@blockhub/errors';
+import { findJwtAccess } from './access-jwt.ts';
+import { findKeyAccess } from './access-keys.ts';
+import { findTokenAccess } from './access-tokens.ts';
+import type { Access } from './credential.ts';
+import type { Head, MakeRule, RuleContext, Verdict } from './rule.ts';
+
+/**
+ * Who may append, and to which chain (CAP-5). Where several kinds of credentials are taken, the first one that a request has decides, in the
+ * order token, API key, JWT: a wrong one is never made good by another.
+ */
+export const accessRule: MakeRule = (context) => {
+  const methods = [findTokenAccess(context), findKeyAccess(context), findJwtAccess(context)].filter((method) => method !== undefined);
+  if (methods.length === 0) return undefined;
+  return {
+    name: 'access',
+    async head(head) {
+      for (const method of methods) {
+        const credential = method.credential(head);
+        if (credential !== undefined) return judge(context, head, await method.check(credential));
+      }
+      return new BlockhubError('ACCESS_REQUIRED', 'The request has no token, API key or JWT that is taken here.');
+    },
+  };
+};
+
+async function judge(context: RuleContext, { chain }: Head, access: Access | BlockhubError): Promise<Verdict> {
+  if (access instanceof BlockhubError) return access;
+  const { subject, chains } = access;
+  if (chains === undefined || chains.includes(chain) || (await isOneOf(context, chain, chains))) return { subject };
+  return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not append to the chain ${JSON.stringify(chain)}.`, {
+    details: { subject, chain },
+  });
+}
+
+/** A chain that does not exist is none of them: who may not append to it need not know. */
+async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains: readonly string[]): Promise<boolean> {
+  try {
+    const { id, name } = known.peek(nameOrId) ?? (await known.get(nameOrId));
+    return chains.includes(id) || (name !== undefined && chains.includes(name));
+  } catch (error) {
+    if (hasCode(error, 'CHAIN_NOT_FOUND')) return false;
+    throw error;
+  }
+}
