@@ -20,10 +20,9 @@ const NOTHING: Answer = { status: 0, code: 'nothing' };
 const TRAVEL_MS = 20;
 
 /** Small, so that a few bytes are a large body, and broker and store are often slower. */
-const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 70 });
+const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100 });
 
-/** Capture waits for the store twice at most, for the chain and for a large body, and for the broker once. */
-const PATIENCE_MS = 3 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
+const PATIENCE_MS = settings.confirmTimeout + 2 * TRAVEL_MS + 10;
 
 interface Door {
   readonly appender: Appender;

@@ -9,7 +9,7 @@ import { declaredMime } from './mime.ts';
 import { REQUEST_MIME, type RequestFacts, requestDocument } from './request-document.ts';
 import { Rules } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';
-import { type Waited, within } from './within.ts';
+import { within } from './within.ts';
 
 /** A request that arrived whole: all that capture knows of HTTP. */
 export interface CaptureRequest extends Pick<RequestFacts, 'method' | 'url' | 'rawHeaders' | 'client'> {
@@ -20,6 +20,16 @@ export interface CaptureRequest extends Pick<RequestFacts, 'method' | 'url' | 'r
   readonly body: Buffer;
   /** What the rules found: it goes into the meta of the body, and the subject into that of the request document. */
   readonly found?: Meta;
+}
+
+/** A request on its way out. */
+interface Publishing {
+  readonly chain: ChainRecord;
+  readonly request: CaptureRequest;
+  readonly mime: string;
+  /** When the sender is answered at the latest, in ticks. */
+  readonly end: number;
+  readonly keeps: (work: Promise<unknown>) => void;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -50,63 +60,60 @@ export class Appender {
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
-    const { settings, newEvent } = this.#context;
+    const { clock, settings, newEvent } = this.#context;
+    // One end for all waits: each with its own would keep the sender for as long as all of them.
+    const end = clock.ticks() + settings.confirmTimeout;
     const mime = declaredMime(request.headers['content-type']);
-    const chain = await this.#chain(request.chain);
+    const chain = await this.#chain(request.chain, end);
     const subject = request.found?.subject?.toString();
     const name = claimName(settings.idempotencyHeaders, { headers: request.headers, chain: chain.id, subject });
-    if (name === undefined) return this.#publish(chain, request, mime, { event: newEvent(), document: undefined }, keeps);
+    if (name === undefined) return this.#publish({ chain, request, mime, end, keeps }, { event: newEvent() });
     const mine: Claim = { event: newEvent(), document: newEvent(), sha256: hashOf('sha256', request.body) };
-    const claim = await this.#wait(this.#claims.make(name, mine), 'registry');
+    const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');
     if (claim.confirmed) return answerOf(captureOf(chain, claim.event, request.body, {}));
-    const receipt = await this.#publish(chain, request, mime, claim, keeps);
+    const receipt = await this.#publish({ chain, request, mime, end, keeps }, claim);
     this.#claims.confirm(name, claim);
     return receipt;
   }
 
   /** What `append` would answer with, but for event and time. Keeps nothing. @throws as `append` */
   async tryOut(request: CaptureRequest): Promise<Pick<CaptureReceipt, 'chain' | 'hash' | 'crypt' | 'length'>> {
+    const { clock, settings } = this.#context;
     declaredMime(request.headers['content-type']);
-    const { id, crypt } = await this.#chain(request.chain);
-    claimName(this.#context.settings.idempotencyHeaders, { headers: request.headers, chain: id });
+    const { id, crypt } = await this.#chain(request.chain, clock.ticks() + settings.confirmTimeout);
+    claimName(settings.idempotencyHeaders, { headers: request.headers, chain: id });
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
   }
 
-  #chain(nameOrId: string): ChainRecord | Promise<ChainRecord> {
-    return this.#chains.peek(nameOrId) ?? this.#wait(this.#chains.get(nameOrId), 'store');
+  #chain(nameOrId: string, end: number): ChainRecord | Promise<ChainRecord> {
+    return this.#chains.peek(nameOrId) ?? within(this.#context.clock, end, this.#chains.get(nameOrId), 'store');
   }
 
+  /** @param ids event ids of the body and of the request document */
   async #publish(
-    chain: ChainRecord,
-    request: CaptureRequest,
-    mime: string,
-    { event, document }: { readonly event: string; readonly document: string | undefined },
-    keeps: (work: Promise<unknown>) => void,
+    { chain, request, mime, end, keeps }: Publishing,
+    { event, document }: { readonly event: string; readonly document?: string },
   ): Promise<CaptureReceipt> {
-    const { broker, newEvent } = this.#context;
-    const blob = await this.#keep(captureOf(chain, event, request.body, { ...request.found, mime }), keeps);
+    const { broker, clock, newEvent } = this.#context;
+    const blob = await this.#keep(captureOf(chain, event, request.body, { ...request.found, mime }), end, keeps);
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, document ?? newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
     const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
     keeps(publishing);
-    await this.#wait(publishing, 'broker');
+    await within(clock, end, publishing, 'broker');
     return answerOf(blob);
   }
 
   /** Over the broker's limit the bytes go to the store first, and the message refers to them. */
-  async #keep(blob: Capture, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
-    if (blob.length <= this.#context.settings.messageLimit) return blob;
+  async #keep(blob: Capture, end: number, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
+    const { clock, settings, store } = this.#context;
+    if (blob.length <= settings.messageLimit) return blob;
     const at = blobKey(blob.sha256 ?? blob.hash);
     // What lies there must be the body: a damaged object taken for it would lose it.
-    const storing = this.#context.store.keep(at, blob.body);
+    const storing = store.keep(at, blob.body);
     keeps(storing);
-    await this.#wait(storing, 'store');
+    await within(clock, end, storing, 'store');
     return { ...blob, at, body: EMPTY };
-  }
-
-  #wait<T>(work: Promise<T>, who: Waited): Promise<T> {
-    const { clock, settings } = this.#context;
-    return within(clock, settings.confirmTimeout, work, who);
   }
 }
 

@@ -203,6 +203,7 @@ describe('JWTs', () => {
   };
   const sign = (claims: JWTPayload, header: object = {}, key = keys.privateKey) =>
     new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one', ...header }).sign(key);
+  const without = (claims: JWTPayload, name: string): JWTPayload => ({ ...claims, [name]: undefined });
   const bearer = (jwt: string) => ({ authorization: `Bearer ${jwt}` });
 
   test('of the issuer are taken, its keys read once; they name who sends', async () => {
@@ -221,14 +222,14 @@ describe('JWTs', () => {
   test.each<[string, (rule: AccessTest) => string | Promise<string>, string]>([
     ['for another audience', (rule) => sign(claimsOf(rule, { aud: 'https://other.example.com' })), 'ACCESS_DENIED'],
     ['for several audiences, ours one of them', (rule) => sign(claimsOf(rule, { aud: ['x', AUDIENCE] })), 'passed'],
-    ['without an audience', (rule) => sign({ ...claimsOf(rule), aud: undefined } as JWTPayload), 'ACCESS_DENIED'],
+    ['without an audience', (rule) => sign(without(claimsOf(rule), 'aud')), 'ACCESS_DENIED'],
     ['of another issuer', (rule) => sign(claimsOf(rule, { iss: 'https://evil.example.com/' })), 'ACCESS_DENIED'],
     ['of the issuer without its slash', (rule) => sign(claimsOf(rule, { iss: issuer.slice(0, -1) })), 'ACCESS_DENIED'],
     ['within the clock skew', (rule) => sign(claimsOf(rule, { exp: rule.test.clock.now() / 1000 - 29 })), 'passed'],
     ['behind the clock skew', (rule) => sign(claimsOf(rule, { exp: rule.test.clock.now() / 1000 - 31 })), 'ACCESS_DENIED'],
     ['not yet valid', (rule) => sign(claimsOf(rule, { nbf: rule.test.clock.now() / 1000 + 31 })), 'ACCESS_DENIED'],
-    ['that never ends', (rule) => sign({ ...claimsOf(rule), exp: undefined } as JWTPayload), 'ACCESS_DENIED'],
-    ['without a subject', (rule) => sign({ ...claimsOf(rule), sub: undefined } as JWTPayload), 'ACCESS_DENIED'],
+    ['that never ends', (rule) => sign(without(claimsOf(rule), 'exp')), 'ACCESS_DENIED'],
+    ['without a subject', (rule) => sign(without(claimsOf(rule), 'sub')), 'ACCESS_DENIED'],
     ['with a subject that breaks lines', (rule) => sign(claimsOf(rule, { sub: 'a\nb' })), 'ACCESS_DENIED'],
     ['with an endless subject', (rule) => sign(claimsOf(rule, { sub: 'x'.repeat(201) })), 'ACCESS_DENIED'],
     ['signed by a stranger', (rule) => sign(claimsOf(rule), {}, stranger.privateKey), 'ACCESS_DENIED'],
