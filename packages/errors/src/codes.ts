@@ -144,8 +144,8 @@ export const errorCodes = {
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },
   STORE_KEY_INVALID: { meaning: 'The object key cannot be used.', fix: 'Correct the key or its template.' },
   STORE_NOT_FOUND: {
-    meaning: 'The folder of the store does not exist.',
-    fix: 'Name the right one with --store or --data, or begin a store with `blockhub create`.',
+    meaning: 'The folder or bucket of the store does not exist.',
+    fix: 'Name the right one with --store or --data, begin a folder with `blockhub create`, or create the bucket.',
   },
   STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
   STORE_UNSAFE: {
@@ -157,6 +157,7 @@ export const errorCodes = {
   ADDRESS_IN_USE: { meaning: 'Another program listens on this address.', fix: 'Stop it, or choose another port.' },
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
+  REGISTRY_DENIED: { meaning: 'The registry refuses access.', fix: 'Correct user and password, and the rights of the user.' },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
   REGISTRY_UNAVAILABLE: {
     meaning: 'The registry did not answer, or has no room left.',

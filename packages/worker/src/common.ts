@@ -1,4 +1,6 @@
+import { registrySecrets } from '@blockhub/registry';
 import { type Setting, type SettingsShape, setting, type Values } from '@blockhub/settings';
+import { storeSecrets } from '@blockhub/store';
 import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from './types.ts';
 
@@ -9,7 +11,9 @@ import type { Worker } from './types.ts';
 export const commonSettings = {
   broker: setting.url({ text: 'Where the queues are.', required: true, example: 'sqlite:///var/lib/blockhub/broker.sqlite' }),
   store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
+  ...storeSecrets,
   registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),
+  ...registrySecrets,
   partitions: setting.integer({
     text: 'Queues that chains are spread over; the same in all services, for ever.',
     default: 1,
@@ -51,12 +55,13 @@ export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>):
   typeof partitions === 'number' ? partitions : 1;
 
 /** What `runWorker` itself reads; store and registry only where the worker needs them. */
-export type WorkerValues = Values<typeof always> & Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'>>>;
+export type WorkerValues = Values<typeof always> &
+  Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'> & typeof storeSecrets & typeof registrySecrets>>;
 
 /** All settings of a worker's process, its own last. They make its `--help`, docs and chart values. */
 export const settingsOf = (worker: Pick<Worker, 'needs' | 'settings'>): ProcessShape => ({
   ...always,
-  ...(worker.needs.includes('store') ? { store } : {}),
-  ...(worker.needs.includes('registry') ? { registry } : {}),
+  ...(worker.needs.includes('store') ? { store, ...storeSecrets } : {}),
+  ...(worker.needs.includes('registry') ? { registry, ...registrySecrets } : {}),
   ...worker.settings,
 });

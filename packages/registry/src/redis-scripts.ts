@@ -1,0 +1,85 @@
+/**
+ * What Redis keeps, as seven keys behind the prefix:
+ *
+ * | key     | type       | what                                          |
+ * | ------- | ---------- | --------------------------------------------- |
+ * | `chains`| hash       | id → record as JSON, without the name         |
+ * | `ids`   | sorted set | the ids again, for their order                |
+ * | `names` | hash       | name → id                                     |
+ * | `named` | hash       | id → name                                     |
+ * | `hints` | hash       | id → height                                   |
+ * | `claims`| hash       | what is claimed → value                       |
+ * | `ends`  | sorted set | the same, by the time at which its claim ends |
+ *
+ * Each script is one step for everybody else.
+ */
+const keys = ['chains', 'ids', 'names', 'named', 'hints', 'claims', 'ends'] as const;
+
+/** Ended claims that go with each new one: more than come, so that there are no more than hold. */
+const claimsSwept = 4;
+
+/** The keys behind a prefix, in the order in which the scripts know them. */
+export const keysOf = (prefix: string): string[] => keys.map((key) => `${prefix}:${key}`);
+
+const local = keys.map((key, at) => `local ${key} = KEYS[${at + 1}]`).join('\n');
+
+const bodies = {
+  /** Name or id → id, record, name; or nil. */
+  findChain: `
+    local id = redis.call('HGET', names, ARGV[1]) or ARGV[1]
+    local record = redis.call('HGET', chains, id)
+    if not record then return nil end
+    return { id, record, redis.call('HGET', named, id) }`,
+  /** Id, record, name (empty: none). */
+  putChain: `
+    local id, record, name = ARGV[1], ARGV[2], ARGV[3]
+    local former = redis.call('HGET', named, id)
+    if former then redis.call('HDEL', names, former) end
+    redis.call('HDEL', named, id)
+    if name ~= '' then
+      local holder = redis.call('HGET', names, name)
+      if holder then redis.call('HDEL', named, holder) end
+      redis.call('HSET', names, name, id)
+      redis.call('HSET', named, id, name)
+    end
+    redis.call('HSET', chains, id, record)
+    redis.call('ZADD', ids, 0, id)`,
+  /** Id to go on behind (empty: from the first), how many → a list of id, record, name. */
+  page: `
+    local found = {}
+    local from = ARGV[1] == '' and '-' or '(' .. ARGV[1]
+    for _, id in ipairs(redis.call('ZRANGEBYLEX', ids, from, '+', 'LIMIT', 0, ARGV[2])) do
+      table.insert(found, { id, redis.call('HGET', chains, id), redis.call('HGET', named, id) })
+    end
+    return found`,
+  /** Pairs of id and height. */
+  putHints: `
+    for at = 1, #ARGV, 2 do
+      local known = redis.call('HGET', hints, ARGV[at])
+      if not known or tonumber(known) < tonumber(ARGV[at + 1]) then redis.call('HSET', hints, ARGV[at], ARGV[at + 1]) end
+    end`,
+  /** What is claimed, value, now, end → the value of the claim that holds. */
+  claim: `
+    local what, value, now, till = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+    local there, ends_at = redis.call('HGET', claims, what), redis.call('ZSCORE', ends, what)
+    if there and ends_at and tonumber(ends_at) > now then return there end
+    -- Redis may forget one key and keep another.
+    if redis.call('EXISTS', ends) == 0 then redis.call('DEL', claims) end
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, ${claimsSwept})) do
+      redis.call('HDEL', claims, old)
+      redis.call('ZREM', ends, old)
+    end
+    redis.call('HSET', claims, what, value)
+    redis.call('ZADD', ends, till, what)
+    return value`,
+  /** What is claimed, value. */
+  replaceClaim: `
+    if redis.call('HEXISTS', claims, ARGV[1]) == 1 then redis.call('HSET', claims, ARGV[1], ARGV[2]) end`,
+} as const;
+
+export type ScriptName = keyof typeof bodies;
+
+/** The scripts by name, in the form of the client. */
+export const scripts: Record<string, { lua: string; numberOfKeys: number }> = Object.fromEntries(
+  Object.entries(bodies).map(([name, body]) => [name, { lua: local + body, numberOfKeys: keys.length }]),
+);
