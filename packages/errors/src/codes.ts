@@ -45,8 +45,8 @@ export const errorCodes = {
     status: 401,
   },
   ACCESS_UNAVAILABLE: {
-    meaning: 'The keys of the JWT issuer cannot be read, so nobody can tell whether the JWT is valid.',
-    fix: 'Wait; it is tried again. Check --jwt-issuer, --jwt-jwks and the way there.',
+    meaning: 'Nobody can tell now whether the sender may append: the store, or the issuer of JWTs, does not answer.',
+    fix: 'Try again after the time in Retry-After. Operators: check the store, --jwt-issuer, --jwt-jwks and the way there.',
     transient: true,
     status: 503,
   },

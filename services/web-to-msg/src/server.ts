@@ -141,11 +141,9 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     const judging = rules.judgeBody(head, body, report);
     if (judging) await judging;
     if (report) {
+      const said = JSON.stringify(await reportOf(appender, { ...head, body }, report));
       answered(200);
-      return reply
-        .code(200)
-        .header('content-type', JSON_MIME)
-        .send(JSON.stringify(await reportOf(appender, { ...head, body }, report)));
+      return reply.code(200).header('content-type', JSON_MIME).send(said);
     }
     const appending = appender.append({ ...head, body }, (work) => held?.during(work));
     held?.during(appending);

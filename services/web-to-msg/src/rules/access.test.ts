@@ -16,6 +16,20 @@ const open = (given: Partial<CaptureSettings>) => ruleOf(accessRule, given);
 const ask = (rule: AccessTest, headers: Head['headers'], chain = 'default') => verdictOf(() => rule.head?.(headOf(headers, { chain })));
 const subjectOf = async (rule: AccessTest, headers: Head['headers']) => rule.head?.(headOf(headers));
 
+test('two Authorization headers are refused: a proxy may have judged by the other', async () => {
+  const rule = await open({ apiKeys: true });
+  const head = headOf({ authorization: 'Bearer a' }, { rawHeaders: ['Authorization', 'Bearer a', 'authorization', 'Bearer b'] });
+  expect(await verdictOf(() => rule.head?.(head))).toBe('REQUEST_INVALID');
+});
+
+test('a store that never answers keeps nobody waiting for longer than for a confirm', async () => {
+  const rule = await open({ apiKeys: true, confirmTimeout: 2000 });
+  rule.test.store.find = () => new Promise(() => {});
+  const asked = ask(rule, { 'x-api-key': `bh_${'1'.repeat(16)}_${'x'.repeat(43)}` });
+  await rule.test.clock.run(() => false, 2000);
+  expect(await asked).toBe('thrown ACCESS_UNAVAILABLE');
+});
+
 const OLD = 'old-secret-of-the-shop';
 const NEW = 'new+secret/of=the~shop';
 
@@ -204,6 +218,8 @@ describe('JWTs', () => {
   const sign = (claims: JWTPayload, header: object = {}, key = keys.privateKey) =>
     new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one', ...header }).sign(key);
   const without = (claims: JWTPayload, name: string): JWTPayload => ({ ...claims, [name]: undefined });
+  const SECOND = 1000;
+  const pass = (rule: AccessTest, ms: number) => rule.test.clock.run(() => false, ms);
   const bearer = (jwt: string) => ({ authorization: `Bearer ${jwt}` });
 
   test('of the issuer are taken, its keys read once; they name who sends', async () => {
@@ -231,6 +247,7 @@ describe('JWTs', () => {
     ['that never ends', (rule) => sign(without(claimsOf(rule), 'exp')), 'ACCESS_DENIED'],
     ['without a subject', (rule) => sign(without(claimsOf(rule), 'sub')), 'ACCESS_DENIED'],
     ['with a subject that breaks lines', (rule) => sign(claimsOf(rule, { sub: 'a\nb' })), 'ACCESS_DENIED'],
+    ['with a subject that is no text', (rule) => sign({ ...claimsOf(rule), sub: 7 } as unknown as JWTPayload), 'ACCESS_DENIED'],
     ['with an endless subject', (rule) => sign(claimsOf(rule, { sub: 'x'.repeat(201) })), 'ACCESS_DENIED'],
     ['signed by a stranger', (rule) => sign(claimsOf(rule), {}, stranger.privateKey), 'ACCESS_DENIED'],
     ['of a key that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }), 'ACCESS_DENIED'],
@@ -287,6 +304,8 @@ describe('JWTs', () => {
     ['the keys are away', () => (pages['/keys'] = { status: 500, body: {} })],
     ['the keys are none', () => (pages['/keys'] = { body: 'x' })],
     ['the keys never come', () => (pages['/keys'] = 'hang')],
+    ['the keys never end', () => (pages['/keys'] = { body: { keys: [], more: 'x'.repeat(300_000) } })],
+    ['the keys lie elsewhere', () => (pages['/keys'] = { status: 302, body: {} })],
   ])('nobody can tell while %s; it is tried again', async (_name, spoil) => {
     const rule = await given();
     const whole = { ...pages };
@@ -294,7 +313,49 @@ describe('JWTs', () => {
     const headers = bearer(await sign(claimsOf(rule)));
     expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
     pages = whole;
+    await pass(rule, SECOND);
     expect(await ask(rule, headers)).toBe('passed');
+  });
+
+  test('an issuer that fails is asked once in a second, however many come', async () => {
+    const rule = await given();
+    pages = {};
+    const headers = bearer(await sign(claimsOf(rule)));
+    for (let n = 0; n < 20; n++) expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
+    await Promise.all(Array.from({ length: 20 }, () => ask(rule, headers)));
+    expect(requests).toHaveLength(1);
+    await pass(rule, SECOND);
+    await Promise.all(Array.from({ length: 20 }, () => ask(rule, headers)));
+    expect(requests).toHaveLength(2);
+  });
+
+  test('of a new key are taken when the keys are read again; key ids that somebody makes up do not ask the issuer each time', async () => {
+    const rule = await given();
+    const rotated = async () => sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey);
+    const read = () => requests.filter((path) => path === '/keys').length;
+    expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('passed');
+    pages['/keys'] = { body: { keys: [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }] } };
+    for (let n = 0; n < 50; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: `made up ${n}` })))).toBe('ACCESS_DENIED');
+    expect(read()).toBe(1);
+    await pass(rule, 30 * SECOND);
+    expect(await ask(rule, bearer(await rotated()))).toBe('passed');
+    for (let n = 0; n < 50; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: `made up ${n}` })))).toBe('ACCESS_DENIED');
+    expect(read()).toBe(2);
+    expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('ACCESS_DENIED');
+  });
+
+  test('are checked by the keys of before for an hour while the issuer is away, and not for longer', async () => {
+    const rule = await given();
+    const now = rule.test.clock.now() / 1000;
+    const headers = bearer(await sign(claimsOf(rule, { exp: now + 86_400 })));
+    expect(await ask(rule, headers)).toBe('passed');
+    pages = {};
+    await pass(rule, 59 * 60 * SECOND);
+    expect(await ask(rule, headers)).toBe('passed');
+    // Of a key that is not there nobody can tell, as it may be new.
+    expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: 'two' })))).toBe('thrown ACCESS_UNAVAILABLE');
+    await pass(rule, 60 * SECOND);
+    expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
   });
 
   test('issuer and audience belong together', async () => {

@@ -44,6 +44,9 @@ describe('the declared type', () => {
     [[], ['text/html'], 'text/html, text/plain', 'thrown REQUEST_INVALID'],
     [[], ['text/html'], 'text/html\u0000', 'thrown REQUEST_INVALID'],
     [[], ['text/html'], 'text', 'thrown REQUEST_INVALID'],
+    [['text/plain'], [], '', 'OBJECT_INVALID_MIME'],
+    [['text/plain'], [], 'text/plain; charset="a;b, text/html"', 'passed'],
+    [['text/*'], [], `text/${'x'.repeat(200)}`, 'thrown REQUEST_INVALID'],
   ])('allow %j, block %j: %p is %s', async (allowMimes, blockMimes, type, expected) => {
     const rule = await ruleOf(mimeRule, { allowMimes, blockMimes });
     expect(await verdictOf(() => rule.head?.(headOf(type === undefined ? {} : { 'content-type': type })))).toBe(expected);

@@ -1,5 +1,6 @@
 import { BlockhubError } from '@blockhub/errors';
 import { declaredMime } from '../mime.ts';
+import { countHeader } from './headers.ts';
 import type { MakeRule, Verdict } from './rule.ts';
 
 const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+))$/;
@@ -40,11 +41,10 @@ export const mimeRule: MakeRule = ({ settings, mistake }) => {
       : undefined;
   return {
     name: 'mime',
-    head({ headers, rawHeaders }) {
+    head(head) {
       // Node keeps the first of several, a proxy before it may have kept the last.
-      if (countOf(rawHeaders, 'content-type') > 1)
-        return new BlockhubError('REQUEST_INVALID', 'There is more than one Content-Type header.');
-      return check(declaredMime(headers['content-type']), 'declared');
+      if (countHeader(head, 'content-type') > 1) return new BlockhubError('REQUEST_INVALID', 'There is more than one Content-Type header.');
+      return check(declaredMime(head.headers['content-type']), 'declared');
     },
     async body({ headers }, body) {
       const sniffed = await sniff(body);
@@ -56,12 +56,6 @@ export const mimeRule: MakeRule = ({ settings, mistake }) => {
     },
   };
 };
-
-function countOf(rawHeaders: readonly string[], name: string): number {
-  let count = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === name) count++;
-  return count;
-}
 
 /** The type that the first bytes show; undefined for text and for what nobody knows. */
 async function sniff(body: Buffer): Promise<string | undefined> {

@@ -58,6 +58,12 @@ describe('a throttle', () => {
   });
 });
 
+test('a million senders take no more memory than those that are remembered', () => {
+  const throttle = new Throttle(new VirtualClock(), '1/h');
+  for (let n = 0; n < 1_000_000; n++) throttle.take(String(n));
+  expect(throttle.size).toBe(65_536);
+});
+
 describe('the rules', () => {
   test('are off without limits', async () => {
     const off = await ruleTest();
