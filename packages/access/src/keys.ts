@@ -72,22 +72,22 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
   return revocation === undefined ? { record } : { record, revoked: readRevocation(revocation) };
 }
 
-/** Every key, ordered by id. @throws KEY_DAMAGED */
-export async function* listKeys(store: Store): AsyncGenerator<KnownKey> {
+/** Ids of all keys, in order; also of those that are damaged or revoked. */
+export async function* listKeys(store: Store): AsyncGenerator<string> {
   for await (const { key } of store.list(FOLDER)) {
     const id = /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
-    const known = id === undefined ? undefined : await findKey(store, id);
-    if (known) yield known;
+    if (id !== undefined) yield id;
   }
 }
 
-/** Ends a key for ever; one that is revoked already keeps its first revocation. @throws KEY_NOT_FOUND, KEY_DAMAGED */
-export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<KnownKey> {
-  const known = await findKey(store, id);
-  if (!known) throw new BlockhubError('KEY_NOT_FOUND', `there is no key with the id ${JSON.stringify(id)}`, { details: { id } });
-  if (known.revoked) return known;
-  await store.create(revocationKey(id), encode(revocation));
-  return { ...known, revoked: revocation };
+/** Ends a key for ever, also a damaged one; gives its first revocation, which stays. @throws KEY_NOT_FOUND */
+export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<Revocation> {
+  // What is no id is not repeated: it may be a key with its secret.
+  if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is no id of a key: it has 16 hex digits');
+  if ((await store.find(recordKey(id))) === undefined)
+    throw new BlockhubError('KEY_NOT_FOUND', `there is no key with the id ${id}`, { details: { id } });
+  if ((await store.create(revocationKey(id), encode(revocation))) !== 'exists') return revocation;
+  return readRevocation(await store.get(revocationKey(id)));
 }
 
 const encode = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
