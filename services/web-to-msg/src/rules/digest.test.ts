@@ -46,7 +46,7 @@ describe.each(['content-digest', 'repr-digest'])('%s', (header) => {
     [`sha-256=:${otherSpelling(wrong256)}:`, 'DIGEST_MISMATCH'],
     [`sha-256=:${sha256.replaceAll('+', '-').replaceAll('/', '_')}-_:`, 'REQUEST_INVALID'],
     [`sha-256=:${sha256}:, sha-256=:é:`, 'REQUEST_INVALID'],
-    [`sha-256=:${'A'.repeat(14_000)}:`, 'REQUEST_INVALID'],
+    [`sha-256=:${'A'.repeat(512)}:`, 'REQUEST_INVALID'],
   ])('%s', async (value, expected) => {
     const rule = await ruleOf(digestRule, {});
     const head = headOf({ [header]: value });
