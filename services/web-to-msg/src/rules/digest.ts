@@ -55,7 +55,7 @@ function fromHex(value: string): Declared {
 }
 
 /** Every hash that a request declares and that can be checked. @throws REQUEST_INVALID */
-export function declaredDigests(headers: IncomingHttpHeaders): Declared[] {
+function declaredDigests(headers: IncomingHttpHeaders): Declared[] {
   const one = (name: string): string | undefined => (headers[name] === undefined ? undefined : [headers[name]].flat().join(', '));
   const [content, repr, md5, hex] = [one('content-digest'), one('repr-digest'), one('content-md5'), one('x-hash')];
   return [

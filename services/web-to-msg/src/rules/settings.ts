@@ -4,8 +4,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-const limitForm = /^[1-9][0-9]{0,8}\/(s|m|h)$/;
-const limit = (text: string) => setting.text({ text, pattern: limitForm, placeholder: 'N/s|m|h', example: '100/s' });
+const limit = (text: string) => setting.text({ text, placeholder: 'N/s|m|h', example: '100/s' });
 
 /** Settings of the rules. All are off unless set, but for the check of declared digests. */
 export const ruleSettings = {
@@ -21,7 +20,7 @@ export const ruleSettings = {
   }),
   blockIps: setting.list({ text: 'Addresses that may not send, also of those in `allowIps`.', default: [], example: '203.0.113.7' }),
   tokens: setting.list({
-    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names it.',
+    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names its sender.',
     secret: true,
   }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false }),
@@ -44,13 +43,13 @@ export const ruleSettings = {
     example: 'text/plain,image/*',
   }),
   blockMimes: setting.list({ text: 'MIME types that are refused, declared or sniffed.', default: [], example: 'application/x-msdownload' }),
-  sniffMimes: setting.flag({ text: 'Note in the meta which type the first bytes have; always with a MIME list.', default: false }),
+  sniffMimes: setting.flag({ text: 'Note in the meta which type the first bytes have; always on with a MIME list.', default: false }),
   verifyDigests: setting.flag({
     text: 'Check bodies against Content-Digest, Repr-Digest, Content-MD5 and x-hash where a sender declares one.',
     default: true,
   }),
   throttleIp: limit('Most requests from one address (an IPv6 /64 counts as one), to each instance.'),
-  throttleKey: limit('Most requests of one token, API key or JWT subject, to each instance.'),
+  throttleKey: limit('Most requests of one API key, JWT subject or name of tokens, to each instance.'),
   throttleAll: limit('Most requests of all, to each instance.'),
   dryRun: setting.flag({ text: 'Answer requests with `x-dry-run: true` by what each rule says; nothing of them is kept.', default: false }),
   idempotencyHeaders: setting.list({

@@ -70,6 +70,12 @@ describe('the rules', () => {
     expect([throttleIpRule, throttleKeyRule, throttleAllRule].map((make) => make(off))).toEqual([undefined, undefined, undefined]);
   });
 
+  test.each(['10', '0/s', '1/d', '1.5/s', '-1/s', '1 /s', '1000000000/s', '1/s '])('%j is no limit', async (limit) => {
+    const given = await ruleTest({ throttleAll: limit });
+    expect(throttleAllRule(given)).toBeUndefined();
+    expect(given.mistakes).toEqual([expect.stringContaining('throttleAll')]);
+  });
+
   test.each([
     ['the same address', '192.0.2.1', '192.0.2.1', 'THROTTLED'],
     ['the same address, mapped', '192.0.2.1', '::ffff:192.0.2.1', 'THROTTLED'],

@@ -7,6 +7,7 @@ import type { MakeRule, Rule, RuleContext } from './rule.ts';
 /** Senders that are remembered at a time, by each rule. Over it strangers are refused until one is forgotten: memory is bounded, and fails closed. */
 const MAX_SENDERS = 65_536;
 
+const LIMIT = /^[1-9][0-9]{0,8}\/[smh]$/;
 const periods: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
@@ -69,7 +70,7 @@ type ThrottleSetting = 'throttleIp' | 'throttleKey' | 'throttleAll';
 
 /** Limits of requests (CAP-11): per address, per key, of all. */
 function throttleRule(
-  { settings, clock }: RuleContext,
+  { settings, clock, mistake }: RuleContext,
   by: ThrottleSetting,
   name: string,
   whose: string,
@@ -77,6 +78,13 @@ function throttleRule(
 ): Rule | undefined {
   const limit = settings[by];
   if (limit === undefined) return undefined;
+  if (!LIMIT.test(limit)) {
+    mistake(
+      by,
+      `${JSON.stringify(limit.slice(0, 100))} is no limit: write how many in a second, minute or hour, like 100/s, 5000/m or 20/h`,
+    );
+    return undefined;
+  }
   const throttle = new Throttle(clock, limit);
   return {
     name,
