@@ -64,9 +64,14 @@ export class Session {
     return this.#output;
   }
 
+  /** An empty one is as good as none, as it is for the settings of a service. */
+  #env(name: string): string | undefined {
+    return this.io.env[name] || undefined;
+  }
+
   /** Folder of the embedded parts. */
   get data(): string {
-    return resolve(this.#options.data ?? this.io.env.BLOCKHUB_DATA ?? 'data');
+    return resolve(this.#options.data ?? this.#env('BLOCKHUB_DATA') ?? 'data');
   }
 
   /**
@@ -74,7 +79,7 @@ export class Session {
    * @throws STORE_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
    */
   async store(mayBeNew = false): Promise<Store> {
-    const url = this.#options.store ?? this.io.env.BLOCKHUB_STORE ?? pathToFileURL(resolve(this.data, 'store')).href;
+    const url = this.#options.store ?? this.#env('BLOCKHUB_STORE') ?? pathToFileURL(resolve(this.data, 'store')).href;
     const { credentialsOf, openStore, storeSecrets } = await import('@blockhub/store');
     const credentials = credentialsOf(await this.#secrets(storeSecrets));
     const store = await openStore(url, { clock: this.clock, credentials });
@@ -87,13 +92,13 @@ export class Session {
 
   /** True when the broker is the file in the data folder, not one that was named. */
   get embedded(): boolean {
-    return (this.#options.broker ?? this.io.env.BLOCKHUB_BROKER) === undefined;
+    return (this.#options.broker ?? this.#env('BLOCKHUB_BROKER')) === undefined;
   }
 
   /** @throws BROKER_URL_INVALID, also for a file that does not exist */
   async broker(): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
-    const url = this.#options.broker ?? this.io.env.BLOCKHUB_BROKER ?? `sqlite://${file.pathname}`;
+    const url = this.#options.broker ?? this.#env('BLOCKHUB_BROKER') ?? `sqlite://${file.pathname}`;
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
     if (path && !existsSync(decodeURIComponent(path)))
       throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
@@ -106,7 +111,7 @@ export class Session {
   /** @throws REGISTRY_URL_INVALID */
   async registry(): Promise<Registry> {
     const file = pathToFileURL(resolve(this.data, 'registry.sqlite'));
-    const url = this.#options.registry ?? this.io.env.BLOCKHUB_REGISTRY ?? `sqlite://${file.pathname}`;
+    const url = this.#options.registry ?? this.#env('BLOCKHUB_REGISTRY') ?? `sqlite://${file.pathname}`;
     const { openRegistry, registrySecrets } = await import('@blockhub/registry');
     const { registryPassword } = await this.#secrets(registrySecrets);
     const registry = await openRegistry(url, { password: registryPassword });
@@ -154,6 +159,12 @@ export class Session {
     const progress = new Progress(this.io.stderr, this.clock);
     this.#progress.push(progress);
     return progress;
+  }
+
+  /** A line of data on stdout, from where nobody can wait for its reader. */
+  tell(text: string): void {
+    for (const progress of this.#progress) progress.clear();
+    void this.out.write(`${text}\n`);
   }
 
   /** A line for the person on stderr. */
