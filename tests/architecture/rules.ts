@@ -33,6 +33,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   registry: ['errors', 'settings'],
   worker: ['errors', 'clock', 'faults', 'settings', 'telemetry', 'chain', 'message', 'broker', 'store', 'registry'],
   walker: ['errors', 'clock', 'chain', 'store'],
+  access: ['errors', 'store'],
   writer: ['errors', 'chain', 'store', 'walker'],
 };
 
@@ -51,6 +52,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
   fastify: ['web-to-msg'],
+  'file-type': ['web-to-msg'],
+  jose: ['web-to-msg'],
+  'structured-headers': ['web-to-msg'],
   commander: ['cli'],
   ajv: ['message'],
   testcontainers: ['test-servers'],

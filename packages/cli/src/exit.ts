@@ -6,6 +6,7 @@ export const exitCodes = { ok: 0, faults: 1, usage: 2, unchecked: 3, notFound: 4
 const byCode: Partial<Record<ErrorCode, number>> = {
   BLOCK_INVALID: exitCodes.faults,
   CHAIN_DAMAGED: exitCodes.faults,
+  KEY_DAMAGED: exitCodes.faults,
   OBJECT_EXISTS: exitCodes.faults,
   OBJECT_HASH_MISMATCH: exitCodes.faults,
   STORE_UNSAFE: exitCodes.faults,
@@ -19,6 +20,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   USAGE: exitCodes.usage,
   CHAIN_NOT_FOUND: exitCodes.notFound,
   DEAD_LETTER_NOT_FOUND: exitCodes.notFound,
+  KEY_NOT_FOUND: exitCodes.notFound,
   OBJECT_MISSING: exitCodes.notFound,
   STORE_NOT_FOUND: exitCodes.notFound,
 };

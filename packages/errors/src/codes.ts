@@ -29,6 +29,28 @@ export const errorCodes = {
     fix: 'None needed: the items go back to the queue and into a later block.',
   },
   // --- capture
+  ACCESS_DENIED: {
+    meaning: 'The token, key or JWT is not valid here.',
+    fix: 'Use one that is known, not expired and not revoked; `blockhub keys list` shows API keys.',
+    status: 401,
+  },
+  ACCESS_FORBIDDEN: {
+    meaning: 'The sender is known, but may not append to this chain.',
+    fix: 'Use a key or JWT that names the chain, or another chain.',
+    status: 403,
+  },
+  ACCESS_REQUIRED: {
+    meaning: 'The request says not who sends it.',
+    fix: 'Send x-token, or Authorization: Bearer with an API key or JWT.',
+    status: 401,
+  },
+  ACCESS_UNAVAILABLE: {
+    meaning: 'Nobody can tell now whether the sender may append: the store, or the issuer of JWTs, does not answer.',
+    fix: 'Try again after the time in Retry-After. Operators: check the store, --jwt-issuer, --jwt-jwks and the way there.',
+    transient: true,
+    status: 503,
+  },
+  ADDRESS_FORBIDDEN: { meaning: 'Requests from this address are not taken.', fix: 'Correct --allow-ips or --block-ips.', status: 403 },
   BODY_INCOMPLETE: { meaning: 'The connection ended before the declared length arrived.', fix: 'Send the whole body.', status: 400 },
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
@@ -38,10 +60,28 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
+  DIGEST_MISMATCH: {
+    meaning: 'The body does not have the hash that the sender declared.',
+    fix: 'Send the body again; hash the bytes as they are sent, after any compression.',
+    status: 400,
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    meaning: 'Another body came with this idempotency key before.',
+    fix: 'Give each event a key of its own, and send a retry unchanged.',
+    status: 422,
+  },
+  KEY_DAMAGED: { meaning: 'The object of an API key cannot be read.', fix: 'Restore it, or revoke the key and make another.' },
+  KEY_NOT_FOUND: { meaning: 'No API key has this id.', fix: 'List them with `blockhub keys list`.' },
   METHOD_NOT_ALLOWED: { meaning: 'The route does not take this method.', fix: 'Use the method in the Allow header.', status: 405 },
   REQUEST_INVALID: { meaning: 'The HTTP request is malformed.', fix: 'Correct what the message names.', status: 400 },
   REQUEST_TIMEOUT: { meaning: 'The request did not arrive in time.', fix: 'Send faster, or raise --request-timeout.', status: 408 },
   ROUTE_NOT_FOUND: { meaning: 'No route has this path.', fix: 'POST to /append/chain/{chain}.', status: 404 },
+  THROTTLED: {
+    meaning: 'Too many requests of this sender, or of all.',
+    fix: 'Try again after the time in Retry-After, or raise the --throttle-… that the message names.',
+    transient: true,
+    status: 429,
+  },
   INTERNAL: { meaning: 'An error that nobody foresaw.', fix: 'Read the log line with the same request id and report it.', status: 500 },
   // --- broker and messages
   ATTEMPTS_EXHAUSTED: {
@@ -112,7 +152,7 @@ export const errorCodes = {
   // --- stores
   OBJECT_EXISTS: { meaning: 'Other bytes lie at this key.', fix: 'Objects are written once: use another key.' },
   OBJECT_HASH_MISMATCH: { meaning: 'The bytes do not have the declared hash.', fix: 'Find what changed them on the way.' },
-  OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.' },
+  OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.', status: 415 },
   OBJECT_MISSING: { meaning: 'No object lies at this key.', fix: 'Run `blockhub verify`.' },
   STORE_DENIED: { meaning: 'The store refuses access.', fix: 'Correct credentials or permissions.', transient: true, status: 503 },
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },

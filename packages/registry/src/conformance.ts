@@ -155,6 +155,43 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
     });
   });
 
+  describe(`${driver}: claims`, () => {
+    const times = (now: number, until = now + 1000) => ({ now, until });
+
+    check('the first claim holds until it ends', async (registry) => {
+      expect(await registry.claim('a', 'one', times(5000))).toBe('one');
+      expect(await registry.claim('a', 'two', times(5999))).toBe('one');
+      expect(await registry.claim('b', 'two', times(5999))).toBe('two');
+      expect(await registry.claim('a', 'three', times(6000))).toBe('three');
+      expect(await registry.claim('a', 'four', times(6001))).toBe('three');
+    });
+
+    check('of racing claims one holds, for all', async (registry, reopen) => {
+      const other = await reopen();
+      const claims = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? registry : other).claim('a', `value ${n}`, times(5000)));
+      const given = new Set(await Promise.all(claims));
+      expect(given.size).toBe(1);
+      expect(given).toContain(await other.claim('a', 'late', times(5001)));
+    });
+
+    check('another value does not make a claim last longer, nor make one', async (registry) => {
+      await registry.replaceClaim('a', 'nothing');
+      expect(await registry.claim('a', 'one', times(5000))).toBe('one');
+      await registry.replaceClaim('a', 'two');
+      expect(await registry.claim('a', 'three', times(5999))).toBe('two');
+      expect(await registry.claim('a', 'four', times(6000))).toBe('four');
+    });
+
+    check('a claim is there after closing and opening, and gone after a wipe', async (registry, reopen) => {
+      await registry.claim('a', 'one', times(5000));
+      await registry.close();
+      const again = await reopen();
+      expect(await again.claim('a', 'two', times(5001))).toBe('one');
+      await again.wipe();
+      expect(await again.claim('a', 'three', times(5002))).toBe('three');
+    });
+  });
+
   describe(`${driver}: its life`, () => {
     check('wipe forgets everything, and work goes on', async (registry) => {
       await registry.putChain(record(1, { name: 'default' }));

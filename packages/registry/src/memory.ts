@@ -1,5 +1,5 @@
 import { checkHeight, checkRecord } from './check.ts';
-import type { ChainRecord, Registry } from './registry.ts';
+import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
 
 /** A registry in memory; share the object to share the registry. `close` does nothing: others may use it on. */
 export class MemoryRegistry implements Registry {
@@ -7,6 +7,7 @@ export class MemoryRegistry implements Registry {
   /** Name → id. */
   readonly #names = new Map<string, string>();
   readonly #hints = new Map<string, number>();
+  readonly #claims = new Map<string, { readonly value: string; readonly until: number }>();
 
   findChain(nameOrId: string): Promise<ChainRecord | undefined> {
     return Promise.resolve(this.#chains.get(this.#names.get(nameOrId) ?? nameOrId));
@@ -43,7 +44,25 @@ export class MemoryRegistry implements Registry {
     this.#hints.set(chain, Math.max(height, this.#hints.get(chain) ?? 0));
   }
 
+  async claim(key: string, value: string, { now, until }: ClaimTimes): Promise<string> {
+    for (const [old, claim] of this.#claims) {
+      if (claim.until > now) break;
+      this.#claims.delete(old);
+    }
+    const there = this.#claims.get(key);
+    if (there && there.until > now) return there.value;
+    this.#claims.delete(key);
+    this.#claims.set(key, { value, until });
+    return value;
+  }
+
+  async replaceClaim(key: string, value: string): Promise<void> {
+    const there = this.#claims.get(key);
+    if (there) this.#claims.set(key, { value, until: there.until });
+  }
+
   async wipe(): Promise<void> {
+    this.#claims.clear();
     this.#chains.clear();
     this.#names.clear();
     this.#hints.clear();

@@ -1,5 +1,5 @@
 /**
- * What Redis keeps, as five keys behind the prefix:
+ * What Redis keeps, as seven keys behind the prefix:
  *
  * | key     | type       | what                                          |
  * | ------- | ---------- | --------------------------------------------- |
@@ -8,10 +8,15 @@
  * | `names` | hash       | name → id                                     |
  * | `named` | hash       | id → name                                     |
  * | `hints` | hash       | id → height                                   |
+ * | `claims`| hash       | what is claimed → value                       |
+ * | `ends`  | sorted set | the same, by the time at which its claim ends |
  *
  * Each script is one step for everybody else.
  */
-const keys = ['chains', 'ids', 'names', 'named', 'hints'] as const;
+const keys = ['chains', 'ids', 'names', 'named', 'hints', 'claims', 'ends'] as const;
+
+/** Ended claims that go with each new one: more than come, so that there are no more than hold. */
+const claimsSwept = 4;
 
 /** The keys behind a prefix, in the order in which the scripts know them. */
 export const keysOf = (prefix: string): string[] => keys.map((key) => `${prefix}:${key}`);
@@ -53,6 +58,23 @@ const bodies = {
       local known = redis.call('HGET', hints, ARGV[at])
       if not known or tonumber(known) < tonumber(ARGV[at + 1]) then redis.call('HSET', hints, ARGV[at], ARGV[at + 1]) end
     end`,
+  /** What is claimed, value, now, end → the value of the claim that holds. */
+  claim: `
+    local what, value, now, till = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+    local there, ends_at = redis.call('HGET', claims, what), redis.call('ZSCORE', ends, what)
+    if there and ends_at and tonumber(ends_at) > now then return there end
+    -- Redis may forget one key and keep another.
+    if redis.call('EXISTS', ends) == 0 then redis.call('DEL', claims) end
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, ${claimsSwept})) do
+      redis.call('HDEL', claims, old)
+      redis.call('ZREM', ends, old)
+    end
+    redis.call('HSET', claims, what, value)
+    redis.call('ZADD', ends, till, what)
+    return value`,
+  /** What is claimed, value. */
+  replaceClaim: `
+    if redis.call('HEXISTS', claims, ARGV[1]) == 1 then redis.call('HSET', claims, ARGV[1], ARGV[2]) end`,
 } as const;
 
 export type ScriptName = keyof typeof bodies;

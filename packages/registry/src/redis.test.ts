@@ -68,6 +68,14 @@ else {
 
   registryConformance('redis', { open: (place) => openRegistry(`${server.url}?prefix=${run}-${place}`) });
 
+  test('claims that ended do not pile up', async () => {
+    const url = fresh();
+    const registry = await opened(url);
+    for (let now = 1; now <= 100; now++) await registry.claim(`claim ${now}`, 'x', { now, until: now + 10 });
+    const held = await admin((client) => client.hlen(`${new URL(url).searchParams.get('prefix')}:claims`));
+    expect(held).toBe(10);
+  });
+
   describe('what Redis loses', () => {
     test('by a FLUSHALL is unknown, for all who use it, and may be put again', async () => {
       const url = fresh();
@@ -80,6 +88,20 @@ else {
       expect(await Array.fromAsync(registry.chains())).toEqual([]);
       await registry.putChain(record(1));
       expect(await other.findChain('chain-1')).toEqual(record(1));
+    });
+
+    test('of claims is claimed anew, and nothing of it stays behind', async () => {
+      const url = fresh();
+      const registry = await opened(url);
+      const prefix = new URL(url).searchParams.get('prefix');
+      const claim = (key: string, value: string) => registry.claim(key, value, { now: 1, until: 1000 });
+      for (const lost of ['claims', 'ends']) {
+        for (const key of ['a', 'b']) await claim(key, 'one');
+        await admin((client) => client.del(`${prefix}:${lost}`));
+        expect(await claim('a', 'two')).toBe('two');
+        expect(await admin((client) => client.hlen(`${prefix}:claims`))).toBe(1);
+        await registry.wipe();
+      }
     });
 
     test('in part leaves the rest usable', async () => {

@@ -4,7 +4,7 @@ import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import type { RedisPlace } from './redis-place.ts';
 import { keysOf, type ScriptName, scripts } from './redis-scripts.ts';
-import type { ChainRecord, Registry } from './registry.ts';
+import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
 
 const connectTimeoutMs = 2000;
 /** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
@@ -108,6 +108,14 @@ export class RedisRegistry implements Registry {
     checkHeight(height);
     this.#checkOpen();
     this.#hints.put(chain, height);
+  }
+
+  async claim(key: string, value: string, { now, until }: ClaimTimes): Promise<string> {
+    return String(await this.#run('claim', key, value, now, until));
+  }
+
+  async replaceClaim(key: string, value: string): Promise<void> {
+    await this.#run('replaceClaim', key, value);
   }
 
   async wipe(): Promise<void> {

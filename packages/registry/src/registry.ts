@@ -8,6 +8,12 @@ export interface ChainRecord {
   readonly time: number;
 }
 
+/** When a claim is made and until when it holds; milliseconds since 1970 by the caller's clock. */
+export interface ClaimTimes {
+  readonly now: number;
+  readonly until: number;
+}
+
 /**
  * Chains by id and name, and hints where their tails are. All of it can be wiped and is rebuilt from the store: nothing may rely on it being
  * complete. Several processes may use one registry. Where it cannot answer or keep something now, or was closed, it throws REGISTRY_UNAVAILABLE.
@@ -23,6 +29,13 @@ export interface Registry {
   findHint(chain: string): Promise<number | undefined>;
   /** Only grows: a lower height is dropped. Seen at once here, written later, and lost by a crash: it is a hint. */
   putHint(chain: string, height: number): Promise<void>;
+  /**
+   * Makes a claim unless one holds that has not ended by `now`; gives the value of the one that holds. Of any number of racing calls, in whatever
+   * processes, all are given the value of one of them. It outlives crashes of processes. Unlike all else here claims are in no store: a wipe loses them.
+   */
+  claim(key: string, value: string, times: ClaimTimes): Promise<string>;
+  /** Gives a claim that is there another value; it ends when it would have ended. Does nothing where there is none. */
+  replaceClaim(key: string, value: string): Promise<void>;
   /** Forgets everything. */
   wipe(): Promise<void>;
   /** Writes what is pending. Repeating it does nothing; other calls fail afterwards, but for a memory registry, which is shared. */

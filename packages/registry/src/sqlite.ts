@@ -5,19 +5,23 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
-import type { ChainRecord, Registry } from './registry.ts';
+import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
 
 const openTimeoutMs = 5000;
 /** How long a change waits for another connection's transaction. It waits between tries, never inside SQLite: the other one may be of this very thread. */
 const busyTimeoutMs = 5000;
 const busyPauseMs = 10;
+/** Ended claims that go with each new one: more than come, so that the table stays as small as what holds. */
+const claimsSwept = 4;
 const maxCached = 10_000;
 const pageOfChains = 500;
 
-/** Names of tables tell whose they are, because the file may be shared. Everything here is rebuildable, so NORMAL is safe enough. */
+/** Names of tables tell whose they are, because the file may be shared. Everything here is rebuildable or may be lost with the power, so NORMAL is safe enough. */
 const schema = `
   CREATE TABLE IF NOT EXISTS registry_chains (id TEXT PRIMARY KEY, name TEXT UNIQUE, crypt TEXT NOT NULL, settings TEXT NOT NULL, time INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS registry_hints (chain TEXT PRIMARY KEY, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS registry_claims (key TEXT PRIMARY KEY, value TEXT NOT NULL, ends INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS registry_claims_ends ON registry_claims (ends);
 `;
 
 /** SQLite's primary result codes, https://sqlite.org/rescode.html */
@@ -64,6 +68,10 @@ interface Statements {
   readonly putChain: StatementSync;
   readonly hint: StatementSync;
   readonly putHint: StatementSync;
+  readonly sweepClaims: StatementSync;
+  readonly findClaim: StatementSync;
+  readonly putClaim: StatementSync;
+  readonly replaceClaim: StatementSync;
 }
 
 function prepare(database: DatabaseSync): Statements {
@@ -76,6 +84,12 @@ function prepare(database: DatabaseSync): Statements {
     putHint: database.prepare(
       'INSERT INTO registry_hints (chain, height) VALUES (?1, ?2) ON CONFLICT (chain) DO UPDATE SET height = ?2 WHERE height < ?2',
     ),
+    sweepClaims: database.prepare(
+      `DELETE FROM registry_claims WHERE key IN (SELECT key FROM registry_claims WHERE ends <= ? ORDER BY ends LIMIT ${claimsSwept})`,
+    ),
+    findClaim: database.prepare('SELECT value FROM registry_claims WHERE key = ? AND ends > ?'),
+    putClaim: database.prepare('INSERT OR REPLACE INTO registry_claims (key, value, ends) VALUES (?, ?, ?)'),
+    replaceClaim: database.prepare('UPDATE registry_claims SET value = ? WHERE key = ?'),
   };
 }
 
@@ -112,7 +126,7 @@ export class SqliteRegistry implements Registry {
       database = new DatabaseSync(path, { timeout: openTimeoutMs });
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
       database.exec(schema);
-      for (const table of ['registry_chains', 'registry_hints']) {
+      for (const table of ['registry_chains', 'registry_hints', 'registry_claims']) {
         const found = database.prepare(`PRAGMA quick_check(${table})`).get() as { quick_check?: unknown } | undefined;
         if (found?.quick_check !== 'ok') throw corrupt(path, found?.quick_check);
       }
@@ -167,9 +181,27 @@ export class SqliteRegistry implements Registry {
     this.#hints.put(chain, height);
   }
 
+  async claim(key: string, value: string, { now, until }: ClaimTimes): Promise<string> {
+    let holds = value;
+    await this.#change(() => {
+      const there = this.#statements.findClaim.get(key, now) as { value: string } | undefined;
+      if (there) {
+        holds = there.value;
+        return;
+      }
+      this.#statements.sweepClaims.run(now);
+      this.#statements.putClaim.run(key, value, until);
+    });
+    return holds;
+  }
+
+  async replaceClaim(key: string, value: string): Promise<void> {
+    await this.#change(() => this.#statements.replaceClaim.run(value, key));
+  }
+
   async wipe(): Promise<void> {
     this.#hints.clear();
-    await this.#change(() => this.#database.exec('DELETE FROM registry_chains; DELETE FROM registry_hints;'));
+    await this.#change(() => this.#database.exec('DELETE FROM registry_chains; DELETE FROM registry_hints; DELETE FROM registry_claims;'));
     this.#cache.clear();
   }
 

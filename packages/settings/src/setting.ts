@@ -217,7 +217,7 @@ export const setting = {
       },
     });
   },
-  /** Texts with commas between them; the flag may stand several times. */
+  /** Texts with commas or line breaks between them; the flag may stand several times. */
   list<const O extends Options<readonly string[]>>(options: O): Setting<Given<O, readonly string[]>> {
     return make<O, readonly string[]>(options, {
       kind: 'list',
@@ -226,8 +226,9 @@ export const setting = {
       format: (value) => value.join(','),
       parse(raw) {
         if (raw === '') return [];
-        const items = raw.split(',').map((item) => item.trim());
-        if (items.includes('')) throw new Mistake(`${quoteOpen(raw)} has an empty part: write words with commas between them`);
+        const items = raw.split(/,|\r?\n/).map((item) => item.trim());
+        if (items.includes(''))
+          throw new Mistake(`${quoteOpen(raw)} has an empty part: write words with commas or line breaks between them`);
         return items.map(parseText);
       },
     });

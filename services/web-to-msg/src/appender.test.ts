@@ -3,6 +3,7 @@ import { VirtualClock } from '@blockhub/clock';
 import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
 import { MemoryStore, Store } from '@blockhub/store';
+import { createMetrics } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
 import { Appender } from './appender.ts';
@@ -23,6 +24,7 @@ test.each([
     settings: defaults(settings, { messageLimit: 0, confirmTimeout: 100 }),
     clock,
     store,
+    metrics: createMetrics(),
     registry,
     broker: { publish: slowly },
     newEvent: () => newEvent(clock.now(), Buffer.alloc(10)),

@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { blobKey } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { blobKey, hashOf, type Meta } from '@blockhub/chain';
 import { type Capture, writeIngress } from '@blockhub/message';
 import type { ChainRecord } from '@blockhub/registry';
 import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
 import { Chains } from './chains.ts';
+import { type Claim, Claims, claimName } from './claims.ts';
+import { declaredMime } from './mime.ts';
 import { REQUEST_MIME, type RequestFacts, requestDocument } from './request-document.ts';
+import { Rules } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';
 import { within } from './within.ts';
 
@@ -13,39 +15,88 @@ import { within } from './within.ts';
 export interface CaptureRequest extends Pick<RequestFacts, 'method' | 'url' | 'rawHeaders' | 'client'> {
   /** Id or name. */
   readonly chain: string;
-  /** Of these, `content-type` and `traceparent` count. */
+  /** Of these, `content-type`, `traceparent` and `idempotencyHeaders` count. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** What the rules found: it goes into the meta of the body, and the subject into that of the request document. */
+  readonly found?: Meta;
+}
+
+/** A request on its way out. */
+interface Publishing {
+  readonly chain: ChainRecord;
+  readonly request: CaptureRequest;
+  readonly mime: string;
+  /** When the sender is answered at the latest, in ticks. */
+  readonly end: number;
+  readonly keeps: (work: Promise<unknown>) => void;
 }
 
 const EMPTY = Buffer.alloc(0);
-const MIME = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What lies behind HTTP: a request in, a receipt or an error out. It knows no socket, so the simulation runs it in virtual time. */
 export class Appender {
+  /** The rules of capture; whoever stands between socket and appender asks them. */
+  readonly rules: Rules;
   readonly #context: CaptureContext;
   readonly #chains: Chains;
+  readonly #claims: Claims;
 
+  /** @throws SETTINGS_INVALID */
   constructor(context: CaptureContext) {
+    const { registry, store, clock, settings, metrics } = context;
     this.#context = context;
-    this.#chains = new Chains(context.registry, context.store, context.clock);
+    this.#chains = new Chains(registry, store, clock);
+    this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
+    this.rules = new Rules({ settings, clock, store, metrics, chains: this.#chains });
   }
 
   /**
-   * Resolves when body and request document are durable: each will be in the chain exactly once.
-   * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and the transient errors of
-   * broker and store: all, a part or nothing of it will be, once.
+   * Resolves when body and request document are durable: each will be in the chain exactly once. A request whose event was named before
+   * (`idempotencyHeaders`) gets the first receipt, and adds nothing.
+   * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and
+   * the transient errors of broker, store and registry: all, a part or nothing of it will be, once.
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
-    const { broker, clock, settings, newEvent } = this.#context;
+    const { clock, settings, newEvent } = this.#context;
     // One end for all waits: each with its own would keep the sender for as long as all of them.
     const end = clock.ticks() + settings.confirmTimeout;
     const mime = declaredMime(request.headers['content-type']);
-    const chain = this.#chains.peek(request.chain) ?? (await within(clock, end, this.#chains.get(request.chain), 'store'));
-    const blob = await this.#keep(captureOf(chain, newEvent(), request.body, { mime }), end, keeps);
-    const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, newEvent(), request, blob, mime)];
+    const chain = await this.#chain(request.chain, end);
+    const subject = request.found?.subject?.toString();
+    const name = claimName(settings.idempotencyHeaders, { headers: request.headers, chain: chain.id, subject });
+    if (name === undefined) return this.#publish({ chain, request, mime, end, keeps }, { event: newEvent() });
+    const mine: Claim = { event: newEvent(), document: newEvent(), sha256: hashOf('sha256', request.body) };
+    const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');
+    if (claim.confirmed) return answerOf(captureOf(chain, claim.event, request.body, {}));
+    const receipt = await this.#publish({ chain, request, mime, end, keeps }, claim);
+    this.#claims.confirm(name, claim);
+    return receipt;
+  }
+
+  /** What `append` would answer with, but for event and time. Keeps nothing. @throws as `append` */
+  async tryOut(request: CaptureRequest): Promise<Pick<CaptureReceipt, 'chain' | 'hash' | 'crypt' | 'length'>> {
+    const { clock, settings } = this.#context;
+    declaredMime(request.headers['content-type']);
+    const { id, crypt } = await this.#chain(request.chain, clock.ticks() + settings.confirmTimeout);
+    claimName(settings.idempotencyHeaders, { headers: request.headers, chain: id });
+    return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
+  }
+
+  #chain(nameOrId: string, end: number): ChainRecord | Promise<ChainRecord> {
+    return this.#chains.peek(nameOrId) ?? within(this.#context.clock, end, this.#chains.get(nameOrId), 'store');
+  }
+
+  /** @param ids event ids of the body and of the request document */
+  async #publish(
+    { chain, request, mime, end, keeps }: Publishing,
+    { event, document }: { readonly event: string; readonly document?: string },
+  ): Promise<CaptureReceipt> {
+    const { broker, clock, newEvent } = this.#context;
+    const blob = await this.#keep(captureOf(chain, event, request.body, { ...request.found, mime }), end, keeps);
+    const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, document ?? newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
     const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
     keeps(publishing);
@@ -67,20 +118,12 @@ export class Appender {
 }
 
 function documentOf(chain: ChainRecord, event: string, request: CaptureRequest, blob: Capture, mime: string): Capture {
-  const { method, url, rawHeaders, client } = request;
+  const { method, url, rawHeaders, client, found } = request;
   const { hash, crypt, length } = blob;
   const body = { event: blob.event, hash, crypt, length, mime };
-  const document = requestDocument({ method, url, rawHeaders, client, receivedAt: blob.createdAt, body });
-  return captureOf(chain, event, document, { mime: REQUEST_MIME, about: blob.event });
-}
-
-/** The declared type, parsed once and strictly; parameters are dropped. A malformed one is an error of the sender. */
-function declaredMime(header: string | undefined): string {
-  if (header === undefined || header === '') return 'application/octet-stream';
-  const end = header.indexOf(';');
-  const mime = (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
-  if (!MIME.test(mime) || mime.length > 127) throw new BlockhubError('REQUEST_INVALID', 'The Content-Type header is malformed.');
-  return mime;
+  const subject = found?.subject?.toString();
+  const document = requestDocument({ method, url, rawHeaders, client, subject, receivedAt: blob.createdAt, body });
+  return captureOf(chain, event, document, { mime: REQUEST_MIME, about: blob.event, ...(subject === undefined ? {} : { subject }) });
 }
 
 const traceOf = (header: string | string[] | undefined): string | undefined =>

@@ -1,3 +1,5 @@
+import type { Client } from './client.ts';
+
 /** The media type of request documents in a chain. */
 export const REQUEST_MIME = 'application/vnd.blockhub.request+json';
 
@@ -8,7 +10,9 @@ export interface RequestFacts {
   readonly url: string;
   /** Alternating names and values in the order of the wire, as Node gives them. */
   readonly rawHeaders: readonly string[];
-  readonly client: { readonly ip: string; readonly port: number; readonly tls: boolean };
+  readonly client: Client;
+  /** Who sent it, where a rule asked; never the secret that says so. */
+  readonly subject?: string | undefined;
   readonly receivedAt: number;
   readonly body: { readonly event: string; readonly hash: string; readonly crypt: string; readonly length: number; readonly mime: string };
 }
@@ -54,6 +58,7 @@ export function requestDocument(facts: RequestFacts): Buffer {
       query: split < 0 ? [] : queryPairs(facts.url.slice(split + 1)),
       headers,
       client: { ...facts.client, userAgent: headers.find(([name]) => name.toLowerCase() === 'user-agent')?.[1] ?? null },
+      subject: facts.subject,
       receivedAt: new Date(facts.receivedAt).toISOString(),
       body: facts.body,
     }),

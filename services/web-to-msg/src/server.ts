@@ -1,14 +1,30 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Appender, CaptureRequest } from './appender.ts';
+import type { Appender } from './appender.ts';
 import { ByteBudget, readBody } from './body.ts';
+import { clientOf } from './client.ts';
 import { Connections } from './connection.ts';
+import { isDryRun, reportOf } from './dry-run.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
+import type { AddressSet } from './rules/addresses.ts';
+import type { Head } from './rules/rule.ts';
+import type { Said } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';
+
+/** A request of which the head has come, and what the rules say of it in a dry run. */
+interface Judged {
+  readonly head: Head;
+  readonly report: Said[] | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    judged: Judged | undefined;
+  }
+}
 
 const JSON_MIME = 'application/json; charset=utf-8';
 const MAX_HEADERS = 100;
@@ -110,18 +126,45 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     sendProblem(context, request, reply, error, answered);
   });
 
-  const handle = async (request: FastifyRequest, reply: FastifyReply, chain: string): Promise<FastifyReply> => {
+  app.decorateRequest('judged', undefined);
+  const { rules } = appender;
+  /** Before the body: what is refused here costs no memory. */
+  const judge = (request: FastifyRequest, chain: string, done: (error?: Error) => void): void => {
+    try {
+      const head = headOf(request, chain, rules.proxies);
+      const report = isDryRun(head, settings.dryRun) ? [] : undefined;
+      request.judged = { head, report };
+      const judging = rules.judgeHead(head, report);
+      if (judging) judging.then(() => done(), done);
+      else done();
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+  const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const { head, report } = request.judged as Judged;
     const held = request.body as HeldBody | undefined;
-    const captured = requestOf(request, chain, held?.bytes ?? EMPTY);
-    const appending = appender.append(captured, (work) => held?.during(work));
+    const body = held?.bytes ?? EMPTY;
+    const judging = rules.judgeBody(head, body, report);
+    if (judging) await judging;
+    if (report) {
+      const said = bodyOf(await reportOf(appender, { ...head, body }, report));
+      answered(200);
+      return reply.code(200).header('content-type', JSON_MIME).send(said);
+    }
+    const appending = appender.append({ ...head, body }, (work) => held?.during(work));
     held?.during(appending);
     const receipt = await appending;
     created.add();
     bytes.add(receipt.length);
     return reply.code(201).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
-  app.post('/', (request, reply) => handle(request, reply, settings.defaultChain));
-  app.post<{ Params: { chain: string } }>('/append/chain/:chain', (request, reply) => handle(request, reply, request.params.chain));
+  const ofDefault = (request: FastifyRequest, _: FastifyReply, done: (error?: Error) => void): void =>
+    judge(request, settings.defaultChain, done);
+  const ofPath = (request: FastifyRequest, _: FastifyReply, done: (error?: Error) => void): void =>
+    judge(request, (request.params as { chain: string }).chain, done);
+  app.post('/', { onRequest: ofDefault }, handle);
+  app.post('/append/chain/:chain', { onRequest: ofPath }, handle);
   return app;
 }
 
@@ -130,9 +173,9 @@ const EMPTY = Buffer.alloc(0);
 /** Ends its line, so that a shell goes on below what curl shows. */
 const bodyOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
 
-/** What capture needs of a request. Throws REQUEST_INVALID. */
-function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): CaptureRequest {
-  const { rawHeaders, headers, httpVersion, method = '', url = '', socket } = raw;
+/** All of a request but its body. Throws REQUEST_INVALID. */
+function headOf({ raw }: FastifyRequest, chain: string, proxies: AddressSet | undefined): Head {
+  const { rawHeaders, headers, httpVersion, method = '', url = '' } = raw;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw new BlockhubError('REQUEST_INVALID', `More than ${MAX_HEADERS} headers.`);
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
   // Nobody here undoes another coding: the bytes would not be those of the sender.
@@ -141,14 +184,8 @@ function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): Captur
   // RFC 1945, 8.3: without it the body of an HTTP/1.0 request cannot be told, and Node takes none.
   if (headers['content-length'] === undefined && httpVersion === '1.0')
     throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 needs.');
-  return { chain, method, url, rawHeaders, headers, client: clientOf(socket), body };
+  return { chain, method, url, rawHeaders, headers, client: clientOf(raw, proxies), found: {} };
 }
-
-const clientOf = (socket: Socket): { ip: string; port: number; tls: boolean } => ({
-  ip: socket.remoteAddress ?? '',
-  port: socket.remotePort ?? 0,
-  tls: (socket as Partial<TLSSocket>).encrypted === true,
-});
 
 function sendProblem(
   context: CaptureContext,
@@ -161,6 +198,8 @@ function sendProblem(
   if (error.status >= 500)
     context.log[error.code === 'INTERNAL' ? 'error' : 'warn']({ code: error.code, err: error, requestId: request.id }, 'request failed');
   if (error.status === 405) reply.header('allow', 'POST');
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="blockhub"');
+  if (error.status === 429) reply.header('retry-after', String(Math.ceil(Number(error.details.retryAfterMs) / 1000)));
   if (error.status === 503) reply.header('retry-after', '2');
   reply.code(error.status).header('content-type', PROBLEM_MIME);
   const body = bodyOf(problemOf(error));

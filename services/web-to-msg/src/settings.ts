@@ -1,5 +1,6 @@
-import { setting } from '@blockhub/settings';
+import { setting, type Values } from '@blockhub/settings';
 import type { Context } from '@blockhub/worker';
+import { ruleSettings } from './rules/settings.ts';
 
 export const settings = {
   host: setting.text({ text: 'Address to listen on.', default: '127.0.0.1', example: '0.0.0.0' }),
@@ -13,6 +14,8 @@ export const settings = {
   requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
   headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
   keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
+  ...ruleSettings,
 };
 
+export type CaptureSettings = Values<typeof settings>;
 export type CaptureContext = Omit<Context<typeof settings>, 'state'>;

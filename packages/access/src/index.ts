@@ -1,0 +1,2 @@
+export { isSecretOf, parseKey } from './key.ts';
+export { createKey, findKey, type KeyOptions, type KeyRecord, type KnownKey, listKeys, type Revocation, revokeKey } from './keys.ts';

@@ -1,0 +1,124 @@
+import { BlockhubError } from '@blockhub/errors';
+import type { Store } from '@blockhub/store';
+import { formatKey, hashSecret } from './key.ts';
+
+/*
+ * A key is an object in the bucket, its revocation another one: both are written once. So a wiped registry locks nobody out and
+ * makes no revoked key valid again, and the bucket may refuse to replace and to remove.
+ */
+
+/** What is known of an API key; never its secret. */
+export interface KeyRecord {
+  readonly id: string;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  /** For people: whose key it is. */
+  readonly label?: string;
+  /** Ids of the chains it is good for; every chain when absent. */
+  readonly chains?: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** Milliseconds since 1970, from when on it is good for nothing; never when absent. */
+  readonly expiresAt?: number;
+}
+
+export interface Revocation {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly reason?: string;
+}
+
+export interface KnownKey {
+  readonly record: KeyRecord;
+  readonly revoked?: Revocation;
+}
+
+export interface KeyOptions extends Pick<KeyRecord, 'label' | 'chains' | 'expiresAt'> {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** 40 bytes that nobody can guess. */
+  readonly random: Buffer;
+}
+
+const FOLDER = 'keys/';
+const recordKey = (id: string): string => `${FOLDER}${id}.key`;
+const revocationKey = (id: string): string => `${FOLDER}${id}.revoked`;
+const isId = (id: string): boolean => /^[0-9a-f]{16}$/.test(id);
+
+/** Makes a key. Its text is given here and never again. Throws what the store throws. */
+export async function createKey(store: Store, options: KeyOptions): Promise<{ readonly key: string; readonly record: KeyRecord }> {
+  const { now, random, label, chains, expiresAt } = options;
+  if (random.length !== 40) throw new RangeError('a key needs 40 random bytes');
+  const { id, secret, text } = formatKey(random);
+  const record: KeyRecord = {
+    id,
+    hash: hashSecret(secret),
+    ...(label === undefined ? {} : { label }),
+    ...(chains === undefined ? {} : { chains }),
+    createdAt: now,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+  if ((await store.create(recordKey(id), encode(record))) === 'exists')
+    throw new BlockhubError('OBJECT_EXISTS', `another key has the id ${id}`, { details: { id } });
+  return { key: text, record };
+}
+
+/** The key with this id as the store has it now; undefined where there is none. @throws KEY_DAMAGED */
+export async function findKey(store: Store, id: string): Promise<KnownKey | undefined> {
+  if (!isId(id)) return undefined;
+  const [bytes, revocation] = await Promise.all([store.find(recordKey(id)), store.find(revocationKey(id))]);
+  if (bytes === undefined) return undefined;
+  const record = readRecord(id, bytes);
+  return revocation === undefined ? { record } : { record, revoked: readRevocation(revocation) };
+}
+
+/** Ids of all keys, in order; also of those that are damaged or revoked. */
+export async function* listKeys(store: Store): AsyncGenerator<string> {
+  for await (const { key } of store.list(FOLDER)) {
+    const id = /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
+    if (id !== undefined) yield id;
+  }
+}
+
+/** Ends a key for ever, also a damaged one; gives its first revocation, which stays. @throws KEY_NOT_FOUND */
+export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<Revocation> {
+  // What is no id is not repeated: it may be a key with its secret.
+  if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is no id of a key: it has 16 hex digits');
+  if ((await store.find(recordKey(id))) === undefined)
+    throw new BlockhubError('KEY_NOT_FOUND', `there is no key with the id ${id}`, { details: { id } });
+  if ((await store.create(revocationKey(id), encode(revocation))) !== 'exists') return revocation;
+  return readRevocation(await store.get(revocationKey(id)));
+}
+
+const encode = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+
+function readRecord(id: string, bytes: Buffer): KeyRecord {
+  const value = parse(bytes) as Partial<KeyRecord> | undefined;
+  if (value?.id !== id || typeof value.hash !== 'string' || !/^[0-9a-f]{64}$/.test(value.hash) || !isTime(value.createdAt))
+    throw damaged(id);
+  // What limits a key must be readable, or a key for one chain would become a key for all.
+  const { chains, expiresAt, label } = value;
+  if (chains !== undefined && !(Array.isArray(chains) && chains.every((chain) => typeof chain === 'string'))) throw damaged(id);
+  if (expiresAt !== undefined && !isTime(expiresAt)) throw damaged(id);
+  if (label !== undefined && typeof label !== 'string') throw damaged(id);
+  return value as KeyRecord;
+}
+
+/** That the object is there is what counts: a damaged one revokes as well. */
+function readRevocation(bytes: Buffer): Revocation {
+  const value = parse(bytes) as Partial<Revocation> | undefined;
+  return { at: isTime(value?.at) ? value.at : 0, ...(typeof value?.reason === 'string' ? { reason: value.reason } : {}) };
+}
+
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+const damaged = (id: string): BlockhubError =>
+  new BlockhubError('KEY_DAMAGED', `the object ${recordKey(id)} is no key`, { details: { id } });

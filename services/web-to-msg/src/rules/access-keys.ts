@@ -1,0 +1,70 @@
+import { findKey, isSecretOf, type KnownKey, parseKey } from '@blockhub/access';
+import { BlockhubError } from '@blockhub/errors';
+import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
+import type { RuleContext } from './rule.ts';
+
+const REMEMBERED = 10_000;
+/** Keys that are looked up in the store at a time; ids that somebody makes up must not fill its queue. */
+const MAX_LOOKUPS = 16;
+
+/** Keys that are in use, as the store had them within `refreshMs`. What is not there is not remembered, or strangers could fill the memory. */
+class KeysInUse {
+  readonly #context: RuleContext;
+  readonly #known = new Map<string, { readonly key: KnownKey; readonly until: number }>();
+  readonly #asked = new Map<string, Promise<KnownKey | undefined>>();
+
+  constructor(context: RuleContext) {
+    this.#context = context;
+  }
+
+  peek(id: string): KnownKey | undefined {
+    const known = this.#known.get(id);
+    return known && known.until > this.#context.clock.ticks() ? known.key : undefined;
+  }
+
+  /** Throws CAPTURE_BUSY, or the store's error when nobody can tell. */
+  find(id: string): Promise<KnownKey | undefined> {
+    const asked = this.#asked.get(id);
+    if (asked) return asked;
+    if (this.#asked.size >= MAX_LOOKUPS) throw new BlockhubError('CAPTURE_BUSY', 'Too many API keys are looked up at a time.');
+    const answer = this.#look(id).finally(() => this.#asked.delete(id));
+    this.#asked.set(id, answer);
+    return answer;
+  }
+
+  async #look(id: string): Promise<KnownKey | undefined> {
+    const { clock, settings, store } = this.#context;
+    // What is read now was true when the read began.
+    const until = clock.ticks() + settings.apiKeyRefresh;
+    const key = await findKey(store, id);
+    if (!key) return undefined;
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(id, { key, until });
+    return key;
+  }
+}
+
+/** API keys (`blockhub keys`) in x-api-key or as Bearer. */
+export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
+  if (!context.settings.apiKeys) return undefined;
+  const inUse = new KeysInUse(context);
+  return {
+    credential(head) {
+      const bearer = bearerOf(head);
+      return head.headers['x-api-key']?.toString() ?? (bearer?.startsWith('bh_') ? bearer : undefined);
+    },
+    async check(credential) {
+      const given = parseKey(credential);
+      const known = given && (inUse.peek(given.id) ?? (await inUse.find(given.id)));
+      // One answer for a wrong id and a wrong secret: neither tells which keys there are.
+      if (!known || !isSecretOf(known.record, given.secret)) return denied('The API key is not known.');
+      return accessOf(known, context.clock.now());
+    },
+  };
+}
+
+function accessOf({ record, revoked }: KnownKey, now: number): Access | BlockhubError {
+  if (revoked) return denied('The API key was revoked.');
+  if (record.expiresAt !== undefined && record.expiresAt <= now) return denied('The API key has expired.');
+  return { subject: `key:${record.id}`, ...(record.chains ? { chains: record.chains } : {}) };
+}

@@ -1,0 +1,384 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createKey, revokeKey } from '@blockhub/access';
+import { BlockhubError } from '@blockhub/errors';
+import { createChain } from '@blockhub/writer';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import type { CaptureSettings } from '../settings.ts';
+import { accessRule } from './access.ts';
+import { headOf, ruleOf, ruleTest, verdictOf } from './rule.fixture.ts';
+import type { Head } from './rule.ts';
+
+type AccessTest = Awaited<ReturnType<typeof open>>;
+const open = (given: Partial<CaptureSettings>) => ruleOf(accessRule, given);
+const ask = (rule: AccessTest, headers: Head['headers'], chain = 'default') => verdictOf(() => rule.head?.(headOf(headers, { chain })));
+const subjectOf = async (rule: AccessTest, headers: Head['headers']) => rule.head?.(headOf(headers));
+
+test('two Authorization headers are refused: a proxy may have judged by the other', async () => {
+  const rule = await open({ apiKeys: true });
+  const head = headOf({ authorization: 'Bearer a' }, { rawHeaders: ['Authorization', 'Bearer a', 'authorization', 'Bearer b'] });
+  expect(await verdictOf(() => rule.head?.(head))).toBe('REQUEST_INVALID');
+});
+
+test('a store that never answers keeps nobody waiting for longer than for a confirm', async () => {
+  const rule = await open({ apiKeys: true, confirmTimeout: 2000 });
+  rule.test.store.find = () => new Promise(() => {});
+  const asked = ask(rule, { 'x-api-key': `bh_${'1'.repeat(16)}_${'x'.repeat(43)}` });
+  await rule.test.clock.run(() => false, 2000);
+  expect(await asked).toBe('thrown ACCESS_UNAVAILABLE');
+});
+
+const OLD = 'old-secret-of-the-shop';
+const NEW = 'new+secret/of=the~shop';
+
+test('is off without tokens, keys and issuer', async () => {
+  expect(accessRule(await ruleTest())).toBeUndefined();
+});
+
+describe('shared tokens', () => {
+  const tokens = [`${OLD};until=2026-01-02`, `${NEW};name=shop`, 'third-token-0123456;until=2025-12-31T23:59:59Z'];
+
+  test.each<[string, Head['headers'], string]>([
+    ['none', {}, 'ACCESS_REQUIRED'],
+    ['an old one before its end', { 'x-token': OLD }, 'passed'],
+    ['a new one', { 'x-token': NEW }, 'passed'],
+    ['one after its end', { 'x-token': 'third-token-0123456' }, 'ACCESS_DENIED'],
+    ['an empty one', { 'x-token': '' }, 'ACCESS_DENIED'],
+    ['a part of one', { 'x-token': NEW.slice(0, -1) }, 'ACCESS_DENIED'],
+    ['more than one', { 'x-token': `${NEW}x` }, 'ACCESS_DENIED'],
+    ['two at once', { 'x-token': `${NEW}, ${OLD}` }, 'ACCESS_DENIED'],
+    ['another case', { 'x-token': NEW.toUpperCase() }, 'ACCESS_DENIED'],
+    ['its parameters too', { 'x-token': `${NEW};name=shop` }, 'ACCESS_DENIED'],
+    ['as Bearer', { authorization: `Bearer ${NEW}` }, 'ACCESS_REQUIRED'],
+  ])('%s', async (_name, headers, expected) => {
+    expect(await ask(await open({ tokens }), headers)).toBe(expected);
+  });
+
+  test('end when their time comes, and name who sends', async () => {
+    const rule = await open({ tokens });
+    expect(await subjectOf(rule, { 'x-token': NEW })).toEqual({ subject: 'token:shop' });
+    expect(await subjectOf(rule, { 'x-token': OLD })).toEqual({ subject: 'token' });
+    rule.test.clock.step(86_400_000);
+    expect(await ask(rule, { 'x-token': OLD })).toBe('ACCESS_DENIED');
+    expect(await ask(rule, { 'x-token': NEW })).toBe('passed');
+  });
+
+  test('the same twice is good until the later end', async () => {
+    for (const twins of [
+      ['twin-twin-twin-twin;until=2020-01-01', 'twin-twin-twin-twin'],
+      ['twin-twin-twin-twin', 'twin-twin-twin-twin;until=2020-01-01'],
+    ])
+      expect(await ask(await open({ tokens: twins }), { 'x-token': 'twin-twin-twin-twin' })).toBe('passed');
+  });
+
+  test('every mistake is told, and none tells a token', async () => {
+    const wrong = ['short', 'a token with a space', `${NEW};until=tomorrow`, `${NEW};until=2026-13-01`, `${NEW};name=Shop`, `${NEW};x`];
+    const test = await ruleTest({ tokens: [...wrong, OLD] });
+    accessRule(test);
+    expect(test.mistakes.map((mistake) => /token \d/.exec(mistake)?.[0])).toEqual(wrong.map((_, at) => `token ${at + 1}`));
+    for (const secret of ['short', 'a token', NEW, OLD]) expect(test.mistakes.join()).not.toContain(secret);
+  });
+});
+
+describe('API keys', () => {
+  const made = async (rule: AccessTest, options: { chains?: string[]; expiresAt?: number } = {}) =>
+    createKey(rule.test.store, { now: rule.test.clock.now(), random: randomBytes(40), ...options });
+
+  test('are taken in x-api-key and as Bearer, and name who sends', async () => {
+    const rule = await open({ apiKeys: true });
+    const { key, record } = await made(rule);
+    expect(await subjectOf(rule, { 'x-api-key': key })).toEqual({ subject: `key:${record.id}` });
+    expect(await subjectOf(rule, { authorization: `bearer  ${key}` })).toEqual({ subject: `key:${record.id}` });
+  });
+
+  test.each<[string, (key: string) => Head['headers'], string]>([
+    ['none', () => ({}), 'ACCESS_REQUIRED'],
+    ['another secret', (key) => ({ 'x-api-key': `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}` }), 'ACCESS_DENIED'],
+    ['another id', (key) => ({ 'x-api-key': `bh_${'0'.repeat(16)}${key.slice(19)}` }), 'ACCESS_DENIED'],
+    ['no key at all', () => ({ 'x-api-key': 'x' }), 'ACCESS_DENIED'],
+    ['a way out of the folder', (key) => ({ 'x-api-key': `bh_../../../../x${key.slice(19)}` }), 'ACCESS_DENIED'],
+    ['the id in capitals', (key) => ({ 'x-api-key': `bh_${key.slice(3, 19).toUpperCase()}${key.slice(19)} ` }), 'ACCESS_DENIED'],
+    ['two headers', (key) => ({ 'x-api-key': `${key}, ${key}` }), 'ACCESS_DENIED'],
+    ['Basic', (key) => ({ authorization: `Basic ${key}` }), 'ACCESS_REQUIRED'],
+    ['a wrong key and a right Bearer', (key) => ({ 'x-api-key': 'x', authorization: `Bearer ${key}` }), 'ACCESS_DENIED'],
+  ])('%s', async (_name, headers, expected) => {
+    const rule = await open({ apiKeys: true });
+    const { key } = await made(rule);
+    expect(await ask(rule, headers(key))).toBe(expected);
+  });
+
+  test('of some chains are good for no other, by id or name, and tell nothing of those', async () => {
+    const rule = await open({ apiKeys: true });
+    const create = (name: string) => createChain(rule.test.store, { name, now: 1, random: Math.random });
+    const [mine, other] = [await create('mine'), await create('other')];
+    const { key } = await made(rule, { chains: [mine.id] });
+    const headers = { 'x-api-key': key };
+    expect(await Promise.all(['mine', mine.id, 'other', other.id, 'nobody'].map((chain) => ask(rule, headers, chain)))).toEqual([
+      'passed',
+      'passed',
+      'ACCESS_FORBIDDEN',
+      'ACCESS_FORBIDDEN',
+      'ACCESS_FORBIDDEN',
+    ]);
+    const none = await made(rule, { chains: [] });
+    expect(await ask(rule, { 'x-api-key': none.key }, 'mine')).toBe('ACCESS_FORBIDDEN');
+  });
+
+  test('end when their time comes', async () => {
+    const rule = await open({ apiKeys: true });
+    const { key } = await made(rule, { expiresAt: rule.test.clock.now() + 1000 });
+    expect(await ask(rule, { 'x-api-key': key })).toBe('passed');
+    rule.test.clock.step(1000);
+    expect(await ask(rule, { 'x-api-key': key })).toBe('ACCESS_DENIED');
+  });
+
+  test('that are revoked end within apiKeyRefresh; until then the store is not asked', async () => {
+    const rule = await open({ apiKeys: true, apiKeyRefresh: 5000 });
+    const { key, record } = await made(rule);
+    expect(await ask(rule, { 'x-api-key': key })).toBe('passed');
+    await revokeKey(rule.test.store, record.id, { at: 1 });
+    const { get } = rule.test.store.requests;
+    await rule.test.clock.run(() => false, 4999);
+    expect(await ask(rule, { 'x-api-key': key })).toBe('passed');
+    expect(rule.test.store.requests.get).toBe(get);
+    await rule.test.clock.run(() => false, 1);
+    expect(await ask(rule, { 'x-api-key': key })).toBe('ACCESS_DENIED');
+  });
+
+  test('nobody can tell: a store that is away, a damaged key; never passed, never the fault of the sender', async () => {
+    const rule = await open({ apiKeys: true });
+    const { key, record } = await made(rule);
+    const { store } = rule.test;
+    const find = store.find.bind(store);
+    store.find = () => Promise.reject(new BlockhubError('STORE_UNAVAILABLE', 'away'));
+    expect(await ask(rule, { 'x-api-key': key })).toBe('thrown STORE_UNAVAILABLE');
+    store.find = find;
+    await store.put(`keys/${record.id}.key`, Buffer.from(JSON.stringify({ ...record, chains: 'mine' })));
+    expect(await ask(rule, { 'x-api-key': key })).toBe('thrown KEY_DAMAGED');
+  });
+
+  test('that somebody makes up do not fill the store with questions', async () => {
+    const rule = await open({ apiKeys: true });
+    const gate = Promise.withResolvers<undefined>();
+    rule.test.store.find = () => gate.promise;
+    const asked = Array.from({ length: 40 }, () => ask(rule, { 'x-api-key': `bh_${randomBytes(8).toString('hex')}_${'x'.repeat(43)}` }));
+    gate.resolve(undefined);
+    const verdicts = await Promise.all(asked);
+    expect([
+      verdicts.filter((one) => one === 'ACCESS_DENIED').length,
+      verdicts.filter((one) => one === 'thrown CAPTURE_BUSY').length,
+    ]).toEqual([16, 24]);
+    rule.test.store.find = () => Promise.resolve(undefined);
+    expect(await ask(rule, { 'x-api-key': `bh_${'1'.repeat(16)}_${'x'.repeat(43)}` })).toBe('ACCESS_DENIED');
+  });
+});
+
+describe('JWTs', () => {
+  const AUDIENCE = 'https://capture.example.com';
+  let issuer = '';
+  let server: Server;
+  let keys: Awaited<ReturnType<typeof generateKeyPair>>;
+  let stranger: typeof keys;
+  /** What the issuer answers with, by path. */
+  let pages: Record<string, { status?: number; body: unknown } | 'hang'>;
+  let requests: string[];
+
+  beforeAll(async () => {
+    keys = await generateKeyPair('RS256');
+    stranger = await generateKeyPair('RS256');
+    server = createServer((request, response) => {
+      requests.push(request.url ?? '');
+      const page = pages[request.url ?? ''];
+      if (page === 'hang') return;
+      response.writeHead(page ? (page.status ?? 200) : 404, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(page?.body ?? {}));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  beforeEach(async () => {
+    requests = [];
+    pages = {
+      '/.well-known/openid-configuration': { body: { issuer, jwks_uri: `${issuer}keys` } },
+      '/keys': { body: { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }] } },
+    };
+  });
+
+  const given = (more: Partial<CaptureSettings> = {}) => open({ jwtIssuer: issuer, jwtAudience: AUDIENCE, ...more });
+  const claimsOf = (rule: AccessTest, more: JWTPayload = {}): JWTPayload => {
+    const now = rule.test.clock.now() / 1000;
+    return { iss: issuer, aud: AUDIENCE, sub: 'auth0|7', iat: now, exp: now + 60, ...more };
+  };
+  const sign = (claims: JWTPayload, header: object = {}, key = keys.privateKey) =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'one', ...header }).sign(key);
+  const without = (claims: JWTPayload, name: string): JWTPayload => ({ ...claims, [name]: undefined });
+  const SECOND = 1000;
+  const pass = (rule: AccessTest, ms: number) => rule.test.clock.run(() => false, ms);
+  const bearer = (jwt: string) => ({ authorization: `Bearer ${jwt}` });
+
+  test('of the issuer are taken, its keys read once; they name who sends', async () => {
+    const rule = await given();
+    expect(await subjectOf(rule, bearer(await sign(claimsOf(rule))))).toEqual({ subject: 'jwt:auth0|7' });
+    for (let n = 0; n < 3; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule, { jti: String(n) }))))).toBe('passed');
+    expect(requests).toEqual(['/.well-known/openid-configuration', '/keys']);
+  });
+
+  test('are checked by the keys that are named, without discovery', async () => {
+    const rule = await given({ jwtJwks: `${issuer}keys` });
+    expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('passed');
+    expect(requests).toEqual(['/keys']);
+  });
+
+  test.each<[string, (rule: AccessTest) => string | Promise<string>, string]>([
+    ['for another audience', (rule) => sign(claimsOf(rule, { aud: 'https://other.example.com' })), 'ACCESS_DENIED'],
+    ['for several audiences, ours one of them', (rule) => sign(claimsOf(rule, { aud: ['x', AUDIENCE] })), 'passed'],
+    ['without an audience', (rule) => sign(without(claimsOf(rule), 'aud')), 'ACCESS_DENIED'],
+    ['of another issuer', (rule) => sign(claimsOf(rule, { iss: 'https://evil.example.com/' })), 'ACCESS_DENIED'],
+    ['of the issuer without its slash', (rule) => sign(claimsOf(rule, { iss: issuer.slice(0, -1) })), 'ACCESS_DENIED'],
+    ['within the clock skew', (rule) => sign(claimsOf(rule, { exp: rule.test.clock.now() / 1000 - 29 })), 'passed'],
+    ['behind the clock skew', (rule) => sign(claimsOf(rule, { exp: rule.test.clock.now() / 1000 - 31 })), 'ACCESS_DENIED'],
+    ['not yet valid', (rule) => sign(claimsOf(rule, { nbf: rule.test.clock.now() / 1000 + 31 })), 'ACCESS_DENIED'],
+    ['that never ends', (rule) => sign(without(claimsOf(rule), 'exp')), 'ACCESS_DENIED'],
+    ['without a subject', (rule) => sign(without(claimsOf(rule), 'sub')), 'ACCESS_DENIED'],
+    ['with a subject that breaks lines', (rule) => sign(claimsOf(rule, { sub: 'a\nb' })), 'ACCESS_DENIED'],
+    ['with a subject that is no text', (rule) => sign({ ...claimsOf(rule), sub: 7 } as unknown as JWTPayload), 'ACCESS_DENIED'],
+    ['with an endless subject', (rule) => sign(claimsOf(rule, { sub: 'x'.repeat(201) })), 'ACCESS_DENIED'],
+    ['signed by a stranger', (rule) => sign(claimsOf(rule), {}, stranger.privateKey), 'ACCESS_DENIED'],
+    ['of a key that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }), 'ACCESS_DENIED'],
+    ['unsigned', (rule) => new UnsecuredJWT(claimsOf(rule)).encode(), 'ACCESS_DENIED'],
+    [
+      'signed by HMAC with the public key',
+      async (rule) => {
+        const secret = Buffer.from(JSON.stringify(await exportJWK(keys.publicKey)));
+        return new SignJWT(claimsOf(rule)).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(secret);
+      },
+      'ACCESS_DENIED',
+    ],
+    [
+      'with a key of its own in its header',
+      async (rule) => sign(claimsOf(rule), { kid: 'own', jwk: await exportJWK(stranger.publicKey) }, stranger.privateKey),
+      'ACCESS_DENIED',
+    ],
+    [
+      'with changed claims',
+      async (rule) =>
+        (await sign(claimsOf(rule))).replace(
+          /\.[^.]+\./,
+          `.${Buffer.from(JSON.stringify(claimsOf(rule, { sub: 'root' }))).toString('base64url')}.`,
+        ),
+      'ACCESS_DENIED',
+    ],
+    ['that is none', () => 'nonsense', 'ACCESS_DENIED'],
+    ['of dots', () => '..', 'ACCESS_DENIED'],
+    ['that was cut', async (rule) => (await sign(claimsOf(rule))).slice(0, -20), 'ACCESS_DENIED'],
+  ])('%s', async (_name, jwt, expected) => {
+    const rule = await given();
+    expect(await ask(rule, bearer(await jwt(rule)))).toBe(expected);
+  });
+
+  test('may be limited to chains by a claim, which must be there then', async () => {
+    const rule = await given({ jwtChainsClaim: 'https://example.com/chains' });
+    const by = async (chains: unknown, chain: string) =>
+      ask(rule, bearer(await sign(claimsOf(rule, { 'https://example.com/chains': chains }))), chain);
+    expect([await by(['a', 'b'], 'b'), await by(['a'], 'b'), await by('b', 'b'), await by(undefined, 'b'), await by([], 'b')]).toEqual([
+      'passed',
+      'ACCESS_FORBIDDEN',
+      'ACCESS_DENIED',
+      'ACCESS_DENIED',
+      'ACCESS_FORBIDDEN',
+    ]);
+  });
+
+  test.each<[string, () => void]>([
+    ['there is no discovery', () => (pages = {})],
+    [
+      'discovery is about another issuer',
+      () => (pages['/.well-known/openid-configuration'] = { body: { issuer: 'https://evil.example.com', jwks_uri: `${issuer}keys` } }),
+    ],
+    ['the keys are away', () => (pages['/keys'] = { status: 500, body: {} })],
+    ['the keys are none', () => (pages['/keys'] = { body: 'x' })],
+    ['the keys never come', () => (pages['/keys'] = 'hang')],
+    ['the keys never end', () => (pages['/keys'] = { body: { keys: [], more: 'x'.repeat(300_000) } })],
+    ['the keys lie elsewhere', () => (pages['/keys'] = { status: 302, body: {} })],
+  ])('nobody can tell while %s; it is tried again', async (_name, spoil) => {
+    const rule = await given();
+    const whole = { ...pages };
+    spoil();
+    const headers = bearer(await sign(claimsOf(rule)));
+    expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
+    pages = whole;
+    await pass(rule, SECOND);
+    expect(await ask(rule, headers)).toBe('passed');
+  });
+
+  test('an issuer that fails is asked once in a second, however many come', async () => {
+    const rule = await given();
+    pages = {};
+    const headers = bearer(await sign(claimsOf(rule)));
+    for (let n = 0; n < 20; n++) expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
+    await Promise.all(Array.from({ length: 20 }, () => ask(rule, headers)));
+    expect(requests).toHaveLength(1);
+    await pass(rule, SECOND);
+    await Promise.all(Array.from({ length: 20 }, () => ask(rule, headers)));
+    expect(requests).toHaveLength(2);
+  });
+
+  test('of a new key are taken when the keys are read again; key ids that somebody makes up do not ask the issuer each time', async () => {
+    const rule = await given();
+    const rotated = async () => sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey);
+    const read = () => requests.filter((path) => path === '/keys').length;
+    expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('passed');
+    pages['/keys'] = { body: { keys: [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }] } };
+    for (let n = 0; n < 50; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: `made up ${n}` })))).toBe('ACCESS_DENIED');
+    expect(read()).toBe(1);
+    await pass(rule, 30 * SECOND);
+    expect(await ask(rule, bearer(await rotated()))).toBe('passed');
+    for (let n = 0; n < 50; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: `made up ${n}` })))).toBe('ACCESS_DENIED');
+    expect(read()).toBe(2);
+    expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('ACCESS_DENIED');
+  });
+
+  test('are checked by the keys of before for an hour while the issuer is away, and not for longer', async () => {
+    const rule = await given();
+    const now = rule.test.clock.now() / 1000;
+    const headers = bearer(await sign(claimsOf(rule, { exp: now + 86_400 })));
+    expect(await ask(rule, headers)).toBe('passed');
+    pages = {};
+    await pass(rule, 59 * 60 * SECOND);
+    expect(await ask(rule, headers)).toBe('passed');
+    // Of a key that is not there nobody can tell, as it may be new.
+    expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: 'two' })))).toBe('thrown ACCESS_UNAVAILABLE');
+    await pass(rule, 60 * SECOND);
+    expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
+  });
+
+  test('issuer and audience belong together', async () => {
+    const mistakesOf = async (given: Partial<CaptureSettings>) => {
+      const test = await ruleTest(given);
+      accessRule(test);
+      return test.mistakes.map((mistake) => mistake.split(':')[0]);
+    };
+    expect(await mistakesOf({ jwtIssuer: issuer })).toEqual(['jwtAudience']);
+    expect(await mistakesOf({ jwtAudience: AUDIENCE })).toEqual(['jwtIssuer']);
+    expect(await mistakesOf({ jwtJwks: `${issuer}keys` })).toEqual(['jwtIssuer', 'jwtAudience']);
+  });
+
+  test('stand beside tokens and API keys: the first credential that is there decides', async () => {
+    const rule = await given({ tokens: [NEW], apiKeys: true });
+    const { key } = await createKey(rule.test.store, { now: 1, random: randomBytes(40) });
+    const jwt = bearer(await sign(claimsOf(rule)));
+    expect(await Promise.all([ask(rule, jwt), ask(rule, bearer(key)), ask(rule, { 'x-token': NEW, ...bearer('nonsense') })])).toEqual([
+      'passed',
+      'passed',
+      'passed',
+    ]);
+    expect(await ask(rule, { 'x-token': 'wrong', ...jwt })).toBe('ACCESS_DENIED');
+    expect(await ask(rule, { 'x-api-key': 'wrong', ...jwt })).toBe('ACCESS_DENIED');
+  });
+});

@@ -1,0 +1,22 @@
+import { BlockhubError } from '@blockhub/errors';
+import { withoutZone } from '../client.ts';
+import { AddressSet, parseAddress } from './addresses.ts';
+import type { MakeRule } from './rule.ts';
+
+/** Who may send, by address (CAP-6): inside the allowed set, when there is one, and not blocked. What is no address is refused. */
+export const addressRule: MakeRule = ({ settings, mistake }) => {
+  const { allowIps, blockIps } = settings;
+  if (allowIps.length === 0 && blockIps.length === 0) return undefined;
+  const allowed = new AddressSet(allowIps, (what) => mistake('allowIps', what));
+  const blocked = new AddressSet(blockIps, (what) => mistake('blockIps', what));
+  return {
+    name: 'address',
+    head({ client }) {
+      const address = parseAddress(withoutZone(client.ip));
+      if (address && !blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
+      return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip || 'no address'} are not taken.`, {
+        details: { ip: client.ip },
+      });
+    },
+  };
+};

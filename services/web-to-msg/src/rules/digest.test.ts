@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from '@jest/globals';
+import { digestRule } from './digest.ts';
+import { headOf, ruleOf, ruleTest, verdictOf } from './rule.fixture.ts';
+
+const body = Buffer.from('{"hello":"world"}\n');
+const of = (algorithm: string, encoding: 'base64' | 'hex' = 'base64', bytes = body): string =>
+  createHash(algorithm).update(bytes).digest(encoding);
+const [sha256, sha512, sha1, md5] = [of('sha256'), of('sha512'), of('sha1'), of('md5')];
+const SIGNS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const wrong256 = of('sha256', 'base64', Buffer.from('other'));
+
+const otherSpelling = (base64: string): string => base64.replace(/(.)=$/, (_, sign: string) => `${SIGNS[(SIGNS.indexOf(sign) & ~3) | 1]}=`);
+
+test('is off when the setting says so', async () => {
+  expect(digestRule(await ruleTest({ verifyDigests: false }))).toBeUndefined();
+});
+
+describe.each(['content-digest', 'repr-digest'])('%s', (header) => {
+  test.each([
+    [`sha-256=:${sha256}:`, 'passed'],
+    [`sha-512=:${sha512}:`, 'passed'],
+    [`sha=:${sha1}:, md5=:${md5}:`, 'passed'],
+    [`sha-256=:${wrong256}:`, 'DIGEST_MISMATCH'],
+    [`sha-512=:${sha512}:,sha-256=:${wrong256}:`, 'DIGEST_MISMATCH'],
+    [`sha-256=:${sha256}:,md5=:${of('md5', 'base64', Buffer.from('x'))}:`, 'DIGEST_MISMATCH'],
+    [`sha-256=:${wrong256}:, sha-256=:${sha256}:`, 'passed'],
+    [`sha-256=:${sha256}:, sha-256=:${wrong256}:`, 'DIGEST_MISMATCH'],
+    [`sha-256=:${sha256}:;p=1`, 'passed'],
+    ['', 'passed'],
+    ['unixsum=30637, crc32c=:abcdef:, new=?1', 'passed'],
+    ['constructor=:AAAA:', 'passed'],
+    [`sha-256=${sha256}`, 'REQUEST_INVALID'],
+    [`sha-256="${sha256}"`, 'REQUEST_INVALID'],
+    [`sha-256=:${sha256}`, 'REQUEST_INVALID'],
+    ['sha-256=::', 'REQUEST_INVALID'],
+    ['sha-256', 'REQUEST_INVALID'],
+    [`sha-256=(:${sha256}:)`, 'REQUEST_INVALID'],
+    [`sha-256=:${sha512}:`, 'REQUEST_INVALID'],
+    [`SHA-256=:${sha256}:`, 'REQUEST_INVALID'],
+    [`sha-256=:${sha256}:,`, 'REQUEST_INVALID'],
+    ['sha-256=:@@@@:', 'REQUEST_INVALID'],
+    // The last sign of 32 bytes has two bits that say nothing: another way to write the same hash.
+    [`sha-256=:${otherSpelling(sha256)}:`, 'passed'],
+    [`sha-256=:${otherSpelling(wrong256)}:`, 'DIGEST_MISMATCH'],
+    [`sha-256=:${sha256.replaceAll('+', '-').replaceAll('/', '_')}-_:`, 'REQUEST_INVALID'],
+    [`sha-256=:${sha256}:, sha-256=:é:`, 'REQUEST_INVALID'],
+    [`sha-256=:${'A'.repeat(512)}:`, 'REQUEST_INVALID'],
+  ])('%s', async (value, expected) => {
+    const rule = await ruleOf(digestRule, {});
+    const head = headOf({ [header]: value });
+    const [first, second] = [await verdictOf(() => rule.head?.(head)), await verdictOf(() => rule.body?.(head, body))];
+    // A malformed header is refused before the body is read.
+    expect(first).toBe(expected === 'REQUEST_INVALID' ? expected : 'passed');
+    if (first === 'passed') expect(second).toBe(expected);
+  });
+});
+
+describe('content-md5 and x-hash', () => {
+  test.each([
+    ['content-md5', md5, 'passed'],
+    ['content-md5', of('md5', 'base64', Buffer.from('x')), 'DIGEST_MISMATCH'],
+    ['content-md5', of('md5', 'hex'), 'REQUEST_INVALID'],
+    ['content-md5', `${md5}, ${md5}`, 'REQUEST_INVALID'],
+    ['content-md5', '', 'REQUEST_INVALID'],
+    ['x-hash', '', 'REQUEST_INVALID'],
+    ['x-hash', `${of('sha256', 'hex')}, ${of('sha256', 'hex')}`, 'REQUEST_INVALID'],
+    ['x-hash', of('sha256', 'hex'), 'passed'],
+    ['x-hash', of('sha256', 'hex').toUpperCase(), 'passed'],
+    ['x-hash', of('sha512', 'hex'), 'passed'],
+    ['x-hash', of('sha1', 'hex'), 'passed'],
+    ['x-hash', of('md5', 'hex'), 'passed'],
+    ['x-hash', '0'.repeat(64), 'DIGEST_MISMATCH'],
+    ['x-hash', '0'.repeat(32), 'DIGEST_MISMATCH'],
+    ['x-hash', '0'.repeat(63), 'REQUEST_INVALID'],
+    ['x-hash', 'z'.repeat(64), 'REQUEST_INVALID'],
+    ['x-hash', `sha256:${of('sha256', 'hex')}`, 'REQUEST_INVALID'],
+  ])('%s: %s', async (header, value, expected) => {
+    const rule = await ruleOf(digestRule, {});
+    const head = headOf({ [header]: value });
+    const first = await verdictOf(() => rule.head?.(head));
+    expect(first === 'passed' ? await verdictOf(() => rule.body?.(head, body)) : first).toBe(expected);
+  });
+});
+
+test('every declared hash counts, not only the first', async () => {
+  const rule = await ruleOf(digestRule, {});
+  const head = headOf({ 'content-digest': `sha-256=:${sha256}:`, 'x-hash': '0'.repeat(32) });
+  expect(await verdictOf(() => rule.body?.(head, body))).toBe('DIGEST_MISMATCH');
+});
+
+test('of a compressed body the bytes as sent are meant; a part tells nothing of the whole', async () => {
+  const rule = await ruleOf(digestRule, {});
+  const sent = gzipSync(body);
+  const encoded = { 'content-encoding': 'gzip' };
+  const ofSent = `sha-256=:${of('sha256', 'base64', sent)}:`;
+  expect(await verdictOf(() => rule.body?.(headOf({ ...encoded, 'repr-digest': ofSent, 'content-digest': ofSent }), sent))).toBe('passed');
+  expect(await verdictOf(() => rule.body?.(headOf({ ...encoded, 'content-digest': `sha-256=:${sha256}:` }), sent))).toBe('DIGEST_MISMATCH');
+  const part = headOf({ 'content-range': 'bytes 0-1/9', 'repr-digest': `sha-256=:${wrong256}:` });
+  expect(await verdictOf(() => rule.body?.(part, body))).toBe('passed');
+});
+
+test('a body without a declared hash is not hashed', async () => {
+  const rule = await ruleOf(digestRule, {});
+  expect([rule.head?.(headOf()), rule.body?.(headOf(), undefined as unknown as Buffer)]).toEqual([undefined, undefined]);
+});

@@ -1,0 +1,114 @@
+import { VirtualClock } from '@blockhub/clock';
+import { describe, expect, test } from '@jest/globals';
+import { from, headOf, ruleOf, ruleTest, verdictOf } from './rule.fixture.ts';
+import { Throttle, throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle.ts';
+
+const takeAll = (throttle: Throttle, sender: string, times: number): number =>
+  Array.from({ length: times }, () => throttle.take(sender)).filter((wait) => wait === 0).length;
+
+describe('a throttle', () => {
+  test.each([
+    ['1/s', 1, 1000],
+    ['3/s', 3, 1000],
+    ['7/m', 7, 60_000],
+    ['100/h', 100, 3_600_000],
+    ['999999/s', 999_999, 1000],
+  ])('%s: so many at once, and so many again in each period', async (limit, count, period) => {
+    const clock = new VirtualClock();
+    const throttle = new Throttle(clock, limit);
+    expect(takeAll(throttle, 'a', count + 5)).toBe(count);
+    await clock.run(() => false, period);
+    expect(takeAll(throttle, 'a', count + 5)).toBe(count);
+    await clock.run(() => false, period / 2);
+    expect(takeAll(throttle, 'a', count)).toBe(Math.floor(count / 2));
+  });
+
+  test('says how long to wait, and then it is long enough; what is refused costs nothing', async () => {
+    const clock = new VirtualClock();
+    const throttle = new Throttle(clock, '2/s');
+    takeAll(throttle, 'a', 2);
+    expect(takeAll(throttle, 'a', 100)).toBe(0);
+    expect(throttle.take('a')).toBeCloseTo(500);
+    await clock.run(() => false, 500);
+    expect(throttle.take('a')).toBe(0);
+  });
+
+  test('tells senders apart', () => {
+    const throttle = new Throttle(new VirtualClock(), '1/s');
+    expect([throttle.take('a'), throttle.take('b'), throttle.take('a') > 0]).toEqual([0, 0, true]);
+  });
+
+  test('is not fooled by a clock that is set', () => {
+    const clock = new VirtualClock();
+    const throttle = new Throttle(clock, '1/s');
+    throttle.take('a');
+    clock.step(3_600_000);
+    expect(throttle.take('a')).toBeGreaterThan(0);
+  });
+
+  test('remembers so many senders and no more, refuses strangers meanwhile, and forgets those who are quiet', async () => {
+    const clock = new VirtualClock();
+    const throttle = new Throttle(clock, '10/s', 100);
+    for (let n = 0; n < 1000; n++) throttle.take(`sender ${n}`);
+    expect(throttle.size).toBe(100);
+    expect([throttle.take('stranger'), throttle.take('sender 5')]).toEqual([1000, 0]);
+    await clock.run(() => false, 1000);
+    expect(throttle.take('stranger')).toBe(0);
+    expect(throttle.size).toBe(1);
+  });
+});
+
+test('a million senders take no more memory than those that are remembered', () => {
+  const throttle = new Throttle(new VirtualClock(), '1/h');
+  for (let n = 0; n < 1_000_000; n++) throttle.take(String(n));
+  expect(throttle.size).toBe(65_536);
+});
+
+describe('the rules', () => {
+  test('are off without limits', async () => {
+    const off = await ruleTest();
+    expect([throttleIpRule, throttleKeyRule, throttleAllRule].map((make) => make(off))).toEqual([undefined, undefined, undefined]);
+  });
+
+  test.each(['10', '0/s', '1/d', '1.5/s', '-1/s', '1 /s', '1000000000/s', '1/s '])('%j is no limit', async (limit) => {
+    const given = await ruleTest({ throttleAll: limit });
+    expect(throttleAllRule(given)).toBeUndefined();
+    expect(given.mistakes).toEqual([expect.stringContaining('throttleAll')]);
+  });
+
+  test.each([
+    ['the same address', '192.0.2.1', '192.0.2.1', 'THROTTLED'],
+    ['the same address, mapped', '192.0.2.1', '::ffff:192.0.2.1', 'THROTTLED'],
+    ['another address', '192.0.2.1', '192.0.2.2', 'passed'],
+    ['the same IPv6 network', '2001:db8::1', '2001:db8::ffff:1', 'THROTTLED'],
+    ['another IPv6 network', '2001:db8::1', '2001:db8:0:1::1', 'passed'],
+    ['two without an address', '', 'nonsense', 'THROTTLED'],
+  ])('by address: %s', async (_name, first, second, expected) => {
+    const rule = await ruleOf(throttleIpRule, { throttleIp: '1/s' });
+    expect(await verdictOf(() => rule.head?.(from(first)))).toBe('passed');
+    expect(await verdictOf(() => rule.head?.(from(second)))).toBe(expected);
+  });
+
+  test('by key: each subject alone, and nobody without one', async () => {
+    const rule = await ruleOf(throttleKeyRule, { throttleKey: '1/m' });
+    const by = (subject?: string) => verdictOf(() => rule.head?.(headOf({}, { found: subject === undefined ? {} : { subject } })));
+    expect([await by('key:a'), await by('key:b'), await by('key:a'), await by(), await by()]).toEqual([
+      'passed',
+      'passed',
+      'THROTTLED',
+      'passed',
+      'passed',
+    ]);
+  });
+
+  test('of all: whoever sends', async () => {
+    const rule = await ruleOf(throttleAllRule, { throttleAll: '2/h' });
+    const verdicts = [];
+    for (const ip of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) verdicts.push(await verdictOf(() => rule.head?.(from(ip))));
+    expect(verdicts).toEqual(['passed', 'passed', 'THROTTLED']);
+    expect(rule.head?.(from('192.0.2.4'))).toMatchObject({
+      details: { retryAfterMs: 1_800_000 },
+      message: expect.stringContaining('--throttle-all'),
+    });
+  });
+});
