@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
@@ -499,6 +500,15 @@ describe('without a confirm there is no 2xx', () => {
     const answer = await post(`${server.url}/append/chain/somebody`, 'x');
     expect(answer.status).toBe(503);
   });
+});
+
+test('a body that never comes does not keep a process that stops', async () => {
+  const server = await startCapture();
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf');
+  while (!(await server.metrics()).includes('blockhub_capture_held_bytes 4')) await new Promise(setImmediate);
+  const cut = once(socket, 'close', { signal: AbortSignal.timeout(4000) }).finally(() => socket.destroy());
+  await Promise.all([server[Symbol.asyncDispose](), cut]);
 });
 
 test('an Expect header that nobody knows is ignored', async () => {
