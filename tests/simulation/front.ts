@@ -21,10 +21,10 @@ const NOTHING: Answer = { status: 0, code: 'nothing' };
 const TRAVEL_MS = 20;
 
 /** Small, so that a few bytes are a large body, and broker and store are often slower. */
-const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 70 });
+const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100 });
 
-/** Capture waits for the store twice at most, for the chain and for a large body, and for the broker and for its spool once. */
-const PATIENCE_MS = 4 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
+/** Capture waits for store and broker together, then for its spool. */
+const PATIENCE_MS = 2 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
 
 interface Door {
   readonly appender: Appender;

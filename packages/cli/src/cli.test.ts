@@ -130,6 +130,34 @@ describe('one chain, from its creation on', () => {
     await rm(other, { recursive: true });
   });
 
+  test('a store without a chain has nothing that could be whole', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'blockhub-cli-'));
+    for (const args of [['verify', '--all'], ['verify'], ['tail']])
+      expect(await blockhub([...args, '--store', folder])).toMatchObject({
+        code: 4,
+        stdout: '',
+        stderr: expect.stringContaining(`CHAIN_NOT_FOUND: the store file://${folder} has no chain`),
+      });
+    await rm(folder, { recursive: true });
+  });
+
+  test('a chain of which no entry is left is lost, not absent', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'blockhub-cli-'));
+    const [made] = linesOf(await blockhub(['create', 'lost', '--store', folder])) as [{ chain: string }];
+    await blockhub(['append', '--store', folder], { stdin: 'x' });
+    await rm(join(folder, 'chains'), { recursive: true });
+    for (const which of ['--all', made.chain]) {
+      const ran = await blockhub(['verify', which, '--store', folder]);
+      expect(ran.code).toBe(1);
+      expect(linesOf(ran)).toMatchObject([
+        { type: 'fault', code: 'ENTRY_MISSING', chain: made.chain, height: 0 },
+        { type: 'fault', code: 'BLOCK_DETACHED', chain: made.chain, height: 1 },
+        { type: 'report', ok: false, faults: 2 },
+      ]);
+    }
+    await rm(folder, { recursive: true });
+  });
+
   test('live: shows blocks as they come; Ctrl-C ends it with 130 and says how to go on', async () => {
     const { child, ran } = start(inData('walk', '--live', '--poll', '20'));
     let seen = '';

@@ -86,6 +86,15 @@ describe('dead-letter', () => {
     expect((await deadLetters('replay', 'b')).code).toBe(4);
   });
 
+  test('replay starts the count of repairs anew', async () => {
+    const broker = await openBroker(`sqlite://${join(data, 'broker.sqlite')}`);
+    const repaired = { ...message('r', 'one'), meta: { chain: 'one', repairs: 5 } };
+    await broker.publish([keepDeadLetter(deadLetter(repaired, { code: 'STORE_FULL', message: 'full', now: 8000 }))]);
+    await broker.close();
+    expect((await deadLetters('replay', 'r')).code).toBe(0);
+    expect(await bodies('ingress')).toEqual([['r', { chain: 'one' }, 'body of r']]);
+  });
+
   test('discard needs a reason, and logs it', async () => {
     expect((await deadLetters('discard', 'a')).code).toBe(2);
     expect((await deadLetters('discard', '--reason', 'all of them?')).code).toBe(2);

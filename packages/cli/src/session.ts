@@ -112,9 +112,14 @@ export class Session {
     const some: ChainRecord[] = [];
     for await (const chain of listChains(store)) if (some.push(chain) > 1) break;
     const [only, another] = some;
-    if (!only) throw new BlockhubError('CHAIN_NOT_FOUND', 'the store has no chain');
+    if (!only) throw this.noChain(store);
     if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
     return only;
+  }
+
+  /** What to throw when a store without a chain was asked for one. */
+  noChain({ url }: Store): BlockhubError {
+    return new BlockhubError('CHAIN_NOT_FOUND', `the store ${url} has no chain`, { details: { store: url } });
   }
 
   /** A command that works on the same store, for a person to copy. */

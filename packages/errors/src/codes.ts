@@ -98,8 +98,8 @@ export const errorCodes = {
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
   EVENT_TIME_AHEAD: {
-    meaning: 'The time in an event id lies too far ahead of the clock.',
-    fix: 'Set the clock that is wrong; replay the dead letter when that time has come, or raise --max-ahead.',
+    meaning: 'The time in an event id lies more than a day too far ahead of the clock.',
+    fix: 'Set the clock that is wrong and replay the dead letter, or raise --max-ahead; less than a day ahead it waits by itself.',
   },
   MESSAGE_INVALID: {
     meaning: 'A message does not have the form of its queue.',

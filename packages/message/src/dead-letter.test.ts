@@ -29,6 +29,13 @@ test('is kept, and replayed to where it came from', () => {
   expect(replayDeadLetter(readDeadLetter(kept))).toEqual({ queue: 'ingress', id: failed.id, meta: failed.meta, body });
 });
 
+test('a replay starts anew: repairs before it do not count', () => {
+  const repaired = take({ ...failed, meta: { ...failed.meta, repairs: 5 } });
+  const letter = readDeadLetter(deadLetter(repaired, reason));
+  expect(letter.original.meta).toEqual(repaired.meta);
+  expect(replayDeadLetter(letter).meta).toEqual(failed.meta);
+});
+
 test('a dead letter that fails is kept with its first reason and never goes round', () => {
   const dead = deadLetter(failed, reason);
   const again = deadLetter(take({ ...dead, attempts: 20, firstAt: 6000 }), { code: 'INTERNAL', message: 'repair failed', now: 9000 });

@@ -31,6 +31,9 @@ export interface DeadLetter {
   readonly original: { readonly id: string; readonly meta: Meta; readonly body: Buffer };
 }
 
+/** Meta that counts the automatic repairs of a message; it travels with the message and back. */
+export const REPAIRS = 'repairs';
+
 const MAX_TEXT = 1000;
 const prefix = 'dead-';
 
@@ -79,8 +82,11 @@ export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body
   };
 }
 
-/** The original, for the queue that it came from. */
-export const replayDeadLetter = ({ queue, original }: DeadLetter): Outgoing => ({ queue, ...original });
+/** The original, for the queue that it came from. It starts anew: no repair counts, unless whoever replays it says so. */
+export function replayDeadLetter({ queue, original: { id, meta, body } }: DeadLetter): Outgoing {
+  const { [REPAIRS]: _, ...rest } = meta;
+  return { queue, id, meta: rest, body };
+}
 
 const originalMeta = (meta: Meta): Meta => Object.fromEntries(Object.entries(meta).filter(([name]) => !name.startsWith(prefix)));
 

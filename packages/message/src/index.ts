@@ -12,7 +12,7 @@ export {
   writeEventReceipts,
 } from './blocks.ts';
 export { joinArrays, type MergePart, mergeObject } from './bytes.ts';
-export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, readDeadLetter, replayDeadLetter } from './dead-letter.ts';
+export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, REPAIRS, readDeadLetter, replayDeadLetter } from './dead-letter.ts';
 export {
   type Blueprint,
   type Group,

@@ -4,7 +4,7 @@ import { MemoryStore, Store } from '@blockhub/store';
 import { describe, expect, test } from '@jest/globals';
 import { type Sample, writeSample } from './sample-chain.ts';
 import type { Fault } from './types.ts';
-import { type Report, verifyChain } from './verify.ts';
+import { type Report, verifyAll, verifyChain } from './verify.ts';
 
 const openMemory = (): Store => new Store(new MemoryStore().driver());
 
@@ -165,6 +165,35 @@ describe('verify at level full', () => {
     for (const height of [10, 11, 12]) await store.remove(entryKey(sample.chain, height));
     const { faults } = await verify(store, sample);
     expect(faults.map(({ code, height }) => [code, height])).toEqual([10, 11, 12].map((height) => ['BLOCK_DETACHED', height]));
+  });
+
+  test.each(['no block', 'the copy of its root'])('a chain that lost all its entries and %s is not passed over', async (also) => {
+    const { store, sample } = await sampleFiles();
+    const other = await writeSample(store, { blocks: 1, name: 'other' });
+    for (const height of [0, 1, 2, 3]) await store.remove(entryKey(sample.chain, height));
+    if (also !== 'no block') await store.remove(blockKey(sample.chain));
+    const reports = await verifyAll(store, { settleMs: 0 });
+    expect(reports.map(({ chain, faults }) => [chain, faults.map(({ code, height }) => [code, height])])).toEqual([
+      [other.chain, []],
+      [sample.chain, [['ENTRY_MISSING', 0], ...[1, 2, 3].map((height) => ['BLOCK_DETACHED', height])]],
+    ]);
+    const one = verify(store, sample);
+    if (also === 'no block') expect((await one).faults).toEqual(reports[1]?.faults);
+    else await expect(one).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
+  });
+
+  test('a block that may tell of a lost chain, but is not given, leaves every chain unchecked', async () => {
+    const driver = new MemoryStore().driver();
+    const store = new Store(driver);
+    const { tails } = await writeSample(store, { blocks: 1 });
+    await store.remove(entryKey(tails[0]?.id ?? '', 0));
+    await store.remove(entryKey(tails[0]?.id ?? '', 1));
+    await writeSample(store, { blocks: 1, name: 'other' });
+    const unanswered = blockKey(tails[1]?.id ?? '');
+    const get = driver.get.bind(driver);
+    driver.get = (key, range) => (key === unanswered ? Promise.reject(new Error('no answer')) : get(key, range));
+    const reports = await verifyAll(store, { settleMs: 0 });
+    expect(reports).toMatchObject([{ faults: [], unchecked: [expect.stringContaining(`${unanswered}: `)], uncheckedCount: 1 }]);
   });
 
   test('blocks that lost their height, what follows them, and a block that is linked a moment later, are no faults', async () => {

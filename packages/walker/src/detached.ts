@@ -1,14 +1,14 @@
 import { blockKey, checkBlock, entryKey, type Tail } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
-import { errorCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { IdSet } from './id-set.ts';
 import { pipeline } from './in-order.ts';
 import type { Fault } from './types.ts';
+import { reasonOf } from './walk.ts';
 
 export interface LooseBlocksOptions {
   /** Blocks of these chains above these heights are wanted; by chain id. */
-  above: ReadonlyMap<string, Pick<Tail, 'height'>>;
+  above: Pick<ReadonlyMap<string, Pick<Tail, 'height'>>, 'get'>;
   /** Ids that need no look, because they are in their chains. */
   known?: IdSet;
   signal?: AbortSignal | undefined;
@@ -44,9 +44,7 @@ const MOST = 100_000;
 export async function findDetached(store: Store, options: FindDetachedOptions): Promise<{ faults: Fault[]; unchecked: string[] }> {
   const { tails, known, clock, settleMs, signal } = options;
   const unchecked: string[] = [];
-  const onError = (key: string, error: unknown): void => {
-    unchecked.push(`${key}: ${errorCode(error)}: ${(error as Error).message}`);
-  };
+  const onError = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
   const byChain = new Map<string, LooseBlock[]>();
   const dropGrown = async (): Promise<void> => {
     for (const chain of byChain.keys()) if (await hasGrown(store, chain, options)) byChain.delete(chain);

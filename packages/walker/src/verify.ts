@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { Checker, covers } from './check.ts';
-import { findDetached } from './detached.ts';
+import { findDetached, looseBlocks } from './detached.ts';
 import { getChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
 import type { Fault, VerifyLevel } from './types.ts';
@@ -93,29 +93,56 @@ export async function verifyChain(store: Store, chain: string, options: VerifyOp
   const id = isHash(chain) ? chain : (await getChain(store, chain, { scan: true })).id;
   const known = new IdSet();
   const { ledger, tail } = await verifyEntries(store, id, options, known);
-  await addDetached(store, new Map([[id, { ledger, tail }]]), known, options);
+  if (wantsDetached(options)) await addDetached(store, new Map([[id, { ledger, tail }]]), known, options);
   return ledger.report;
 }
 
-/** Checks every chain of the store; at level `full` the blocks of the store are listed once for all. */
-export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
-  const known = new IdSet();
-  const chains = new Map<string, { ledger: Ledger; tail: Tail | undefined }>();
-  for await (const { id } of listChains(store)) chains.set(id, await verifyEntries(store, id, options, known));
-  await addDetached(store, chains, known, options);
-  return Array.from(chains.values(), ({ ledger }) => ledger.report);
+/** A chain whose entries were checked, and the block that a detached one may follow. */
+interface Checked {
+  ledger: Ledger;
+  tail: Pick<Tail, 'id' | 'height'> | undefined;
 }
 
-async function verifyEntries(
+/** Checks every chain of the store; at level `full` also those that lost all their entries, for which and for detached blocks the blocks are listed once each. */
+export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
+  const known = new IdSet();
+  const chains = new Map<string, Checked>();
+  for await (const { id } of listChains(store)) chains.set(id, await verifyEntries(store, id, options, known));
+  if (!wantsDetached(options)) return reportsOf(chains);
+  const { lost, unchecked } = await lostChains(store, chains, known, options);
+  for (const id of lost) chains.set(id, await verifyEntries(store, id, options, known, true));
+  await addDetached(store, chains, known, options, unchecked);
+  return reportsOf(chains);
+}
+
+const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ ledger }) => ledger.report);
+
+/** Chains that no listing of entries tells of, but blocks do: a block is only built when its root has an entry, so that one is lost. */
+async function lostChains(
   store: Store,
-  chain: string,
-  options: VerifyOptions,
+  chains: ReadonlyMap<string, Checked>,
   known: IdSet,
-): Promise<{ ledger: Ledger; tail: Tail | undefined }> {
+  { signal }: VerifyOptions,
+): Promise<{ lost: ReadonlySet<string>; unchecked: string[] }> {
+  const lost = new Set<string>();
+  const unchecked: string[] = [];
+  const onError = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
+  const above = { get: (chain: string) => (chains.has(chain) || lost.has(chain) ? undefined : { height: 0 }) };
+  try {
+    for await (const { chain } of looseBlocks(store, { above, known, signal, onError })) lost.add(chain);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    onError('blocks/', error);
+  }
+  return { lost, unchecked };
+}
+
+/** @param lost the chain is known to have been, even if nothing is left of its root */
+async function verifyEntries(store: Store, chain: string, options: VerifyOptions, known: IdSet, lost = false): Promise<Checked> {
   const { level = 'full', skipNextCheck = false, from = 0, signal, prefetch, onProgress } = options;
   const ledger = new Ledger(chain, options);
   const { report } = ledger;
-  let tail: Tail | undefined;
+  let tail: Checked['tail'];
   const onTail = (newest: Tail | undefined): void => {
     tail = newest;
   };
@@ -141,36 +168,32 @@ async function verifyEntries(
       onProgress?.(report);
     }
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
-    ledger.add([await lostRoot(store, chain, error)], []);
+    if (!hasCode(error, 'CHAIN_NOT_FOUND') || !(lost || (await hasRootCopy(store, chain)))) throw error;
+    const key = entryKey(chain, 0);
+    ledger.add([{ code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` }], []);
+    tail = { id: chain, height: 0 };
   }
   return { ledger, tail };
 }
 
-/** A chain without any entry, of which the root's copy is there: begun and not finished, or lost. */
-async function lostRoot(store: Store, chain: string, notFound: unknown): Promise<Fault> {
+/** Without any entry such a chain is begun and not finished, or lost. */
+async function hasRootCopy(store: Store, chain: string): Promise<boolean> {
   const bytes = await store.find(blockKey(chain));
-  if (!bytes || checkBlock(bytes, { id: chain, height: 0 }).faults.length > 0) throw notFound;
-  const key = entryKey(chain, 0);
-  return { code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` };
+  return bytes !== undefined && checkBlock(bytes, { id: chain, height: 0 }).faults.length === 0;
 }
+
+const wantsDetached = ({ level = 'full', from, detached = from === undefined && covers(level, 'full') }: VerifyOptions): boolean =>
+  detached;
 
 async function addDetached(
   store: Store,
-  chains: ReadonlyMap<string, { ledger: Ledger; tail: Tail | undefined }>,
+  chains: ReadonlyMap<string, Checked>,
   known: IdSet,
   options: VerifyOptions,
+  missed: readonly string[] = [],
 ): Promise<void> {
-  const {
-    level = 'full',
-    from,
-    detached = from === undefined && covers(level, 'full'),
-    clock = systemClock,
-    settleMs = SETTLE_MS,
-    signal,
-  } = options;
-  if (!detached) return;
-  const tails = new Map<string, Tail>();
+  const { level = 'full', clock = systemClock, settleMs = SETTLE_MS, signal } = options;
+  const tails = new Map<string, Pick<Tail, 'id' | 'height'>>();
   for (const [chain, { tail }] of chains) if (tail) tails.set(chain, tail);
   const { faults, unchecked } = await findDetached(store, { tails, known, clock, settleMs, signal });
   for (const fault of faults) {
@@ -179,7 +202,8 @@ async function addDetached(
     if (ledger && covers(level, 'blobs')) await addBlobs(store, fault, level, ledger);
   }
   // What the listing did not let be seen concerns every chain asked about.
-  for (const { ledger } of chains.values()) ledger.add([], unchecked);
+  const reasons = [...new Set([...missed, ...unchecked])];
+  for (const { ledger } of chains.values()) ledger.add([], reasons);
 }
 
 /** A detached block is most likely one whose entry is lost, so its blobs matter as well. */

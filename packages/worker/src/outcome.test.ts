@@ -116,11 +116,20 @@ describe('retry', () => {
     expect(await deadLetters(sample)).toEqual([]);
   });
 
-  test('tries that failed for others do not count when the message itself fails', async () => {
+  test.each([
+    [
+      'tries that failed for others',
+      () => {
+        throw new BlockhubError('STORE_UNAVAILABLE', 'away');
+      },
+    ],
+    ['retries that were asked for', () => retry(SECOND, 'not yet')],
+  ])('%s do not count when the message itself fails', async (_, wait) => {
     let tries = 0;
     await using sample = await handling(() => {
-      if (++tries <= 40) throw new BlockhubError('STORE_UNAVAILABLE', 'away');
+      if (++tries <= 40) return wait();
       if (tries <= 42) throw new Error('once in a while');
+      return done();
     });
     await sample.publish('in', { id: 'a' });
     await sample.run(DAY);

@@ -4,12 +4,12 @@ import type { ErrorCode } from '@blockhub/errors';
 /**
  * What becomes of a message. A handler returns the outcome, or throws:
  *
- * | returned                  | thrown                            | then                                                                        |
- * | ------------------------- | --------------------------------- | --------------------------------------------------------------------------- |
- * | `done(messages)`, nothing |                                   | the messages are published and confirmed, then it is acked                  |
- * | `retry(afterMs, reason)`  | BlockhubError that is transient   | comes again later, as often as it takes                                     |
- * |                           | any other error                   | comes again later and later; after 20 tries a dead letter ATTEMPTS_EXHAUSTED |
- * | `reject(code, reason)`    | BlockhubError that is not transient | a dead letter is published and confirmed, then it is acked                 |
+ * | returned                  | thrown                              | then                                                                            |
+ * | ------------------------- | ----------------------------------- | ------------------------------------------------------------------------------- |
+ * | `done(messages)`, nothing |                                     | the messages are published and confirmed, then it is acked                      |
+ * | `retry(afterMs, reason)`  | BlockhubError that is transient     | comes again later, as often as it takes                                         |
+ * |                           | any other error                     | comes again later and later; after 20 of these a dead letter ATTEMPTS_EXHAUSTED |
+ * | `reject(code, reason)`    | BlockhubError that is not transient | a dead letter is published and confirmed, then it is acked                      |
  */
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }
@@ -21,7 +21,7 @@ const nothing: Outcome = { kind: 'done', messages: [] };
 /** Handled. `messages` are confirmed before the ack; give stable ids, since a crash in between handles the message again. */
 export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { kind: 'done', messages } : nothing);
 
-/** Not yet: the message comes again after `afterMs` and blocks no other meanwhile. `message.attempts` counts these too. */
+/** Not yet: the message comes again after `afterMs` and blocks no other meanwhile. `message.attempts` counts these too, the tries that make a dead letter do not. */
 export const retry = (afterMs: number, reason: string): Outcome => ({ kind: 'retry', afterMs, reason });
 
 /** Never: the message goes to the dead letters with this reason. `path` is where in it, e.g. `msg.doc.3.hash`. */

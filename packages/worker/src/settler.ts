@@ -33,7 +33,7 @@ export interface SettlerParts {
 /** Makes outcomes true at the broker, by the table in `outcome.ts`. */
 export class Settler {
   readonly #parts: SettlerParts;
-  /** Failures of a message that were not its own, by id: they do not count against it. Forgotten at the end of the process, which only makes it stricter. */
+  /** Attempts that were no failures of the message, by id: they do not count against it. Forgotten at the end of the process, which only makes it stricter. */
   readonly #excused = new Map<string, number>();
 
   constructor(parts: SettlerParts) {
@@ -111,6 +111,7 @@ export class Settler {
       release(held);
       return;
     }
+    this.#excuse(held.message.id);
     retryLater(held, afterMs);
     this.#parts.meters.retried(1);
   }

@@ -32,8 +32,11 @@ export function receiptAt(ms: number, number: number, pack = 'one'): Receipt {
 const tailOfBuilt = (block: BuiltBlock): Tail => tailOf(parseBlock(block.bytes));
 
 /** A chain in a store; `append` does what a builder and next-field would. */
-export async function sampleChain(store: Store): Promise<{ readonly tails: Tail[]; append(receipts: readonly Receipt[]): Promise<Tail> }> {
-  const root = buildRoot({ salt: '0'.repeat(32), time: START });
+export async function sampleChain(
+  store: Store,
+  digit = '0',
+): Promise<{ readonly tails: Tail[]; append(receipts: readonly Receipt[]): Promise<Tail> }> {
+  const root = buildRoot({ salt: digit.repeat(32), time: START });
   const tails = [tailOfBuilt(root)];
   await store.create(entryKey(root.id, 0), root.bytes);
   return {

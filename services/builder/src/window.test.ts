@@ -124,6 +124,27 @@ describe('the window', () => {
     expect(reads.slice(302)).toEqual(Array(98).fill(0));
   });
 
+  test('chains that look far back at a time do not drop each other: what is in use counts', async () => {
+    windows = new Windows(store, { maxEvents: 20, maxChains: 10 });
+    const other = await sampleChain(store, '1');
+    for (let number = 1; number <= 60; number++) {
+      await chain.append([receiptAt(number, number)]);
+      await other.append([receiptAt(number, number + 1000)]);
+    }
+    const [seen, late] = [receiptAt(1, 1), receiptAt(1, 2000)];
+    let most = 0;
+    const find = store.find.bind(store);
+    store.find = (...given) => {
+      most = Math.max(most, windows.size);
+      return find(...given);
+    };
+    const both = await Promise.all([unseen(at(60), seen, late), unseen(other.tails[60] as Tail, seen, late)]);
+    expect(both).toEqual([[late], [seen, late]]);
+    expect(most).toBe(20);
+    // None was dropped and went on growing: what fitted is there still.
+    expect(windows.size).toBe(20);
+  });
+
   test('is right however little it may remember, and remembers no more', async () => {
     for (const maxEvents of [0, 1, 7, 40, 1000]) {
       const random = numbers(maxEvents);

@@ -28,6 +28,8 @@ interface Window {
   readonly heights: Map<string, number>;
   /** The block built last; it belongs to the chain if the next tail is it. */
   proposal: Slab | undefined;
+  /** In use: nobody drops it, as it would grow on and count no more. */
+  busy: boolean;
 }
 
 export interface WindowsOptions {
@@ -64,15 +66,20 @@ export class Windows {
    */
   async unseen(tail: Tail, receipts: ReadonlyMap<string, Receipt>): Promise<Receipt[]> {
     const since = oldestTime(receipts);
-    const window = await this.#reach(tail, since);
-    const below = await this.#lookBelow(window, tail, since, receipts);
-    const unseen: Receipt[] = [];
-    for (const [event, receipt] of receipts) {
-      const height = window?.heights.get(event);
-      if ((height === undefined || height > tail.height) && !below.has(event)) unseen.push(receipt);
+    try {
+      const window = await this.#reach(tail, since);
+      const below = await this.#lookBelow(window, tail, since, receipts);
+      const unseen: Receipt[] = [];
+      for (const [event, receipt] of receipts) {
+        const height = window?.heights.get(event);
+        if ((height === undefined || height > tail.height) && !below.has(event)) unseen.push(receipt);
+      }
+      this.#trim(tail.chain, since);
+      return unseen;
+    } finally {
+      const window = this.#windows.get(tail.chain);
+      if (window) window.busy = false;
     }
-    this.#trim(tail.chain, since);
-    return unseen;
   }
 
   /** The block that was built behind this tail: should it become the next, it need not be read. */
@@ -90,6 +97,7 @@ export class Windows {
     if (!known) return this.#begin(tail);
     this.#windows.delete(tail.chain);
     this.#windows.set(tail.chain, known);
+    known.busy = true;
     const { proposal } = known;
     // Any tail of its height or above decides it: later, a tail that comes again may name it, and the window has climbed past it.
     if (proposal && tail.height >= proposal.height) {
@@ -102,7 +110,7 @@ export class Windows {
 
   #begin({ chain, height, id, time }: Tail): Window {
     this.#drop(chain);
-    const window: Window = { chain, edge: { height, id, time }, slabs: [], heights: new Map(), proposal: undefined };
+    const window: Window = { chain, edge: { height, id, time }, slabs: [], heights: new Map(), proposal: undefined, busy: true };
     this.#windows.set(chain, window);
     return window;
   }
@@ -145,7 +153,7 @@ export class Windows {
         if (keep) keep.edge = { height: block.height, id: block.id, time: block.time };
         break;
       }
-      if (keep && !this.#fits(keep, block.blobs.length)) keep = undefined;
+      if (keep && !this.#fits(block.blobs.length)) keep = undefined;
       if (keep) this.#unshift(keep, block);
       else for (const { event } of block.blobs) if (receipts.has(event)) found.add(event);
     }
@@ -185,16 +193,11 @@ export class Windows {
 
   #remember(window: Window, { events, height }: Slab): void {
     for (const event of events) window.heights.set(event, height);
-    this.#count(window, events.length);
-  }
-
-  /** A window that was dropped while it was in use is right still, but counts no more. */
-  #count(window: Window, events: number): void {
-    if (this.#windows.get(window.chain) === window) this.#events += events;
+    this.#events += events.length;
   }
 
   #forgetProposal(window: Window): void {
-    this.#count(window, -(window.proposal?.events.length ?? 0));
+    this.#events -= window.proposal?.events.length ?? 0;
     window.proposal = undefined;
   }
 
@@ -206,21 +209,21 @@ export class Windows {
   }
 
   /** True when so many more events can be remembered; other chains make room. */
-  #fits(window: Window, events: number): boolean {
-    this.#makeRoom(window.chain, this.#options.maxEvents - events);
+  #fits(events: number): boolean {
+    this.#makeRoom(this.#options.maxEvents - events);
     return this.#events + events <= this.#options.maxEvents;
   }
 
-  #makeRoom(but: string, maxEvents: number): void {
-    for (const chain of this.#windows.keys()) {
+  #makeRoom(maxEvents: number): void {
+    for (const [chain, { busy }] of this.#windows) {
       if (this.#events <= maxEvents && this.#windows.size <= this.#options.maxChains) return;
-      if (chain !== but) this.#drop(chain);
+      if (!busy) this.#drop(chain);
     }
   }
 
   /** Forgets blocks that are too old to be asked for again, then the oldest ones that are too many. */
   #trim(chain: string, since: number): void {
-    this.#makeRoom(chain, this.#options.maxEvents);
+    this.#makeRoom(this.#options.maxEvents);
     const window = this.#windows.get(chain);
     if (!window) return;
     const { slabs, heights } = window;
@@ -234,7 +237,7 @@ export class Windows {
     for (const slab of slabs.splice(0, count)) {
       window.edge = { height: slab.height, id: slab.id, time: slab.time };
       for (const event of slab.events) heights.delete(event);
-      this.#count(window, -slab.events.length);
+      this.#events -= slab.events.length;
     }
     if (this.#events > this.#options.maxEvents) this.#forgetProposal(window);
   }

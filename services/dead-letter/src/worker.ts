@@ -1,5 +1,5 @@
 import { errorCode, isTransient } from '@blockhub/errors';
-import { type DeadLetter, keepDeadLetter, type Message, type Outgoing, queues, readDeadLetter } from '@blockhub/message';
+import { type DeadLetter, keepDeadLetter, type Message, type Outgoing, queues, REPAIRS, readDeadLetter } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { type Context, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
 import { findRepair } from './repairs.ts';
@@ -11,8 +11,6 @@ const settings = {
   prefetch: setting.integer({ text: 'Most dead letters held at a time.', default: 50, min: 1, max: 2000 }),
 };
 
-/** How often a message was repaired; it travels with the message and back. */
-const COUNT = 'repairs';
 const MOST_DELAY_MS = 60 * 60 * 1000;
 
 /** Repairs what can be repaired by handling it again, and keeps the rest for the `blockhub dead-letter` command. */
@@ -35,7 +33,7 @@ export const worker = defineWorker({
     // The broker keeps the time: it survives a restart and holds nothing up.
     if (message.attempts === 0) return retry(Math.min(MOST_DELAY_MS, context.settings.delay * 2 ** count), 'waits for its repair');
     const sent = await send(
-      messages.map((one) => ({ ...one, meta: { ...one.meta, [COUNT]: count + 1 } })),
+      messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })),
       letter.code,
       context,
     );
@@ -56,7 +54,7 @@ function read(message: Message): DeadLetter | undefined {
 }
 
 function countOf({ original }: DeadLetter): number {
-  const count = original.meta[COUNT];
+  const count = original.meta[REPAIRS];
   return typeof count === 'number' ? count : 0;
 }
 

@@ -1,10 +1,10 @@
 import { type At, blobKey } from '@blockhub/chain';
 import { BlockhubError, isTransient } from '@blockhub/errors';
 import type { Message, Outgoing } from '@blockhub/message';
-import { done, type Outcome, reject } from '@blockhub/worker';
+import { done, type Outcome, reject, retry } from '@blockhub/worker';
 import { keep } from './keep.ts';
 import { packBodies } from './pack.ts';
-import { type Checked, checkCapture, Receipts } from './receipts.ts';
+import { type Checked, checkCapture, Receipts, waitOf } from './receipts.ts';
 import type { DeployContext } from './settings.ts';
 
 /** A capture on its way into the store; `at` once it lies there. */
@@ -25,8 +25,10 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
   messages.forEach((message, index) => {
     try {
       context.state.checkMime(message);
-      const checked = checkCapture(message, latestMs);
-      items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
+      const checked = checkCapture(message);
+      const waitMs = waitOf(checked, latestMs);
+      if (waitMs > 0) outcomes[index] = retry(waitMs, 'its time has not come');
+      else items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
     } catch (error) {
       outcomes[index] = refusal(error);
     }

@@ -24,7 +24,12 @@ export const settings = {
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
   mime: setting.list({ text: 'MIME types that are taken, all when empty.', default: [], example: 'text/plain,image/*' }),
-  maxAhead: setting.duration({ text: 'How far the time of an event may lie ahead of the clock here.', default: '5m' }),
+  maxAhead: setting.duration({
+    text: 'How far the time of an event may lie ahead of the clock here; until then it waits, at most a day.',
+    default: '5m',
+    // Event ids of a burst run up to 5 s ahead of their clock.
+    min: 10_000,
+  }),
   pack: setting.flag({ text: 'Write many small bodies into one object.', default: false }),
   packMessages: setting.integer({ text: 'Most bodies of a pack.', default: 1000, min: 1, max: 2000 }),
   packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),

@@ -10,6 +10,8 @@ const deployed = 'blobs.deployed.0';
 const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 let count = 0;
 
 function capture(
@@ -134,26 +136,57 @@ describe('packs', () => {
     expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
   });
 
-  test('an event from too far ahead is refused alone, and taken when its time has come', async () => {
+  const captureIn = (ms: number): TestMessage => ({ ...capture(`in ${ms}`), id: newEvent(deploy.clock.now() + ms, Buffer.alloc(10)) });
+  const taken = async (): Promise<string[]> => (await receipts()).map(({ event }) => event);
+
+  test('an event from too far ahead waits alone until its time is near', async () => {
     deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 } });
-    const now = deploy.clock.now();
-    const captureIn = (ms: number): TestMessage => ({ ...capture(`in ${ms}`), id: newEvent(now + ms, Buffer.alloc(10)) });
-    const [just, ahead] = [captureIn(5 * MINUTE), captureIn(5 * MINUTE + 1)];
-    await deploy.publish('ingress', just, ahead, capture('now'));
+    const [just, ahead, day] = [5 * MINUTE, 5 * MINUTE + 1, DAY + 5 * MINUTE].map(captureIn) as [TestMessage, TestMessage, TestMessage];
+    await deploy.publish('ingress', just, ahead, day, capture('now'));
     await deploy.run(0);
-    expect((await receipts()).map(({ event }) => event)).toEqual([just.id, expect.any(String)]);
+    expect(await taken()).toEqual([just.id, expect.any(String)]);
+    await deploy.run(1);
+    expect(await taken()).toContain(ahead.id);
+    await deploy.run(DAY - 2);
+    expect(await taken()).toHaveLength(3);
+    await deploy.run(1);
+    expect(await taken()).toContain(day.id);
+    expect(await deadCodes()).toEqual([]);
+  });
+
+  test('an event from too far ahead is taken within the hour in which the clock is set right', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 } });
+    const ahead = captureIn(DAY);
+    await deploy.publish('ingress', ahead);
+    await deploy.run(0);
+    deploy.clock.step(DAY);
+    await deploy.run(HOUR);
+    expect(await taken()).toEqual([ahead.id]);
+  });
+
+  test('an event that would wait for more than a day is refused alone, and taken when it is replayed in time', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 } });
+    const ahead = captureIn(DAY + 5 * MINUTE + 1);
+    await deploy.publish('ingress', ahead, capture('now'));
+    await deploy.run(0);
+    expect(await receipts()).toHaveLength(1);
     const [dead] = (await deploy.queue('dead-letter')).map(readDeadLetter);
     expect(dead).toMatchObject({
       code: 'EVENT_TIME_AHEAD',
       path: 'msg.id',
-      message: expect.stringContaining('2026-01-01T00:05:00.001Z; by --max-ahead, 2026-01-01T00:05:00.000Z'),
+      message: expect.stringContaining('2026-01-02T00:05:00.001Z; by --max-ahead, 2026-01-01T00:05:00.000Z'),
     });
     await deploy.run(1);
     const { queue: _, ...replayed } = replayDeadLetter(dead as DeadLetter);
     await deploy.publish('ingress', replayed);
-    await deploy.run(10);
-    expect((await receipts()).map(({ event }) => event)).toContain(ahead.id);
+    await deploy.run(DAY);
+    expect(await taken()).toContain(ahead.id);
     expect(await deadCodes()).toHaveLength(1);
+  });
+
+  test('no clock may be asked to be as exact as the ids of a burst', () => {
+    expect(() => worker.settings.maxAhead.parse('9s')).toThrow('10s');
+    expect(worker.settings.maxAhead.parse('10s')).toBe(10_000);
   });
 
   test('the same batch again finds its pack there', async () => {

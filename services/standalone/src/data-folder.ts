@@ -32,12 +32,12 @@ function lockFolder(path: string): Lock {
   try {
     makeFolder(path);
     return takeLock(join(path, 'blockhub'), (pid, cause) => {
-      const message = `Process ${pid} works on ${path}; stop it, or choose another folder with --data.`;
+      const message = `Process ${pid} works on ${path}.`;
       return new BlockhubError('DATA_FOLDER_IN_USE', message, { cause });
     });
   } catch (error) {
     if (error instanceof BlockhubError) throw error;
-    const message = `Cannot write to ${path} (${(error as Error).message}); choose another folder with --data.`;
+    const message = `Cannot write to ${path} (${(error as Error).message}).`;
     throw new BlockhubError('DATA_FOLDER_UNUSABLE', message, { cause: error });
   }
 }

@@ -25,8 +25,6 @@ export interface PipelineOptions {
   readonly groupTtlMs?: number;
   /** How long blobs wait for others to share a pack with, in ms. */
   readonly packTtlMs?: number;
-  /** How far the time of an event may lie ahead of the clock, in ms. */
-  readonly maxAheadMs?: number;
 }
 
 function stage<const Shape extends SettingsShape, State>(
@@ -41,10 +39,8 @@ function stage<const Shape extends SettingsShape, State>(
 /** Chains whose tail and last events are at hand; the others cost a search of a few requests when they wake. */
 const REMEMBERED_CHAINS = 5_000;
 
-const MINUTE = 60_000;
-
 /** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
-export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50, maxAheadMs = 5 * MINUTE }: PipelineOptions = {}): Stage[] {
+export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: PipelineOptions = {}): Stage[] {
   return [
     stage(deadLetter, {}),
     stage(shoveltomany, { in: queues.committed.name }),
@@ -73,7 +69,6 @@ export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50, maxA
         out: 'blobs.deployed.{partition(msg.meta.chain)}',
         pack: true,
         packTtl: packTtlMs,
-        maxAhead: maxAheadMs,
       },
       'deploy-blobs',
     ),

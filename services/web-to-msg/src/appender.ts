@@ -53,7 +53,7 @@ export class Appender {
    */
   static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
     const { broker, store, clock, settings } = context;
-    const carrier = new Carrier({ broker, store, clock, limitMs: settings.confirmTimeout });
+    const carrier = new Carrier({ broker, store, clock });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
     const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs: settings.confirmTimeout };
     return new Appender(context, carrier, folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier })));
@@ -80,19 +80,16 @@ export class Appender {
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keeps: Keeps = () => {}): Promise<Captured> {
-    const { newEvent } = this.#context;
+    const { clock, settings, newEvent } = this.#context;
+    // One end for all waits: each with its own would keep the sender for as long as all of them.
+    const end = clock.ticks() + settings.confirmTimeout;
     const mime = declaredMime(request.headers['content-type']);
-    const chain = this.#chains.peek(request.chain) ?? (await this.#getChain(request.chain));
+    const chain = this.#chains.peek(request.chain) ?? (await within(clock, end, this.#chains.get(request.chain), 'store'));
     const blob = this.#addressed(captureOf(chain, newEvent(), request.body, { mime }));
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
     const messages = captures.map((capture) => writeIngress(capture, traceparent));
-    return { receipt: answerOf(blob), safeIn: await this.#outlet.send(messages, keeps) };
-  }
-
-  #getChain(nameOrId: string): Promise<ChainRecord> {
-    const { clock, settings } = this.#context;
-    return within(clock, settings.confirmTimeout, this.#chains.get(nameOrId), 'store');
+    return { receipt: answerOf(blob), safeIn: await this.#outlet.send(messages, end, keeps) };
   }
 
   /** Over the broker's limit the body is to lie in the store. */

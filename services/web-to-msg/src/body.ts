@@ -2,27 +2,80 @@ import type { Readable } from 'node:stream';
 import { BlockhubError } from '@blockhub/errors';
 import { formatSize } from '@blockhub/settings';
 
-/** A bound on the bytes of all bodies that are held at once (P8). */
+/** Bodies up to this length may use the whole budget. */
+const SMALL_BYTES = 64 * 1024;
+/** Of the budget, for larger bodies: slow uploads must not keep everybody else out. */
+const LARGE_SHARE = 0.75;
+/** A chunk below this is joined with its neighbours: senders choose the size of chunks, and each costs a hundred bytes of memory beside its own. */
+const WHOLE_CHUNK_BYTES = 4096;
+const JOINED_CHUNKS = 256;
+
+/** A bound on the bytes of all bodies that are held at once (P8). Bytes count when they arrive: what is only announced costs nothing. */
 export class ByteBudget {
   readonly limit: number;
+  readonly #limitOfLarge: number;
   #used = 0;
 
-  constructor(limit: number) {
+  /** @param largest length of the largest body, which always fits when no other one is held */
+  constructor(limit: number, largest: number) {
     this.limit = limit;
+    this.#limitOfLarge = Math.max(largest, Math.floor(limit * LARGE_SHARE));
   }
 
   get used(): number {
     return this.#used;
   }
 
-  take(bytes: number): boolean {
-    if (this.#used + bytes > this.limit) return false;
+  /** Whether there is room for `bytes` more of a body that is at least `length` long. */
+  fits(bytes: number, length: number): boolean {
+    return this.#used + bytes <= (length > SMALL_BYTES ? Math.min(this.limit, this.#limitOfLarge) : this.limit);
+  }
+
+  take(bytes: number, length: number): boolean {
+    if (!this.fits(bytes, length)) return false;
     this.#used += bytes;
     return true;
   }
 
   give(bytes: number): void {
     this.#used -= bytes;
+  }
+}
+
+/** Collects chunks of any size in few buffers. */
+export class Chunks {
+  readonly #whole: Buffer[] = [];
+  #small: Buffer[] = [];
+  #length = 0;
+
+  /** Buffers that are held. */
+  get count(): number {
+    return this.#whole.length + this.#small.length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(chunk: Buffer): void {
+    this.#length += chunk.length;
+    if (chunk.length < WHOLE_CHUNK_BYTES) {
+      this.#small.push(chunk);
+      if (this.#small.length === JOINED_CHUNKS) this.#join();
+      return;
+    }
+    this.#join();
+    this.#whole.push(chunk);
+  }
+
+  concat(): Buffer {
+    const all = [...this.#whole, ...this.#small];
+    return all.length === 1 ? (all[0] as Buffer) : Buffer.concat(all, this.#length);
+  }
+
+  #join(): void {
+    if (this.#small.length > 0) this.#whole.push(Buffer.concat(this.#small));
+    this.#small = [];
   }
 }
 
@@ -43,14 +96,14 @@ export function readBody(
   budget: ByteBudget,
   done: (error: BlockhubError | null, body: Buffer, taken: number) => void,
 ): void {
-  let taken = declared ?? 0;
-  const refusal = taken > limit ? tooLarge(limit) : budget.take(taken) ? undefined : busy();
+  const announced = declared ?? 0;
+  const refusal = announced > limit ? tooLarge(limit) : budget.fits(announced, announced) ? undefined : busy();
   if (refusal) {
     refuse(stream, refusal, 0, done);
     return;
   }
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const chunks = new Chunks();
+  let taken = 0;
   let settled = false;
   const settle = (error: BlockhubError | null, body: Buffer): void => {
     if (settled) return;
@@ -60,21 +113,19 @@ export function readBody(
   };
   stream.on('data', (chunk: Buffer) => {
     if (settled) return;
-    length += chunk.length;
+    const length = taken + chunk.length;
     if (length > limit) return settle(tooLarge(limit), EMPTY);
-    if (length > taken) {
-      if (!budget.take(length - taken)) return settle(busy(), EMPTY);
-      taken = length;
-    }
-    chunks.push(chunk);
+    if (!budget.take(chunk.length, Math.max(length, announced))) return settle(busy(), EMPTY);
+    taken = length;
+    chunks.add(chunk);
   });
   const incomplete = (): void => {
     if (!settled)
-      settle(new BlockhubError('BODY_INCOMPLETE', `The connection ended after ${length} of ${declared ?? 'unknown'} bytes.`), EMPTY);
+      settle(new BlockhubError('BODY_INCOMPLETE', `The connection ended after ${taken} of ${declared ?? 'unknown'} bytes.`), EMPTY);
   };
   stream.on('end', () => {
-    if (declared !== undefined && declared !== length) return incomplete();
-    settle(null, chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+    if (declared !== undefined && declared !== taken) return incomplete();
+    settle(null, chunks.concat());
   });
   stream.on('error', incomplete);
   stream.on('close', incomplete);

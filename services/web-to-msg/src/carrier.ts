@@ -7,13 +7,7 @@ import { within } from './within.ts';
 /** Told of work that holds a body, and may go on behind an answer that would not wait. */
 export type Keeps = (work: Promise<unknown>) => void;
 
-export interface CarrierParts {
-  readonly broker: Broker;
-  readonly store: Store;
-  readonly clock: Clock;
-  /** Longest wait for each answer, unless told otherwise. */
-  readonly limitMs: number;
-}
+export type CarrierParts = { readonly broker: Broker; readonly store: Store; readonly clock: Clock };
 
 const EMPTY = Buffer.alloc(0);
 
@@ -21,8 +15,8 @@ const EMPTY = Buffer.alloc(0);
 export const isLarge = ({ meta, body }: Outgoing): boolean => meta.at !== undefined && body.length > 0;
 
 /**
- * Brings messages to where they are safe, large bodies to the store before the messages that refer to them. Errors are those of broker and store,
- * and CAPTURE_UNCONFIRMED.
+ * Brings messages to where they are safe, large bodies to the store before the messages that refer to them. Waits until `end`, in ticks. Errors are
+ * those of broker and store, and CAPTURE_UNCONFIRMED.
  */
 export class Carrier {
   readonly #parts: CarrierParts;
@@ -38,26 +32,26 @@ export class Carrier {
   }
 
   /** The messages without their large bodies, which are in the store. */
-  async store(messages: readonly Outgoing[], keeps?: Keeps, limitMs = this.#parts.limitMs): Promise<readonly Outgoing[]> {
+  async store(messages: readonly Outgoing[], end: number, keeps?: Keeps): Promise<readonly Outgoing[]> {
     if (!messages.some(isLarge)) return messages;
-    return Promise.all(messages.map((message) => (isLarge(message) ? this.#storeBody(message, keeps, limitMs) : message)));
+    return Promise.all(messages.map((message) => (isLarge(message) ? this.#storeBody(message, end, keeps) : message)));
   }
 
   /** Resolves when every message is confirmed. Nothing may be large any more. */
-  publish(messages: readonly Outgoing[], keeps?: Keeps, limitMs = this.#parts.limitMs): Promise<void> {
+  publish(messages: readonly Outgoing[], end: number, keeps?: Keeps): Promise<void> {
     const { broker, clock } = this.#parts;
     const publishing = broker.publish(messages);
     keeps?.(publishing);
-    return within(clock, limitMs, publishing, 'broker');
+    return within(clock, end, publishing, 'broker');
   }
 
-  async #storeBody(message: Outgoing, keeps: Keeps | undefined, limitMs: number): Promise<Outgoing> {
+  async #storeBody(message: Outgoing, end: number, keeps: Keeps | undefined): Promise<Outgoing> {
     const { store, clock } = this.#parts;
     // What lies there must be the body: a damaged object taken for it would lose it.
     const storing = store.keep(String(message.meta.at), message.body);
     keeps?.(storing);
     try {
-      await within(clock, limitMs, storing, 'store');
+      await within(clock, end, storing, 'store');
       this.#storeAway = false;
     } catch (error) {
       this.#storeAway = isTransient(error);

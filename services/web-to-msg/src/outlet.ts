@@ -14,7 +14,7 @@ export interface OutletParts {
   /** Undefined: what the broker does not take is refused. */
   readonly spool: Spool | undefined;
   readonly clock: Clock;
-  /** Longest wait for broker, store and spool, each. */
+  /** Longest wait for the disk. */
   readonly limitMs: number;
 }
 
@@ -29,40 +29,41 @@ export class Outlet {
     this.#parts = parts;
   }
 
-  /** Errors: those of broker and store, CAPTURE_UNCONFIRMED; with a spool SPOOL_FULL and SPOOL_UNAVAILABLE instead of what is transient. */
-  async send(messages: readonly Outgoing[], keeps: Keeps): Promise<SafeIn> {
+  /**
+   * Waits for broker and store until `end`, in ticks. Errors: those of broker and store, CAPTURE_UNCONFIRMED; with a spool SPOOL_FULL and SPOOL_UNAVAILABLE instead of what is transient.
+   */
+  async send(messages: readonly Outgoing[], end: number, keeps: Keeps): Promise<SafeIn> {
     const { carrier, spool, clock, limitMs } = this.#parts;
     if (!spool) {
-      await carrier.publish(await carrier.store(messages, keeps), keeps);
+      await carrier.publish(await carrier.store(messages, end, keeps), end, keeps);
       return 'broker';
     }
-    const left = await this.#store(spool, messages, keeps);
-    if (await this.#tryBroker(spool, left, keeps)) return 'broker';
+    const left = await this.#store(spool, messages, end, keeps);
+    if (await this.#tryBroker(spool, left, end, keeps)) return 'broker';
     // The broker may have them for all that: they keep their ids, and a chain takes each once.
     const spooling = spool.add(left);
     keeps(spooling);
-    await within(clock, limitMs, spooling, 'spool');
+    await within(clock, clock.ticks() + limitMs, spooling, 'spool');
     return 'spool';
   }
 
   /** Large bodies stay with their messages where the store is away. */
-  async #store(spool: Spool, messages: readonly Outgoing[], keeps: Keeps): Promise<readonly Outgoing[]> {
+  async #store(spool: Spool, messages: readonly Outgoing[], end: number, keeps: Keeps): Promise<readonly Outgoing[]> {
     const { carrier } = this.#parts;
     if (carrier.storeAway && !spool.isEmpty) return messages;
-    return carrier.store(messages, keeps).catch((error: unknown) => {
+    return carrier.store(messages, end, keeps).catch((error: unknown) => {
       if (isTransient(error)) return messages;
       throw error;
     });
   }
 
   /** True when the broker has confirmed; false when the messages must be spooled. */
-  async #tryBroker(spool: Spool, messages: readonly Outgoing[], keeps: Keeps): Promise<boolean> {
-    const { broker, carrier, clock, limitMs } = this.#parts;
-    const until = clock.ticks() + limitMs;
+  async #tryBroker(spool: Spool, messages: readonly Outgoing[], end: number, keeps: Keeps): Promise<boolean> {
+    const { broker, carrier, clock } = this.#parts;
     try {
-      if (spool.handover) await within(clock, limitMs, spool.handover, 'spool');
+      if (spool.handover) await within(clock, end, spool.handover, 'spool');
       if (!spool.isEmpty || broker.state !== 'connected' || messages.some(isLarge)) return false;
-      await carrier.publish(messages, keeps, Math.max(0, until - clock.ticks()));
+      await carrier.publish(messages, end, keeps);
       return true;
     } catch (error) {
       if (isTransient(error)) return false;

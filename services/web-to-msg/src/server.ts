@@ -5,11 +5,14 @@ import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Appender, CaptureRequest } from './appender.ts';
 import { ByteBudget, readBody } from './body.ts';
+import { Connections } from './connection.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
 import type { CaptureContext } from './settings.ts';
 
 const JSON_MIME = 'application/json; charset=utf-8';
 const MAX_HEADERS = 100;
+/** Requests that a sender may have sent on a connection without waiting for an answer: each is held, and many are sent in one packet. */
+const MAX_PIPELINED = 64;
 
 /** A body counts against the budget while its request is open, and while work goes on that needs it: also behind an answer that would not wait. */
 class HeldBody {
@@ -37,7 +40,8 @@ class HeldBody {
 /** The HTTP side of capture: two routes, one parser for every type, one shape for every error. */
 export function buildServer(context: CaptureContext, appender: Appender): FastifyInstance {
   const { settings, metrics } = context;
-  const budget = new ByteBudget(settings.inFlightLimit);
+  const budget = new ByteBudget(settings.inFlightLimit, settings.bodyLimit);
+  const connections = new Connections();
   const answers = metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
   const answered = (status: number): void => answers.labels({ status: String(status) }).add();
   const taken = {
@@ -58,7 +62,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     // Node's own answer to a missing Host header has no body; `capture` refuses it in our shape.
     http: { connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024, requireHostHeader: false },
     frameworkErrors: (error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered),
-    clientErrorHandler: (error, socket) => answerMalformed(error, socket, answered),
+    clientErrorHandler: (error, socket) => connections.of(socket).afterAnswers(() => answerMalformed(error, socket, answered)),
   });
   app.server.headersTimeout = Math.min(settings.headersTimeout, settings.requestTimeout);
   app.server.maxHeadersCount = MAX_HEADERS + 1;
@@ -76,10 +80,20 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
       });
     },
   );
-  // Comes once for every request, also when the sender left before the answer.
+  app.addHook('onRequest', ({ raw: { socket } }, reply, done) => {
+    const connection = connections.of(socket);
+    // Without an answer, which would only stand in line as well; what is under way is captured or not, as when any connection breaks.
+    if (connection.waiting >= MAX_PIPELINED) {
+      reply.hijack();
+      socket.destroy();
+      return;
+    }
+    connection.join(reply.raw);
+    done();
+  });
   app.addHook('preHandler', (request, reply, done) => {
     const held = request.body as HeldBody | undefined;
-    if (held) reply.raw.once('close', () => held.leave());
+    if (held) connections.of(request.raw.socket).hold(reply.raw, held);
     done();
   });
 

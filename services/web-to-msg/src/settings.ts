@@ -10,7 +10,7 @@ export const settings = {
   inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
   maxConnections: setting.integer({ text: 'Connections at once; more are closed at once.', default: 10_000, min: 1 }),
   confirmTimeout: setting.duration({
-    text: 'Longest wait for broker or store; past it the spool has its turn, without one the answer is 503.',
+    text: 'Longest wait for broker and store together; past it the request is spooled, without a spool the answer is 503.',
     default: '2s',
   }),
   spool: setting.text({

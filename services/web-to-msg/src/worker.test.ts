@@ -280,16 +280,69 @@ describe('slow and hostile clients', () => {
     const heldAnswer = new Promise<number | undefined>((resolve) =>
       held.on('response', (response) => resolve(response.resume().statusCode)),
     );
-    held.write('x');
+    held.write('x'.repeat(79));
     let answer: Response;
     do answer = await post(`${server.url}/append/chain/plain`, 'y'.repeat(30));
     while (answer.status === 201);
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('2');
     expect(await answer.json()).toMatchObject({ code: 'CAPTURE_BUSY' });
-    held.end('x'.repeat(79));
+    held.end('x');
     expect(await heldAnswer).toBe(201);
     expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(30))).status).toBe(201);
+  });
+
+  test('bodies that are announced and do not come keep nobody out', async () => {
+    await using server = await startCapture({ inFlightLimit: 100 });
+    const sockets = Array.from({ length: 5 }, () => connect(server.port, '127.0.0.1'));
+    for (const socket of sockets) socket.write('POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 90\r\n\r\nx');
+    while (!(await server.metrics()).includes('blockhub_capture_held_bytes 5')) await new Promise(setImmediate);
+    expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(90))).status).toBe(201);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  describe('that send on without waiting for answers', () => {
+    const one = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n123456789';
+    /** A broker that keeps publishes waiting until `open` is called. */
+    const gated = () => {
+      const gate = Promise.withResolvers<void>();
+      const wrap = (broker: Broker): Broker =>
+        new Proxy(broker, {
+          get(target, name) {
+            if (name === 'publish')
+              return (messages: Parameters<Broker['publish']>[0]) => gate.promise.then(() => target.publish(messages));
+            const value = Reflect.get(target, name) as unknown;
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      return { wrap, open: gate.resolve };
+    };
+
+    test('are cut off where too many requests wait', async () => {
+      const { wrap, open } = gated();
+      await using server = await startCapture({}, wrap);
+      expect(await raw(server.port, one.repeat(1000), true)).toBe('');
+      open();
+      while (!(await server.metrics()).includes('blockhub_capture_held_bytes 0')) await new Promise(setImmediate);
+      expect((await server.ingress()).length).toBeLessThanOrEqual(64);
+    });
+
+    test('and leave: the requests in line behind the first give their room back too', async () => {
+      const { wrap, open } = gated();
+      await using server = await startCapture({}, wrap);
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(one.repeat(20))).on('error', () => {});
+      while (!(await server.metrics()).includes('blockhub_capture_held_bytes 180')) await new Promise(setImmediate);
+      socket.resetAndDestroy();
+      open();
+      while (!(await server.metrics()).includes('blockhub_capture_held_bytes 0')) await new Promise(setImmediate);
+    });
+
+    test('get the answers of what was good before the one to what is no HTTP', async () => {
+      await using server = await startCapture();
+      const answer = await raw(server.port, `${one}${one}NO HTTP\r\n\r\n`, true);
+      expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 201', 'HTTP/1.1 400']);
+      expect((await server.ingress()).length).toBe(2);
+    });
   });
 
   test('a sender that leaves before its answer gives its room back once its body is published', async () => {

@@ -1,3 +1,4 @@
+import { isHash } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
@@ -38,6 +39,8 @@ export function define(command: Command, session: Session): void {
         throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
       const store = await session.store();
       const reports = await verify(session, store, nameOrId, options);
+      // Nothing was checked, which must not look like nothing wrong: it may be the wrong store, or all may be lost.
+      if (reports.length === 0) throw session.noChain(store);
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
     });
@@ -65,7 +68,8 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
     session.resume = () => session.commandLine('verify', '--all', ...again);
     return session.progress().during(verifyAll(store, options), text);
   }
-  const chain = (await session.chain(store, nameOrId)).id;
+  // An id is not looked up: a chain that lost all its entries is not found, which is what its report has to say.
+  const chain = nameOrId !== undefined && isHash(nameOrId) ? nameOrId : (await session.chain(store, nameOrId)).id;
   // The last block once more: whether the next one follows it has not been seen yet.
   session.resume = () => session.commandLine('verify', nameOrId ?? chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
   const report = await session.progress().during(verifyChain(store, chain, options), text);

@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -110,6 +110,17 @@ describe('objects are plain files', () => {
     const driver = await openFileDriver(root, { clock });
     expect(await gather(driver.list(''))).toEqual(['a/1', 'b/1']);
     expect((await driver.get('b/1'))?.toString()).toBe('a/1');
+  });
+
+  test('a write below a link to nowhere ends, as an unmounted disk may come back', async () => {
+    const root = await newFolder();
+    await symlink(join(root, 'unmounted'), join(root, 'store'));
+    const driver = await openFileDriver(join(root, 'store'), { clock });
+    const error = await driver.create('a', text('x')).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ENOENT' });
+    expect(driver.classify(error)).toBe('transient');
+    await mkdir(join(root, 'unmounted'));
+    expect(await driver.create('a', text('x'))).toBe(true);
   });
 
   test('a key cannot be both an object and a folder, and that is said', async () => {
@@ -237,6 +248,39 @@ describe('a place that cannot be written', () => {
     const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     const said = execFileSync(process.execPath, [writer, 'once', root], { ...nobody, encoding: 'utf8' });
     expect(said).toBe('STORE_DENIED found\n');
+  });
+});
+
+describe('a root that is not where it was', () => {
+  const gone = { code: 'STORE_UNAVAILABLE' };
+
+  test('is never made again, and nothing is said of what it holds', async () => {
+    const root = join(await newFolder(), 'store');
+    const store = await openStore(`file://${root}`);
+    await store.create('a/1', text('x'));
+    await rename(root, `${root}-away`);
+    const uses = [() => store.create('a/2', text('y')), () => store.put('b', text('y')), () => store.find('a/1'), () => store.head('a/1')];
+    for (const use of uses) await expect(use()).rejects.toMatchObject(gone);
+    await expect(gather(store.list(''))).rejects.toMatchObject(gone);
+    await expect(stat(root)).rejects.toMatchObject({ code: 'ENOENT' });
+    await rename(`${root}-away`, root);
+    expect(await store.create('a/2', text('y'))).toBe('created');
+    expect(await gather(store.list(''))).toEqual(['a/1', 'a/2']);
+  });
+
+  test('is not taken for the folder below a volume, even where that one holds a store too', async () => {
+    const folder = await newFolder();
+    const [root, below] = [join(folder, 'store'), join(folder, 'below')];
+    for (const path of [root, below]) {
+      const driver = await openFileDriver(path, { clock });
+      await driver.create('a/1', text('x'));
+    }
+    const store = await openStore(`file://${root}`);
+    await store.create('a/2', text('y'));
+    await rename(root, `${root}-away`);
+    await rename(below, root);
+    for (const use of [() => store.create('a/3', text('z')), () => store.put('a/4', text('z')), () => store.find('a/2')])
+      await expect(use()).rejects.toMatchObject(gone);
   });
 });
 

@@ -31,7 +31,7 @@ export async function openFileDriver(path: string, options: { clock: Clock }): P
   const there = await stat(root).catch(nothingThere);
   if (there && !there.isDirectory()) throw new BlockhubError('STORE_URL_INVALID', `store URL: ${root} is not a folder`);
   await removeLeftOvers(join(root, TEMPORARY), options.clock.now() - STALE_MS);
-  return new FileDriver(root);
+  return new FileDriver(root, there && placeOf(there));
 }
 
 /** Best effort: a folder that may only be read has none of ours to remove. */
@@ -50,9 +50,15 @@ class FileDriver implements StoreDriver {
   /** Names of temporary files are ours alone, also among processes in containers, where ids of processes repeat. */
   readonly #owner = randomBytes(8).toString('hex');
   #written = 0;
+  /**
+   * Which folder the root is; undefined until there is one. Where a volume was unmounted another one lies at the same path, empty or of long ago:
+   * what is written there is lost to the chains, and what is missing there says nothing about them.
+   */
+  #place: string | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, place: string | undefined) {
     this.#root = root;
+    this.#place = place;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -60,13 +66,14 @@ class FileDriver implements StoreDriver {
     try {
       return range ? await readRange(path, range) : await readWhole(path);
     } catch (error) {
-      return nothingThere(error);
+      nothingThere(error);
+      return this.#checkPlace();
     }
   }
 
   async head(key: string): Promise<{ length: number } | undefined> {
     const found = await stat(join(this.#root, key)).catch(nothingThere);
-    return found?.isFile() ? { length: found.size } : undefined;
+    return found?.isFile() ? { length: found.size } : this.#checkPlace();
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -79,6 +86,7 @@ class FileDriver implements StoreDriver {
     // Also for the loser: the winner may have died between its link and its sync, and the loser's caller relies on the object.
     await this.#sync.sync(dirname(path));
     await removed;
+    await this.#checkPlace();
     return created;
   }
 
@@ -92,6 +100,7 @@ class FileDriver implements StoreDriver {
       throw codeOf(error) === 'EISDIR' ? folderAt(key) : error;
     }
     await this.#sync.sync(dirname(path));
+    await this.#checkPlace();
   }
 
   async remove(key: string): Promise<void> {
@@ -102,8 +111,9 @@ class FileDriver implements StoreDriver {
     await this.#sync.sync(folder).catch(nothingThere);
   }
 
-  list(prefix: string, after?: string): AsyncIterable<StoredObject> {
-    return listFolder(this.#root, prefix, after);
+  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject> {
+    yield* listFolder(this.#root, prefix, after);
+    await this.#checkPlace();
   }
 
   classify(error: unknown): FailureClass {
@@ -117,6 +127,15 @@ class FileDriver implements StoreDriver {
 
   async close(): Promise<void> {
     // Nothing is held open between requests.
+  }
+
+  /** STORE_UNAVAILABLE while the root is not the folder that it was. */
+  async #checkPlace(): Promise<undefined> {
+    if (this.#place === undefined) return;
+    const there = await stat(this.#root).catch(nothingThere);
+    if (there && placeOf(there) === this.#place) return;
+    const message = `store ${this.#root} was unmounted, moved or removed since it was opened: put it back, or restart what uses it`;
+    throw new BlockhubError('STORE_UNAVAILABLE', message, { details: { path: this.#root } });
   }
 
   /** Whole and durable before it gets a name that readers know. */
@@ -167,7 +186,9 @@ class FileDriver implements StoreDriver {
 
   /** A folder may be there and yet not durable: whoever made it may have died. So the names from the root on are synced once. */
   async #make(folder: string): Promise<void> {
+    await this.#checkPlace();
     const first = await makeFolder(folder);
+    this.#place ??= placeOf(await stat(this.#root));
     const top = first === undefined || first.length > this.#root.length ? this.#root : dirname(first);
     for (let at = folder; at !== top; ) {
       at = dirname(at);
@@ -176,15 +197,21 @@ class FileDriver implements StoreDriver {
   }
 }
 
-/** The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. */
+const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
+
+/**
+ * The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. Tried again because the folder
+ * above may vanish meanwhile, but not for ever: below a link to nowhere, and in /proc, ENOENT stays although the parent is there.
+ */
 async function makeFolder(path: string): Promise<string | undefined> {
-  for (let first: string | undefined; ; ) {
+  let first: string | undefined;
+  for (let tries = 1; ; tries++) {
     try {
       await mkdir(path);
       return first ?? path;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return first;
-      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+      if (codeOf(error) !== 'ENOENT' || dirname(path) === path || tries === FOLDER_TRIES) throw error;
       first = (await makeFolder(dirname(path))) ?? first;
     }
   }

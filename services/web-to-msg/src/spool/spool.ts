@@ -162,7 +162,7 @@ export class Spool {
     this.#drained.add(delivered);
     this.#trouble = undefined;
     await this.#log.drop(delivered);
-    if (this.isEmpty) this.#end();
+    if (this.isEmpty) this.#rest();
     else if (this.#log.entries <= BATCH_ENTRIES) this.#handover ??= Promise.withResolvers();
     this.#show();
   }
@@ -180,12 +180,14 @@ export class Spool {
       }
       count++;
     }
-    await this.#options.carrier.publish(messages, undefined, this.#limitMs);
+    await this.#options.carrier.publish(messages, this.#end());
     return count;
   }
 
-  get #limitMs(): number {
-    return this.#options.limitMs * this.#patience;
+  /** Of the next wait, in ticks. */
+  #end(): number {
+    const { clock, limitMs } = this.#options;
+    return clock.ticks() + limitMs * this.#patience;
   }
 
   /**
@@ -194,7 +196,7 @@ export class Spool {
    */
   async #stored(messages: readonly Outgoing[]): Promise<readonly Outgoing[]> {
     try {
-      return await this.#options.carrier.store(messages, undefined, this.#limitMs);
+      return await this.#options.carrier.store(messages, this.#end());
     } catch (error) {
       if (isTransient(error)) throw error;
       this.#options.log.warn({ err: error, code: errorCode(error), id: messages[0]?.id }, 'the store refuses a spooled body');
@@ -210,7 +212,7 @@ export class Spool {
     this.#show();
   }
 
-  #end(): void {
+  #rest(): void {
     this.#answers = false;
     this.#patience = 1;
     this.#oldestAt = undefined;

@@ -1,4 +1,4 @@
-import { close, fdatasync, openSync } from 'node:fs';
+import { close, fdatasync, fstatSync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const syncFile = promisify(fdatasync);
@@ -10,19 +10,22 @@ const closeFile = promisify(close);
  */
 export class LogSync {
   readonly #file: number;
+  /** Some file systems count no names. */
+  readonly #hadName: boolean;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
   /** The log must exist: open the database and write to it first. */
   constructor(databasePath: string) {
     this.#file = openSync(`${databasePath}-wal`, 'r');
+    this.#hadName = fstatSync(this.#file).nlink > 0;
   }
 
   get busy(): boolean {
     return this.#running !== undefined;
   }
 
-  /** Resolves when all that was written before the call is on the disk. Calls while a sync runs share the one after it. */
+  /** Resolves when all that was written before the call is on the disk, in a file that still has a name. Calls while a sync runs share the one after it. */
   sync(): Promise<void> {
     if (!this.#running) return this.#start();
     this.#next ??= this.#running.then(
@@ -43,10 +46,16 @@ export class LogSync {
   }
 
   #start(): Promise<void> {
-    const running = syncFile(this.#file).finally(() => {
+    const running = this.#syncNow().finally(() => {
       if (this.#running === running) this.#running = undefined;
     });
     this.#running = running;
     return running;
+  }
+
+  /** A removed file takes writes and syncs as any other, and is gone with the process. */
+  async #syncNow(): Promise<void> {
+    await syncFile(this.#file);
+    if (this.#hadName && fstatSync(this.#file).nlink === 0) throw new Error('its write-ahead log was removed; stop, and start again');
   }
 }

@@ -90,6 +90,21 @@ describe('a file that is no good', () => {
     await expect(again.queues()).rejects.toEqual(code('BROKER_CORRUPT'));
   });
 
+  test('a file that is removed while it is used confirms nothing more, and does not seem to work again', async () => {
+    const broker = await open();
+    const states: string[] = [];
+    broker.onState((state) => states.push(state));
+    await broker.publish([message('a', 'before')]);
+    for (const end of ['', '-wal', '-shm']) await rm(path + end);
+    await expect(broker.publish([message('a', 'after')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    expect(broker.state).toBe('blocked');
+    for (let tries = 0; tries < 3; tries++) {
+      clock.runNext();
+      await expect(broker.publish([message('a', 'later')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    }
+    expect(states).toEqual(['blocked']);
+  });
+
   test.each([0, 2])('of format %d: BROKER_FORMAT_UNKNOWN, and the file is left as it is', async (version) => {
     await (await open()).close();
     const file = new DatabaseSync(path);

@@ -224,10 +224,12 @@ export class Writer implements Writes {
         this.#db.prepare('INSERT OR REPLACE INTO broker_probe VALUES (1, zeroblob(?))').run(PROBE_BYTES);
       });
       this.transaction(() => this.#db.exec('DELETE FROM broker_probe'));
-      this.#works();
     } catch (error) {
       this.#refuse([], this.#events.error(error));
+      return;
     }
+    // What failed may have been the sync: only one that succeeds shows that it works again.
+    void this.#confirm([]);
   }
 
   #works(): void {
