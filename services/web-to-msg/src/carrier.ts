@@ -7,7 +7,11 @@ import { within } from './within.ts';
 /** Told of work that holds a body, and may go on behind an answer that would not wait. */
 export type Keeps = (work: Promise<unknown>) => void;
 
-export type CarrierParts = { readonly broker: Broker; readonly store: Store; readonly clock: Clock };
+export interface CarrierParts {
+  readonly broker: Broker;
+  readonly store: Store;
+  readonly clock: Clock;
+}
 
 const EMPTY = Buffer.alloc(0);
 

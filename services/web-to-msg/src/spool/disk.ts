@@ -39,7 +39,13 @@ export async function openFolder(folder: string): Promise<SpoolDisk> {
     },
     async create(name) {
       const file = await open(within(name), 'wx');
-      await syncFolder(path);
+      try {
+        await syncFolder(path);
+      } catch (error) {
+        await file.close();
+        await rm(within(name), { force: true });
+        throw error;
+      }
       return spoolFile(file);
     },
     async read(name, from, to) {

@@ -51,6 +51,7 @@ export class SpoolLog {
   #ahead: FoundEntry[] = [];
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
+  #removing: Promise<void> | undefined;
   /** The newest segment, while it is appended to. */
   #active: { readonly segment: Segment; readonly file: SpoolFile } | undefined;
   #nextNumber = 1;
@@ -135,10 +136,12 @@ export class SpoolLog {
     while (this.#ahead.length === 0 && (await this.#readOn()));
   }
 
-  /** Waits for what is being written. What was not dropped is found again by the next process. */
+  /** Waits for what is being written or removed. What was not dropped is found again by the next process. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#writing;
+    // The next process must not find a file that then goes.
+    await this.#removing;
     const active = this.#active;
     this.#active = undefined;
     try {
@@ -217,6 +220,11 @@ export class SpoolLog {
     const why = `The spool could not be written (${errorCode(cause)}).`;
     for (const { failed } of group) failed(new BlockhubError(isFull(cause) ? 'SPOOL_FULL' : 'SPOOL_UNAVAILABLE', why, { cause }));
     await active?.file.close().catch(() => {});
+    // A disk that stays full must not fill with names as well.
+    if (active?.segment.end === 0) {
+      this.#segments.splice(this.#segments.indexOf(active.segment), 1);
+      await this.#remove(active.segment);
+    }
   }
 
   /** Reads the next part of the oldest file, or lets go of it where all is read; false when there is nothing to do. */
@@ -236,11 +244,12 @@ export class SpoolLog {
     if (segment === this.#active?.segment) return false;
     this.#segments.shift();
     this.#bytes -= end;
-    await this.#letGo(segment);
+    this.#removing = this.#remove(segment);
+    await this.#removing;
     return true;
   }
 
-  async #letGo({ name, damaged }: Segment): Promise<void> {
+  async #remove({ name, damaged }: Segment): Promise<void> {
     const { disk, log } = this.#options;
     try {
       if (damaged) await disk.rename(name, `${name}${DAMAGED}`);

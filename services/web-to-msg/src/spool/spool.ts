@@ -1,5 +1,5 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
-import type { Clock } from '@blockhub/clock';
+import type { Cancel, Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
 import { formatSize } from '@blockhub/settings';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
@@ -9,10 +9,12 @@ import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
 
-/** Most entries and bytes that are published at a time; a larger entry goes alone. */
-const BATCH_ENTRIES = 200;
-const BATCH_BYTES = 2 ** 20;
+/** Most entries and bytes that are published at a time; a larger entry goes alone. Large, as one confirm is awaited after the other. */
+const BATCH_ENTRIES = 1000;
+const BATCH_BYTES = 4 * 2 ** 20;
 const MOST_PATIENCE = 16;
+/** A disk that did not take a request is asked again after that, for the sake of readiness: without it nobody might send one. */
+const TROUBLE_MS = 5000;
 const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
 export interface SpoolOptions {
@@ -20,7 +22,7 @@ export interface SpoolOptions {
   readonly carrier: Carrier;
   /** Longest wait for broker and store at first. Nobody waits for a drain, so it grows when that was not enough. */
   readonly limitMs: number;
-  readonly broker: Pick<Broker, 'onState'>;
+  readonly broker: Pick<Broker, 'state' | 'onState'>;
   /** Most bytes of the spool's files, and most requests in them. */
   readonly maxBytes: number;
   readonly maxRequests: number;
@@ -54,8 +56,11 @@ export class Spool {
   /** How many times the usual time-out a drain waits. */
   #patience = 1;
   #oldestAt: number | undefined;
-  /** Why the last request could not be spooled. */
+  /** Why the last request could not be spooled, for a while. */
   #trouble: string | undefined;
+  #troubleEnds: Cancel = () => {};
+  /** Why the last drain ended. */
+  #waitsFor: string | undefined;
   #finishing = false;
   #closed = false;
 
@@ -71,7 +76,10 @@ export class Spool {
     const age = (): number => (this.isEmpty || this.#oldestAt === undefined ? 0 : Math.max(0, clock.now() - this.#oldestAt) / 1000);
     metrics.gauge('blockhub_capture_spool_oldest_seconds', 'Age of the oldest request in the spool.').read(age);
     log.onWritten(() => this.#wakeUp());
-    this.#stopWatching = broker.onState((state) => state === 'connected' && this.#pause.abort());
+    this.#stopWatching = broker.onState((state) => {
+      if (state === 'connected') this.#pause.abort();
+      this.#show();
+    });
     this.#show();
     this.#draining = this.#drain();
   }
@@ -104,12 +112,11 @@ export class Spool {
     if (this.isEmpty) this.#oldestAt = at;
     try {
       await this.#log.add({ at, messages });
-      this.#trouble = undefined;
+      if (this.#trouble !== undefined) this.#setTrouble(undefined);
     } catch (error) {
       this.#refused.add();
       if (this.#trouble === undefined) log.error({ code: errorCode(error), err: error }, 'the spool takes no more');
-      this.#trouble = errorCode(error);
-      this.#show();
+      this.#setTrouble(errorCode(error));
       throw error;
     }
   }
@@ -126,6 +133,7 @@ export class Spool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopWatching();
+    this.#troubleEnds();
     this.#pause.abort();
     this.#wakeUp();
     await this.#log.close();
@@ -159,12 +167,12 @@ export class Spool {
     // Whoever closed it has let go of the disk.
     if (this.#closed) return;
     this.#answers = true;
+    this.#waitsFor = undefined;
     this.#drained.add(delivered);
-    this.#trouble = undefined;
     await this.#log.drop(delivered);
     if (this.isEmpty) this.#rest();
     else if (this.#log.entries <= BATCH_ENTRIES) this.#handover ??= Promise.withResolvers();
-    this.#show();
+    this.#setTrouble(undefined);
   }
 
   /** Gives how many of them, at least one, the broker has confirmed: those before a body that the store does not take now. */
@@ -206,6 +214,7 @@ export class Spool {
 
   #fail(error: unknown, failures: number): void {
     this.#answers = false;
+    this.#waitsFor = errorCode(error);
     if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
     this.#endHandover();
     if (failures === 1) this.#options.log.warn({ code: errorCode(error), err: error, requests: this.#log.entries }, 'the spool waits');
@@ -231,12 +240,25 @@ export class Spool {
     this.#wake = Promise.withResolvers();
   }
 
+  #setTrouble(trouble: string | undefined): void {
+    this.#troubleEnds();
+    this.#trouble = trouble;
+    if (trouble !== undefined && !this.#closed)
+      this.#troubleEnds = this.#options.clock.after(TROUBLE_MS, () => this.#setTrouble(undefined));
+    this.#show();
+  }
+
+  /** Ready is whoever takes what comes. So the spool has the last word on a broker that is away: requests must go on coming here. */
   #show(): void {
+    const { broker, health } = this.#options;
     const { entries, bytes, damaged } = this.#log;
-    const full = this.#trouble === undefined ? '' : `${this.#trouble}: `;
+    const takes = this.#trouble === undefined;
     const holds = entries === 0 ? 'empty' : `${entries} requests in ${formatSize(bytes)}`;
+    const waits = entries > 0 && this.#waitsFor !== undefined ? `, waits: ${this.#waitsFor}` : '';
     const kept = damaged === 0 ? '' : `, ${damaged} damaged files kept`;
-    this.#options.health.set('spool', this.#trouble === undefined, `${full}${holds}${kept}`);
+    health.set('spool', takes || entries === 0, `${takes ? '' : `${this.#trouble}: `}${holds}${waits}${kept}`);
+    if (broker.state !== 'connected' && broker.state !== 'closed')
+      health.set('broker', takes, `${broker.state}, ${takes ? 'requests are spooled' : 'and the spool takes none'}`);
   }
 }
 
