@@ -3,5 +3,7 @@ import { enableCompileCache } from 'node:module';
 
 // Halves the start from the second time on.
 enableCompileCache();
-const { run } = await import('./run.ts');
-process.exitCode = await run(process.argv.slice(2));
+const argv = process.argv.slice(2);
+const isService = argv[0] === 'run' && argv[1] !== undefined && !argv[1].startsWith('-');
+const { run } = isService ? await import('./run-service.ts') : await import('./run.ts');
+process.exitCode = await run(argv);

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   'dead-letter': { summary: 'list, show, replay or discard messages that were given up', load: () => import('./commands/dead-letter.ts') },
   queues: { summary: 'show the queues of the broker', load: () => import('./commands/queues.ts') },
   patchblock: { summary: 'repair entries, copies and the name of a chain by hand', load: () => import('./commands/patchblock.ts') },
+  run: { summary: 'run a service as a process of its own; without one, list them', load: () => import('./commands/run.ts') },
   doctor: { summary: 'judge whether a store can be relied on', load: () => import('./commands/doctor.ts') },
 };
 
