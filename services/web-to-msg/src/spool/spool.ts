@@ -1,7 +1,6 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
 import type { Cancel, Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
-import { formatSize } from '@blockhub/settings';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
 import { type BackOff, backOff, type Random } from '@blockhub/worker';
 import { type Carrier, isLarge } from '../carrier.ts';
@@ -253,7 +252,7 @@ export class Spool {
     const { broker, health } = this.#options;
     const { entries, bytes, damaged } = this.#log;
     const takes = this.#trouble === undefined;
-    const holds = entries === 0 ? 'empty' : `${entries} requests in ${formatSize(bytes)}`;
+    const holds = entries === 0 ? 'empty' : `${entries} requests, ${bytes} bytes`;
     const waits = entries > 0 && this.#waitsFor !== undefined ? `, waits: ${this.#waitsFor}` : '';
     const kept = damaged === 0 ? '' : `, ${damaged} damaged files kept`;
     health.set('spool', takes || entries === 0, `${takes ? '' : `${this.#trouble}: `}${holds}${waits}${kept}`);
