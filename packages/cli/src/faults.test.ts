@@ -62,6 +62,21 @@ describe('a walk for people', () => {
   });
 });
 
+test('for people too, faults and repairs are data', async () => {
+  await rm(pathOf(entry(1)));
+  const [missing, made] = [`ENTRY_MISSING height 1 ${entry(1)} is missing\n`, `create-entry height 1: ${entry(1)} from .*\\n`];
+  expect(await ran(['verify', '--output', 'table'])).toEqual({
+    code: 1,
+    stdout: `${missing}${chain} 1 fault: 4 blocks, 3 events, 11 bytes at level full\n`,
+    stderr: '',
+  });
+  for (const [args, told] of [
+    [['--dry-run'], new RegExp(`^would ${made}ENTRY_MISSING .*\\n1 repair to do, 1 fault now\\n$`)],
+    [[], new RegExp(`^${made}1 repair, 0 faults left\\n$`)],
+  ] as const)
+    expect(await ran(['patchblock', ...args, '--output', 'table'])).toMatchObject({ stdout: expect.stringMatching(told), stderr: '' });
+});
+
 test('a chain whose next disagrees is read, and verified but for that, with --skip-next-check', async () => {
   const [root, tail] = [await readFile(pathOf(entry(0))), await readFile(pathOf(entry(3)))];
   // Another line of the same chain: begun anew behind the root, and grown to the same height.

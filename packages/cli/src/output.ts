@@ -84,3 +84,6 @@ const oneLine = (text: string): string => printable(text.replace(/[\n\t]/g, ' ')
 
 /** ms since 1970 as people read it. */
 export const isoTime = (ms: number): string => new Date(ms).toISOString();
+
+/** `1 block`, `2 blocks`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -26,7 +26,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
 
 /**
  * Runs the command and gives its exit code: 0 ok, 1 integrity failure, 2 usage, 3 could not check everything, 4 not found, 130 interrupted.
- * Never throws.
+ * Never throws. A `--` before the command, which `pnpm blockhub -- list` hands on, means nothing.
  */
 export async function run(argv: readonly string[], given?: Partial<Io>): Promise<number> {
   const stopping = new AbortController();
@@ -54,7 +54,7 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   io.stdout.on('error', onPipe);
   if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
   try {
-    await program(session).parseAsync([...argv], { from: 'user' });
+    await program(session).parseAsync(argv[0] === '--' ? argv.slice(1) : [...argv], { from: 'user' });
     await new Promise(setImmediate);
     return lost ? outputLost(lost, session) : session.exitCode;
   } catch (error) {

@@ -61,9 +61,14 @@ export class Session {
     return this.#output;
   }
 
+  /** An empty one is as good as none, as it is for the settings of a service. */
+  #env(name: string): string | undefined {
+    return this.io.env[name] || undefined;
+  }
+
   /** Folder of the embedded parts. */
   get data(): string {
-    return resolve(this.#options.data ?? this.io.env.BLOCKHUB_DATA ?? 'data');
+    return resolve(this.#options.data ?? this.#env('BLOCKHUB_DATA') ?? 'data');
   }
 
   /**
@@ -71,7 +76,7 @@ export class Session {
    * @throws STORE_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
    */
   async store(mayBeNew = false): Promise<Store> {
-    const url = this.#options.store ?? this.io.env.BLOCKHUB_STORE ?? pathToFileURL(resolve(this.data, 'store')).href;
+    const url = this.#options.store ?? this.#env('BLOCKHUB_STORE') ?? pathToFileURL(resolve(this.data, 'store')).href;
     const { openStore } = await import('@blockhub/store');
     const store = await openStore(url, { clock: this.clock });
     this.#closing.push(() => store.close());
@@ -83,13 +88,13 @@ export class Session {
 
   /** True when the broker is the file in the data folder, not one that was named. */
   get embedded(): boolean {
-    return (this.#options.broker ?? this.io.env.BLOCKHUB_BROKER) === undefined;
+    return (this.#options.broker ?? this.#env('BLOCKHUB_BROKER')) === undefined;
   }
 
   /** @throws BROKER_URL_INVALID, also for a file that does not exist */
   async broker(): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
-    const url = this.#options.broker ?? this.io.env.BLOCKHUB_BROKER ?? `sqlite://${file.pathname}`;
+    const url = this.#options.broker ?? this.#env('BLOCKHUB_BROKER') ?? `sqlite://${file.pathname}`;
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
     if (path && !existsSync(decodeURIComponent(path)))
       throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
@@ -133,6 +138,12 @@ export class Session {
     const progress = new Progress(this.io.stderr, this.clock);
     this.#progress.push(progress);
     return progress;
+  }
+
+  /** A line of data on stdout, from where nobody can wait for its reader. */
+  tell(text: string): void {
+    for (const progress of this.#progress) progress.clear();
+    void this.out.write(`${text}\n`);
   }
 
   /** A line for the person on stderr. */

@@ -95,6 +95,12 @@ describe('the text', () => {
     expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   });
 
+  test('has the CPU time of the process from its start on', async () => {
+    const { user, system } = process.cpuUsage();
+    const [line = ''] = await samples(createMetrics(), 'process_cpu_seconds_total');
+    expect(Number(line.split(' ')[1])).toBeGreaterThanOrEqual((user + system) / 1e6);
+  });
+
   test('has metrics that came while it was made, and after it', async () => {
     const metrics = createMetrics();
     const first = metrics.text();

@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import type { Metric, Registry } from 'prom-client';
+import type { Metric, Counter as PromCounter, Registry } from 'prom-client';
 import { CounterSeries, GaugeSeries, HistogramSeries, type Sample, type Series } from './series.ts';
 
 /** Counts up. Adding costs one addition: fetch it once, keep it. */
@@ -129,7 +129,11 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
     const { collectDefaultMetrics, Registry } = await import('prom-client');
     const made = new Registry();
     if (service) made.setDefaultLabels({ service });
+    const { user, system } = process.cpuUsage();
     collectDefaultMetrics({ register: made });
+    // It counts CPU from here on; a process that was not scraped for an hour has used it all the same.
+    for (const [name, micros] of [['user_', user] as const, ['system_', system] as const, ['', user + system] as const])
+      (made.getSingleMetric(`process_cpu_${name}seconds_total`) as PromCounter).inc(micros / 1e6);
     for (const known of families.values()) made.registerMetric(known as unknown as Metric);
     return made;
   };

@@ -185,7 +185,7 @@ describe('an address that cannot be had', () => {
     const { port } = other.address() as { port: number };
     await expect(startProbes({ host: '127.0.0.1', port, health, metrics, log: silentLogger })).rejects.toMatchObject({
       code: 'ADDRESS_IN_USE',
-      message: `another program listens on 127.0.0.1:${port}; stop it, or choose another port with --probe-port (BLOCKHUB_PROBE_PORT)`,
+      message: `--probe-port (BLOCKHUB_PROBE_PORT): another program listens on 127.0.0.1:${port}`,
       details: { host: '127.0.0.1', port, setting: 'probePort' },
     });
     other.close();

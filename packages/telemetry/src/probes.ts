@@ -30,11 +30,7 @@ export function listenError(error: unknown, { host, port, setting }: { host: str
   const names = `--${flag} (BLOCKHUB_${flag.toUpperCase().replaceAll('-', '_')})`;
   const details = { host, port, setting };
   if (code === 'EADDRINUSE') {
-    return new BlockhubError(
-      'ADDRESS_IN_USE',
-      `another program listens on ${host}:${port}; stop it, or choose another port with ${names}`,
-      { cause: error, details },
-    );
+    return new BlockhubError('ADDRESS_IN_USE', `${names}: another program listens on ${host}:${port}`, { cause: error, details });
   }
   const reasons: Readonly<Record<string, string>> = {
     EACCES: `ports below 1024 need rights that this process lacks; choose a higher one with ${names}`,

@@ -14,7 +14,7 @@ import {
   type Tail,
   tailOf,
 } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, hasCode } from '@blockhub/errors';
 import { afterFolder, type Store } from '@blockhub/store';
 import { blockStore } from './blocks.ts';
 import { pipeline } from './in-order.ts';
@@ -81,18 +81,36 @@ export async function findChain(store: Store, nameOrId: string, options: FindCha
     return root ? recordOf(root) : damaged(nameOrId);
   }
   if (!isChainName(nameOrId)) return undefined;
-  const bytes = await store.find(nameKey(nameOrId));
-  const root = bytes && checkBlock(bytes, { height: 0 }).block;
-  if (root?.root?.name === nameOrId && (await store.head(entryKey(root.id, 0)))) return recordOf({ ...root, root: root.root });
-  return bytes || options.scan ? findByScan(store, nameOrId) : undefined;
+  const { root, found } = await findNamed(store, nameOrId);
+  if (root && (await store.head(entryKey(root.id, 0)))) return recordOf(root);
+  return found || options.scan ? findByScan(store, nameOrId) : undefined;
+}
+
+/** The root that the name's own object holds; `found` when there is one, whatever it holds. */
+async function findNamed(store: Store, name: string): Promise<{ root?: RootBlock; found: boolean }> {
+  const bytes = await store.find(nameKey(name));
+  const block = bytes && checkBlock(bytes, { height: 0 }).block;
+  return { found: bytes !== undefined, ...(block?.root?.name === name && { root: { ...block, root: block.root } }) };
 }
 
 /** Like `findChain`, but throws CHAIN_NOT_FOUND. */
 export async function getChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord> {
   const record = await findChain(store, nameOrId, options);
-  if (!record)
-    throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${JSON.stringify(nameOrId)}`, { details: { chain: nameOrId } });
-  return record;
+  if (record) return record;
+  throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${JSON.stringify(nameOrId)}`, { details: { chain: nameOrId } });
+}
+
+/** The id that a name stands for, also when its chain has no entry (any more). An id stands for itself. @throws CHAIN_NOT_FOUND */
+export async function getId(store: Store, nameOrId: string): Promise<string> {
+  if (isHash(nameOrId)) return nameOrId;
+  try {
+    return (await getChain(store, nameOrId, { scan: true })).id;
+  } catch (error) {
+    if (!hasCode(error, 'CHAIN_NOT_FOUND') || !isChainName(nameOrId)) throw error;
+    const { root } = await findNamed(store, nameOrId);
+    if (root) return root.id;
+    throw error;
+  }
 }
 
 async function findByScan(store: Store, name: string): Promise<ChainRecord | undefined> {
@@ -138,11 +156,16 @@ async function* chainIds(store: Store): AsyncGenerator<string> {
 /**
  * The newest block of a chain, in O(log n) requests.
  * @param hint a height that is known to exist; only makes it faster
- * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED when the tail is not a block of this chain, or lies below the hint
+ * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED when the root has no entry but others have, when the tail is not a block of this chain, or lies below the hint
  */
 export async function findTail(store: Store, chain: string, hint?: number): Promise<Tail> {
   const found = await blockStore(store).tail(chain, hint);
-  if (!found) throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id ${chain}`, { details: { chain } });
+  if (!found) {
+    const key = entryKey(chain, 0);
+    if ((await nextEntry(store, chain, 0)) === undefined)
+      throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id ${chain}`, { details: { chain } });
+    throw new BlockhubError('CHAIN_DAMAGED', `${key} is missing`, { details: { chain, height: 0, key } });
+  }
   const details = { chain, height: found.height, key: entryKey(chain, found.height) };
   if (hint !== undefined && found.height < hint)
     throw new BlockhubError('CHAIN_DAMAGED', `chain ${chain} had height ${hint}, now its tail is at ${found.height}`, { details });

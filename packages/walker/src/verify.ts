@@ -1,10 +1,10 @@
-import { blockKey, checkBlock, entryKey, isHash, type Tail } from '@blockhub/chain';
+import { blockKey, checkBlock, entryKey, type Tail } from '@blockhub/chain';
 import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { Checker, covers } from './check.ts';
 import { findDetached, looseBlocks } from './detached.ts';
-import { getChain, listChains } from './find.ts';
+import { getId, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
 import type { Fault, VerifyLevel } from './types.ts';
 import { reasonOf, walk } from './walk.ts';
@@ -90,7 +90,7 @@ class Ledger {
  * @throws CHAIN_NOT_FOUND; the signal's reason. Faults and what the store does not answer are in the report.
  */
 export async function verifyChain(store: Store, chain: string, options: VerifyOptions = {}): Promise<Report> {
-  const id = isHash(chain) ? chain : (await getChain(store, chain, { scan: true })).id;
+  const id = await getId(store, chain);
   const known = new IdSet();
   const { ledger, tail } = await verifyEntries(store, id, options, known);
   if (wantsDetached(options)) await addDetached(store, new Map([[id, { ledger, tail }]]), known, options);

@@ -288,5 +288,7 @@ describe('finding', () => {
     expect(store.requests.head + store.requests.get - before).toBeLessThan(30);
     await expect(findTail(store, chain, 3001)).rejects.toMatchObject({ code: 'CHAIN_DAMAGED' });
     await expect(findTail(store, 'ab'.repeat(32))).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
+    await store.remove(entryKey(chain, 0));
+    await expect(findTail(store, chain)).rejects.toMatchObject({ code: 'CHAIN_DAMAGED', message: `${entryKey(chain, 0)} is missing` });
   });
 });

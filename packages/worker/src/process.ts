@@ -59,6 +59,8 @@ export interface RunOptions {
   /** Called at the second signal: whoever insists is not kept waiting. */
   readonly abort?: () => void;
   readonly log?: Logger;
+  /** A person reads standard output, as on a terminal: why it cannot run is on standard error, and in the log, with its stack, only at `debug`. */
+  readonly terminal?: boolean;
 }
 
 /** As a shell says it of a process that SIGINT ended. */
@@ -72,8 +74,10 @@ const settingCodes: ReadonlySet<string> = new Set(['SETTINGS_INVALID', 'BROKER_U
  * What went wrong is on standard error with its code and what to do, wrong settings all at once.
  */
 export async function runProgram<Shape extends ProcessShape>(program: Program<Shape>, options: RunOptions = {}): Promise<number> {
-  const { argv = process.argv.slice(2), env = process.env, out = writeTo(process.stdout), err = writeTo(process.stderr) } = options;
+  const { argv: words = process.argv.slice(2), env = process.env, out = writeTo(process.stdout), err = writeTo(process.stderr) } = options;
   const { name, summary, settings } = program;
+  // `pnpm start -- --port 0` hands the dashes on.
+  const argv = words[0] === '--' ? words.slice(1) : words;
   if (wantsHelp(argv)) {
     out(help(name, summary, settings));
     return 0;
@@ -126,7 +130,8 @@ async function live<Shape extends ProcessShape>(
     // Whoever stops a start does not ask why it did not succeed.
     if (!signal.aborted) {
       const fix = error instanceof BlockhubError ? error.fix : undefined;
-      log.error({ err: error, code: errorCode(error), ...(fix !== undefined && { fix }) }, 'process failed');
+      const { terminal = process.stdout.isTTY } = options;
+      log[terminal ? 'debug' : 'error']({ err: error, code: errorCode(error), ...(fix !== undefined && { fix }) }, 'process failed');
       err(`${name}: ${errorCode(error)}: ${sentence(messageOf(error))}${fix === undefined ? '' : ` ${fix}`}\n`);
       code = error instanceof BlockhubError && settingCodes.has(error.code) ? 2 : 1;
     }

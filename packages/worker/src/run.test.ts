@@ -30,7 +30,7 @@ const worker = defineWorker({
   handle: (message, { settings }) => done([{ queue: 'out', id: message.id, meta: {}, body: Buffer.from(settings.greeting) }]),
 });
 
-function start(argv: readonly string[], run = worker) {
+function start(argv: readonly string[], run = worker, terminal = false) {
   const said = { out: '', err: '' };
   const signals = new EventEmitter();
   const log = keepLog();
@@ -43,6 +43,7 @@ function start(argv: readonly string[], run = worker) {
     signals,
     abort: () => void aborts.push(1),
     log,
+    terminal,
   });
   return { said, signals, log, aborts, code };
 }
@@ -77,6 +78,16 @@ describe('runWorker', () => {
     expect(said.err).toBe('');
   });
 
+  test('dashes before the first flag, as a script runner hands them on, mean nothing', async () => {
+    for (const [argv, exit, told] of [
+      [['--', '--help'], 0, { out: expect.stringContaining('--greeting'), err: '' }],
+      [['--', ...flags(), '--grace=soon'], 2, { out: '', err: expect.stringMatching(/^copier: grace .*\n$/) }],
+    ] as const) {
+      const { code, said } = start(argv);
+      expect({ code: await code, said }).toEqual({ code: exit, said: told });
+    }
+  });
+
   test('every mistake in the settings is on standard error at once, and gives 2', async () => {
     const { code, said } = start(['--probe-port=abc', '--grace=soon', '--greetin=x']);
     expect(await code).toBe(2);
@@ -92,15 +103,25 @@ describe('runWorker', () => {
     expect(said.err).toMatch(/^copier: BROKER_URL_INVALID: .*nosuch.*\n$/);
   });
 
+  test('on a terminal why it cannot run is said once: the log has it for who wants to know more', async () => {
+    const { code, log, said } = start(flags({ broker: 'nosuch://host' }), worker, true);
+    expect(await code).toBe(2);
+    expect(log.lines.at(-1)).toMatchObject({ level: 'debug', code: 'BROKER_URL_INVALID' });
+    expect(said.err).toMatch(/^copier: BROKER_URL_INVALID: .*nosuch.*\n$/);
+  });
+
   test('a taken probe port gives 1', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
-    const { code, log } = start(flags({ port: typeof address === 'object' && address ? address.port : 0 }));
+    const { code, log, said } = start(flags({ port: typeof address === 'object' && address ? address.port : 0 }));
     const given = await code;
     server.close();
     expect(given).toBe(1);
     expect(log.lines.at(-1)).toMatchObject({ code: 'ADDRESS_IN_USE' });
+    expect(said.err).toMatch(
+      /^copier: ADDRESS_IN_USE: --probe-port .*: another program listens on .*:\d+\. Stop it, or choose another port\.\n$/,
+    );
   });
 
   test('works until a signal, drains, gives 0 and can be started again', async () => {

@@ -11,7 +11,7 @@ import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
 import { Taking } from './taking.ts';
 import { topologyOf } from './topology.ts';
-import type { Context, Need, Take, Worker } from './types.ts';
+import type { Context, Need, Serving, Take, Worker } from './types.ts';
 import { whenAborted } from './when-aborted.ts';
 
 const SECOND = 1000;
@@ -38,7 +38,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #takes: readonly Take[];
   readonly #takings: Taking[] = [];
   readonly #ended: () => void;
-  #serving: { close(): Promise<void> } | undefined;
+  #serving: Serving | undefined;
   #state: WorkerState = 'starting';
   #stopping: Promise<void> | undefined;
 
@@ -172,7 +172,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 
   async #closeServing(): Promise<void> {
     try {
-      await this.#serving?.close();
+      await this.#serving?.close(this.#graceOver.signal);
     } catch (error) {
       this.#log.error({ part: 'serve', err: error }, 'could not be released');
     }

@@ -81,6 +81,12 @@ export type Handled = MaybePromise<Outcome | undefined | void>;
 // biome-ignore lint/suspicious/noConfusingVoidType: as above
 export type BatchHandled = MaybePromise<Outcome | readonly Outcome[] | undefined | void>;
 
+/** What a worker that listens has open. */
+export interface Serving {
+  /** Finishes what came in, and resolves after that. With `graceOver` it drops what has not ended: an open connection would keep the process. */
+  close(graceOver: AbortSignal): Promise<void>;
+}
+
 /**
  * One stage of the mesh. Handlers run many at a time and see every message at least once, so their effects must bear repetition.
  * Of what a handler gives, messages are published and confirmed before what was taken is acked.
@@ -105,8 +111,8 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   handle?(message: Message, context: Context<Shape, State>): Handled;
   /** An error that is not transient makes the runtime call it again with each half, so that one message cannot spoil the others. */
   handleBatch?(messages: readonly Message[], context: Context<Shape, State>): BatchHandled;
-  /** For workers that listen: starts, and gives what ends it. `close` finishes what came in, and resolves after that. */
-  serve?(context: Context<Shape, State>): Promise<{ close(): Promise<void> }>;
+  /** For workers that listen: starts, and gives what ends it. */
+  serve?(context: Context<Shape, State>): Promise<Serving>;
   /** Runs once, after the last handler. */
   stop?(context: Context<Shape, State>): MaybePromise<void>;
 }

@@ -1,5 +1,8 @@
+import { Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
-import { ByteBudget, Chunks } from './body.ts';
+import { ByteBudget, Chunks, readBody } from './body.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -40,4 +43,27 @@ describe('chunks', () => {
     expect(alone.concat()).toBe(parts[0]);
     expect(new Chunks().concat().length).toBe(0);
   });
+});
+
+test('a body that is refused halfway is let go, although its sender goes on', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const stream = new Readable({ read() {} });
+  const push = (): WeakRef<Buffer> => {
+    const chunk = Buffer.alloc(64 * KIB);
+    stream.push(chunk);
+    return new WeakRef(chunk);
+  };
+  const refused = new Promise((resolve) =>
+    readBody(stream, undefined, 100 * KIB, new ByteBudget(MIB, MIB), (error, _body, taken) => resolve([error?.code, taken])),
+  );
+  const first = push();
+  push();
+  expect(await refused).toEqual(['BODY_TOO_LARGE', 64 * KIB]);
+  for (let tries = 0; tries < 20 && first.deref() !== undefined; tries++) {
+    await new Promise(setImmediate);
+    gc();
+  }
+  expect(first.deref()).toBeUndefined();
+  expect(stream.destroyed).toBe(false);
 });

@@ -102,12 +102,14 @@ export function readBody(
     refuse(stream, refusal, 0, done);
     return;
   }
-  const chunks = new Chunks();
+  let chunks = new Chunks();
   let taken = 0;
   let settled = false;
   const settle = (error: BlockhubError | null, body: Buffer): void => {
     if (settled) return;
     settled = true;
+    // Listeners live as long as the request, which may go on behind a refusal: what counts no more must not be held either.
+    chunks = new Chunks();
     if (error) refuse(stream, error, taken, done);
     else done(null, body, taken);
   };

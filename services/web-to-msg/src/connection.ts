@@ -28,6 +28,11 @@ export class Connection {
     return this.#waiting.size;
   }
 
+  /** Whether the request that is still arriving has its answer. */
+  get answeredEarly(): boolean {
+    return this.#waiting.keys().some(({ req, headersSent }) => headersSent && !req.complete);
+  }
+
   join(answer: ServerResponse): void {
     if (this.#socket.destroyed) return;
     this.#waiting.set(answer, undefined);

@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import { finished } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -62,12 +63,18 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     // Node's own answer to a missing Host header has no body; `capture` refuses it in our shape.
     http: { connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024, requireHostHeader: false },
     frameworkErrors: (error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered),
-    clientErrorHandler: (error, socket) => connections.of(socket).afterAnswers(() => answerMalformed(error, socket, answered)),
+    clientErrorHandler: (error, socket) => {
+      const connection = connections.of(socket);
+      if (connection.answeredEarly) socket.destroy();
+      else connection.afterAnswers(() => answerMalformed(error, socket, answered));
+    },
   });
   app.server.headersTimeout = Math.min(settings.headersTimeout, settings.requestTimeout);
   app.server.maxHeadersCount = MAX_HEADERS + 1;
   app.server.maxRequestsPerSocket = 100_000;
   app.server.maxConnections = settings.maxConnections;
+  // What an Expect header asks beyond 100-continue may be ignored (RFC 9110, 10.1.1); Node's own answer has no body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -115,7 +122,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     const { status, count } = taken[safeIn];
     count.add();
     bytes.add(receipt.length);
-    return reply.code(status).header('content-type', JSON_MIME).send(JSON.stringify(receipt));
+    return reply.code(status).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
   app.post('/', (request, reply) => handle(request, reply, settings.defaultChain));
   app.post<{ Params: { chain: string } }>('/append/chain/:chain', (request, reply) => handle(request, reply, request.params.chain));
@@ -124,11 +131,20 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
 
 const EMPTY = Buffer.alloc(0);
 
+/** Ends its line, so that a shell goes on below what curl shows. */
+const bodyOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
+
 /** What capture needs of a request. Throws REQUEST_INVALID. */
 function requestOf({ raw }: FastifyRequest, chain: string, body: Buffer): CaptureRequest {
   const { rawHeaders, headers, httpVersion, method = '', url = '', socket } = raw;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw new BlockhubError('REQUEST_INVALID', `More than ${MAX_HEADERS} headers.`);
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
+  // Nobody here undoes another coding: the bytes would not be those of the sender.
+  if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
+    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding is not chunked alone.');
+  // RFC 1945, 8.3: without it the body of an HTTP/1.0 request cannot be told, and Node takes none.
+  if (headers['content-length'] === undefined && httpVersion === '1.0')
+    throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 needs.');
   return { chain, method, url, rawHeaders, headers, client: clientOf(socket), body };
 }
 
@@ -150,12 +166,21 @@ function sendProblem(
     context.log[error.code === 'INTERNAL' ? 'error' : 'warn']({ code: error.code, err: error, requestId: request.id }, 'request failed');
   if (error.status === 405) reply.header('allow', 'POST');
   if (error.status === 503) reply.header('retry-after', '2');
+  reply.code(error.status).header('content-type', PROBLEM_MIME);
+  const body = bodyOf(problemOf(error));
   if (error.code === 'BODY_TOO_LARGE' || error.code === 'BODY_INCOMPLETE' || error.code === 'CAPTURE_BUSY')
-    reply.header('connection', 'close');
-  reply
-    .code(error.status)
-    .header('content-type', PROBLEM_MIME)
-    .send(JSON.stringify(problemOf(error)));
+    answerEarly(request, reply, body);
+  else reply.send(body);
+}
+
+/**
+ * Answers at once and ends the connection behind the request, or at its time-out. Ended before, it would be reset by what the sender still
+ * sends, and many a sender would see that instead of the answer.
+ */
+function answerEarly(request: FastifyRequest, reply: FastifyReply, body: string): void {
+  reply.header('connection', 'close').header('content-length', Buffer.byteLength(body)).hijack();
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders).write(body);
+  finished(request.raw, () => reply.raw.end());
 }
 
 /** What Node's parser refuses never becomes a request: the answer is written by hand and the connection ends. */
@@ -173,7 +198,7 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket, count
           error.code === 'HPE_HEADER_OVERFLOW' ? 'The headers are too large.' : 'This is not a valid HTTP request.',
         ),
   );
-  const body = JSON.stringify(problem);
+  const body = bodyOf(problem);
   count(problem.status);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: ${PROBLEM_MIME}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

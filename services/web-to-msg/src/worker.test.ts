@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
@@ -21,7 +22,9 @@ describe('a POST', () => {
       'X-Custom': 'kept',
     });
     expect(answer.status).toBe(201);
-    const receipt = (await answer.json()) as Record<string, unknown>;
+    const answered = await answer.text();
+    expect(answered).toMatch(/^\{.*\}\n$/);
+    const receipt = JSON.parse(answered) as Record<string, unknown>;
     expect(receipt).toEqual({
       event: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
       chain: server.chains.default,
@@ -196,6 +199,22 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
       400,
       'REQUEST_INVALID',
     ],
+    [
+      'a transfer coding beside chunked',
+      ({ port }) =>
+        rawAnswer(
+          port,
+          `POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\nconnection: close\r\n\r\n${chunked(['hello', ''])}`,
+        ),
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
+      'a body of HTTP/1.0 without a length',
+      ({ port }) => rawAnswer(port, 'POST / HTTP/1.0\r\nhost: a\r\n\r\nhello'),
+      400,
+      'REQUEST_INVALID',
+    ],
     ['no HTTP', ({ port }) => rawAnswer(port, '\x16\x03\x01 hello\r\n\r\n'), 400, 'REQUEST_INVALID'],
     [
       'headers over 16 KiB',
@@ -215,6 +234,7 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
     await using server = await startCapture({ bodyLimit: 1000 });
     const answer = await send(server);
     expect(answer.status).toBe(status);
+    expect(answer.text).toMatch(/^\{.*\}\n$/);
     expect(JSON.parse(answer.text)).toMatchObject({
       status,
       code,
@@ -290,6 +310,33 @@ describe('slow and hostile clients', () => {
     held.end('x');
     expect(await heldAnswer).toBe(201);
     expect((await post(`${server.url}/append/chain/plain`, 'y'.repeat(30))).status).toBe(201);
+  });
+
+  describe('that are refused in the middle of their body', () => {
+    const begun = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nx';
+
+    test('read the answer at once, and are not reset while they send the rest', async () => {
+      await using server = await startCapture({ bodyLimit: 1000 });
+      const socket = connect(server.port, '127.0.0.1', () => socket.write(begun));
+      let answer = '';
+      let sentAtEnd = 0;
+      socket.on('data', (chunk) => {
+        if (answer === '') socket.write('x'.repeat(999_998), () => socket.write('x'));
+        answer += chunk;
+      });
+      socket.on('end', () => {
+        sentAtEnd = socket.bytesWritten;
+      });
+      const failed = await new Promise((resolve) => socket.on('close', () => resolve(undefined)).on('error', resolve));
+      expect(failed).toBeUndefined();
+      expect(answer).toMatch(/^HTTP\/1.1 413 .*\r\nconnection: close\r\n.*"code":"BODY_TOO_LARGE"/s);
+      expect(sentAtEnd).toBe(begun.length + 999_999);
+    });
+
+    test('are cut off where the rest never comes, without another answer', async () => {
+      await using server = await startCapture({ bodyLimit: 1000, requestTimeout: 1000, headersTimeout: 1000 });
+      expect((await raw(server.port, begun, true)).match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 413']);
+    });
   });
 
   test('bodies that are announced and do not come keep nobody out', async () => {
@@ -453,6 +500,21 @@ describe('without a confirm there is no 2xx', () => {
     const answer = await post(`${server.url}/append/chain/somebody`, 'x');
     expect(answer.status).toBe(503);
   });
+});
+
+test('a body that never comes does not keep a process that stops', async () => {
+  const server = await startCapture();
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf');
+  while (!(await server.metrics()).includes('blockhub_capture_held_bytes 4')) await new Promise(setImmediate);
+  const cut = once(socket, 'close', { signal: AbortSignal.timeout(4000) }).finally(() => socket.destroy());
+  await Promise.all([server[Symbol.asyncDispose](), cut]);
+});
+
+test('an Expect header that nobody knows is ignored', async () => {
+  await using server = await startCapture();
+  const head = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: more\r\ncontent-length: 5\r\n\r\n';
+  expect(await raw(server.port, `${head}hello`, true)).toMatch(/^HTTP\/1.1 201 /);
 });
 
 test('the method QUERY without a Content-Type is refused as any other', async () => {

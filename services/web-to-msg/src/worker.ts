@@ -30,9 +30,13 @@ export const worker = defineWorker({
     health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${taken}`);
     log.info({ host, port: taken }, 'listening');
     return {
-      async close() {
+      async close(graceOver) {
         health.set('listening', false, 'closing');
         app.server.closeIdleConnections();
+        // Node ends its time-outs with the listening: a body that never comes would be waited for without end.
+        const cut = (): void => app.server.closeAllConnections();
+        graceOver.addEventListener('abort', cut, { once: true });
+        if (graceOver.aborted) cut();
         await app.close();
         await context.state.finish();
       },

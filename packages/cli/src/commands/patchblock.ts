@@ -1,6 +1,7 @@
 import { type Repair, repairChain } from '@blockhub/writer';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
+import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 export function define(command: Command, session: Session): void {
@@ -23,7 +24,7 @@ export function define(command: Command, session: Session): void {
         },
         onRepair: (repair) => {
           count++;
-          if (session.out.format === 'table') session.note(describe(repair, dryRun === true));
+          if (session.out.format === 'table') session.tell(describe(repair, dryRun === true));
         },
       });
       const text = (): string => `height ${height}, ${count} repairs`;
@@ -34,7 +35,7 @@ export function define(command: Command, session: Session): void {
       for (const reason of unchecked) await session.out.item({ type: 'unchecked', chain, reason }, `unchecked ${reason}`);
       if (session.out.format === 'table')
         await session.out.write(
-          `${repairs.length} ${dryRun ? 'repairs to do' : 'repairs'}, ${left.length} faults ${dryRun ? 'now' : 'left'}\n`,
+          `${counted(repairs.length, 'repair')}${dryRun ? ' to do' : ''}, ${counted(left.length, 'fault')} ${dryRun ? 'now' : 'left'}\n`,
         );
       await session.out.end();
       if (left.length > 0) session.exitCode = exitCodes.faults;

@@ -1,11 +1,10 @@
-import { isHash } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface Options {
@@ -59,7 +58,7 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
       so = { blocks, events, height, faultCount };
     },
     onFault: (fault) => {
-      if (session.out.format === 'table') session.note(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
+      if (session.out.format === 'table') session.tell(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
     },
   };
   const text = (seconds: number): string => progressOf(so, seconds);
@@ -68,19 +67,19 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
     session.resume = () => session.commandLine('verify', '--all', ...again);
     return session.progress().during(verifyAll(store, options), text);
   }
-  // An id is not looked up: a chain that lost all its entries is not found, which is what its report has to say.
-  const chain = nameOrId !== undefined && isHash(nameOrId) ? nameOrId : (await session.chain(store, nameOrId)).id;
+  // What is named is not looked up here: a chain that lost all its entries is not found, which is what its report has to say.
+  const chain = nameOrId ?? (await session.chain(store, undefined)).id;
   // The last block once more: whether the next one follows it has not been seen yet.
-  session.resume = () => session.commandLine('verify', nameOrId ?? chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
+  session.resume = () => session.commandLine('verify', chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
   const report = await session.progress().during(verifyChain(store, chain, options), text);
-  if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, chain, from);
+  if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, report.chain, from);
   return [report];
 }
 
 const progressOf = (reached: Reached | undefined, seconds: number): string => {
   if (!reached) return 'no block yet';
   const { blocks, events, height, faultCount } = reached;
-  return `${blocks} blocks, ${events} events, ${Math.round(events / seconds)} events/s, height ${height}, ${faultCount} faults`;
+  return `${counted(blocks, 'block')}, ${counted(events, 'event')}, ${Math.round(events / seconds)} events/s, height ${height}, ${counted(faultCount, 'fault')}`;
 };
 
 /** Nothing was checked, which must not look like nothing wrong. */
@@ -117,8 +116,8 @@ async function print({ out }: Session, reports: readonly Report[]): Promise<void
       else await out.write(`unchecked ${printable(reason)}\n`);
     }
     const ok = faultCount + uncheckedCount === 0;
-    const verdict = ok ? 'ok' : out.red(faultCount > 0 ? `${faultCount} faults` : 'not all checked');
-    const text = `${counts.chain} ${verdict}: ${counts.blocks} blocks, ${counts.events} events, ${counts.bytes} bytes at level ${counts.level}${counts.nextSkipped ? ', next not checked' : ''}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
+    const verdict = ok ? 'ok' : out.red(faultCount > 0 ? counted(faultCount, 'fault') : 'not all checked');
+    const text = `${counts.chain} ${verdict}: ${counted(counts.blocks, 'block')}, ${counted(counts.events, 'event')}, ${counted(counts.bytes, 'byte')} at level ${counts.level}${counts.nextSkipped ? ', next not checked' : ''}${uncheckedCount > 0 ? `, ${uncheckedCount} unchecked` : ''}`;
     await out.item({ type: 'report', ok, ...counts, faults: faultCount, unchecked: uncheckedCount }, text);
   }
 }
