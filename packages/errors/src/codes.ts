@@ -75,6 +75,18 @@ export const errorCodes = {
   METHOD_NOT_ALLOWED: { meaning: 'The route does not take this method.', fix: 'Use the method in the Allow header.', status: 405 },
   REQUEST_INVALID: { meaning: 'The HTTP request is malformed.', fix: 'Correct what the message names.', status: 400 },
   REQUEST_TIMEOUT: { meaning: 'The request did not arrive in time.', fix: 'Send faster, or raise --request-timeout.', status: 408 },
+  SPOOL_FULL: {
+    meaning: 'The broker does not answer, and the local spool has no room left.',
+    fix: 'Try again after the time in Retry-After. Bring the broker back, free the disk, or raise --spool-limit and --spool-requests.',
+    transient: true,
+    status: 503,
+  },
+  SPOOL_UNAVAILABLE: {
+    meaning: 'The broker does not answer, and the disk of the local spool failed.',
+    fix: 'Try again after the time in Retry-After. Repair the disk.',
+    transient: true,
+    status: 503,
+  },
   ROUTE_NOT_FOUND: { meaning: 'No route has this path.', fix: 'POST to /append/chain/{chain}.', status: 404 },
   THROTTLED: {
     meaning: 'Too many requests of this sender, or of all.',
@@ -181,6 +193,11 @@ export const errorCodes = {
   },
   REGISTRY_URL_INVALID: { meaning: 'The registry URL cannot be used.', fix: 'Correct the part that the message names.' },
   SETTINGS_INVALID: { meaning: 'Settings are wrong.', fix: 'Correct each one that is listed; --help shows all.' },
+  SPOOL_IN_USE: { meaning: 'Another process works on this spool folder.', fix: 'Stop it, or give each instance a --spool of its own.' },
+  SPOOL_UNUSABLE: {
+    meaning: 'The spool folder cannot be written.',
+    fix: 'Mount it or make its parent folder, correct its permissions, or name another one with --spool.',
+  },
   USAGE: { meaning: 'The command line is wrong.', fix: 'See --help.' },
 } as const satisfies Record<string, CodeEntry>;
 

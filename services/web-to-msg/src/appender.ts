@@ -3,12 +3,16 @@ import { blobKey, hashOf, type Meta } from '@blockhub/chain';
 import { type Capture, writeIngress } from '@blockhub/message';
 import type { ChainRecord } from '@blockhub/registry';
 import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
+import { Carrier, type Keeps } from './carrier.ts';
 import { Chains } from './chains.ts';
 import { type Claim, Claims, claimName } from './claims.ts';
 import { declaredMime } from './mime.ts';
+import { Outlet, type SafeIn } from './outlet.ts';
 import { REQUEST_MIME, type RequestFacts, requestDocument } from './request-document.ts';
 import { Rules } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';
+import { openFolder, type SpoolDisk } from './spool/disk.ts';
+import { Spool } from './spool/spool.ts';
 import { within } from './within.ts';
 
 /** A request that arrived whole: all that capture knows of HTTP. */
@@ -29,10 +33,15 @@ interface Publishing {
   readonly mime: string;
   /** When the sender is answered at the latest, in ticks. */
   readonly end: number;
-  readonly keeps: (work: Promise<unknown>) => void;
+  readonly keeps: Keeps;
 }
 
-const EMPTY = Buffer.alloc(0);
+/** What the sender gets, and where its request is safe. */
+export interface Captured {
+  readonly receipt: CaptureReceipt;
+  readonly safeIn: SafeIn;
+}
+
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What lies behind HTTP: a request in, a receipt or an error out. It knows no socket, so the simulation runs it in virtual time. */
@@ -42,24 +51,54 @@ export class Appender {
   readonly #context: CaptureContext;
   readonly #chains: Chains;
   readonly #claims: Claims;
+  readonly #outlet: Outlet;
+  readonly #spool: Spool | undefined;
 
-  /** @throws SETTINGS_INVALID */
-  constructor(context: CaptureContext) {
-    const { registry, store, clock, settings, metrics } = context;
+  private constructor(context: CaptureContext, carrier: Carrier, spool: Spool | undefined) {
+    const { broker, registry, store, clock, settings, metrics } = context;
     this.#context = context;
     this.#chains = new Chains(registry, store, clock);
     this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
     this.rules = new Rules({ settings, clock, store, metrics, chains: this.#chains });
+    this.#spool = spool;
+    this.#outlet = new Outlet({ broker, carrier, spool, clock, limitMs: settings.confirmTimeout });
+  }
+
+  /**
+   * Opens the spool, if there is to be one, and begins to drain it.
+   * @param disk instead of the folder that the settings name
+   * @throws SETTINGS_INVALID, SPOOL_IN_USE, SPOOL_UNUSABLE
+   */
+  static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
+    const { broker, store, clock, settings } = context;
+    const carrier = new Carrier({ broker, store, clock });
+    const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
+    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs: settings.confirmTimeout };
+    return new Appender(context, carrier, folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier })));
+  }
+
+  /** Nothing waits on our disk for the broker. */
+  get isDrained(): boolean {
+    return this.#spool?.isEmpty ?? true;
+  }
+
+  /** Brings what is spooled to the broker, for as long as it takes it. */
+  async finish(): Promise<void> {
+    await this.#spool?.finish();
+  }
+
+  async close(): Promise<void> {
+    await this.#spool?.close();
   }
 
   /**
    * Resolves when body and request document are durable: each will be in the chain exactly once. A request whose event was named before
    * (`idempotencyHeaders`) gets the first receipt, and adds nothing.
    * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and
-   * the transient errors of broker, store and registry: all, a part or nothing of it will be, once.
+   * the transient errors of broker, store, registry and spool: all, a part or nothing of it will be, once.
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
-  async append(request: CaptureRequest, keeps: (work: Promise<unknown>) => void = () => {}): Promise<CaptureReceipt> {
+  async append(request: CaptureRequest, keeps: Keeps = () => {}): Promise<Captured> {
     const { clock, settings, newEvent } = this.#context;
     // One end for all waits: each with its own would keep the sender for as long as all of them.
     const end = clock.ticks() + settings.confirmTimeout;
@@ -70,10 +109,11 @@ export class Appender {
     if (name === undefined) return this.#publish({ chain, request, mime, end, keeps }, { event: newEvent() });
     const mine: Claim = { event: newEvent(), document: newEvent(), sha256: hashOf('sha256', request.body) };
     const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');
-    if (claim.confirmed) return answerOf(captureOf(chain, claim.event, request.body, {}));
-    const receipt = await this.#publish({ chain, request, mime, end, keeps }, claim);
-    this.#claims.confirm(name, claim);
-    return receipt;
+    if (claim.confirmed) return { receipt: answerOf(captureOf(chain, claim.event, request.body, {})), safeIn: 'broker' };
+    const captured = await this.#publish({ chain, request, mime, end, keeps }, claim);
+    // What lies on one disk only is published again by whoever gets it again.
+    if (captured.safeIn === 'broker') this.#claims.confirm(name, claim);
+    return captured;
   }
 
   /** What `append` would answer with, but for event and time. Keeps nothing. @throws as `append` */
@@ -93,27 +133,18 @@ export class Appender {
   async #publish(
     { chain, request, mime, end, keeps }: Publishing,
     { event, document }: { readonly event: string; readonly document?: string },
-  ): Promise<CaptureReceipt> {
-    const { broker, clock, newEvent } = this.#context;
-    const blob = await this.#keep(captureOf(chain, event, request.body, { ...request.found, mime }), end, keeps);
+  ): Promise<Captured> {
+    const { newEvent } = this.#context;
+    const blob = this.#addressed(captureOf(chain, event, request.body, { ...request.found, mime }));
     const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, document ?? newEvent(), request, blob, mime)];
     const traceparent = traceOf(request.headers.traceparent);
-    const publishing = broker.publish(captures.map((capture) => writeIngress(capture, traceparent)));
-    keeps(publishing);
-    await within(clock, end, publishing, 'broker');
-    return answerOf(blob);
+    const messages = captures.map((capture) => writeIngress(capture, traceparent));
+    return { receipt: answerOf(blob), safeIn: await this.#outlet.send(messages, end, keeps) };
   }
 
-  /** Over the broker's limit the bytes go to the store first, and the message refers to them. */
-  async #keep(blob: Capture, end: number, keeps: (work: Promise<unknown>) => void): Promise<Capture> {
-    const { clock, settings, store } = this.#context;
-    if (blob.length <= settings.messageLimit) return blob;
-    const at = blobKey(blob.sha256 ?? blob.hash);
-    // What lies there must be the body: a damaged object taken for it would lose it.
-    const storing = store.keep(at, blob.body);
-    keeps(storing);
-    await within(clock, end, storing, 'store');
-    return { ...blob, at, body: EMPTY };
+  /** Over the broker's limit the body is to lie in the store. */
+  #addressed(blob: Capture): Capture {
+    return blob.length <= this.#context.settings.messageLimit ? blob : { ...blob, at: blobKey(blob.sha256 ?? blob.hash) };
   }
 }
 

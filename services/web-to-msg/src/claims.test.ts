@@ -4,12 +4,14 @@ import { BlockhubError } from '@blockhub/errors';
 import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
 import { openStore } from '@blockhub/store';
-import { createMetrics } from '@blockhub/telemetry';
+import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
 import { describe, expect, test } from '@jest/globals';
 import { Appender } from './appender.ts';
 import { claimName } from './claims.ts';
 import { type CaptureContext, settings } from './settings.ts';
+import type { SpoolDisk } from './spool/disk.ts';
+import { MemoryDisk } from './spool/memory-disk.ts';
 
 const WINDOW_MS = 60_000;
 const NAMES = ['idempotency-key', 'webhook-id', 'ce-id'];
@@ -29,15 +31,17 @@ async function open() {
     store,
     registry,
     metrics: createMetrics(),
-    broker: { publish: (messages: readonly { id: string }[]) => broker.publish(messages) },
+    ...{ health: createHealth(), log: silentLogger, random: Math.random },
+    broker: { publish: (messages: readonly { id: string }[]) => broker.publish(messages), onState: () => () => {} },
     newEvent: () => newEvent(clock.now(), Buffer.from(Array.from({ length: 10 }, () => Math.random() * 256))),
   } as unknown as CaptureContext;
-  const replica = () => {
-    const appender = new Appender({ ...context, metrics: createMetrics() });
-    return (key: string | undefined, body = 'x', more: object = {}) => {
+  const replica = (disk?: SpoolDisk) => {
+    const opening = Appender.open({ ...context, metrics: createMetrics() }, disk);
+    return async (key: string | undefined, body = 'x', more: object = {}) => {
       const headers = key === undefined ? {} : { 'idempotency-key': key };
       const client = { ip: '192.0.2.1', port: 1024, tls: false };
-      return appender.append({
+      const appender = await opening;
+      const { receipt } = await appender.append({
         chain: 'default',
         method: 'POST',
         url: '/',
@@ -47,6 +51,7 @@ async function open() {
         body: Buffer.from(body),
         ...more,
       });
+      return receipt;
     };
   };
   return { clock, registry, broker, published, replica };
@@ -93,6 +98,18 @@ describe('a request that names its event', () => {
     expect(published).toEqual(lost.slice(0, 2));
     expect(lost.slice(2)).toEqual(published);
     expect(receipt.event).toBe(published[0]);
+  });
+
+  test('is published again by whoever gets it, for as long as it lies on one disk only', async () => {
+    const { clock, broker, published, replica } = await open();
+    const { publish } = broker;
+    broker.publish = async () => {
+      throw new BlockhubError('BROKER_UNAVAILABLE', 'gone');
+    };
+    const spooled = await replica(new MemoryDisk().open(clock))('a');
+    broker.publish = publish;
+    expect(await replica()('a')).toEqual(spooled);
+    expect(published).toContain(spooled.event);
   });
 
   test('with another body is refused, by whichever replica, and names when the first came', async () => {

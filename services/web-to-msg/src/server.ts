@@ -61,8 +61,11 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   const connections = new Connections();
   const answers = metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
   const answered = (status: number): void => answers.labels({ status: String(status) }).add();
-  const created = answers.labels({ status: '201' });
-  const bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 201.');
+  const taken = {
+    broker: { status: 201, count: answers.labels({ status: '201' }) },
+    spool: { status: 202, count: answers.labels({ status: '202' }) },
+  };
+  const bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 201 or 202.');
   metrics.gauge('blockhub_capture_held_bytes', 'Bytes of bodies held in memory.').read(() => budget.used);
 
   const app = fastify({
@@ -154,10 +157,11 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     }
     const appending = appender.append({ ...head, body }, (work) => held?.during(work));
     held?.during(appending);
-    const receipt = await appending;
-    created.add();
+    const { receipt, safeIn } = await appending;
+    const { status, count } = taken[safeIn];
+    count.add();
     bytes.add(receipt.length);
-    return reply.code(201).header('content-type', JSON_MIME).send(bodyOf(receipt));
+    return reply.code(status).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
   const ofDefault = (request: FastifyRequest, _: FastifyReply, done: (error?: Error) => void): void =>
     judge(request, settings.defaultChain, done);

@@ -1,11 +1,10 @@
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 
-export type Waited = 'broker' | 'store' | 'registry';
+export type Waited = 'broker' | 'store' | 'registry' | 'spool';
 
 /**
- * Waits for broker, store or registry, but no longer than until `end`, in ticks: a sender gives up after a few seconds and must get a truthful
- * answer before. Past it the outcome is unknown, which CAPTURE_UNCONFIRMED says.
+ * Waits for one of them, but no longer than until `end`, in ticks: a sender gives up after a few seconds and must get a truthful answer before. Past it the outcome is unknown, which CAPTURE_UNCONFIRMED says.
  */
 export function within<T>(clock: Clock, end: number, work: Promise<T>, who: Waited): Promise<T> {
   return new Promise((resolve, reject) => {
