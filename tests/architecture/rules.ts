@@ -21,6 +21,7 @@ const forTests = 'conformance';
 /** Which packages of ours a package may import; every other one is refused. Lower layers come first. */
 export const layers: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  'test-servers': [],
   clock: ['errors'],
   faults: ['errors'],
   chain: ['errors'],
@@ -28,8 +29,8 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['errors'],
   message: ['chain', 'errors'],
   broker: ['errors', 'clock', 'faults'],
-  store: ['errors', 'clock', 'faults'],
-  registry: ['errors'],
+  store: ['errors', 'clock', 'faults', 'settings'],
+  registry: ['errors', 'settings'],
   worker: ['errors', 'clock', 'faults', 'settings', 'telemetry', 'chain', 'message', 'broker', 'store', 'registry'],
   walker: ['errors', 'clock', 'chain', 'store'],
   writer: ['errors', 'chain', 'store', 'walker'],
@@ -40,7 +41,7 @@ const typesOf: Readonly<Record<string, readonly string[]>> = { walker: ['registr
 
 /** Who may import a vendor's code; a vendor that is not here has no owner yet and is refused. A key that ends with `/` is a prefix. */
 const owners: Readonly<Record<string, readonly string[]>> = {
-  '@aws-sdk/': ['store'],
+  '@aws-sdk/': ['store', 'test-servers'],
   '@smithy/': ['store'],
   minio: ['store'],
   undici: ['store'],
@@ -52,6 +53,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   fastify: ['web-to-msg'],
   commander: ['cli'],
   ajv: ['message'],
+  testcontainers: ['test-servers'],
 };
 
 /** Chain computes; it neither reads, writes, waits nor throws dice. */

@@ -135,7 +135,7 @@ async function isEmpty({ broker }: Parts, queue: string): Promise<boolean> {
 async function depth(broker: Parts['broker'], queue: string): Promise<{ ready: number; unacked: number; delayed: number }> {
   const found = (await broker.queues()).find(({ name }) => name === queue);
   if (!found) throw new Error(`there is no queue ${queue}`);
-  return found;
+  return { ready: found.ready, unacked: found.unacked ?? 0, delayed: found.delayed ?? 0 };
 }
 
 if (process.argv[1] === import.meta.filename) {

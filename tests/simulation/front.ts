@@ -1,7 +1,8 @@
+import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { defaults } from '@blockhub/settings';
 import type { Stage } from '@blockhub/standalone';
-import { type Appender, type CaptureRequest, worker as webToMsg } from '@blockhub/web-to-msg';
+import { Appender, type Captured, type CaptureRequest, MemoryDisk, type SpoolDisk, worker as webToMsg } from '@blockhub/web-to-msg';
 import { startWorker } from '@blockhub/worker';
 import type { World } from './world.ts';
 
@@ -9,7 +10,7 @@ import type { World } from './world.ts';
 export interface Answer {
   readonly status: number;
   readonly code?: string;
-  readonly receipt?: Awaited<ReturnType<Appender['append']>>;
+  readonly receipt?: Captured['receipt'];
 }
 
 const RESET: Answer = { status: 0, code: 'reset' };
@@ -22,7 +23,8 @@ const TRAVEL_MS = 20;
 /** Small, so that a few bytes are a large body, and broker and store are often slower. */
 const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100 });
 
-const PATIENCE_MS = settings.confirmTimeout + 2 * TRAVEL_MS + 10;
+/** Capture waits for store and broker together, then for its spool. */
+const PATIENCE_MS = 2 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
 
 interface Door {
   readonly appender: Appender;
@@ -34,6 +36,8 @@ interface Door {
 export class Front {
   readonly #world: World;
   readonly #doors = new Map<string, Door>();
+  /** Of the spools, by the place of an instance: the next life of it finds the same disk. */
+  readonly #disks = new Map<string, MemoryDisk>();
 
   constructor(world: World) {
     this.#world = world;
@@ -43,6 +47,7 @@ export class Front {
   stage(): Stage {
     const worker = {
       ...webToMsg,
+      setup: (context: Parameters<typeof Appender.open>[0]) => Appender.open(context, this.#disk(context.instance, context.clock)),
       serve: async ({ instance, state }: { readonly instance: string; readonly state: Appender }) => {
         this.#doors.set(instance, { appender: state, open: new Set() });
         return { close: async () => this.crash(instance) };
@@ -55,6 +60,19 @@ export class Front {
   crash(instance: string): void {
     for (const end of this.#doors.get(instance)?.open ?? []) end(RESET);
     this.#doors.delete(instance);
+    this.#disks.get(placeOf(instance))?.crash();
+  }
+
+  /** Instances that hold what the broker has not confirmed. */
+  get spooling(): string[] {
+    return [...this.#doors].filter(([, { appender }]) => !appender.isDrained).map(([instance]) => instance);
+  }
+
+  #disk(instance: string, clock: Clock): SpoolDisk {
+    const place = placeOf(instance);
+    const disk = this.#disks.get(place) ?? new MemoryDisk({ plan: this.#world.plan });
+    this.#disks.set(place, disk);
+    return disk.open(clock);
   }
 
   /** One request, sent once, to any instance that is up. */
@@ -79,9 +97,12 @@ export class Front {
   }
 }
 
+/** What stays the same from life to life. */
+const placeOf = (instance: string): string => instance.slice(0, instance.lastIndexOf('.'));
+
 const answerOf = (appender: Appender, request: CaptureRequest): Promise<Answer> =>
   appender.append(request).then(
-    (receipt) => ({ status: 201, receipt }),
+    ({ receipt, safeIn }) => ({ status: safeIn === 'broker' ? 201 : 202, receipt }),
     (error: unknown) =>
       error instanceof BlockhubError ? { status: error.status, code: error.code } : { status: 500, code: String(error) },
   );

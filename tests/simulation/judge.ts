@@ -4,7 +4,7 @@ import { verifyChain } from '@blockhub/walker';
 import type { SampleChain, Sent } from './senders.ts';
 
 export interface Verdict {
-  /** Answered with 201, and in no block. */
+  /** Answered with 201 or 202, and in no block. */
   lost: string[];
   /** In more than one place. */
   doubled: string[];
@@ -16,11 +16,14 @@ export interface Verdict {
   faults: string[];
   blocks: number;
   events: number;
+  /** Answered with 202. */
+  spooled: number;
 }
 
 /** Judges from the answers and the bucket alone what became of everything that was sent. */
 export async function judge(store: Store, chains: readonly SampleChain[], sent: readonly Sent[]): Promise<Verdict> {
-  const verdict: Verdict = { lost: [], doubled: [], unexpected: [], untrue: [], faults: [], blocks: 0, events: 0 };
+  const verdict: Verdict = { lost: [], doubled: [], unexpected: [], untrue: [], faults: [], blocks: 0, events: 0, spooled: 0 };
+  verdict.spooled = sent.filter(({ answer }) => answer.status === 202).length;
   for (const one of sent) if (!isTrue(one)) verdict.untrue.push(`${one.answer.status} ${one.answer.code} ${one.chain?.id}`);
   for (const chain of chains) {
     const report = await verifyChain(store, chain.id, { level: 'full' });
@@ -36,9 +39,9 @@ export async function judge(store: Store, chains: readonly SampleChain[], sent: 
   return verdict;
 }
 
-/** 201 for what was sent there, 404 for a chain that does not exist, else that nobody knows; and always something, unless the connection broke. */
+/** 201 or 202 for what was sent there, 404 for a chain that does not exist, else that nobody knows; and always something, unless the connection broke. */
 function isTrue({ chain, hash, answer: { status, code, receipt } }: Sent): boolean {
-  if (status === 201) return chain !== undefined && receipt?.chain === chain.id && receipt.hash === hash;
+  if (status === 201 || status === 202) return chain !== undefined && receipt?.chain === chain.id && receipt.hash === hash;
   return status === 503 || code === 'reset' || (chain === undefined && code === 'CHAIN_NOT_FOUND');
 }
 

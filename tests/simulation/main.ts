@@ -38,7 +38,7 @@ if (values.mutations) {
 } else {
   const first = Number(values.from);
   const last = first + Number(values.seeds) - 1;
-  const total = { seeds: 0, failed: 0, faults: 0, crashes: 0, blocks: 0, events: 0, longestVirtualMs: 0 };
+  const total = { seeds: 0, failed: 0, faults: 0, crashes: 0, blocks: 0, events: 0, spooled: 0, longestVirtualMs: 0 };
   let next = first;
   const started = performance.now();
   await Promise.all(
@@ -57,6 +57,7 @@ if (values.mutations) {
         total.crashes += result.crashes;
         total.blocks += result.verdict.blocks;
         total.events += result.verdict.events;
+        total.spooled += result.verdict.spooled;
         total.longestVirtualMs = Math.max(total.longestVirtualMs, result.virtualMs);
         if (!result.clean) total.failed++;
         if (!result.clean || last === first) console.log(result.text, last === first ? result.digest : '');

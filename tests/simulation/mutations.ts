@@ -14,13 +14,13 @@ interface Mutation {
 const mutations: readonly Mutation[] = [
   {
     name: 'capture answers 201 before the broker has confirmed',
-    file: 'services/web-to-msg/src/appender.ts',
-    find: "await within(clock, end, publishing, 'broker');",
-    replace: 'publishing.catch(() => undefined);',
+    file: 'services/web-to-msg/src/carrier.ts',
+    find: "return within(clock, end, publishing, 'broker');",
+    replace: 'publishing.catch(() => undefined);\n    return Promise.resolve();',
   },
   {
     name: 'capture refers to a large body before the store has it',
-    file: 'services/web-to-msg/src/appender.ts',
+    file: 'services/web-to-msg/src/carrier.ts',
     find: "await within(clock, end, storing, 'store');",
     replace: 'storing.catch(() => undefined);',
   },
@@ -29,6 +29,24 @@ const mutations: readonly Mutation[] = [
     file: 'services/web-to-msg/src/within.ts',
     find: 'const cancel = clock.after(Math.max(0, end - clock.ticks()), () =>',
     replace: 'const cancel = clock.after(Number.MAX_SAFE_INTEGER, () =>',
+  },
+  {
+    name: 'capture answers 202 before the disk has synced',
+    file: 'services/web-to-msg/src/spool/spool-log.ts',
+    find: 'await file.sync();',
+    replace: '',
+  },
+  {
+    name: 'a spooled request is dropped before the broker has confirmed it',
+    file: 'services/web-to-msg/src/spool/spool.ts',
+    find: 'const delivered = await this.#deliver(entries);',
+    replace: 'const delivered = entries.length;\n    this.#deliver(entries).catch(() => undefined);',
+  },
+  {
+    name: 'what an earlier process spooled is forgotten',
+    file: 'services/web-to-msg/src/spool/spool-log.ts',
+    find: 'await opened.#recover();',
+    replace: '',
   },
   {
     name: 'the duplicate check looks at nothing: redelivered events are built in again',

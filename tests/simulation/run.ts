@@ -60,10 +60,13 @@ export async function run(seed: number): Promise<RunResult> {
   await world.clock.run(() => ready && !sending, LONGEST_STORM_MS);
   world.calmDown();
   await world.clock.run(() => ready && !sending, LONGEST_STORM_MS);
-  const quiet = await becomeQuiet(world, setUp);
+  const quiet = await becomeQuiet(world, setUp, front);
   const restless = quiet
     ? []
-    : (await pending(world, setUp)).map(({ name, ready: waiting, unacked, delayed }) => `${name}: ${waiting}/${unacked}/${delayed}`);
+    : [
+        ...(await pending(world, setUp)).map(({ name, ready: waiting, unacked, delayed }) => `${name}: ${waiting}/${unacked}/${delayed}`),
+        ...front.spooling.map((instance) => `spool of ${instance}`),
+      ];
   const verdict = await onClock(world, judge(calm, chains, sent));
   const deadLetters = await onClock(world, listDeadLetters(setUp));
   return {
@@ -132,13 +135,13 @@ async function pending(world: World, broker: Connection): Promise<Awaited<Return
   return queues.filter(({ name, ready, unacked, delayed }) => countsAsPending(name) && ready + unacked + delayed > 0);
 }
 
-/** Quiet: nothing is ready, held or delayed in any queue, and half a virtual minute later that is still so. */
-async function becomeQuiet(world: World, broker: Connection): Promise<boolean> {
+/** Quiet: nothing is spooled, nor ready, held or delayed in any queue, and half a virtual minute later that is still so. */
+async function becomeQuiet(world: World, broker: Connection, front: Front): Promise<boolean> {
   const end = world.clock.now() + LONGEST_REST_MS;
   for (let still = 0; still < 2; ) {
     if (world.clock.now() > end) return false;
     await world.clock.advance(15_000);
-    still = (await pending(world, broker)).length === 0 ? still + 1 : 0;
+    still = front.spooling.length + (await pending(world, broker)).length === 0 ? still + 1 : 0;
   }
   return true;
 }

@@ -11,12 +11,19 @@ test('200 seeds: nothing is lost, doubled, forked or unexpected, and every run b
     text += chunk;
   });
   const [code] = await once(child, 'close');
-  const total = JSON.parse(text.trim().split('\n').at(-1) ?? '') as { seeds: number; failed: number; crashes: number; events: number };
+  const total = JSON.parse(text.trim().split('\n').at(-1) ?? '') as {
+    seeds: number;
+    failed: number;
+    crashes: number;
+    events: number;
+    spooled: number;
+  };
   expect({ code, text: total.failed === 0 ? '' : text }).toEqual({ code: 0, text: '' });
   expect(total.seeds).toBe(200);
   // The runs really had faults and events; a simulation that does nothing would be clean too.
   expect(total.crashes).toBeGreaterThan(200);
   expect(total.events).toBeGreaterThan(200_000);
+  expect(total.spooled).toBeGreaterThan(1000);
 }, 1_800_000);
 
 test('a seed replays exactly', async () => {

@@ -1,6 +1,9 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Outgoing, QueueDeclaration } from './types.ts';
 
+export const invalidUrl = (field: string, text: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('BROKER_URL_INVALID', text, { cause, details: { field } });
+
 export const missingQueue = (queue: string): BlockhubError =>
   new BlockhubError('BROKER_QUEUE_MISSING', `no queue "${queue}"`, { details: { queue } });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Broker, Delivery, Outgoing, StoredMessage } from './types.ts';
+import type { Broker, Delivery, Outgoing, QueueInfo, StoredMessage } from './types.ts';
 
 /** One broker under test, fresh for each test. */
 export interface Harness {
@@ -11,6 +11,8 @@ export interface Harness {
   kill(broker: Broker): Promise<void>;
   /** Lets so much time of the broker's clock pass. */
   pass(ms: number): Promise<void>;
+  /** A broker elsewhere may take longer than its own clock says: how many more times 20 ms to wait for what is expected. */
+  readonly patience?: number;
   dispose(): Promise<void>;
 }
 
@@ -51,6 +53,8 @@ const numbered = (queue: string, from: number, to: number): Outgoing[] =>
 
 const ids = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id);
 
+const sorted = (list: readonly { readonly id: string }[]): string[] => ids(list).sort((a, b) => Number(a) - Number(b));
+
 const range = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, at) => String(from + at));
 
 interface Tray {
@@ -68,8 +72,6 @@ async function collect(broker: Broker, queue: string, prefetch = 100, onDelivery
   return { all, cancel: () => consumer.cancel() };
 }
 
-const info = async (broker: Broker, name: string) => (await broker.queues()).find((queue) => queue.name === name);
-
 const browse = (broker: Broker, queue: string): Promise<StoredMessage[]> => Array.fromAsync(broker.browse(queue));
 
 /** Takes the messages with these ids while it browses. */
@@ -84,6 +86,35 @@ async function take(broker: Broker, queue: string, wanted: readonly string[], re
 
 const declare = (broker: Broker, ...names: string[]): Promise<void> => broker.declare(names.map((name) => ({ name, kind: 'durable' })));
 
+/** As many as the consumer may hold. */
+async function collected(harness: Harness, broker: Broker, queue: string, prefetch: number): Promise<Tray> {
+  const tray = await collect(broker, queue, prefetch);
+  await arrive(harness, tray, prefetch);
+  return tray;
+}
+
+/** A moment later, and with a driver that needs patience some moments later, the expectation holds. */
+async function eventually({ pass, patience = 0 }: Harness, expectation: () => void | Promise<void>): Promise<void> {
+  for (let left = patience; ; left--) {
+    await pass(20);
+    try {
+      return await expectation();
+    } catch (error) {
+      if (left <= 0) throw error;
+    }
+  }
+}
+
+const arrive = (harness: Harness, { all }: Pick<Tray, 'all'>, count: number): Promise<void> =>
+  eventually(harness, () => expect(all.length).toBe(count));
+
+/** The queue, as far as the driver knows it. */
+async function expectInfo(broker: Broker, queue: string, expected: Partial<QueueInfo>): Promise<void> {
+  const [info] = await broker.queues([queue]);
+  const known = Object.entries(expected).filter(([field]) => info === undefined || info[field as keyof QueueInfo] !== undefined);
+  expect(info).toMatchObject(Object.fromEntries(known));
+}
+
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 const order: Record<string, Check> = {
@@ -97,9 +128,10 @@ const order: Record<string, Check> = {
     const a = await collect(broker, 'a');
     const b = await collect(broker, 'b');
     await broker.publish([message('b', '2'), message('a', '61')]);
-    await harness.pass(20);
-    expect(ids(a.all)).toEqual(range(1, 61));
-    expect(ids(b.all)).toEqual(['1', '2']);
+    await eventually(harness, () => {
+      expect(ids(a.all)).toEqual(range(1, 61));
+      expect(ids(b.all)).toEqual(['1', '2']);
+    });
   },
   async 'keeps id, meta and every byte'({ broker, harness }) {
     await declare(broker, 'a');
@@ -108,11 +140,12 @@ const order: Record<string, Check> = {
     await broker.publish(bodies.map((body, at) => ({ queue: 'a', id: `i${at}`, meta, body })));
     const again = await harness.restart(broker);
     const { all } = await collect(again, 'a');
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['i0', 'i1', 'i2']);
-    expect(all.every((delivery, at) => Buffer.isBuffer(delivery.body) && delivery.body.equals(bodies[at] as Buffer))).toBe(true);
-    expect(all.map((delivery) => delivery.meta)).toEqual([meta, meta, meta]);
-    expect(all.map((delivery) => [delivery.queue, delivery.attempts])).toEqual(Array(3).fill(['a', 0]));
+    await eventually(harness, () => {
+      expect(ids(all)).toEqual(['i0', 'i1', 'i2']);
+      expect(all.every((delivery, at) => Buffer.isBuffer(delivery.body) && delivery.body.equals(bodies[at] as Buffer))).toBe(true);
+      expect(all.map((delivery) => delivery.meta)).toEqual([meta, meta, meta]);
+      expect(all.map((delivery) => [delivery.queue, delivery.attempts])).toEqual(Array(3).fill(['a', 0]));
+    });
   },
   async 'delivers a long backlog once and in order'({ broker, harness }) {
     await declare(broker, 'a');
@@ -120,17 +153,19 @@ const order: Record<string, Check> = {
     const { all } = await collect(broker, 'a', 300, (delivery) => delivery.ack());
     for (let from = 6_001; from <= 12_000; from += 3_000) await broker.publish(numbered('a', from, from + 2_999));
     for (let tries = 0; tries < 400 && all.length < 12_000; tries++) await harness.pass(5);
+    await eventually(harness, () => expect(all.length).toBe(12_000));
     expect(ids(all)).toEqual(range(1, 12_000));
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 0, delayed: 0, bytes: 0 });
+    await eventually(harness, () => expectInfo(broker, 'a', { ready: 0, unacked: 0, delayed: 0, bytes: 0 }));
   },
   async 'gives each consumer its turn'({ broker, harness }) {
     await declare(broker, 'a');
     const one = await collect(broker, 'a', 5);
     const two = await collect(broker, 'a', 50);
     await broker.publish(numbered('a', 1, 20));
-    await harness.pass(20);
-    expect([one.all.length, two.all.length]).toEqual([5, 15]);
-    expect([...ids(one.all), ...ids(two.all)].map(Number).sort((x, y) => x - y)).toEqual(range(1, 20).map(Number));
+    await eventually(harness, () => {
+      expect([one.all.length, two.all.length]).toEqual([5, 15]);
+      expect([...ids(one.all), ...ids(two.all)].map(Number).sort((x, y) => x - y)).toEqual(range(1, 20).map(Number));
+    });
   },
 };
 
@@ -139,62 +174,62 @@ const settling: Record<string, Check> = {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 10));
     const { all } = await collect(broker, 'a', 3);
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '3']);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 7, unacked: 3, delayed: 0, consumers: 1 });
+    await eventually(harness, async () => {
+      expect(ids(all)).toEqual(['1', '2', '3']);
+      await expectInfo(broker, 'a', { ready: 7, unacked: 3, delayed: 0, consumers: 1 });
+    });
     all[1]?.ack();
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '3', '4']);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 6, unacked: 3 });
+    await eventually(harness, async () => {
+      expect(ids(all)).toEqual(['1', '2', '3', '4']);
+      await expectInfo(broker, 'a', { ready: 6, unacked: 3 });
+    });
   },
   async 'an acked message never comes again'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 50));
-    const { all } = await collect(broker, 'a', 50);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 50);
     for (const delivery of all) if (Number(delivery.id) % 3 !== 0) delivery.ack();
     await harness.pass(20);
     const again = await collect(await harness.restart(broker), 'a');
-    await harness.pass(20);
-    expect(ids(again.all)).toEqual(range(1, 50).filter((id) => Number(id) % 3 === 0));
+    await eventually(harness, () => expect(ids(again.all)).toEqual(range(1, 50).filter((id) => Number(id) % 3 === 0)));
   },
   async 'a release goes back to its place without an attempt'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 4));
-    const { all } = await collect(broker, 'a', 2);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 2);
     all[0]?.release();
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '1']);
-    expect(all[2]?.attempts).toBe(0);
+    await eventually(harness, () => {
+      expect(ids(all)).toEqual(['1', '2', '1']);
+      expect(all[2]?.attempts).toBe(0);
+    });
     for (const delivery of [...all]) delivery.ack();
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '1', '3', '4']);
+    await eventually(harness, () => expect(ids(all)).toEqual(['1', '2', '1', '3', '4']));
   },
   async 'a retry comes later with its attempt and blocks nothing'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish([message('a', '1')]);
-    const { all } = await collect(broker, 'a', 1);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 1);
     const firstAt = all[0]?.firstAt;
-    all[0]?.retry(300);
+    all[0]?.retry(2_000);
     await broker.publish([message('a', '2')]);
-    await harness.pass(50);
-    expect(ids(all)).toEqual(['1', '2']);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 1, delayed: 1 });
+    await eventually(harness, async () => {
+      expect(ids(all)).toEqual(['1', '2']);
+      await expectInfo(broker, 'a', { ready: 0, unacked: 1, delayed: 1 });
+    });
     all[1]?.ack();
     await harness.pass(200);
     expect(all.length).toBe(2);
-    await harness.pass(200);
-    expect(all.map(({ id, attempts }) => [id, attempts])).toEqual([
-      ['1', 0],
-      ['2', 0],
-      ['1', 1],
-    ]);
+    await harness.pass(1_800);
+    await eventually(harness, () =>
+      expect(all.map(({ id, attempts }) => [id, attempts])).toEqual([
+        ['1', 0],
+        ['2', 0],
+        ['1', 1],
+      ]),
+    );
     expect(all[2]?.firstAt).toBe(firstAt);
     all[2]?.retry(0);
-    await harness.pass(50);
-    expect(all[3]).toMatchObject({ id: '1', attempts: 2 });
+    await eventually(harness, () => expect(all[3]).toMatchObject({ id: '1', attempts: 2 }));
   },
   async 'many retries each come at their own time'({ broker, harness }) {
     await declare(broker, 'a');
@@ -208,60 +243,68 @@ const settling: Record<string, Check> = {
   async 'a retry survives a restart'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 2));
-    const before = await collect(broker, 'a', 2);
-    await harness.pass(20);
-    before.all[0]?.retry(5_000);
+    const before = await collected(harness, broker, 'a', 2);
+    before.all[0]?.retry(4_000);
     const again = await collect(await harness.restart(broker), 'a');
-    await harness.pass(2_000);
-    expect(ids(again.all)).toEqual(['2']);
-    await harness.pass(5_000);
-    expect(again.all.map(({ id, attempts }) => [id, attempts])).toEqual([
-      ['2', 0],
-      ['1', 1],
-    ]);
+    await harness.pass(1_000);
+    await eventually(harness, () => expect(ids(again.all)).toEqual(['2']));
+    await harness.pass(3_000);
+    await eventually(harness, () =>
+      expect(again.all.map(({ id, attempts }) => [id, attempts])).toEqual([
+        ['2', 0],
+        ['1', 1],
+      ]),
+    );
   },
   async 'only the first settlement counts'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 2));
-    const { all } = await collect(broker, 'a', 10);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 2);
     all[0]?.release();
     all[0]?.ack();
     all[0]?.retry(0);
     all[1]?.ack();
     all[1]?.release();
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '1']);
-    expect(all[2]?.attempts).toBe(0);
+    await eventually(harness, () => {
+      expect(ids(all)).toEqual(['1', '2', '1']);
+      expect(all[2]?.attempts).toBe(0);
+    });
     all[0]?.ack();
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 1, delayed: 0 });
+    await eventually(harness, () => expectInfo(broker, 'a', { ready: 0, unacked: 1, delayed: 0 }));
   },
   async 'cancel ends deliveries and leaves those held'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 6));
-    const one = await collect(broker, 'a', 3);
-    await harness.pass(20);
+    const one = await collected(harness, broker, 'a', 3);
     await one.cancel();
     one.all[0]?.ack();
     one.all[1]?.release();
-    await harness.pass(20);
-    expect(one.all.length).toBe(3);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 4, unacked: 1, consumers: 0 });
+    await eventually(harness, async () => {
+      expect(one.all.length).toBe(3);
+      await expectInfo(broker, 'a', { ready: 4, unacked: 1 });
+    });
     const two = await collect(broker, 'a', 10);
-    await harness.pass(20);
-    expect(ids(two.all)).toEqual(['2', '4', '5', '6']);
+    await eventually(harness, () => expect(ids(two.all)).toEqual(['2', '4', '5', '6']));
     one.all[2]?.ack();
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 4 });
+    await eventually(harness, () => expectInfo(broker, 'a', { ready: 0, unacked: 4 }));
   },
 };
 
 const routing: Record<string, Check> = {
-  async 'refuses a message without a queue, and all beside it'({ broker }) {
+  async 'refuses a message without a queue'({ broker }) {
     await declare(broker, 'a');
     await expect(broker.publish([message('a', '1'), message('none', '2')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
     await expect(broker.consume('none', { prefetch: 1 }, () => {})).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
     await expect(browse(broker, 'none')).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, bytes: 0 });
+    expect(await broker.queues(['none'])).toEqual([]);
+  },
+  async 'what fails leaves nothing behind'({ broker }) {
+    await declare(broker, 'a');
+    await expect(broker.publish([message('a', '1'), message('none', '2')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
+    await expectInfo(broker, 'a', { ready: 0, bytes: 0 });
+    const otherwise = { name: 'a', kind: 'durable', singleActive: true } as const;
+    await expect(broker.declare([{ name: 'b', kind: 'durable' }, otherwise])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
+    expect((await broker.queues()).map(({ name }) => name)).toEqual(['a']);
   },
   async 'a hint without a queue is no error'({ broker }) {
     await declare(broker, 'a');
@@ -285,10 +328,9 @@ const routing: Record<string, Check> = {
     await expect(some[1]).rejects.toEqual(code('BROKER_QUEUE_FULL'));
     await broker.publish([message('light', '1', Buffer.alloc(20))]);
     await expect(broker.publish([message('light', '2', Buffer.alloc(1))])).rejects.toEqual(code('BROKER_QUEUE_FULL'));
-    expect(await info(broker, 'free')).toMatchObject({ ready: 0 });
+    await expectInfo(broker, 'free', { ready: 0 });
     const { all } = await collect(broker, 'few', 10);
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '5']);
+    await eventually(harness, () => expect(ids(all)).toEqual(['1', '2', '5']));
     await expect(broker.publish([message('few', '6')])).rejects.toEqual(code('BROKER_QUEUE_FULL'));
     all[0]?.ack();
     await harness.pass(20);
@@ -300,33 +342,29 @@ const routing: Record<string, Check> = {
     await declare(broker, 'a');
     await broker.publish([message('a', '1')]);
     await declare(broker, 'a');
-    expect(await info(broker, 'a')).toMatchObject({ ready: 1 });
+    await expectInfo(broker, 'a', { ready: 1 });
     await expect(broker.declare([{ name: 'a', kind: 'private' }])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
-    await expect(
-      broker.declare([
-        { name: 'b', kind: 'durable' },
-        { name: 'a', kind: 'durable', singleActive: true },
-      ]),
-    ).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
+    await expect(broker.declare([{ name: 'a', kind: 'durable', singleActive: true }])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
     for (const name of ['', 'amq.x', 'é'.repeat(128)]) await expect(declare(broker, name)).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
-    expect(ids((await broker.queues()).map(({ name }) => ({ id: name })))).toEqual(['a']);
+    expect((await broker.queues()).map(({ name }) => name)).toEqual(['a']);
     await declare(broker, 'é'.repeat(127));
   },
   async 'a private queue works and is gone after a restart'({ broker, harness }) {
     await broker.declare([{ name: 'mine', kind: 'private' }]);
-    const { all } = await collect(broker, 'mine', 1);
+    const tray = await collect(broker, 'mine', 1);
+    const { all } = tray;
     await broker.publish([message('mine', '1'), message('mine', '2')]);
-    await harness.pass(20);
+    await arrive(harness, tray, 1);
     all[0]?.retry(50);
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2']);
+    await eventually(harness, () => expect(ids(all)).toEqual(['1', '2']));
     all[1]?.release();
-    await harness.pass(20);
-    expect(all[2]).toMatchObject({ id: '2', attempts: 0 });
+    await eventually(harness, () => expect(all[2]).toMatchObject({ id: '2', attempts: 0 }));
     all[2]?.ack();
     await harness.pass(100);
-    expect(all[3]).toMatchObject({ id: '1', attempts: 1 });
-    expect(await info(broker, 'mine')).toMatchObject({ kind: 'private', ready: 0, unacked: 1 });
+    await eventually(harness, async () => {
+      expect(all[3]).toMatchObject({ id: '1', attempts: 1 });
+      await expectInfo(broker, 'mine', { kind: 'private', ready: 0, unacked: 1 });
+    });
     const again = await harness.restart(broker);
     expect(await again.queues()).toEqual([]);
     await expect(again.publish([message('mine', '3')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
@@ -337,10 +375,10 @@ const routing: Record<string, Check> = {
     await other.publish([{ ...message('mine', '1'), hint: true }, message('mine', '2')]);
     await expect(other.consume('mine', { prefetch: 1 }, () => {})).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
     await expect(other.declare([{ name: 'mine', kind: 'private' }])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
-    expect(await other.queues()).toEqual([]);
-    expect(await info(broker, 'mine')).toMatchObject({ ready: 2 });
+    expect(await other.queues(['mine'])).toEqual([]);
+    await eventually(harness, () => expectInfo(broker, 'mine', { ready: 2 }));
     await harness.kill(broker);
-    await expect(other.publish([message('mine', '3')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
+    await eventually(harness, () => expect(other.publish([message('mine', '3')])).rejects.toEqual(code('BROKER_QUEUE_MISSING')));
   },
 };
 
@@ -350,14 +388,11 @@ const single: Record<string, Check> = {
     const one = await collect(broker, 'a', 2);
     const two = await collect(broker, 'a', 10);
     await broker.publish(numbered('a', 1, 5));
-    await harness.pass(20);
-    expect([ids(one.all), ids(two.all)]).toEqual([['1', '2'], []]);
+    await eventually(harness, () => expect([ids(one.all), ids(two.all)]).toEqual([['1', '2'], []]));
     await one.cancel();
-    await harness.pass(20);
-    expect(ids(two.all)).toEqual(['3', '4', '5']);
+    await eventually(harness, () => expect(ids(two.all)).toEqual(['3', '4', '5']));
     one.all[0]?.release();
-    await harness.pass(20);
-    expect(ids(two.all)).toEqual(['3', '4', '5', '1']);
+    await eventually(harness, () => expect(ids(two.all)).toEqual(['3', '4', '5', '1']));
   },
   async 'single active: the next takes over when a process dies'({ broker, harness }) {
     const other = await harness.connect();
@@ -365,14 +400,11 @@ const single: Record<string, Check> = {
     const one = await collect(broker, 'a', 2);
     const two = await collect(other, 'a', 10);
     await other.publish(numbered('a', 1, 4));
-    await harness.pass(20);
-    expect([ids(one.all), ids(two.all)]).toEqual([['1', '2'], []]);
+    await eventually(harness, () => expect([ids(one.all), ids(two.all)]).toEqual([['1', '2'], []]));
     await harness.kill(broker);
-    await harness.pass(20);
-    expect(ids(two.all).sort()).toEqual(['1', '2', '3', '4']);
+    await eventually(harness, () => expect(sorted(two.all)).toEqual(['1', '2', '3', '4']));
     one.all[0]?.ack();
-    await harness.pass(20);
-    expect(await info(other, 'a')).toMatchObject({ unacked: 4 });
+    await eventually(harness, () => expectInfo(other, 'a', { unacked: 4 }));
   },
 };
 
@@ -380,17 +412,28 @@ const looking: Record<string, Check> = {
   async 'browse shows what waits and takes nothing'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 250));
-    const { all } = await collect(broker, 'a', 2);
-    await harness.pass(20);
-    all[1]?.retry(10_000);
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2', '3']);
+    await collected(harness, broker, 'a', 2);
     const found = await browse(broker, 'a');
-    expect(ids(found)).toEqual(['2', ...range(4, 250)]);
-    expect(found[0]).toMatchObject({ id: '2', attempts: 1, meta: { chain: 'c', n: 1 }, body: bodyOf('2'), firstAt: all[1]?.firstAt });
+    expect(ids(found)).toEqual(range(3, 250));
+    expect(found[0]).toMatchObject({ id: '3', attempts: 0, meta: { chain: 'c', n: 1 }, body: bodyOf('3'), firstAt: expect.any(Number) });
     for await (const { id } of broker.browse('a')) if (id === '5') break;
-    await harness.pass(20);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 247, unacked: 2, delayed: 1 });
+    await eventually(harness, () => expectInfo(broker, 'a', { ready: 248, unacked: 2 }));
+    expect(sorted(await browse(broker, 'a'))).toEqual(range(3, 250));
+  },
+  async 'browse and take reach delayed messages'({ broker, harness }) {
+    await declare(broker, 'a');
+    await broker.publish(numbered('a', 1, 10));
+    const { all } = await collected(harness, broker, 'a', 2);
+    all[0]?.retry(10_000);
+    all[1]?.retry(100);
+    await arrive(harness, { all }, 4);
+    const found = await browse(broker, 'a');
+    expect(ids(found)).toEqual(['1', '2', ...range(5, 10)]);
+    expect(found[0]).toMatchObject({ id: '1', attempts: 1, firstAt: all[0]?.firstAt });
+    await take(broker, 'a', ['1', '2']);
+    await harness.pass(300);
+    expect(all.length).toBe(4);
+    await expectInfo(broker, 'a', { ready: 6, unacked: 2, delayed: 0, bytes: 7 * bodyOf('1').length + bodyOf('10').length });
   },
   async 'browse goes on while its messages are taken, and ends with those that were there'({ broker, harness }) {
     await declare(broker, 'a');
@@ -402,75 +445,75 @@ const looking: Record<string, Check> = {
       if (Number(id) % 2 === 0) await broker.take('a', [seq], [message('a', id)]);
     }
     expect(shown).toEqual(range(1, 250));
-    await harness.pass(20);
-    const odd = range(1, 250).filter((id) => Number(id) % 2 === 1);
-    const even = range(1, 250).filter((id) => Number(id) % 2 === 0);
-    expect(ids(await browse(broker, 'a'))).toEqual([...odd, ...even]);
+    await eventually(harness, async () => expect(sorted(await browse(broker, 'a'))).toEqual(range(1, 250)));
+  },
+  async 'browse leaves the order as it is'({ broker, harness }) {
+    await declare(broker, 'a');
+    await broker.publish(numbered('a', 1, 250));
+    for await (const { id, seq } of broker.browse('a')) if (id === '100') await broker.take('a', [seq], [message('a', id)]);
+    const { all } = await collected(harness, broker, 'a', 250);
+    expect(ids(all)).toEqual([...range(1, 99), ...range(101, 250), '100']);
   },
   async 'take removes what was browsed and leaves the replacement'({ broker, harness }) {
     await declare(broker, 'a', 'b');
     await broker.publish(numbered('a', 1, 6));
     await take(broker, 'a', ['2', '5'], [message('b', '2'), message('a', '7')]);
-    await harness.pass(20);
-    expect(ids(await browse(broker, 'a'))).toEqual(['1', '3', '4', '6', '7']);
-    expect(ids(await browse(broker, 'b'))).toEqual(['2']);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 5, bytes: 5 * bodyOf('1').length });
+    await eventually(harness, async () => {
+      expect(sorted(await browse(broker, 'a'))).toEqual(['1', '3', '4', '6', '7']);
+      expect(ids(await browse(broker, 'b'))).toEqual(['2']);
+      await expectInfo(broker, 'a', { ready: 5, bytes: 5 * bodyOf('1').length });
+    });
     const { all } = await collect(broker, 'a');
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '3', '4', '6', '7']);
+    await eventually(harness, () => expect(sorted(all)).toEqual(['1', '3', '4', '6', '7']));
   },
   async 'take of something missing does nothing'({ broker, harness }) {
     await declare(broker, 'a', 'b');
     await broker.publish(numbered('a', 1, 3));
     const [first, second, third] = (await browse(broker, 'a')).map(({ seq }) => seq) as [string, string, string];
-    const { all } = await collect(broker, 'a', 1);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 1);
     await expect(broker.take('a', [second, first], [message('b', '1')])).rejects.toEqual(code('BROKER_MESSAGE_MISSING'));
     await expect(broker.take('a', [second, 'nonsense'], [message('b', '1')])).rejects.toEqual(code('BROKER_MESSAGE_MISSING'));
     await expect(broker.take('a', [second], [message('none', '1')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
     await broker.take('a', [third]);
     await expect(broker.take('a', [third])).rejects.toEqual(code('BROKER_MESSAGE_MISSING'));
-    expect(await info(broker, 'b')).toMatchObject({ ready: 0, bytes: 0 });
+    await expectInfo(broker, 'b', { ready: 0, bytes: 0 });
     all[0]?.ack();
-    await harness.pass(20);
-    expect(ids(all)).toEqual(['1', '2']);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 1 });
-  },
-  async 'take reaches a delayed message'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 1));
-    const { all } = await collect(broker, 'a');
-    await harness.pass(20);
-    all[0]?.retry(100);
-    await harness.pass(20);
-    await take(broker, 'a', ['1']);
-    await harness.pass(300);
-    expect(all.length).toBe(1);
-    expect(await info(broker, 'a')).toMatchObject({ ready: 0, unacked: 0, delayed: 0, bytes: 0 });
+    await eventually(harness, async () => {
+      expect(ids(all)).toEqual(['1', '2']);
+      await expectInfo(broker, 'a', { ready: 0, unacked: 1 });
+    });
   },
 };
 
 const ending: Record<string, Check> = {
-  async 'what is not acked comes again in order after a restart'({ broker, harness }) {
+  async 'what is not acked comes again after a restart'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 20));
-    const { all } = await collect(broker, 'a', 7);
-    await harness.pass(20);
-    all[2]?.ack();
-    all[4]?.release();
-    await harness.pass(20);
+    const tray = await collected(harness, broker, 'a', 7);
+    tray.all[2]?.ack();
+    tray.all[4]?.release();
+    await arrive(harness, tray, 9);
     const again = await harness.restart(broker);
-    expect(await info(again, 'a')).toMatchObject({ ready: 19, unacked: 0, consumers: 0 });
+    await eventually(harness, () => expectInfo(again, 'a', { ready: 19, unacked: 0, consumers: 0 }));
     const after = await collect(again, 'a');
-    await harness.pass(20);
-    expect(ids(after.all)).toEqual(range(1, 20).filter((id) => id !== '3'));
+    await arrive(harness, after, 19);
+    expect(sorted(after.all)).toEqual(range(1, 20).filter((id) => id !== '3'));
     expect(after.all.every(({ attempts }) => attempts === 0)).toBe(true);
+  },
+  async 'what is not acked comes again in order'({ broker, harness }) {
+    await declare(broker, 'a');
+    await broker.publish(numbered('a', 1, 20));
+    const tray = await collected(harness, broker, 'a', 7);
+    tray.all[2]?.ack();
+    tray.all[4]?.release();
+    await arrive(harness, tray, 9);
+    const after = await collect(await harness.restart(broker), 'a');
+    await eventually(harness, () => expect(ids(after.all)).toEqual(range(1, 20).filter((id) => id !== '3')));
   },
   async 'closing waits for what is in flight, then refuses and forgets'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 3));
-    const { all } = await collect(broker, 'a', 1);
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 1);
     const states: string[] = [];
     const stop = broker.onState((state) => states.push(state));
     broker.onState((state) => states.push(`${state}!`));
@@ -491,16 +534,15 @@ const ending: Record<string, Check> = {
   async 'a delivery from before the end is worth nothing'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 2));
-    const { all } = await collect(broker, 'a');
-    await harness.pass(20);
+    const { all } = await collected(harness, broker, 'a', 2);
     const again = await harness.restart(broker);
     const after = await collect(again, 'a');
-    await harness.pass(20);
+    await eventually(harness, () => expect(ids(after.all)).toEqual(['1', '2']));
     all[0]?.ack();
     all[1]?.retry(0);
     await harness.pass(50);
     expect(ids(after.all)).toEqual(['1', '2']);
-    expect(await info(again, 'a')).toMatchObject({ ready: 0, unacked: 2, delayed: 0 });
+    await expectInfo(again, 'a', { ready: 0, unacked: 2, delayed: 0 });
   },
 };
 

@@ -3,7 +3,11 @@ import type { BrokerState } from './types.ts';
 /** A broker's state and who listens to it. */
 export class StateHolder {
   readonly #listeners = new Set<(state: BrokerState) => void>();
-  #state: BrokerState = 'connected';
+  #state: BrokerState;
+
+  constructor(first: BrokerState = 'connected') {
+    this.#state = first;
+  }
 
   get now(): BrokerState {
     return this.#state;

@@ -23,7 +23,7 @@ export interface Outgoing {
   readonly meta: Meta;
   /** Kept as it is, not copied: neither meta nor body may change after the publish. */
   readonly body: Buffer;
-  /** May be lost; no route for it is no error. */
+  /** May be lost; no route for it, or no room, is no error. */
   readonly hint?: boolean;
 }
 
@@ -54,22 +54,36 @@ export interface QueueDeclaration {
   /** `private`: exclusive to this connection, not persistent, gone with it; declared again by the broker when it reconnects. */
   readonly kind: 'durable' | 'private';
   readonly singleActive?: boolean;
-  /** Over these a publish is refused with BROKER_QUEUE_FULL. They count every message that is not acked; bytes are those of bodies. */
+  /**
+   * Over these a publish is refused with BROKER_QUEUE_FULL. They count every message that is not acked; bytes are those of bodies.
+   * RabbitMQ counts ready messages only, refuses a moment late, and keeps the limits that a queue was first declared with.
+   */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
+  /**
+   * A durable queue where the broker puts what came back too often without an ack or a retry, because it kills its consumers. It comes there
+   * with `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`, `dead-message`, `dead-attempts`, `dead-first-at` and `dead-last-at` in its meta.
+   * Absent: it comes back for ever. Drivers whose consumers are in one process with them have no such messages.
+   */
+  readonly deadLetterTo?: string;
 }
 
 export interface QueueInfo {
   readonly name: string;
   readonly kind: 'durable' | 'private';
   readonly ready: number;
-  /** Held by consumers. A process that only looks into another one's SQLite file sees these as ready. */
-  readonly unacked: number;
-  readonly delayed: number;
-  /** Sum of the bodies of all three. */
-  readonly bytes: number;
+  /** Held by consumers. A process that only looks into another one's SQLite file sees these as ready. RabbitMQ tells it with `management` only. */
+  readonly unacked: number | undefined;
+  /** RabbitMQ does not tell: what waits there lies in queues that all share. */
+  readonly delayed: number | undefined;
+  /** Sum of the bodies of all three. RabbitMQ: of ready and unacked ones, with `management` only. */
+  readonly bytes: number | undefined;
+  /** One that was cancelled may count until it holds nothing. */
   readonly consumers: number;
 }
+
+/** Of a driver that counts everything itself. */
+export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed' | 'bytes']: number };
 
 /** A message seen by `browse`. */
 export interface StoredMessage {
@@ -109,16 +123,21 @@ export interface Broker {
   declare(queues: readonly QueueDeclaration[]): Promise<void>;
   /**
    * Resolves when every message is durable in its queue. On an error any part of them may have arrived, so the whole call is repeated with the same ids:
-   * BROKER_UNAVAILABLE (unknown; also while blocked or disconnected), BROKER_QUEUE_FULL (later), BROKER_QUEUE_MISSING (never as it is).
+   * BROKER_UNAVAILABLE (unknown; also while blocked or disconnected), BROKER_QUEUE_FULL (later), BROKER_QUEUE_MISSING and
+   * BROKER_MESSAGE_TOO_LARGE (never as it is).
    */
   publish(messages: readonly Outgoing[]): Promise<void>;
   /** Calls `onDelivery`, which must not throw, for each message, with at most `prefetch` unacked. BROKER_QUEUE_MISSING where the queue is not declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
-  /** Every durable queue, and the private ones of this connection, by name. */
-  queues(): Promise<QueueInfo[]>;
+  /**
+   * Every durable queue, and the private ones of this connection, sorted by name; with `names` only those of them that exist.
+   * RabbitMQ without `management` cannot list: without `names` it gives those that this connection declared.
+   */
+  queues(names?: readonly string[]): Promise<QueueInfo[]>;
   /**
    * The ready and delayed messages that are there when it begins, in order, each once. They stay; what it has shown may be taken while it goes on.
    * What goes meanwhile may be shown or not. A driver may keep from consumers what it shows until it ends: end it soon, by leaving the loop.
+   * RabbitMQ shows no delayed ones, refuses single-active queues (BROKER_QUEUE_MISMATCH), and takes what it shows back in another order.
    */
   browse(queue: string): AsyncIterable<StoredMessage>;
   /**

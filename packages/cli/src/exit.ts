@@ -12,6 +12,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   BROKER_URL_INVALID: exitCodes.usage,
   CHAIN_INVALID: exitCodes.usage,
   CHAIN_NAME_TAKEN: exitCodes.usage,
+  REGISTRY_URL_INVALID: exitCodes.usage,
   SETTINGS_INVALID: exitCodes.usage,
   STORE_KEY_INVALID: exitCodes.usage,
   STORE_URL_INVALID: exitCodes.usage,

@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   'dead-letter': { summary: 'list, show, replay or discard messages that were given up', load: () => import('./commands/dead-letter.ts') },
   queues: { summary: 'show the queues of the broker', load: () => import('./commands/queues.ts') },
   patchblock: { summary: 'repair entries, copies and the name of a chain by hand', load: () => import('./commands/patchblock.ts') },
+  registry: { summary: 'rebuild from the store what is known of chains by name', load: () => import('./commands/registry.ts') },
+  run: { summary: 'run a service as a process of its own; without one, list them', load: () => import('./commands/run.ts') },
   doctor: { summary: 'judge whether a store can be relied on', load: () => import('./commands/doctor.ts') },
 };
 
@@ -92,6 +94,7 @@ function program(session: Session): Command {
     .version((JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version)
     .addOption(new Option('--store <url>', 'where the chains lie (default: DIR/store; also BLOCKHUB_STORE)'))
     .addOption(new Option('--broker <url>', 'where the queues are (default: DIR/broker.sqlite; also BLOCKHUB_BROKER)'))
+    .addOption(new Option('--registry <url>', 'where chains are known by name (default: DIR/registry.sqlite; also BLOCKHUB_REGISTRY)'))
     .addOption(new Option('--data <dir>', 'folder of the embedded parts (default: ./data; also BLOCKHUB_DATA)'))
     .addOption(new Option('--output <format>', 'default: table on a terminal, else ndjson').choices(formats))
     .configureHelp({ showGlobalOptions: true })

@@ -5,6 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Broker } from '@blockhub/broker';
 import { type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import type { Registry } from '@blockhub/registry';
+import type { SettingsShape, Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
 import type { ChainRecord } from '@blockhub/walker';
 import { exitCodes } from './exit.ts';
@@ -26,6 +28,7 @@ export interface Io {
 export interface CommonOptions {
   store?: string;
   broker?: string;
+  registry?: string;
   data?: string;
   output?: string;
 }
@@ -77,8 +80,9 @@ export class Session {
    */
   async store(mayBeNew = false): Promise<Store> {
     const url = this.#options.store ?? this.#env('BLOCKHUB_STORE') ?? pathToFileURL(resolve(this.data, 'store')).href;
-    const { openStore } = await import('@blockhub/store');
-    const store = await openStore(url, { clock: this.clock });
+    const { credentialsOf, openStore, storeSecrets } = await import('@blockhub/store');
+    const credentials = credentialsOf(await this.#secrets(storeSecrets));
+    const store = await openStore(url, { clock: this.clock, credentials });
     this.#closing.push(() => store.close());
     const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
     if (folder && !mayBeNew && !existsSync(folder))
@@ -99,9 +103,29 @@ export class Session {
     if (path && !existsSync(decodeURIComponent(path)))
       throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
     const { openBroker } = await import('@blockhub/broker');
-    const broker = await openBroker(url, { clock: this.clock });
+    const { setting } = await import('@blockhub/settings');
+    const login = { brokerUser: setting.text({ text: 'User.' }), brokerPassword: setting.text({ text: 'Password.', secret: true }) };
+    const { brokerUser: user, brokerPassword: password } = await this.#secrets(login);
+    const broker = await openBroker(url, { clock: this.clock, user, password });
     this.#closing.push(() => broker.close());
     return broker;
+  }
+
+  /** @throws REGISTRY_URL_INVALID */
+  async registry(): Promise<Registry> {
+    const file = pathToFileURL(resolve(this.data, 'registry.sqlite'));
+    const url = this.#options.registry ?? this.#env('BLOCKHUB_REGISTRY') ?? `sqlite://${file.pathname}`;
+    const { openRegistry, registrySecrets } = await import('@blockhub/registry');
+    const { registryPassword } = await this.#secrets(registrySecrets);
+    const registry = await openRegistry(url, { password: registryPassword });
+    this.#closing.push(() => registry.close());
+    return registry;
+  }
+
+  /** Secrets are never flags here: a command line is seen by others and remembered by shells. */
+  async #secrets<const S extends SettingsShape>(shape: S): Promise<Values<S>> {
+    const { parseSettings } = await import('@blockhub/settings');
+    return parseSettings(shape, { argv: [], env: this.io.env });
   }
 
   /** The chain named; without a name the one named `default`, else the only one. */

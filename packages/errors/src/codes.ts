@@ -41,6 +41,18 @@ export const errorCodes = {
   METHOD_NOT_ALLOWED: { meaning: 'The route does not take this method.', fix: 'Use the method in the Allow header.', status: 405 },
   REQUEST_INVALID: { meaning: 'The HTTP request is malformed.', fix: 'Correct what the message names.', status: 400 },
   REQUEST_TIMEOUT: { meaning: 'The request did not arrive in time.', fix: 'Send faster, or raise --request-timeout.', status: 408 },
+  SPOOL_FULL: {
+    meaning: 'The broker does not answer, and the local spool has no room left.',
+    fix: 'Try again after the time in Retry-After. Bring the broker back, free the disk, or raise --spool-limit and --spool-requests.',
+    transient: true,
+    status: 503,
+  },
+  SPOOL_UNAVAILABLE: {
+    meaning: 'The broker does not answer, and the disk of the local spool failed.',
+    fix: 'Try again after the time in Retry-After. Repair the disk.',
+    transient: true,
+    status: 503,
+  },
   ROUTE_NOT_FOUND: { meaning: 'No route has this path.', fix: 'POST to /append/chain/{chain}.', status: 404 },
   INTERNAL: { meaning: 'An error that nobody foresaw.', fix: 'Read the log line with the same request id and report it.', status: 500 },
   // --- broker and messages
@@ -53,6 +65,12 @@ export const errorCodes = {
     meaning: 'The file of the embedded broker is damaged.',
     fix: 'Move it away and start again: chains are whole, messages in flight in it are not.',
   },
+  BROKER_DENIED: {
+    meaning: 'The broker refuses user, password or permission.',
+    fix: 'Correct them in the broker URL, or in --broker-user and --broker-password.',
+    transient: true,
+    status: 503,
+  },
   BROKER_FORMAT_UNKNOWN: {
     meaning: 'Another version of Blockhub wrote the file of the embedded broker.',
     fix: 'Let that version run until the queues are empty, then move the file away; or go on with that version.',
@@ -62,6 +80,10 @@ export const errorCodes = {
     fix: 'Stop it, or name another file: an SQLite broker is for one process. Separate processes need RabbitMQ.',
   },
   BROKER_MESSAGE_MISSING: { meaning: 'The message is not in the queue any more, or a consumer holds it.', fix: 'Browse the queue again.' },
+  BROKER_MESSAGE_TOO_LARGE: {
+    meaning: 'The broker does not carry a message of this size, or its meta is over 64 KiB.',
+    fix: 'Send less; or raise max_message_size of RabbitMQ and maxMessageBytes in the broker URL alike.',
+  },
   BROKER_QUEUE_FULL: {
     meaning: 'A queue is at its limit.',
     fix: 'Wait until consumers catch up, or raise the limit.',
@@ -81,9 +103,13 @@ export const errorCodes = {
   },
   BROKER_UNSAFE: {
     meaning: 'The broker does not enforce what confirms rely on.',
-    fix: 'Put the file on a local disk, or use another broker.',
+    fix: 'Put an SQLite file on a local disk; use RabbitMQ 3.10 or newer.',
   },
   BROKER_URL_INVALID: { meaning: 'The broker URL cannot be used.', fix: 'Correct the part that the message names.' },
+  DELIVERIES_EXHAUSTED: {
+    meaning: 'A message was delivered again and again, and each time its consumer died or lost its connection.',
+    fix: 'Find what it does to its consumer (memory, time), then replay it.',
+  },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List them with `blockhub dead-letter list`.' },
   EVENT_TIME_AHEAD: {
     meaning: 'The time in an event id lies more than a day too far ahead of the clock.',
@@ -104,8 +130,8 @@ export const errorCodes = {
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },
   STORE_KEY_INVALID: { meaning: 'The object key cannot be used.', fix: 'Correct the key or its template.' },
   STORE_NOT_FOUND: {
-    meaning: 'The folder of the store does not exist.',
-    fix: 'Name the right one with --store or --data, or begin a store with `blockhub create`.',
+    meaning: 'The folder or bucket of the store does not exist.',
+    fix: 'Name the right one with --store or --data, begin a folder with `blockhub create`, or create the bucket.',
   },
   STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
   STORE_UNSAFE: {
@@ -117,6 +143,7 @@ export const errorCodes = {
   ADDRESS_IN_USE: { meaning: 'Another program listens on this address.', fix: 'Stop it, or choose another port.' },
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
+  REGISTRY_DENIED: { meaning: 'The registry refuses access.', fix: 'Correct user and password, and the rights of the user.' },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
   REGISTRY_UNAVAILABLE: {
     meaning: 'The registry did not answer, or has no room left.',
@@ -126,6 +153,11 @@ export const errorCodes = {
   },
   REGISTRY_URL_INVALID: { meaning: 'The registry URL cannot be used.', fix: 'Correct the part that the message names.' },
   SETTINGS_INVALID: { meaning: 'Settings are wrong.', fix: 'Correct each one that is listed; --help shows all.' },
+  SPOOL_IN_USE: { meaning: 'Another process works on this spool folder.', fix: 'Stop it, or give each instance a --spool of its own.' },
+  SPOOL_UNUSABLE: {
+    meaning: 'The spool folder cannot be written.',
+    fix: 'Mount it or make its parent folder, correct its permissions, or name another one with --spool.',
+  },
   USAGE: { meaning: 'The command line is wrong.', fix: 'See --help.' },
 } as const satisfies Record<string, CodeEntry>;
 

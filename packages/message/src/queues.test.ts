@@ -55,7 +55,18 @@ describe('declarations', () => {
       kind: 'durable',
       maxMessages: 1_000_000,
       maxBytes: 4 * 2 ** 30,
+      deadLetterTo: 'dead-letter',
     });
+  });
+
+  test('what kills its consumers goes to the dead letters, from there it is kept, and there it stays', () => {
+    const declared = declarations(2);
+    const names = new Set(declared.map(({ name }) => name));
+    for (const { name, deadLetterTo } of declared) {
+      const expected = { 'dead-letter': 'dead-letter.kept', 'dead-letter.kept': undefined };
+      expect(deadLetterTo).toBe(name in expected ? expected[name as keyof typeof expected] : 'dead-letter');
+      if (deadLetterTo) expect(names).toContain(deadLetterTo);
+    }
   });
 
   test('are those of the names that are asked for, with all their partitions', () => {

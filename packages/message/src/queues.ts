@@ -8,6 +8,7 @@ export interface QueueDeclaration {
   singleActive?: boolean;
   maxMessages?: number;
   maxBytes?: number;
+  deadLetterTo?: string;
 }
 
 /** A queue of the pipeline, or a family of them: `{p}` in the name is a partition, `{instance}` a worker. */
@@ -24,6 +25,8 @@ export interface QueueEntry {
   readonly singleActive: boolean;
   readonly maxMessages: number;
   readonly maxBytes: number;
+  /** Where the broker puts what kills its consumers again and again. */
+  readonly deadLetterTo: string | undefined;
   readonly body: 'bytes' | 'json';
   /** Schema of a JSON body. */
   readonly schema?: SchemaName;
@@ -33,7 +36,7 @@ export interface QueueEntry {
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const durable = { kind: 'durable', singleActive: false, body: 'json' } as const;
+const durable = { kind: 'durable', singleActive: false, body: 'json', deadLetterTo: 'dead-letter' } as const;
 const tiny = { maxMessages: 100_000, maxBytes: 64 * MIB };
 const stage = { maxMessages: 100_000, maxBytes: GIB };
 const dead = ['dead-code', 'dead-cause', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
@@ -137,6 +140,7 @@ export const queues = {
     from: ['next-field', 'builder', 'patchblock'],
     to: ['msg-merge'],
     kind: 'private',
+    deadLetterTo: undefined,
     schema: 'tail',
     meta: ['chain', 'height'],
   },
@@ -154,6 +158,7 @@ export const queues = {
     ...durable,
     ...dated,
     name: 'dead-letter',
+    deadLetterTo: 'dead-letter.kept',
     purpose: 'Messages that failed for good, with the reason, on their way to repair.',
     from: ['every service'],
     to: ['dead-letter'],
@@ -165,6 +170,7 @@ export const queues = {
     maxMessages: 1_000_000,
     maxBytes: 16 * GIB,
     name: 'dead-letter.kept',
+    deadLetterTo: undefined,
     purpose: 'Dead letters that nothing could repair; the `blockhub dead-letter` command works here.',
     from: ['dead-letter'],
     to: [],
@@ -192,8 +198,8 @@ export const tailsQueue = (instance: string): string => queues.tails.name.replac
 
 /** How to declare a queue of an entry. */
 export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
-  const { kind, singleActive, maxMessages, maxBytes } = entry;
-  return { name, kind, ...(singleActive ? { singleActive } : {}), maxMessages, maxBytes };
+  const { kind, singleActive, maxMessages, maxBytes, deadLetterTo } = entry;
+  return { name, kind, ...(singleActive ? { singleActive } : {}), maxMessages, maxBytes, ...(deadLetterTo ? { deadLetterTo } : {}) };
 }
 
 const partitionField = /\{partition\([^{}]*\)\}/;

@@ -24,9 +24,18 @@ test('a path may hold escapes', async () => {
 });
 
 test.each([
-  ['', 'has no scheme that is known here: use memory:, sqlite:'],
+  ['', 'has no scheme that is known here: use memory:, sqlite:, redis:, rediss:'],
   ['/var/lib/r.sqlite', 'has no scheme'],
-  ['redis://u:HUNTER2@host', 'has no scheme that is known here'],
+  ['redis://u:HUNTER2@host', 'has a password: give it as BLOCKHUB_REGISTRY_PASSWORD'],
+  ['redis:host', 'needs a host: write redis://host:6379'],
+  ['redis://', 'needs a host'],
+  ['redis://host/x', 'has a path that is no number of a database'],
+  ['redis://host/0#x', 'has a part behind #'],
+  ['redis://host?db=1', 'has the unknown option db; known are prefix, ca'],
+  ['redis://host?prefix=a&prefix=b', 'has the option prefix more than once'],
+  ['redis://host?prefix=', 'has an option prefix that cannot be used'],
+  ['redis://host?ca=/ca.pem', 'has the option ca without TLS: write rediss://'],
+  ['rediss://host?ca=/no/such.pem', '/no/such.pem is no readable file'],
   ['__proto__:', 'has no scheme'],
   ['constructor:x', 'has no scheme'],
   ['SQLITE:///x', 'has no scheme'],

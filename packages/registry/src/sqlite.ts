@@ -4,15 +4,13 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
+import { PendingHints } from './pending-hints.ts';
 import type { ChainRecord, Registry } from './registry.ts';
 
 const openTimeoutMs = 5000;
 /** How long a change waits for another connection's transaction. It waits between tries, never inside SQLite: the other one may be of this very thread. */
 const busyTimeoutMs = 5000;
 const busyPauseMs = 10;
-/** Hints of this time go to disk together. */
-const hintDelayMs = 250;
-const maxPending = 10_000;
 const maxCached = 10_000;
 const pageOfChains = 500;
 
@@ -88,10 +86,11 @@ export class SqliteRegistry implements Registry {
   readonly #statements: Statements;
   /** Records by id and by name; a miss is never kept, because another process may create the chain. */
   readonly #cache = new Map<string, ChainRecord>();
-  /** Hints that are not on disk yet. */
-  #pending = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #flushing: Promise<void> | undefined;
+  readonly #hints = new PendingHints((hints) =>
+    this.#change(() => {
+      for (const [chain, height] of hints) this.#statements.putHint.run(chain, height);
+    }, true),
+  );
   #closed = false;
 
   private constructor(path: string, database: DatabaseSync, statements: Statements) {
@@ -159,23 +158,17 @@ export class SqliteRegistry implements Registry {
 
   async findHint(chain: string): Promise<number | undefined> {
     const row = this.#read(() => this.#statements.hint.get(chain)) as { height: number } | undefined;
-    const pending = this.#pending.get(chain);
-    if (!row || pending === undefined) return row?.height ?? pending;
-    return Math.max(row.height, pending);
+    return this.#hints.greatest(chain, row?.height);
   }
 
   async putHint(chain: string, height: number): Promise<void> {
     checkHeight(height);
     this.#checkOpen();
-    const pending = this.#pending.get(chain);
-    // A disk that takes no writes must not make memory grow; a hint may be lost.
-    if (pending === undefined && this.#pending.size >= maxPending) return;
-    if (pending === undefined || pending < height) this.#pending.set(chain, height);
-    this.#timer ??= setTimeout(() => void this.#flush(), hintDelayMs).unref();
+    this.#hints.put(chain, height);
   }
 
   async wipe(): Promise<void> {
-    this.#pending.clear();
+    this.#hints.clear();
     await this.#change(() => this.#database.exec('DELETE FROM registry_chains; DELETE FROM registry_hints;'));
     this.#cache.clear();
   }
@@ -183,32 +176,8 @@ export class SqliteRegistry implements Registry {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#flushing;
-    await this.#flush();
+    await this.#hints.close();
     this.#database.close();
-  }
-
-  /** Writes the pending hints in one transaction. A failure keeps nobody from working: they are tried again with the next hint. */
-  #flush(): Promise<void> {
-    this.#timer = undefined;
-    this.#flushing ??= this.#writeHints().finally(() => {
-      this.#flushing = undefined;
-    });
-    return this.#flushing;
-  }
-
-  async #writeHints(): Promise<void> {
-    if (this.#pending.size === 0) return;
-    const taken = this.#pending;
-    try {
-      await this.#change(() => {
-        for (const [chain, height] of taken) this.#statements.putHint.run(chain, height);
-        this.#pending = new Map();
-      }, true);
-    } catch {
-      this.#pending = taken;
-    }
   }
 
   #checkOpen(): void {

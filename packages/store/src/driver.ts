@@ -10,6 +10,12 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/** What opens the doors of a store that has any. */
+export interface StoreCredentials {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 /**
  * What a raw error of a driver means:
  *
@@ -40,5 +46,7 @@ export interface StoreDriver {
   /** Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
   classify(error: unknown): FailureClass;
+  /** How long the place asked to be left alone, in ms, where it did. */
+  retryAfterMs?(error: unknown): number | undefined;
   close(): Promise<void>;
 }

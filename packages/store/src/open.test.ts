@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { MemoryStore } from './drivers/memory.ts';
 import { openStore } from './open.ts';
@@ -8,11 +10,15 @@ describe('a store URL', () => {
     ['memory:', 'memory:'],
     ['file:///tmp/absent/a', 'file:///tmp/absent/a'],
     ['/tmp/absent/a%20b', 'file:///tmp/absent/a%2520b'],
+    ['s3:///bucket/p?region=eu-1', 's3:///bucket/p'],
+    ['s3://minio:9000/bucket?tls=off', 's3://minio:9000/bucket'],
+    ['s3.bucket.eu-west-1.amazonaws.com/p', 'https://s3.bucket.eu-west-1.amazonaws.com/p'],
     ['./absent #1?', `file://${join(process.cwd(), 'absent%20%231%3F')}`],
   ])('%s opens %s', async (url, shown) => {
     const store = await openStore(url);
     expect(store.url).toBe(shown);
-    expect(await store.find('a')).toBeUndefined();
+    if (/^(?:memory|file):/.test(shown)) expect(await store.find('a')).toBeUndefined();
+    await store.close();
   });
 
   test.each([
@@ -27,8 +33,9 @@ describe('a store URL', () => {
     ['file:///a%', 'wrong % escape'],
     ['memory:?x=1', 'unknown option x'],
     ['memory:a', 'takes no path'],
-    ['s3://minio:9000/bucket', 'unknown scheme s3:, known are memory, file'],
-    ['https://bucket.s3.amazonaws.com/', 'unknown scheme https:'],
+    ['sftp://host/path', 'unknown scheme sftp:, known are memory, file, s3, http, https'],
+    ['s3://minio:9000', 'bucket is missing'],
+    ['https://bucket.s3.amazonaws.com/?x=1', 'unknown option x'],
     ['constructor:x', 'unknown scheme constructor:'],
     [`file://${import.meta.filename}`, 'is not a folder'],
   ])('%j is refused: %s', async (url, why) => {
@@ -53,4 +60,17 @@ describe('a store URL', () => {
     expect(await store.find('a')).toBeDefined();
     expect(store.url).toBe('shelf://b/c');
   });
+});
+
+test.each([
+  ['memory:', false],
+  ['s3:///bucket', true],
+])('%s loads the SDK: %s', async (url, loads) => {
+  const open = `
+    import { createRequire } from 'node:module';
+    const { openStore } = await import(${JSON.stringify(join(import.meta.dirname, 'open.ts'))});
+    await openStore('${url}');
+    console.log(Object.keys(createRequire('/').cache).some((path) => path.includes('@aws-sdk')));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', open]);
+  expect(stdout.trim()).toBe(String(loads));
 });

@@ -1,48 +1,67 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { BlockhubError } from '@blockhub/errors';
-import type { StoreDriver } from './driver.ts';
+import type { StoreCredentials, StoreDriver } from './driver.ts';
 import { openFileDriver } from './drivers/file.ts';
 import { MemoryStore } from './drivers/memory.ts';
+import { invalidUrl } from './invalid-url.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 /** Opens the place that a URL names. Credentials are never in the URL. */
-export type OpenDriver = (url: URL, context: { clock: Clock }) => Promise<StoreDriver> | StoreDriver;
+export type OpenDriver = (
+  url: URL,
+  context: { readonly clock: Clock; readonly credentials?: StoreCredentials | undefined },
+) => Promise<StoreDriver> | StoreDriver;
 
 export interface OpenStoreOptions extends Omit<StoreOptions, 'url'> {
+  /** Only S3 asks for them; without them it looks where AWS tools do: environment, shared files, web identity, instance. */
+  readonly credentials?: StoreCredentials | undefined;
   /** More schemes, or others for the known ones, e.g. `{ memory: () => shared.driver() }`. */
   readonly drivers?: Readonly<Record<string, OpenDriver>>;
 }
 
+/** Loaded when it is used, so that others do not pay for the SDK. */
+const openS3: OpenDriver = async (url, { credentials }) => {
+  const [{ parseS3Place }, { openS3Driver }] = await Promise.all([import('./drivers/s3-place.ts'), import('./drivers/s3.ts')]);
+  return openS3Driver(parseS3Place(url, process.env), credentials);
+};
+
 const schemes: Readonly<Record<string, OpenDriver>> = {
   memory(url, { clock }) {
-    if (url.pathname !== '') throw invalid(`memory: takes no path, ${url.pathname} was given`);
+    refuseOptions(url);
+    if (url.pathname !== '') throw invalidUrl(`memory: takes no path, ${url.pathname} was given`);
     return new MemoryStore({ clock }).driver();
   },
   file(url, { clock }) {
-    if (url.hostname !== '') throw invalid(`a file URL has three slashes: file:///${url.hostname}${url.pathname}`);
-    if (url.pathname === '' || url.pathname === '/') throw invalid('path is missing: file:///absolute/path');
+    refuseOptions(url);
+    if (url.hostname !== '') throw invalidUrl(`a file URL has three slashes: file:///${url.hostname}${url.pathname}`);
+    if (url.pathname === '' || url.pathname === '/') throw invalidUrl('path is missing: file:///absolute/path');
     return openFileDriver(pathOf(url), { clock });
   },
+  s3: openS3,
+  http: openS3,
+  https: openS3,
 };
+
+function refuseOptions(url: URL): void {
+  const [option] = url.searchParams.keys();
+  if (option !== undefined || url.hash !== '') throw invalidUrl(`unknown option ${option ?? url.hash}`);
+}
 
 function pathOf(url: URL): string {
   try {
     const path = fileURLToPath(url);
     if (!path.includes('\0')) return path;
   } catch (error) {
-    throw invalid('the path holds a wrong % escape', error);
+    throw invalidUrl('the path holds a wrong % escape', error);
   }
-  throw invalid('the path holds a NUL');
+  throw invalidUrl('the path holds a NUL');
 }
 
-const invalid = (message: string, cause?: unknown): BlockhubError =>
-  new BlockhubError('STORE_URL_INVALID', `store URL: ${message}`, { cause });
-
-/** A plain path is a file URL. */
+/** A plain path is a file URL; the name of a host of Amazon is not a path. */
 function parse(text: string): URL {
-  if (text.trim() === '') throw invalid('path is missing');
+  if (text.trim() === '') throw invalidUrl('path is missing');
+  if (/^[a-z0-9.-]+\.amazonaws\.com(?:[/?]|$)/.test(text)) return new URL(`https://${text}`);
   if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) {
     const url = new URL('file://');
     url.pathname = resolve(text).replaceAll('%', '%25');
@@ -51,28 +70,25 @@ function parse(text: string): URL {
   try {
     return new URL(text);
   } catch (error) {
-    throw invalid(`${text.split(':')[0]}: cannot be read as a URL`, error);
+    throw invalidUrl(`${text.split(':')[0]}: cannot be read as a URL`, error);
   }
 }
 
 /**
- * Opens a store: `memory:`, `file:///absolute/path`, or a plain path. Does not probe, see `Store.assertSafe`; does not create the folder.
+ * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix` (see `parseS3Place` for its options and
+ * other spellings). Does not probe, see `Store.assertSafe`; does not create folder or bucket, nor try to reach a server.
  *
  * @throws STORE_URL_INVALID naming the scheme, field or option that is wrong
  */
 export async function openStore(text: string, options: OpenStoreOptions = {}): Promise<Store> {
   const url = parse(text);
-  if (url.username !== '' || url.password !== '') throw invalid('credentials belong in the environment or in a file, not in the URL');
-  const { drivers, ...rest } = options;
+  if (url.username !== '' || url.password !== '') throw invalidUrl('credentials belong in the environment or in a file, not in the URL');
+  const { drivers, credentials, ...rest } = options;
   const known = { ...schemes, ...drivers };
   const scheme = url.protocol.slice(0, -1);
   const open = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
-  if (!open) throw invalid(`unknown scheme ${scheme}:, known are ${Object.keys(known).join(', ')}`);
-  const [option] = url.searchParams.keys();
-  if (Object.hasOwn(schemes, scheme) && (option !== undefined || url.hash !== '')) throw invalid(`unknown option ${option ?? url.hash}`);
-  const driver = await open(url, { clock: options.clock ?? systemClock });
-  return new Store(driver, {
-    ...rest,
-    url: `${url.protocol}${url.host === '' && scheme !== 'file' ? '' : '//'}${url.host}${url.pathname}`,
-  });
+  if (!open) throw invalidUrl(`unknown scheme ${scheme}:, known are ${Object.keys(known).join(', ')}`);
+  const driver = await open(url, { clock: options.clock ?? systemClock, credentials });
+  const slashes = url.href.startsWith(`${url.protocol}//`) ? '//' : '';
+  return new Store(driver, { ...rest, url: `${url.protocol}${slashes}${url.host}${url.pathname}` });
 }

@@ -98,6 +98,27 @@ describe('failures', () => {
     expect(clock.now()).toBeGreaterThan(500);
   });
 
+  test('a place that asks to be left alone is left alone', async () => {
+    let asked = 0;
+    const { clock, store } = open({}, (driver) => ({
+      get: (key) => (asked++ === 0 ? Promise.reject(new Error('slow down')) : driver.get(key)),
+      classify: () => 'transient',
+      retryAfterMs: () => 3000,
+    }));
+    await settle(clock, store.find('a'));
+    expect([asked, clock.now()]).toEqual([2, 3000]);
+  });
+
+  test('a place that asks for longer than retryMs is given up at once', async () => {
+    const { clock, store } = open({}, () => ({
+      get: () => Promise.reject(new Error('slow down')),
+      classify: () => 'transient',
+      retryAfterMs: () => 3_600_000,
+    }));
+    await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect([store.requests.get, clock.now()]).toEqual([1, 0]);
+  });
+
   test.each([-3_600_000, 3_600_000])('retryMs is what passes, also when the clock is set by %i ms meanwhile', async (ms) => {
     const { clock, store } = open({ retryMs: 1000 }, (driver) => ({
       async *list(prefix, after) {

@@ -135,7 +135,7 @@ export class Store {
     }
   }
 
-  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes about a second. */
+  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes a second on a disk, some seconds on S3. */
   probe(): Promise<ProbeReport> {
     const { clock, random, retryMs } = this.#options;
     return probeStore((concurrency) => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency }), { clock, random });
@@ -206,7 +206,8 @@ export class Store {
     if (failure === 'denied') fail('STORE_DENIED', 'access refused');
     if (failure === 'full') fail('STORE_FULL', 'no room left');
     const { clock, random, retryMs } = this.#options;
-    const waitMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
+    const backOffMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
+    const waitMs = Math.max(backOffMs, this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);

@@ -1,4 +1,6 @@
+import { registrySecrets } from '@blockhub/registry';
 import { type Setting, type SettingsShape, setting, type Values } from '@blockhub/settings';
+import { storeSecrets } from '@blockhub/store';
 import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from './types.ts';
 
@@ -7,9 +9,13 @@ import type { Worker } from './types.ts';
  * into its own settings: `settings: { partitions: commonSettings.partitions }`.
  */
 export const commonSettings = {
-  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'sqlite:///var/lib/blockhub/broker.sqlite' }),
+  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672' }),
+  brokerUser: setting.text({ text: 'User at the broker, where its URL names none.', example: 'blockhub' }),
+  brokerPassword: setting.text({ text: 'Password at the broker, where its URL names none.', secret: true }),
   store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
+  ...storeSecrets,
   registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),
+  ...registrySecrets,
   partitions: setting.integer({
     text: 'Queues that chains are spread over; the same in all services, for ever.',
     default: 1,
@@ -35,8 +41,9 @@ export const commonSettings = {
   }),
 } as const;
 
-const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
-const always = { broker, instance, logLevel, probeHost, probePort, grace, maxAttempts };
+const { broker, brokerUser, brokerPassword, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } =
+  commonSettings;
+const always = { broker, brokerUser, brokerPassword, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
 /** The settings of a process, whatever runs in it. */
 export interface ProcessShape extends SettingsShape {
@@ -51,12 +58,13 @@ export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>):
   typeof partitions === 'number' ? partitions : 1;
 
 /** What `runWorker` itself reads; store and registry only where the worker needs them. */
-export type WorkerValues = Values<typeof always> & Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'>>>;
+export type WorkerValues = Values<typeof always> &
+  Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'> & typeof storeSecrets & typeof registrySecrets>>;
 
 /** All settings of a worker's process, its own last. They make its `--help`, docs and chart values. */
 export const settingsOf = (worker: Pick<Worker, 'needs' | 'settings'>): ProcessShape => ({
   ...always,
-  ...(worker.needs.includes('store') ? { store } : {}),
-  ...(worker.needs.includes('registry') ? { registry } : {}),
+  ...(worker.needs.includes('store') ? { store, ...storeSecrets } : {}),
+  ...(worker.needs.includes('registry') ? { registry, ...registrySecrets } : {}),
   ...worker.settings,
 });

@@ -63,7 +63,7 @@ export async function deadLetters(test: TestWorker): Promise<DeadLetter[]> {
 /** How many messages a queue holds in any way. */
 export async function depth(test: TestWorker, name: string): Promise<number> {
   const queue = (await test.broker.queues()).find((one) => one.name === name);
-  return queue ? queue.ready + queue.unacked + queue.delayed : 0;
+  return queue ? queue.ready + (queue.unacked ?? 0) + (queue.delayed ?? 0) : 0;
 }
 
 export interface Line {

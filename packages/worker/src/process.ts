@@ -3,7 +3,7 @@ import { systemClock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { openRegistry, type Registry } from '@blockhub/registry';
 import { help, hideUserinfo, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
-import { openStore, type Store } from '@blockhub/store';
+import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
 import { createHealth, createLogger, createMetrics, type Health, type Logger, type Metrics, startProbes } from '@blockhub/telemetry';
 import { systemRandom } from './chance.ts';
 import type { ProcessShape } from './common.ts';
@@ -21,11 +21,15 @@ export interface Program<Shape extends ProcessShape> {
   start(values: Values<Shape>, process: Process): Promise<void>;
 }
 
-/** Where things are, by URL. */
+/** Where things are, by URL, and what opens them. */
 export interface Places {
   readonly broker: string;
+  readonly brokerUser?: string | undefined;
+  readonly brokerPassword?: string | undefined;
   readonly store?: string | undefined;
   readonly registry?: string | undefined;
+  readonly credentials?: StoreCredentials | undefined;
+  readonly registryPassword?: string | undefined;
 }
 
 /** Everything that `startWorker` takes from a process; each worker adds settings and a name. */
@@ -44,7 +48,9 @@ export interface Process {
    * Answers probes, then opens what lies at these places, whether it answers yet or not. All of it is closed when the process ends, the probes last:
    * alive is whoever answers, also while broker and store are awaited.
    */
-  open(places: Required<Places>): Promise<Opened & { readonly store: Store; readonly registry: Registry }>;
+  open(
+    places: Places & Required<Pick<Places, 'store' | 'registry'>>,
+  ): Promise<Opened & { readonly store: Store; readonly registry: Registry }>;
   open(places: Places): Promise<Opened>;
 }
 
@@ -159,14 +165,14 @@ function opener(
     const probes = await startProbes({ host: probeHost, port: probePort, health, metrics, log, version: { name } });
     releases.add('probes', () => probes.close());
     log.info({ host: probeHost, port: probes.port }, 'probes listen');
-    const store = places.store === undefined ? undefined : await openStore(places.store, { clock });
+    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials: places.credentials });
     if (store) {
       releases.add('store', () => store.close());
       countRequests(store, metrics);
     }
-    const registry = places.registry === undefined ? undefined : await openRegistry(places.registry);
+    const registry = places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword });
     if (registry) releases.add('registry', () => registry.close());
-    const broker: Broker = await openBroker(places.broker, { clock, log });
+    const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());
     return { ...shared, broker, ...(store && { store }), ...(registry && { registry }), probePort: probes.port };
   };

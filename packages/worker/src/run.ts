@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { systemClock } from '@blockhub/clock';
 import type { SettingsShape, Values } from '@blockhub/settings';
+import { credentialsOf } from '@blockhub/store';
 import { eventIds, systemRandom } from './chance.ts';
 import { type ProcessShape, settingsOf, type WorkerValues } from './common.ts';
 import { type Program, type RunOptions, runMain, runProgram } from './process.ts';
@@ -23,8 +24,16 @@ function programOf<Shape extends SettingsShape, State>(worker: Worker<Shape, Sta
     async start(given, { open, workers }) {
       // The shape holds both parts, which its type cannot say: it depends on what the worker needs.
       const values = given as unknown as Values<Shape> & WorkerValues;
-      const { broker, store, registry, maxAttempts } = values;
-      const opened = await open({ broker, store, registry });
+      const { broker, brokerUser, brokerPassword, store, registry, registryPassword, maxAttempts } = values;
+      const opened = await open({
+        broker,
+        brokerUser,
+        brokerPassword,
+        store,
+        credentials: credentialsOf(values),
+        registry,
+        registryPassword,
+      });
       const instance = values.instance ?? `${hostname()}-${eventIds(systemClock, systemRandom)().slice(-8)}`;
       workers.push(await startWorker(worker, { ...opened, settings: values, instance, maxAttempts }));
     },

@@ -56,7 +56,7 @@ async function declareFirst(
   { broker, state }: Context<typeof settings, { declared: Set<string> }>,
 ) {
   // A queue that exists in another form is as good: that it is there is all that counts here.
-  const existing = new Set((await broker.queues()).map(({ name }) => name));
+  const existing = new Set((await broker.queues(names)).map(({ name }) => name));
   await broker.declare(names.filter((name) => !existing.has(name)).map((name) => ({ name, kind: 'durable' })));
   if (state.declared.size + names.length > MOST_DECLARED) state.declared.clear();
   for (const name of names) state.declared.add(name);

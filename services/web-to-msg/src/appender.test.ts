@@ -19,7 +19,7 @@ test.each([
   const [head, keep, registry] = [store.head.bind(store), store.keep.bind(store), new MemoryRegistry()];
   store.head = (...given) => slowly().then(() => head(...given));
   store.keep = (...given) => slowly().then(() => keep(...given));
-  const appender = new Appender({
+  const appender = await Appender.open({
     settings: defaults(settings, { messageLimit: 0, confirmTimeout: 100 }),
     clock,
     store,

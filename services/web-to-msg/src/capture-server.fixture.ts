@@ -5,7 +5,7 @@ import { declarations, queues } from '@blockhub/message';
 import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
 import { openStore, type Store } from '@blockhub/store';
-import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
+import { createHealth, createMetrics, type HealthReport, silentLogger } from '@blockhub/telemetry';
 import { startWorker, systemRandom } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { worker } from './worker.ts';
@@ -19,6 +19,7 @@ export interface CaptureServer extends AsyncDisposable {
   /** Ids of the chains `default` (with request documents), `plain` (without) and `old` (md5, without). */
   readonly chains: Readonly<Record<'default' | 'plain' | 'old', string>>;
   readonly metrics: () => Promise<string>;
+  readonly health: () => HealthReport;
   ingress(): Promise<StoredMessage[]>;
 }
 
@@ -59,6 +60,7 @@ export async function startCapture(
     store,
     chains,
     metrics: () => metrics.text(),
+    health: () => health.report(),
     ingress: () => Array.fromAsync(broker.browse(queues.ingress.name)),
     async [Symbol.asyncDispose]() {
       await running.stop({ graceMs: 1000 });

@@ -45,8 +45,11 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   const connections = new Connections();
   const answers = metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
   const answered = (status: number): void => answers.labels({ status: String(status) }).add();
-  const created = answers.labels({ status: '201' });
-  const bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 201.');
+  const taken = {
+    broker: { status: 201, count: answers.labels({ status: '201' }) },
+    spool: { status: 202, count: answers.labels({ status: '202' }) },
+  };
+  const bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 201 or 202.');
   metrics.gauge('blockhub_capture_held_bytes', 'Bytes of bodies held in memory.').read(() => budget.used);
 
   const app = fastify({
@@ -115,10 +118,11 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     const captured = requestOf(request, chain, held?.bytes ?? EMPTY);
     const appending = appender.append(captured, (work) => held?.during(work));
     held?.during(appending);
-    const receipt = await appending;
-    created.add();
+    const { receipt, safeIn } = await appending;
+    const { status, count } = taken[safeIn];
+    count.add();
     bytes.add(receipt.length);
-    return reply.code(201).header('content-type', JSON_MIME).send(bodyOf(receipt));
+    return reply.code(status).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
   app.post('/', (request, reply) => handle(request, reply, settings.defaultChain));
   app.post<{ Params: { chain: string } }>('/append/chain/:chain', (request, reply) => handle(request, reply, request.params.chain));

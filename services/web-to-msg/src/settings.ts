@@ -9,7 +9,16 @@ export const settings = {
   messageLimit: setting.size({ text: 'Larger bodies go to the store first and travel as a reference.', default: '1mb' }),
   inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
   maxConnections: setting.integer({ text: 'Connections at once; more are closed at once.', default: 10_000, min: 1 }),
-  confirmTimeout: setting.duration({ text: 'Longest wait for broker and store together; past it the answer is 503.', default: '2s' }),
+  confirmTimeout: setting.duration({
+    text: 'Longest wait for broker and store together; past it the request is spooled, without a spool the answer is 503.',
+    default: '2s',
+  }),
+  spool: setting.text({
+    text: 'Folder, of this instance alone, for what the broker does not take: answered with 202 and sent later. Without it the answer is 503.',
+    example: '/var/lib/blockhub/spool',
+  }),
+  spoolLimit: setting.size({ text: 'Most bytes in the spool; over it the answer is 503.', default: '1gb' }),
+  spoolRequests: setting.integer({ text: 'Most requests in the spool; over it the answer is 503.', default: 1_000_000, min: 1 }),
   requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
   headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
   keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),

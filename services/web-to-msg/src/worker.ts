@@ -8,16 +8,18 @@ import { Appender } from './appender.ts';
 import { buildServer } from './server.ts';
 import { type CaptureContext, settings } from './settings.ts';
 
-export type { Appender, CaptureRequest } from './appender.ts';
+export { Appender, type Captured, type CaptureRequest } from './appender.ts';
+export type { SpoolDisk } from './spool/disk.ts';
+export { MemoryDisk } from './spool/memory-disk.ts';
 
-/** Turns each HTTP request into two messages, the body and a request document, and answers 201 when the broker has confirmed both. */
+/** Turns each HTTP request into two messages, the body and a request document, and answers 201 when the broker has confirmed both, or 202 when they are spooled. */
 export const worker = defineWorker({
   name: 'web-to-msg',
   summary: 'HTTP in, messages out: the web appender.',
   settings,
   needs: ['store', 'registry'],
   gives: () => [queues.ingress.name],
-  setup: (context) => new Appender(context),
+  setup: (context) => Appender.open(context),
   async serve(context) {
     const { host, port } = context.settings;
     const { log, health } = context;
@@ -36,14 +38,16 @@ export const worker = defineWorker({
         graceOver.addEventListener('abort', cut, { once: true });
         if (graceOver.aborted) cut();
         await app.close();
+        await context.state.finish();
       },
     };
   },
+  stop: ({ state }) => state.close(),
 });
 
 /** Refuses to listen before the queues that take the messages exist. */
 async function checkQueues({ broker, health }: CaptureContext, names: readonly string[]): Promise<void> {
-  const known = new Set((await broker.queues()).map((queue) => queue.name));
+  const known = new Set((await broker.queues(names)).map((queue) => queue.name));
   const missing = names.filter((name) => !known.has(name));
   if (missing.length > 0) throw new BlockhubError('BROKER_QUEUE_MISSING', `The broker has no queue ${missing.join(', ')}.`);
   health.set('queues', true, names.join(', '));

@@ -1,15 +1,22 @@
+import { declarations } from '@blockhub/message';
 import type { Command } from 'commander';
 import type { Session } from '../session.ts';
+
+/** RabbitMQ does not tell all. */
+const unknown = '?';
 
 export function define(command: Command, session: Session): void {
   command.action(async () => {
     const broker = await session.broker();
-    await session.out.all(await broker.queues(), {
+    const listed = await broker.queues();
+    // RabbitMQ alone cannot list, but knows those that it is asked for.
+    const found = listed.length > 0 ? listed : await broker.queues(declarations(1).map(({ name }) => name));
+    await session.out.all(found, {
       queue: ({ name }) => name,
       ready: ({ ready }) => ready,
-      unacked: ({ unacked }) => unacked,
-      delayed: ({ delayed }) => delayed,
-      bytes: ({ bytes }) => bytes,
+      unacked: ({ unacked }) => unacked ?? unknown,
+      delayed: ({ delayed }) => delayed ?? unknown,
+      bytes: ({ bytes }) => bytes ?? unknown,
       consumers: ({ consumers }) => consumers,
       kind: ({ kind }) => kind,
     });

@@ -8,10 +8,10 @@ import type {
   BrokerState,
   ConsumeOptions,
   Consumer,
+  CountedQueue,
   Delivery,
   Outgoing,
   QueueDeclaration,
-  QueueInfo,
   StoredMessage,
 } from '../../types.ts';
 import type { ConnectOptions, MemoryBroker } from './server.ts';
@@ -96,11 +96,12 @@ export class MemoryConnection implements Broker {
     });
   }
 
-  queues(): Promise<QueueInfo[]> {
+  queues(names?: readonly string[]): Promise<CountedQueue[]> {
     return this.#ask(() =>
       this.#server
         .queuesOf(this)
         .map((queue) => queue.info())
+        .filter(({ name }) => !names || names.includes(name))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
     );
   }

@@ -3,7 +3,7 @@ import type { FaultPlan } from '@blockhub/faults';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
 import { ConsumerList, deliver, HeldDelivery, type Settlement, type Settler, type Slot } from '../../consumers.ts';
-import type { Outgoing, QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
+import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
 /** How long a queue rests when a message came back: more than nothing, so that a consumer that releases what it gets cannot stop time. */
 const REST_MS = 1;
@@ -85,7 +85,7 @@ export class MemoryQueue implements Settler {
     for (const held of this.#unacked) held.slot.gone = true;
   }
 
-  info(): QueueInfo {
+  info(): CountedQueue {
     const { name, kind } = this.declaration;
     const counts = { ready: this.#ready.size, unacked: this.#unacked.size, delayed: this.#delayed.size };
     return { name, kind, ...counts, bytes: this.load.bytes, consumers: this.#consumers.size };

@@ -1,7 +1,7 @@
 import type { Clock } from '@blockhub/clock';
 import { calm, type FaultPlan, type Random } from '@blockhub/faults';
 import { checkAlike, checkDeclaration, checkOwner, missingQueue, reserveAll, unreserve } from '../../checks.ts';
-import type { Outgoing, QueueDeclaration, QueueInfo } from '../../types.ts';
+import type { CountedQueue, Outgoing, QueueDeclaration } from '../../types.ts';
 import { MemoryConnection } from './connection.ts';
 import { MemoryQueue } from './queue.ts';
 
@@ -41,7 +41,7 @@ export class MemoryBroker {
   }
 
   /** All queues, private ones too. */
-  info(): QueueInfo[] {
+  info(): CountedQueue[] {
     return [...this.#queues.values()].map((queue) => queue.info());
   }
 

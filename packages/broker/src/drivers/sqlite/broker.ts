@@ -107,8 +107,9 @@ class SqliteBroker implements Broker {
     return { cancel: async () => found.cancel(slot) };
   }
 
-  async queues(): Promise<QueueInfo[]> {
-    return this.#read(() => [...this.#queues].map((queue) => queue.info()).sort((a, b) => (a.name < b.name ? -1 : 1)));
+  async queues(names?: readonly string[]): Promise<QueueInfo[]> {
+    const infos = this.#read(() => [...this.#queues].map((queue) => queue.info()));
+    return infos.filter(({ name }) => !names || names.includes(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async *browse(name: string): AsyncGenerator<StoredMessage> {

@@ -36,7 +36,7 @@ test(`${KILLS} kills: every confirmed message is delivered, no pair is torn, the
       });
     }
     for (let empty = false; !empty; await sleep(20)) {
-      empty = (await broker.queues()).every(({ ready, unacked, delayed }) => ready + unacked + delayed === 0);
+      empty = (await broker.queues()).every(({ ready, unacked, delayed }) => [ready, unacked, delayed].every((count) => count === 0));
     }
     await broker.close();
     const confirmed = await lines(join(folder, 'confirmed'));

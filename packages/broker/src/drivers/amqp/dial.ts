@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { BlockhubError } from '@blockhub/errors';
+import { type ChannelModel, connect, credentials } from 'amqplib';
+import { invalidUrl } from '../../checks.ts';
+import type { Address, AmqpTarget } from './url.ts';
+
+/** For the connection and its opening handshake. */
+const CONNECT_MS = 10_000;
+const OLDEST = [3, 10];
+const needed = ['publisher_confirms', 'basic.nack', 'consumer_cancel_notify', 'connection.blocked'];
+
+/** User and password, asked for at every connect. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface Line {
+  readonly model: ChannelModel;
+  /** Ends it now, without a word to the server. */
+  cut(): void;
+}
+
+/**
+ * Opens one connection. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server cannot do what is relied on.
+ * BROKER_URL_INVALID: a file that the URL names cannot be read. BROKER_UNAVAILABLE: anything else, tried again by whoever wants it.
+ */
+export async function dial(target: AmqpTarget, address: Address, name: string): Promise<Line> {
+  const { user, password } = await login(target);
+  const files = await tlsFiles(target);
+  const socket = new AbortController();
+  const options = {
+    ...files,
+    noDelay: true,
+    timeout: CONNECT_MS,
+    // A socket is destroyed by it; `close` would wait for the answer of a dead peer.
+    signal: socket.signal,
+    credentials: credentials.plain(user, password),
+    clientProperties: { connection_name: name, product: 'blockhub' },
+  };
+  const { tls, vhost, heartbeatSeconds } = target;
+  let model: ChannelModel;
+  try {
+    model = await connect(
+      {
+        protocol: tls ? 'amqps' : 'amqp',
+        hostname: address.host,
+        port: address.port,
+        // amqplib unescapes it once more.
+        vhost: encodeURIComponent(vhost),
+        heartbeat: heartbeatSeconds,
+      },
+      options,
+    );
+  } catch (cause) {
+    throw dialError(cause, address, vhost);
+  }
+  const cut = (): void => socket.abort();
+  try {
+    checkServer(model.connection.serverProperties);
+  } catch (error) {
+    model.on('error', () => {});
+    cut();
+    throw error;
+  }
+  return { model, cut };
+}
+
+export async function login({ user, password, passwordFile }: AmqpTarget): Promise<Login> {
+  if (passwordFile === undefined) return { user: user ?? 'guest', password: password ?? (user === undefined ? 'guest' : '') };
+  const text = await read('passwordFile', passwordFile);
+  return { user: user ?? 'guest', password: text.toString('utf8').replace(/\r?\n$/, '') };
+}
+
+export async function tlsFiles({ ca, cert, key }: AmqpTarget): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
+  return {
+    ...(ca !== undefined && { ca: await read('ca', ca) }),
+    ...(cert !== undefined && { cert: await read('cert', cert) }),
+    ...(key !== undefined && { key: await read('key', key) }),
+  };
+}
+
+async function read(field: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw invalidUrl(field, `${field}: the file ${path} cannot be read`, cause);
+  }
+}
+
+function dialError(cause: unknown, { host, port }: Address, vhost: string): BlockhubError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const denied = text.includes('ACCESS_REFUSED');
+  const details = { host, port };
+  if (denied) return new BlockhubError('BROKER_DENIED', `${host}:${port} refuses user or password`, { cause, details });
+  // amqplib does not say which; a server that starts answers so, too.
+  const why = text.includes('Expected ConnectionOpenOk') ? `virtual host "${vhost}" is missing, refused or not up yet` : text;
+  return new BlockhubError('BROKER_UNAVAILABLE', `no connection to ${host}:${port}: ${why}`, { cause, details });
+}
+
+/** Without these a confirm, a return or a cancel would be missed in silence. */
+function checkServer(server: { readonly version?: string; readonly product?: string; readonly capabilities?: unknown }): void {
+  const can = (server.capabilities ?? {}) as Readonly<Record<string, unknown>>;
+  const missing = needed.filter((name) => can[name] !== true);
+  const [major = 0, minor = 0] = (server.version ?? '').split('.').map(Number);
+  const [oldMajor, oldMinor] = OLDEST as [number, number];
+  const tooOld = server.product === 'RabbitMQ' && (major < oldMajor || (major === oldMajor && minor < oldMinor));
+  if (missing.length === 0 && !tooOld) return;
+  const why = tooOld ? `RabbitMQ ${server.version} is older than ${OLDEST.join('.')}` : `it lacks ${missing.join(', ')}`;
+  throw new BlockhubError('BROKER_UNSAFE', `the broker cannot be relied on: ${why}`, {
+    details: { product: server.product, version: server.version },
+  });
+}

@@ -1,0 +1,116 @@
+import { BlockhubError } from '@blockhub/errors';
+import type { MessageProperties, Options } from 'amqplib';
+import type { Meta, MetaValue, Outgoing } from '../../types.ts';
+
+/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escapedPrefix`. */
+const own = 'blockhub-';
+const attemptsHeader = `${own}attempts`;
+const firstAtHeader = `${own}first-at`;
+const seqHeader = `${own}seq`;
+const escapedPrefix = `${own}meta-`;
+const needsEscape = /^(?:CC|BCC|x-|blockhub-)/;
+const isBrokers = /^(?:CC|BCC|x-)/;
+
+/** What the driver itself keeps in a message. */
+export interface Story {
+  readonly attempts: number;
+  readonly firstAt: number;
+  /** Names the message for `take`; a copy made by a retry is the same message. */
+  readonly seq: string;
+}
+
+/** One message on its way to an exchange. */
+export interface Parcel {
+  /** Named in errors. */
+  readonly queue: string;
+  readonly exchange: string;
+  readonly key: string;
+  readonly id: string;
+  readonly body: Buffer;
+  readonly options: Options.Publish;
+  /** It may be lost: a full queue or none is no error. */
+  readonly hint: boolean;
+}
+
+export interface Route {
+  readonly exchange: string;
+  /** False for queues that do not outlive this process. */
+  readonly persistent: boolean;
+}
+
+export const direct: Route = { exchange: '', persistent: true };
+
+/** Ready to be written. BROKER_MESSAGE_TOO_LARGE. */
+export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, story: Story, maxBytes: number, route = direct): Parcel {
+  if (body.length > maxBytes) throw tooLarge(queue, id, `its body has ${body.length} bytes, ${maxBytes} are taken`);
+  const headers: Record<string, unknown> = { [firstAtHeader]: story.firstAt, [seqHeader]: story.seq };
+  if (story.attempts > 0) headers[attemptsHeader] = story.attempts;
+  for (const name in meta) {
+    const value = meta[name] as MetaValue;
+    headers[needsEscape.test(name) ? escapedPrefix + name : name] = typeof value === 'number' ? numberHeader(value) : value;
+  }
+  const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
+  return { queue, exchange: route.exchange, key: queue, id, body, options, hint };
+}
+
+/** Whole numbers have types of their own in AMQP; left to itself amqplib takes some fractions and huge doubles for one, and loses the sign of -0. */
+const numberHeader = (value: number): unknown => (Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { '!': 'double', value });
+
+export const tooLarge = (queue: string, id: string, why: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('BROKER_MESSAGE_TOO_LARGE', `message ${id.slice(0, 100)} for "${queue}" is too large: ${why}`, {
+    cause,
+    details: { queue },
+  });
+
+/** What came out of a queue, without its body. */
+export interface Envelope extends Story {
+  readonly id: string;
+  readonly meta: Meta;
+  /** How often it was delivered before and came back, as far as the broker counts that. */
+  readonly comebacks: number;
+}
+
+/** Reads a message; `now` stands for what one of foreign origin does not say. */
+export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties, 'headers' | 'messageId'>, now: number): Envelope {
+  const meta: Meta = {};
+  for (const name in headers) {
+    const value: unknown = headers[name];
+    if (!isMetaValue(value)) continue;
+    if (name.startsWith(own)) {
+      if (name.startsWith(escapedPrefix)) meta[name.slice(escapedPrefix.length)] = value;
+    } else if (!isBrokers.test(name)) meta[name] = value;
+  }
+  if (headers['x-first-death-reason'] !== undefined) Object.assign(meta, deathOf(headers, now));
+  return {
+    id: typeof messageId === 'string' ? messageId : '',
+    meta,
+    attempts: count(headers[attemptsHeader], 0),
+    firstAt: count(headers[firstAtHeader], now),
+    seq: String(headers[seqHeader] ?? ''),
+    comebacks: count(headers['x-delivery-count'], 0),
+  };
+}
+
+const isMetaValue = (value: unknown): value is MetaValue =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+
+const count = (value: unknown, otherwise: number): number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : otherwise;
+
+/** The meta of a dead letter, see `QueueDeclaration.deadLetterTo`, for what the broker itself moved. */
+function deathOf(headers: Readonly<Record<string, unknown>>, now: number): Meta {
+  const deaths = headers['x-death'];
+  const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as { queue?: unknown; 'routing-keys'?: unknown[] } | undefined;
+  const expired = headers['x-first-death-reason'] === 'expired';
+  const attempts = count(headers[attemptsHeader], 0);
+  return {
+    'dead-code': expired ? 'BROKER_QUEUE_MISSING' : 'DELIVERIES_EXHAUSTED',
+    'dead-message': expired
+      ? 'its queue was deleted while it waited for a retry'
+      : 'its consumers died or lost their connection again and again',
+    'dead-queue': String((expired ? newest?.['routing-keys']?.[0] : headers['x-first-death-queue']) ?? ''),
+    'dead-attempts': attempts + 1,
+    'dead-first-at': count(headers[firstAtHeader], now),
+    'dead-last-at': now,
+  };
+}

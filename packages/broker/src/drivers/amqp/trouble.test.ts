@@ -1,0 +1,236 @@
+import { VirtualClock } from '@blockhub/clock';
+import { rabbitmq } from '@blockhub/test-servers';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Broker } from '../../types.ts';
+import { Bench } from './server.fixture.ts';
+import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
+
+const server = await rabbitmq();
+const onRabbit = 'absent' in server ? describe.skip : describe;
+
+if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
+
+const connected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('connected'));
+const disconnected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('disconnected'));
+
+onRabbit('trouble with RabbitMQ', () => {
+  if ('absent' in server) return;
+  let bench: Bench;
+  afterAll(() => server.close());
+  beforeEach(async () => {
+    bench = await new Bench(server).open();
+  });
+  afterEach(() => bench.close());
+
+  test('a cut connection comes back with its consumers and private queues; what was held comes again, and late acks are dropped', async () => {
+    const broker = await bench.connect();
+    const states: string[] = [];
+    broker.onState((state) => states.push(state));
+    await broker.declare([
+      { name: 'a', kind: 'durable' },
+      { name: 'mine', kind: 'private' },
+    ]);
+    const a = await collect(broker, 'a', 3);
+    const mine = await collect(broker, 'mine', 1, (delivery) => delivery.ack());
+    await broker.publish(numbered('a', 1, 4));
+    await eventually(() => expect(a.ids()).toEqual(['1', '2', '3']));
+    bench.proxyOf(broker).cut();
+    await disconnected(broker);
+    await expect(broker.publish([outgoing('a', 'x')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await expect(broker.queues(['a'])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await connected(broker);
+    await eventually(() => expect(a.ids().slice(3).sort()).toEqual(['1', '2', '3']));
+    a.all[0]?.ack();
+    a.all[1]?.retry(0);
+    a.all[2]?.release();
+    await broker.publish([outgoing('a', '5')]);
+    await eventually(() => broker.publish([outgoing('mine', 'm')]));
+    await eventually(() => expect(mine.ids()).toEqual(['m']));
+    expect(a.all.length).toBe(6);
+    for (const delivery of a.all.slice(3)) delivery.ack();
+    await eventually(() => expect(a.ids().slice(6)).toEqual(['4', '5']));
+    expect(a.all.slice(3).every(({ attempts }) => attempts === 0)).toBe(true);
+    expect(states).toEqual(['disconnected', 'connected']);
+  });
+
+  test('connections that the server closes come back', async () => {
+    const broker = await bench.connect();
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    const a = await collect(broker, 'a', 1, (delivery) => delivery.ack());
+    const names = async (): Promise<string[]> => {
+      const all = (await bench.ask('GET', `vhosts/${bench.vhost}/connections`)) as { name: string }[];
+      return all.map(({ name }) => name);
+    };
+    await eventually(async () => expect((await names()).length).toBe(2));
+    for (const name of await names()) await bench.ask('DELETE', `connections/${encodeURIComponent(name)}`);
+    await disconnected(broker);
+    await connected(broker);
+    await broker.publish([outgoing('a', '1')]);
+    await eventually(() => expect(a.ids()).toEqual(['1']));
+  });
+
+  test('a peer that falls silent is given up; what was in flight is unknown', async () => {
+    const broker = await bench.connect('?heartbeat=1');
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    const a = await collect(broker, 'a', 10, (delivery) => delivery.ack());
+    const proxy = bench.proxyOf(broker);
+    proxy.mode = 'silent';
+    await expect(broker.publish([outgoing('a', '1')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await disconnected(broker);
+    proxy.mode = 'pass';
+    proxy.cut();
+    await connected(broker);
+    await broker.publish([outgoing('a', '2')]);
+    await eventually(() => expect(a.ids()).toContain('2'));
+  });
+
+  test('a confirm that never comes ends the connection, although the peer is alive', async () => {
+    const clock = new VirtualClock();
+    const log = listen();
+    const broker = await bench.connect('?heartbeat=600', { clock, log });
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    bench.proxyOf(broker).mode = 'silent';
+    const lost = broker.publish([outgoing('a', '1')]);
+    await clock.advance(14_000);
+    expect(broker.state).toBe('connected');
+    await clock.advance(31_000);
+    await expect(lost).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    expect(log.lines.join()).toContain('no confirm came in time');
+    bench.proxyOf(broker).mode = 'pass';
+    bench.proxyOf(broker).cut();
+    await eventually(async () => {
+      await clock.advance(1_000);
+      expect(broker.state).toBe('connected');
+    });
+    await broker.publish([outgoing('a', '2')]);
+    await broker.close();
+  });
+
+  test('opens without a server, and goes on trying all addresses', async () => {
+    const { host } = new URL(server.url);
+    const log = listen();
+    const alone = await bench.connect('', { log });
+    const proxy = bench.proxyOf(alone);
+    proxy.mode = 'refuse';
+    proxy.cut();
+    await disconnected(alone);
+    await expect(alone.declare([{ name: 'a', kind: 'durable' }])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await expect(alone.consume('a', { prefetch: 1 }, () => {})).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    proxy.mode = 'pass';
+    await connected(alone);
+    for (let tries = 0; tries < 5; tries++) {
+      const many = await bench.connect(`?host=127.0.0.1:1&host=${host}`);
+      await connected(many);
+      const first = bench.proxyOf(many);
+      first.mode = 'refuse';
+      first.cut();
+      await connected(many);
+      await many.close();
+    }
+  });
+
+  test('closing does not wait for a dead peer', async () => {
+    const broker = await bench.connect('?heartbeat=600');
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    bench.proxyOf(broker).mode = 'silent';
+    const lost = broker.publish([outgoing('a', '1')]);
+    const closed = broker.close();
+    await expect(lost).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await closed;
+    expect(broker.state).toBe('closed');
+  });
+
+  test('a consumer whose queue is deleted goes on when it is there again; a retry makes its delay again', async () => {
+    const broker = await bench.connect();
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    const a = await collect(broker, 'a', 10, (delivery) => (delivery.attempts === 0 ? delivery.retry(100) : delivery.ack()));
+    await broker.publish([outgoing('a', '1')]);
+    await eventually(() => expect(a.ids()).toEqual(['1', '1']));
+    await bench.ask('DELETE', `queues/${bench.vhost}/a`);
+    await bench.ask('DELETE', `exchanges/${bench.vhost}/blockhub.delay.128`);
+    await bench.ask('DELETE', `queues/${bench.vhost}/blockhub.delay.128`);
+    await eventually(() => broker.publish([outgoing('a', '2')]));
+    await eventually(() => expect(a.ids().slice(2)).toEqual(['2', '2']));
+    expect(a.all.at(-1)?.attempts).toBe(1);
+  });
+
+  test('a publish that ends its channel leaves the broker connected', async () => {
+    const broker = await bench.connect(`?maxMessageBytes=${200 * 2 ** 20}`);
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    const tooLarge = broker.publish([outgoing('a', '1', Buffer.alloc(180 * 2 ** 20))]);
+    const neighbour = broker.publish([outgoing('a', '2')]);
+    await expect(tooLarge).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await neighbour.catch((error) => expect(error).toEqual(code('BROKER_UNAVAILABLE')));
+    expect(broker.state).toBe('connected');
+    await eventually(() => broker.publish([outgoing('a', '3')]));
+  });
+
+  const { ctl, restart } = server;
+  const controlled = ctl && restart ? test : test.skip;
+
+  controlled('a broker short of memory refuses at once, goes on delivering, and comes back by itself', async () => {
+    if (!ctl) return;
+    const broker = await bench.connect();
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    await broker.publish(numbered('a', 1, 3));
+    await ctl('set_vm_memory_high_watermark', '0');
+    await expect(broker.publish([outgoing('a', '4')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await eventually(() => expect(broker.state).toBe('blocked'));
+    await expect(broker.publish([outgoing('a', '5')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    const a = await collect(broker, 'a', 10, (delivery) => (delivery.id === '3' ? delivery.retry(0) : delivery.ack()));
+    await eventually(async () => expect(await broker.queues(['a'])).toMatchObject([{ ready: 0 }]));
+    const other = await bench.connect();
+    await other.declare([{ name: 'b', kind: 'durable' }]);
+    await bench.ask('POST', `exchanges/${bench.vhost}/amq.default/publish`, {
+      properties: { message_id: 'held', delivery_mode: 2 },
+      routing_key: 'b',
+      payload: 'x',
+      payload_encoding: 'string',
+    });
+    const held = await collect(other, 'b');
+    await eventually(() => expect(held.ids()).toEqual(['held']));
+    await expect(other.publish([outgoing('a', '6')])).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    // Its copy cannot be stored, so that it must not go.
+    held.all[0]?.retry(0);
+    await other.close();
+    await eventually(async () => expect(await broker.queues(['b'])).toMatchObject([{ ready: 1 }]), 5_000);
+    await ctl('set_vm_memory_high_watermark', '0.6');
+    await connected(broker);
+    await broker.publish([outgoing('a', '7')]);
+    await eventually(() => expect(a.ids()).toContain('7'));
+    await eventually(() => expect(a.all.some(({ id, attempts }) => id === '3' && attempts === 1)).toBe(true));
+  });
+
+  controlled('a restart of the server loses nothing that was confirmed', async () => {
+    if (!ctl || !restart) return;
+    const broker = await bench.connect();
+    await broker.declare([
+      { name: 'a', kind: 'durable' },
+      { name: 'mine', kind: 'private' },
+    ]);
+    const a = await collect(broker, 'a', 2);
+    await broker.publish(numbered('a', 1, 5));
+    await eventually(() => expect(a.ids()).toEqual(['1', '2']));
+    a.all[0]?.retry(3_000);
+    a.all[1]?.ack();
+    await eventually(() => expect(a.ids()).toEqual(['1', '2', '3', '4']));
+    await ctl('stop_app');
+    await disconnected(broker);
+    await ctl('start_app');
+    await connected(broker);
+    await restart();
+    bench.proxyOf(broker).target = new URL(server.url).host;
+    await disconnected(broker);
+    await connected(broker);
+    await eventually(() => broker.publish([outgoing('mine', 'm')]));
+    const rest = new Set<string>();
+    await eventually(() => {
+      for (const delivery of a.all.slice(4)) {
+        rest.add(`${delivery.id} ${delivery.attempts}`);
+        delivery.ack();
+      }
+      expect([...rest].sort()).toEqual(['1 1', '3 0', '4 0', '5 0']);
+    });
+    await eventually(async () => expect(await broker.queues(['a'])).toMatchObject([{ ready: 0, consumers: 1 }]));
+  });
+});

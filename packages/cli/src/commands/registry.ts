@@ -1,0 +1,31 @@
+import { listChains } from '@blockhub/walker';
+import type { Command } from 'commander';
+import { exitCodes } from '../exit.ts';
+import type { Session } from '../session.ts';
+
+export function define(command: Command, session: Session): void {
+  command
+    .command('rebuild')
+    .description('forget what the registry knows and read all chains from the store; the mesh may run meanwhile')
+    .action(async () => {
+      const store = await session.store();
+      const registry = await session.registry();
+      const progress = session.progress();
+      await registry.wipe();
+      let chains = 0;
+      let damaged = 0;
+      for await (const chain of listChains(store)) {
+        session.signal.throwIfAborted();
+        if (chain.damaged) damaged++;
+        else {
+          await registry.putChain(chain);
+          chains++;
+        }
+        progress.update(() => `${chains} chains`);
+      }
+      progress.clear();
+      const left = damaged === 0 ? '' : `; ${damaged} with a damaged root were left out, see blockhub verify --all`;
+      await session.out.one({ chains, damaged }, `${chains} chains are known again${left}`);
+      if (damaged > 0) session.exitCode = exitCodes.faults;
+    });
+}

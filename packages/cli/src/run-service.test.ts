@@ -1,0 +1,45 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { blockhub, linesOf, start } from './blockhub.ts';
+
+test('run without a service lists them all', async () => {
+  const ran = await blockhub(['run']);
+  const folders = readdirSync(join(import.meta.dirname, '../../../services')).toSorted();
+  expect(ran).toMatchObject({ code: 0, stderr: '' });
+  expect(linesOf(ran).map(({ service }) => service)).toEqual(folders);
+  expect(linesOf(ran).every(({ summary }) => summary.length > 10)).toBe(true);
+});
+
+test('run with a name that no service has ends with 2, and says which there are', async () => {
+  for (const name of ['nobody', '../packages', ''])
+    expect(await blockhub(['run', name])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^USAGE: .*builder.*\nSee --help/),
+    });
+});
+
+test('what stands behind a service is its own: its help, its settings, its exit code', async () => {
+  expect(await blockhub(['run', 'web-to-msg', '--help'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^web-to-msg: [\s\S]*--spool TEXT/),
+  });
+  expect(await blockhub(['run', 'builder', '--store', 'memory:'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^builder: broker \(--broker/),
+  });
+});
+
+test('run starts a service, which stops at SIGTERM', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'blockhub-run-'));
+  const { child, ran } = start(['run', 'standalone', '--data', data, '--port', '0', '--probe-port', '0']);
+  let text = '';
+  child.stdout?.on('data', (chunk) => {
+    text += chunk;
+    if (text.includes('Capture')) child.kill('SIGTERM');
+  });
+  expect(await ran).toMatchObject({ code: 0, stdout: expect.stringContaining('/append/chain/default') });
+  rmSync(data, { recursive: true });
+});

@@ -1,0 +1,221 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { certificate, openProxy, redis } from '@blockhub/test-servers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { registryConformance } from './conformance.ts';
+import { openRegistry, type RegistryOptions } from './open.ts';
+import type { ChainRecord, Registry } from './registry.ts';
+
+const server = await redis();
+const hash = (n: number): string => n.toString(16).padStart(64, '0');
+const record = (n: number): ChainRecord => ({ id: hash(n), name: `chain-${n}`, crypt: 'sha256', settings: {}, time: n });
+
+const releases: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+});
+
+/** Tries until it holds. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+const unavailable = { code: 'REGISTRY_UNAVAILABLE', transient: true };
+
+async function opened(url: string, options?: RegistryOptions): Promise<Registry> {
+  const registry = await openRegistry(url, options);
+  releases.push(() => registry.close());
+  return registry;
+}
+
+test('nobody at home: opens, says so at once, and closes', async () => {
+  const registry = await opened('redis://127.0.0.1:1');
+  for (const ask of [
+    () => registry.findChain('a'),
+    () => registry.putChain(record(1)),
+    () => registry.findHint('a'),
+    () => registry.wipe(),
+  ])
+    await expect(ask()).rejects.toMatchObject(unavailable);
+  await registry.putHint(hash(1), 1);
+});
+
+if ('absent' in server) test.skip(`a real Redis (left out: ${server.absent})`, () => undefined);
+else {
+  const run = `test-${Date.now()}-${process.pid}`;
+  const address = (): string => new URL(server.url).host;
+  const admin = async <T>(work: (client: Redis) => Promise<T>): Promise<T> => {
+    const client = new Redis(server.url);
+    client.on('error', () => undefined);
+    try {
+      return await work(client);
+    } finally {
+      client.disconnect();
+    }
+  };
+  let places = 0;
+  const fresh = (at = address()): string => `redis://${at}?prefix=${run}-${++places}`;
+
+  afterAll(async () => {
+    await admin(async (client) => {
+      const keys = await client.keys(`${run}*`);
+      if (keys.length > 0) await client.del(...keys);
+    });
+    await server.close();
+  });
+
+  registryConformance('redis', { open: (place) => openRegistry(`${server.url}?prefix=${run}-${place}`) });
+
+  describe('what Redis loses', () => {
+    test('by a FLUSHALL is unknown, for all who use it, and may be put again', async () => {
+      const url = fresh();
+      const [registry, other] = [await opened(url), await opened(url)];
+      await registry.putChain(record(1));
+      await other.putHint(hash(1), 7);
+      expect(await other.findChain('chain-1')).toEqual(record(1));
+      await admin((client) => client.flushall());
+      expect([await registry.findChain('chain-1'), await registry.findChain(hash(1))]).toEqual([undefined, undefined]);
+      expect(await Array.fromAsync(registry.chains())).toEqual([]);
+      await registry.putChain(record(1));
+      expect(await other.findChain('chain-1')).toEqual(record(1));
+    });
+
+    test('in part leaves the rest usable', async () => {
+      const url = fresh();
+      const registry = await opened(url);
+      for (const n of [1, 2]) await registry.putChain(record(n));
+      const prefix = new URL(url).searchParams.get('prefix');
+      await admin((client) => client.hdel(`${prefix}:chains`, hash(1)));
+      expect(await registry.findChain('chain-1')).toBeUndefined();
+      expect(await Array.fromAsync(registry.chains())).toEqual([record(2)]);
+      await admin((client) => client.del(`${prefix}:names`));
+      expect([await registry.findChain('chain-2'), await registry.findChain(hash(2))]).toEqual([undefined, record(2)]);
+    });
+  });
+
+  const { restart } = server;
+  (restart ? test : test.skip)(`goes on behind a restart${restart ? '' : ' (left out: the server is not ours to restart)'}`, async () => {
+    const proxy = await openProxy(address());
+    releases.push(() => proxy.close());
+    const registry = await opened(fresh(proxy.address));
+    await registry.putChain(record(1));
+    await restart?.call(server);
+    proxy.target = address();
+    await until(async () => (await registry.putChain(record(2))) === undefined);
+    expect(await registry.findChain('chain-2')).toEqual(record(2));
+  });
+
+  describe('a connection', () => {
+    const behindProxy = async (options?: Parameters<typeof openProxy>[1]) => {
+      const proxy = await openProxy(address(), options);
+      releases.push(() => proxy.close());
+      return { proxy, url: fresh(proxy.address) };
+    };
+
+    test('that is cut is made again; who asks meanwhile is told at once', async () => {
+      const { proxy, url } = await behindProxy();
+      const registry = await opened(url);
+      await registry.putChain(record(1));
+      proxy.mode = 'refuse';
+      proxy.cut();
+      await until(() => fails(registry.findChain('chain-1')));
+      await expect(registry.putChain(record(2))).rejects.toMatchObject(unavailable);
+      await registry.putHint(hash(1), 5);
+      proxy.mode = 'pass';
+      await until(async () => (await registry.findChain('chain-1')) !== undefined);
+      // What was put meanwhile arrives without being put again by its caller.
+      const other = await opened(url);
+      await until(async () => {
+        await registry.putHint(hash(2), 1);
+        return (await other.findHint(hash(1))) === 5;
+      });
+    });
+
+    test('that says nothing is given up', async () => {
+      const { proxy, url } = await behindProxy();
+      const registry = await opened(url);
+      await registry.putChain(record(1));
+      proxy.mode = 'silent';
+      await expect(registry.findChain('chain-1')).rejects.toMatchObject(unavailable);
+      proxy.mode = 'pass';
+      await until(async () => (await registry.findChain('chain-1')) !== undefined);
+    });
+
+    test('to a server that comes later is made then', async () => {
+      const { proxy, url } = await behindProxy();
+      proxy.mode = 'refuse';
+      const registry = await opened(url);
+      await expect(registry.findChain('a')).rejects.toMatchObject(unavailable);
+      proxy.mode = 'pass';
+      await until(async () => (await registry.putChain(record(1))) === undefined);
+    });
+
+    test('is TLS with rediss, and its certificate is checked', async () => {
+      const { url } = await behindProxy({ tls: certificate });
+      const folder = await mkdtemp(join(tmpdir(), 'blockhub-registry-'));
+      releases.push(() => rm(folder, { recursive: true }));
+      await writeFile(join(folder, 'ca.pem'), certificate.cert);
+      const secure = url.replace('redis:', 'rediss:');
+      const trusting = await opened(`${secure}&ca=${join(folder, 'ca.pem')}`);
+      await trusting.putChain(record(1));
+      expect(await trusting.findChain('chain-1')).toEqual(record(1));
+      await expect((await opened(secure)).findChain('chain-1')).rejects.toMatchObject(unavailable);
+    });
+  });
+
+  describe('access', () => {
+    const user = `user-${run}`;
+    const withUser = (): string => fresh().replace('redis://', `redis://${user}@`);
+
+    beforeAll(() => admin((client) => client.acl('SETUSER', user, 'on', '>hunter2', `~${run}*`, '+@all')));
+    afterAll(() => admin((client) => client.acl('DELUSER', user)));
+
+    test('with user and password', async () => {
+      const registry = await opened(withUser(), { password: 'hunter2' });
+      await registry.putChain(record(1));
+      expect(await registry.findChain('chain-1')).toEqual(record(1));
+    });
+
+    test('with a wrong password is REGISTRY_DENIED, which does not tell it', async () => {
+      const error = await opened(withUser(), { password: 'hunter3' }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'REGISTRY_DENIED', transient: false });
+      const { cause } = error as Error;
+      expect([error, cause].map((one) => JSON.stringify(one, Object.getOwnPropertyNames(one))).join()).not.toContain('hunter');
+    });
+
+    test('to keys that are not ours is REGISTRY_DENIED', async () => {
+      const registry = await opened(`${withUser().split('?')[0]}?prefix=foreign`, { password: 'hunter2' });
+      await expect(registry.findChain('a')).rejects.toMatchObject({ code: 'REGISTRY_DENIED' });
+    });
+  });
+
+  test.each<[string, (client: Redis, prefix: string) => Promise<unknown>]>([
+    ['no JSON', (client, prefix) => client.hset(`${prefix}:chains`, hash(1), '{')],
+    ['no record', (client, prefix) => client.hset(`${prefix}:chains`, hash(1), '{"crypt":"sha1"}')],
+    ['another type', (client, prefix) => client.set(`${prefix}:chains`, 'x')],
+  ])('what nobody of us wrote (%s) is REGISTRY_CORRUPT, until it is wiped', async (_, write) => {
+    const url = fresh();
+    const registry = await opened(url);
+    await admin((client) => write(client, new URL(url).searchParams.get('prefix') ?? ''));
+    await expect(registry.findChain(hash(1))).rejects.toMatchObject({ code: 'REGISTRY_CORRUPT' });
+    await registry.wipe();
+    await registry.putChain(record(1));
+    expect(await registry.findChain(hash(1))).toEqual(record(1));
+  });
+
+  test('neighbours with another prefix are not seen', async () => {
+    const [one, two] = [await opened(fresh()), await opened(fresh())];
+    await one.putChain(record(1));
+    expect(await two.findChain('chain-1')).toBeUndefined();
+    await two.wipe();
+    expect(await one.findChain('chain-1')).toEqual(record(1));
+  });
+}
+
+const fails = (asked: Promise<unknown>): Promise<boolean> =>
+  asked.then(
+    () => false,
+    () => true,
+  );

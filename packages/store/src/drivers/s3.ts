@@ -1,0 +1,195 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { getCACertificates } from 'node:tls';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
+import type { ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from '../driver.ts';
+import { invalidUrl } from '../invalid-url.ts';
+import { isKey } from '../keys.ts';
+import { explain, noBucket, S3Failure } from './s3-failure.ts';
+import type { S3Place } from './s3-place.ts';
+
+/**
+ * Objects of an S3 bucket, one request each: `create` is a PUT with `If-None-Match: *`. An object is written in one piece, which S3
+ * limits to 5 GiB. The SDK tries nothing again, because `Store` does.
+ *
+ * @param credentials undefined leaves it to the SDK: environment, shared files, web identity, instance
+ * @throws STORE_URL_INVALID when the file with certificates cannot be read
+ */
+export function openS3Driver(place: S3Place, credentials: StoreCredentials | undefined): StoreDriver {
+  const pool = { keepAlive: true, maxSockets: place.connections };
+  const client = new S3Client({
+    region: place.region,
+    forcePathStyle: place.pathStyle,
+    maxAttempts: 1,
+    cacheMiddleware: true,
+    // Newer checksums travel as trailers, which many servers refuse; the body is in the signature, and its readers know its hash.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // The SDK would open a connection of its own for each request that waits for leave.
+    expectContinueHeader: false,
+    requestHandler: new Requests(place, {
+      httpAgent: new HttpAgent(pool),
+      httpsAgent: new HttpsAgent(place.ca === undefined ? pool : { ...pool, ca: [...getCACertificates(), readCertificates(place.ca)] }),
+      connectionTimeout: place.timeoutMs,
+      socketTimeout: place.timeoutMs,
+      logger: silent,
+    }),
+    logger: silent,
+    ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint }),
+    ...(credentials && { credentials: { accessKeyId: credentials.accessKey, secretAccessKey: credentials.secretKey } }),
+  });
+  return new S3Driver(client, place);
+}
+
+/** Gives errors of the network their meaning before the SDK wraps them. */
+class Requests extends NodeHttpHandler {
+  readonly #place: S3Place;
+
+  constructor(place: S3Place, options: NodeHttpHandlerOptions) {
+    super(options);
+    this.#place = place;
+  }
+
+  override async handle(...request: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+    try {
+      return await super.handle(...request);
+    } catch (error) {
+      throw explain(error, this.#place);
+    }
+  }
+}
+
+const nothing = (): void => undefined;
+const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+function readCertificates(path: string): string {
+  try {
+    const pem = readFileSync(path, 'utf8');
+    new X509Certificate(pem);
+    return pem;
+  } catch (error) {
+    throw invalidUrl(`option ca: ${path} is no readable file with certificates (PEM)`, error);
+  }
+}
+
+class S3Driver implements StoreDriver {
+  readonly #client: S3Client;
+  readonly #place: S3Place;
+  readonly #prefix: string;
+  /** A HEAD without an object does not say whether the bucket is there; once is enough to be sure of it. */
+  #hasBucket = false;
+
+  constructor(client: S3Client, place: S3Place) {
+    this.#client = client;
+    this.#place = place;
+    this.#prefix = place.prefix;
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    // Such a range cannot be written in a request.
+    if (range?.length === 0) return (await this.head(key)) && Buffer.alloc(0);
+    try {
+      const answer = await this.#client.send(
+        new GetObjectCommand({ ...this.#at(key), ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }) }),
+      );
+      const bytes = await answer.Body?.transformToByteArray();
+      this.#hasBucket = true;
+      return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    } catch (error) {
+      if (statusOf(error) === 416) return Buffer.alloc(0);
+      return this.#nothingThere(error);
+    }
+  }
+
+  async head(key: string): Promise<{ length: number } | undefined> {
+    try {
+      const { ContentLength = 0 } = await this.#client.send(new HeadObjectCommand(this.#at(key)));
+      this.#hasBucket = true;
+      return { length: ContentLength };
+    } catch (error) {
+      if (statusOf(error) === 404 && !this.#hasBucket) await this.#checkBucket();
+      return this.#nothingThere(error);
+    }
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#client.send(new PutObjectCommand({ ...this.#at(key), Body: bytes, IfNoneMatch: '*' }));
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 412) return false;
+      return this.#fail(error);
+    }
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#client.send(new PutObjectCommand({ ...this.#at(key), Body: bytes })).catch(this.#fail);
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#client.send(new DeleteObjectCommand(this.#at(key))).catch(this.#nothingThere);
+  }
+
+  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject, void, undefined> {
+    const where = { Bucket: this.#place.bucket, Prefix: this.#prefix + prefix };
+    for (let token: string | undefined; ; ) {
+      const from = token === undefined ? after !== undefined && { StartAfter: this.#prefix + after } : { ContinuationToken: token };
+      const page = await this.#client.send(new ListObjectsV2Command({ ...where, ...from })).catch(this.#fail);
+      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+        const key = Key.slice(this.#prefix.length);
+        if (isKey(key)) yield { key, length: Size };
+      }
+      token = page.NextContinuationToken;
+      if (page.IsTruncated !== true || token === undefined) return;
+    }
+  }
+
+  classify(error: unknown): FailureClass {
+    return error instanceof S3Failure ? error.failure : 'permanent';
+  }
+
+  retryAfterMs(error: unknown): number | undefined {
+    return error instanceof S3Failure ? error.retryAfterMs : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy();
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#place.bucket, Key: this.#prefix + key };
+  }
+
+  readonly #fail = (error: unknown): never => {
+    throw explain(error, this.#place);
+  };
+
+  /** For what may be absent: undefined where it is, every other error with its meaning. */
+  readonly #nothingThere = (error: unknown): undefined => {
+    if (statusOf(error) !== 404 || (error as Error).name === 'NoSuchBucket') this.#fail(error);
+    this.#hasBucket = true;
+  };
+
+  /** @throws STORE_NOT_FOUND */
+  async #checkBucket(): Promise<void> {
+    const { bucket } = this.#place;
+    await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).catch((error: unknown) => {
+      if (statusOf(error) === 404) throw noBucket(bucket);
+      this.#fail(error);
+    });
+  }
+}
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode;

@@ -1,0 +1,21 @@
+import { BlockhubError } from '@blockhub/errors';
+import { setting, type Values } from '@blockhub/settings';
+import type { StoreCredentials } from './driver.ts';
+
+/** Settings of every program that opens a store by URL. */
+export const storeSecrets = {
+  storeAccessKey: setting.text({
+    text: 'Access key of an S3 store; without it, credentials are where AWS tools look for them.',
+    secret: true,
+  }),
+  storeSecretKey: setting.text({ text: 'Secret key of an S3 store.', secret: true }),
+} as const;
+
+/** @throws SETTINGS_INVALID where one is there without the other */
+export function credentialsOf({ storeAccessKey, storeSecretKey }: Partial<Values<typeof storeSecrets>>): StoreCredentials | undefined {
+  if (storeAccessKey !== undefined && storeSecretKey !== undefined) return { accessKey: storeAccessKey, secretKey: storeSecretKey };
+  if (storeAccessKey === undefined && storeSecretKey === undefined) return undefined;
+  const missing = storeAccessKey === undefined ? 'BLOCKHUB_STORE_ACCESS_KEY' : 'BLOCKHUB_STORE_SECRET_KEY';
+  const mistake = `${missing} is missing: set it, or that with _FILE; access key and secret key go together`;
+  throw new BlockhubError('SETTINGS_INVALID', mistake, { details: { mistakes: [mistake] } });
+}

@@ -1,0 +1,4 @@
+export { certificate } from './certificate.ts';
+export { type BreakableProxy, openProxy } from './proxy.ts';
+export { type MinioServer, minio, type RabbitmqServer, type RedisServer, rabbitmq, redis } from './servers.ts';
+export type { Absent, TestServer } from './start.ts';

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+
+/** A TCP proxy whose connections a test can break. */
+export interface BreakableProxy {
+  /** `127.0.0.1:{port}`, the same for the proxy's whole life. */
+  readonly address: string;
+  /** Connections that are open now. */
+  readonly connections: number;
+  /** Where new connections go: `host:port`. */
+  target: string;
+  /**
+   * `refuse` resets every new connection at once; `silent` takes what is sent and passes nothing on. A connection that lost something in
+   * silence stays silent, as one over a network would.
+   */
+  mode: 'pass' | 'refuse' | 'silent';
+  /** Resets all connections that are open. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+export interface ProxyOptions {
+  /** Makes it speak TLS to whoever connects; it goes on in plain text. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+}
+
+export async function openProxy(target: string, { tls }: ProxyOptions = {}): Promise<BreakableProxy> {
+  const sockets = new Set<Socket>();
+  const onConnect = (socket: Socket): void => join(socket, proxy, sockets);
+  const server: Server = tls ? createTlsServer(tls, onConnect) : createServer(onConnect);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const proxy: BreakableProxy = {
+    address: `127.0.0.1:${port}`,
+    get connections() {
+      return sockets.size;
+    },
+    target,
+    mode: 'pass',
+    cut() {
+      for (const socket of sockets) reset(socket);
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+  return proxy;
+}
+
+function join(near: Socket, proxy: BreakableProxy, sockets: Set<Socket>): void {
+  near.on('error', () => near.destroy());
+  if (proxy.mode === 'refuse') {
+    reset(near);
+    return;
+  }
+  sockets.add(near);
+  near.once('close', () => sockets.delete(near));
+  const at = proxy.target.lastIndexOf(':');
+  const far = connect({ host: proxy.target.slice(0, at), port: Number(proxy.target.slice(at + 1)), noDelay: true });
+  pass(near, far, proxy);
+  pass(far, near, proxy);
+}
+
+function pass(from: Socket, to: Socket, proxy: BreakableProxy): void {
+  let lost = false;
+  from.on('data', (bytes: Buffer) => {
+    lost ||= proxy.mode === 'silent';
+    if (!lost) to.write(bytes);
+  });
+  from.on('error', () => to.destroy());
+  from.once('close', () => to.destroy());
+}
+
+/** A TLS socket knows no reset. */
+const reset = (socket: Socket): void => {
+  if ('encrypted' in socket) socket.destroy();
+  else socket.resetAndDestroy();
+};

@@ -1,0 +1,116 @@
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { type Absent, type Recipe, startContainer, type TestServer } from './start.ts';
+
+export interface MinioServer extends TestServer {
+  /** URL of a store, with a bucket that is there. */
+  readonly url: string;
+  /** Undefined where the environment has them in the way of AWS tools. */
+  readonly credentials: { readonly accessKey: string; readonly secretKey: string } | undefined;
+}
+
+export interface RedisServer extends TestServer {
+  readonly url: string;
+}
+
+export interface RabbitmqServer extends TestServer {
+  readonly url: string;
+  /** Base URL of its management API. */
+  readonly management: string;
+  /** `rabbitmqctl` with these arguments; absent where the environment names the server. */
+  ctl?(...args: string[]): Promise<string>;
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+const minioRecipe: Recipe = {
+  imageVariable: 'BLOCKHUB_TEST_MINIO_IMAGE',
+  image: 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z',
+  port: 9000,
+  environment: { MINIO_ROOT_USER: 'blockhub-tests', MINIO_ROOT_PASSWORD: 'blockhub-tests' },
+  command: ['server', '/data'],
+  ready: /API: /,
+};
+
+/**
+ * An S3 server: the one at BLOCKHUB_TEST_S3_URL (a store URL; credentials in BLOCKHUB_TEST_S3_ACCESS_KEY and …_SECRET_KEY, or where AWS
+ * tools look), else MinIO in a container.
+ */
+export async function minio(env: NodeJS.ProcessEnv = process.env): Promise<MinioServer | Absent> {
+  const { BLOCKHUB_TEST_S3_URL: url, BLOCKHUB_TEST_S3_ACCESS_KEY: accessKey, BLOCKHUB_TEST_S3_SECRET_KEY: secretKey } = env;
+  if (url) return { url, credentials: accessKey && secretKey ? { accessKey, secretKey } : undefined, close: nothing };
+  const server = await startContainer(minioRecipe, env);
+  if ('absent' in server) return server;
+  const credentials = { accessKey: 'blockhub-tests', secretKey: 'blockhub-tests' };
+  await createBucket(`http://${server.address}`, credentials);
+  return {
+    get url() {
+      return `s3://${server.address}/blockhub?tls=off`;
+    },
+    credentials,
+    restart: () => server.restart(),
+    close: () => server.close(),
+  };
+}
+
+async function createBucket(endpoint: string, { accessKey, secretKey }: { accessKey: string; secretKey: string }): Promise<void> {
+  const client = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: 'blockhub' }));
+  client.destroy();
+}
+
+const redisRecipe: Recipe = {
+  imageVariable: 'BLOCKHUB_TEST_REDIS_IMAGE',
+  image: 'redis:8',
+  port: 6379,
+  ready: /Ready to accept connections/,
+};
+
+/** Redis, or what speaks like it: at BLOCKHUB_TEST_REDIS_URL, else in a container. */
+export async function redis(env: NodeJS.ProcessEnv = process.env): Promise<RedisServer | Absent> {
+  if (env.BLOCKHUB_TEST_REDIS_URL) return { url: env.BLOCKHUB_TEST_REDIS_URL, close: nothing };
+  const server = await startContainer(redisRecipe, env);
+  return 'absent' in server ? server : withUrl(server, () => `redis://${server.address}`);
+}
+
+const rabbitmqRecipe: Recipe = {
+  imageVariable: 'BLOCKHUB_TEST_RABBITMQ_IMAGE',
+  image: 'rabbitmq:4-management',
+  port: 5672,
+  otherPorts: [15672],
+  ready: /Server startup complete/,
+};
+
+/**
+ * RabbitMQ with its management API: at BLOCKHUB_TEST_AMQP_URL and BLOCKHUB_TEST_AMQP_MANAGEMENT_URL (port 15672 of the same host when not set),
+ * else in a container, with user and password guest.
+ */
+export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<RabbitmqServer | Absent> {
+  const { BLOCKHUB_TEST_AMQP_URL: url, BLOCKHUB_TEST_AMQP_MANAGEMENT_URL: management } = env;
+  if (url) return { url, management: management || `http://${new URL(url).hostname}:15672`, close: nothing };
+  const server = await startContainer(rabbitmqRecipe, env);
+  if ('absent' in server) return server;
+  return {
+    get url() {
+      return `amqp://guest:guest@${server.address}`;
+    },
+    get management() {
+      return `http://${server.addressOf(15672)}`;
+    },
+    ctl: (...args) => server.run(['rabbitmqctl', ...args]),
+    restart: () => server.restart(),
+    close: () => server.close(),
+  };
+}
+
+const withUrl = (server: Required<TestServer>, url: () => string): RedisServer => ({
+  get url() {
+    return url();
+  },
+  restart: () => server.restart(),
+  close: () => server.close(),
+});

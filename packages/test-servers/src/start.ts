@@ -1,0 +1,89 @@
+import type { GenericContainer, StartedTestContainer } from 'testcontainers';
+
+/** Why there is no server; tests that need it are skipped with this reason. */
+export interface Absent {
+  readonly absent: string;
+}
+
+export interface TestServer {
+  /** Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change. */
+  restart?(): Promise<void>;
+  /** Stops what was started. */
+  close(): Promise<void>;
+}
+
+export interface Recipe {
+  /** Variable that names another image. */
+  readonly imageVariable: string;
+  readonly image: string;
+  readonly port: number;
+  readonly otherPorts?: readonly number[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+  /** What it writes when it is ready; without it an open port is enough. */
+  readonly ready?: RegExp;
+}
+
+/** A container of a test, and the address of its port. */
+export interface Container extends TestServer {
+  readonly address: string;
+  /** Of one of its other ports. */
+  addressOf(port: number): string;
+  /** Runs a command in it; rejects with what it wrote when it fails. */
+  run(command: readonly string[]): Promise<string>;
+  restart(): Promise<void>;
+}
+
+/**
+ * Starts a server in a container.
+ *
+ * @throws where the image was named by its variable: what somebody asks for has to work
+ */
+export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Promise<Container | Absent> {
+  const named = env[recipe.imageVariable];
+  const image = named || recipe.image;
+  try {
+    const container = await describe(image, recipe);
+    return contained(await container.start(), [recipe.port, ...(recipe.otherPorts ?? [])]);
+  } catch (error) {
+    if (named) throw new Error(`${recipe.imageVariable}=${named} cannot be started`, { cause: error });
+    return { absent: `${image} cannot be started: ${(error as Error).message.split('\n')[0]}` };
+  }
+}
+
+/** The library is loaded only where a container is wanted. */
+async function describe(image: string, { port, otherPorts = [], environment = {}, command, ready }: Recipe): Promise<GenericContainer> {
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const container = new GenericContainer(image)
+    .withExposedPorts(port, ...otherPorts)
+    .withEnvironment(environment)
+    .withWaitStrategy(ready === undefined ? Wait.forListeningPorts() : Wait.forAll([Wait.forLogMessage(ready), Wait.forListeningPorts()]));
+  return command === undefined ? container : container.withCommand([...command]);
+}
+
+function contained(container: StartedTestContainer, ports: readonly [number, ...number[]]): Container {
+  let addresses = new Map<number, string>();
+  const locate = (): void => {
+    addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${container.getMappedPort(one)}`]));
+  };
+  locate();
+  const addressOf = (one: number): string => addresses.get(one) as string;
+  return {
+    get address() {
+      return addressOf(ports[0]);
+    },
+    addressOf,
+    async run(command) {
+      const { exitCode, output } = await container.exec([...command]);
+      if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
+      return output;
+    },
+    async restart() {
+      await container.restart();
+      locate();
+    },
+    async close() {
+      await container.stop();
+    },
+  };
+}

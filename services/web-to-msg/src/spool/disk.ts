@@ -1,0 +1,130 @@
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Lock, takeLock } from '@blockhub/broker';
+import { BlockhubError } from '@blockhub/errors';
+
+/** A folder of files that are only appended to, for one process alone. Errors of the file system come as they are. */
+export interface SpoolDisk {
+  list(): Promise<{ readonly name: string; readonly bytes: number }[]>;
+  /** An empty file of a new name, whose name is durable. */
+  create(name: string): Promise<SpoolFile>;
+  read(name: string, from: number, to: number): Promise<Buffer>;
+  rename(from: string, to: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Lets another process have the folder. */
+  release(): void;
+}
+
+export interface SpoolFile {
+  /** After an error nobody knows how much was written. */
+  append(parts: readonly Buffer[]): Promise<void>;
+  /** Resolves when all that was appended before is durable. After an error nothing of it is known to be, nor by a later sync. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Takes a folder of a real disk. It is made where it is missing, its parent is not: a volume that is not mounted must not become a folder in its place.
+ *
+ * @throws SPOOL_IN_USE, SPOOL_UNUSABLE
+ */
+export async function openFolder(folder: string): Promise<SpoolDisk> {
+  const path = resolve(folder);
+  const lock = await lockFolder(path);
+  const within = (name: string): string => join(path, name);
+  return {
+    async list() {
+      const names = (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isFile()).map(({ name }) => name);
+      return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(within(name))).size })));
+    },
+    async create(name) {
+      const file = await open(within(name), 'wx');
+      try {
+        await syncFolder(path);
+      } catch (error) {
+        await file.close();
+        await rm(within(name), { force: true });
+        throw error;
+      }
+      return spoolFile(file);
+    },
+    async read(name, from, to) {
+      const file = await open(within(name));
+      try {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(to - from), 0, to - from, from);
+        return buffer.subarray(0, bytesRead);
+      } finally {
+        await file.close();
+      }
+    },
+    rename: (from, to) => rename(within(from), within(to)),
+    remove: (name) => rm(within(name), { force: true }),
+    release: () => lock.release(),
+  };
+}
+
+function spoolFile(file: FileHandle): SpoolFile {
+  let end = 0;
+  return {
+    async append(parts) {
+      const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+      const { bytesWritten } = await file.writev([...parts], end);
+      // A file system that is full takes what it can and says so only to the next write.
+      if (bytesWritten < bytes) throw Object.assign(new Error(`only ${bytesWritten} of ${bytes} bytes were written`), { code: 'ENOSPC' });
+      end += bytes;
+    },
+    sync: () => file.datasync(),
+    close: () => file.close(),
+  };
+}
+
+/** A new name lies in its folder, which has a sync of its own. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function lockFolder(path: string): Promise<Lock> {
+  try {
+    await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    const lock = takeLock(join(path, 'spool'), (pid, cause) => {
+      const message = `Process ${pid} works on the spool ${path}; stop it, or give each instance a --spool of its own.`;
+      return new BlockhubError('SPOOL_IN_USE', message, { cause, details: { field: 'spool' } });
+    });
+    await tryWriting(path).catch((error: unknown) => {
+      lock.release();
+      throw error;
+    });
+    return lock;
+  } catch (error) {
+    if (error instanceof BlockhubError) throw error;
+    const message = `--spool: ${path} cannot be written (${(error as Error).message}).`;
+    throw new BlockhubError('SPOOL_UNUSABLE', message, { cause: error, details: { field: 'spool' } });
+  }
+}
+
+/** A lock file from before can be had in a folder that takes no new files. A full disk is no reason to refuse: what is spooled must get out. */
+async function tryWriting(path: string): Promise<void> {
+  const probe = join(path, 'probe');
+  try {
+    const file = await open(probe, 'w');
+    try {
+      await file.write('spool');
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
+  await rm(probe, { force: true });
+}
+
+/** True for errors of a disk that has no room left for us. */
+export const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String((error as { code?: unknown })?.code));
