@@ -6,8 +6,14 @@ export interface Absent {
 }
 
 export interface TestServer {
-  /** Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change. */
-  restart?(): Promise<void>;
+  /**
+   * Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change.
+   *
+   * @param graceMs how long it may take to stop; without it, it is killed
+   */
+  restart?(graceMs?: number): Promise<void>;
+  /** Kills it; `restart` brings it back. */
+  kill?(): Promise<void>;
   /** Stops what was started. */
   close(): Promise<void>;
 }
@@ -31,7 +37,8 @@ export interface Container extends TestServer {
   addressOf(port: number): string;
   /** Runs a command in it; rejects with what it wrote when it fails. */
   run(command: readonly string[]): Promise<string>;
-  restart(): Promise<void>;
+  restart(graceMs?: number): Promise<void>;
+  kill(): Promise<void>;
 }
 
 /**
@@ -78,9 +85,14 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
       if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
       return output;
     },
-    async restart() {
-      await container.restart();
+    async restart(graceMs = 0) {
+      await container.restart({ timeout: graceMs });
       locate();
+    },
+    async kill() {
+      const { getContainerRuntimeClient } = await import('testcontainers');
+      const client = await getContainerRuntimeClient();
+      await client.container.getById(container.getId()).kill();
     },
     async close() {
       await container.stop();
