@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BreakableProxy, openProxy } from '@blockhub/test-servers';
+import { freePort } from '../standalone/standalone.ts';
 import type { ServerName, Servers } from './servers.ts';
 import { type Service, services } from './services.ts';
 
@@ -189,16 +189,6 @@ class Replica {
     this.signal('SIGKILL');
     await once(child, 'exit');
   }
-}
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Asks until the condition holds; false when it does not in time. */
