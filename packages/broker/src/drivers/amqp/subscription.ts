@@ -152,7 +152,8 @@ export class Subscription {
         await this.start();
         log?.info({ queue }, 'consumer restored');
       } catch (error) {
-        if (this.#over) return;
+        // Closed meanwhile: nobody would ever stop it.
+        if (this.#over || hasCode(error, 'BROKER_CLOSED')) return;
         if (link.up && !hasCode(error, 'BROKER_UNAVAILABLE'))
           log?.warn({ queue, code: errorCode(error), err: error }, 'consumer cannot be restored');
         this.#again();
