@@ -9,8 +9,9 @@ import { openStore } from '@blockhub/store';
 import { minio, openProxy, rabbitmq, redis } from '@blockhub/test-servers';
 import { getChain, walk } from '@blockhub/walker';
 import { afterAll, expect, test } from '@jest/globals';
+import { places } from '../conservation/places.ts';
 import { until } from '../standalone/standalone.ts';
-import { type Instance, places, startInstance } from './services.ts';
+import { type Instance, startInstance } from './services.ts';
 
 const EVENTS = 2_000;
 const SENDERS = 8;

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { pipeline } from '@blockhub/standalone';
 import { freePort, until } from '../standalone/standalone.ts';
 
 const services = join(import.meta.dirname, '../../services');
@@ -16,18 +15,6 @@ export interface Instance {
   /** Resolves with the exit code after SIGTERM. */
   stop(): Promise<number | null>;
 }
-
-/** The places of the pipeline, capture before them, and the variables that differ from the defaults. */
-export function places(partitions: number): { readonly name: string; readonly service: string; readonly env: Record<string, string> }[] {
-  const behind = pipeline({ partitions }).map(({ name, settings }) => ({
-    name,
-    service: name.replace(/^deploy-.*/, 'deploy'),
-    env: Object.fromEntries(Object.entries(settings).map(([setting, value]) => [variableOf(setting), String(value)])),
-  }));
-  return [...behind, { name: 'web-to-msg', service: 'web-to-msg', env: {} }];
-}
-
-const variableOf = (setting: string): string => `BLOCKHUB_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Starts it and resolves when it is ready; rejects with what it wrote when it ends before. */
 export async function startInstance(name: string, service: string, given: Readonly<Record<string, string>>): Promise<Instance> {
