@@ -182,13 +182,14 @@ class Replica {
     this.#child?.send({ aheadMs }, () => undefined);
   }
 
-  /** Stops it for good. */
-  async end(): Promise<void> {
+  /** Ends it for good; gives its exit code, or the signal that it took. */
+  async end(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | string> {
     this.#ended = true;
     const child = this.#child;
-    if (!child) return;
-    this.signal('SIGKILL');
-    await once(child, 'exit');
+    if (!child) return 'had ended';
+    this.signal(signal);
+    const [code, killed] = await once(child, 'exit');
+    return code ?? killed;
   }
 }
 
