@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BreakableProxy, openProxy } from '@blockhub/test-servers';
 import { freePort } from '../standalone/standalone.ts';
+import type { Place } from './places.ts';
 import type { ServerName, Servers } from './servers.ts';
-import { type Service, services } from './services.ts';
+import { services } from './services.ts';
 
 const root = join(import.meta.dirname, '../..');
 const preload = join(import.meta.dirname, 'preload.ts');
@@ -65,29 +66,29 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
     links.set(name, link);
     return link.address;
   };
-  const addReplica = async (service: Service, name: string): Promise<void> => {
+  const addReplica = async (place: Place, name: string): Promise<void> => {
     const flags: string[] = [];
     const ports: Record<string, number> = {};
-    for (const need of service.needs) {
+    for (const need of ['broker', ...place.needs] as const) {
       const address = await addLink(`${name}>${need}`, targetOf(need));
       ports[hostOf(need)] = Number(address.split(':')[1]);
       flags.push(`--${need}`, servers.url(need, `${hostOf(need)}:80`));
     }
-    if (service.name === 'web-to-msg') {
+    if (place.name === 'web-to-msg') {
       const port = await freePort();
       doors.push(`http://${await addLink(`sender>${name}`, `127.0.0.1:${port}`)}`);
       const spool = join(logs, `spool-${name}`);
       spools.push(spool);
       flags.push('--port', String(port), '--spool', spool);
     }
-    const replica = new Replica(service, flags, {
+    const replica = new Replica(place, flags, {
       log: join(logs, `${name}.log`),
-      env: { ...process.env, ...credentials, ...env, CONSERVATION_LINKS: JSON.stringify(ports) },
+      env: { ...process.env, ...place.env, ...credentials, ...env, CONSERVATION_LINKS: JSON.stringify(ports) },
       onEnd: (code) => ends.push(`${name}: ${code}`),
     });
     processes.set(name, replica);
   };
-  for (const service of services) for (let n = 0; n < replicas; n++) await addReplica(service, `${service.name}-${n}`);
+  for (const place of services) for (let n = 0; n < replicas; n++) await addReplica(place, `${place.name}-${n}`);
   // The first one probes the store, and the others find its verdict.
   processes.get('web-to-msg-0')?.start();
   await within(START_MS, () => isUp(doors[0] ?? ''));
@@ -131,9 +132,9 @@ class Replica {
   #aheadMs = 0;
   #ended = false;
 
-  constructor({ folder, flags }: Service, own: readonly string[], parts: ReplicaParts) {
+  constructor({ service }: Place, own: readonly string[], parts: ReplicaParts) {
     const common = ['--probe-port', '0', '--grace', `${GRACE_S}s`];
-    this.#command = [...nodeFlags, join(root, 'services', folder, 'src/main.ts'), ...common, ...own, ...flags];
+    this.#command = [...nodeFlags, join(root, 'services', service, 'src/main.ts'), ...common, ...own];
     this.#parts = parts;
   }
 
@@ -181,13 +182,14 @@ class Replica {
     this.#child?.send({ aheadMs }, () => undefined);
   }
 
-  /** Stops it for good. */
-  async end(): Promise<void> {
+  /** Ends it for good; gives its exit code, or the signal that it took. */
+  async end(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | string> {
     this.#ended = true;
     const child = this.#child;
-    if (!child) return;
-    this.signal('SIGKILL');
-    await once(child, 'exit');
+    if (!child) return 'had ended';
+    this.signal(signal);
+    const [code, killed] = await once(child, 'exit');
+    return code ?? killed;
   }
 }
 

@@ -13,7 +13,7 @@ interface Mutation {
   readonly on?: RegExp;
 }
 
-const mutations: readonly Mutation[] = [
+export const mutations: readonly Mutation[] = [
   {
     name: 'messages are acked before what comes of them is confirmed',
     edits: [

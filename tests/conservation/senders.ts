@@ -52,7 +52,8 @@ function drawBody(own: string, random: Random): string {
   return text === own ? text.padEnd(size, '.') : text;
 }
 
-function post(url: string, body: Buffer, agent: Agent): Promise<Answer> {
+/** One request and what its sender gets to know. */
+export function post(url: string, body: Buffer, agent: Agent): Promise<Answer> {
   return new Promise((resolve) => {
     const sent = request(
       url,

@@ -14,6 +14,8 @@ export interface Servers {
   readonly stoppable: readonly ServerName[];
   /** The URL of the place, at an address that never changes, or when its server is reached at another one. */
   url(name: ServerName, address?: string): string;
+  /** Base URL of the broker's management API. */
+  readonly management: string;
   readonly credentials: { readonly accessKey: string; readonly secretKey: string } | undefined;
   /** Stands before the S3 server. */
   readonly s3: FaultyProxy;
@@ -86,6 +88,9 @@ export async function openServers(env: NodeJS.ProcessEnv = process.env): Promise
         url.searchParams.set('timeout', String(STORE_TIMEOUT_S));
       } else url.searchParams.set('prefix', place);
       return url.href;
+    },
+    get management() {
+      return broker.management;
     },
     credentials: store.credentials,
     s3,

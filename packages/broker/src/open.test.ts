@@ -26,6 +26,14 @@ describe('openBroker', () => {
     await expect(openBroker(url)).rejects.toMatchObject({ code: 'BROKER_URL_INVALID', details: { field } });
   });
 
+  test('a password that is given wins over a file that the URL names', async () => {
+    const url = 'amqp://127.0.0.1:1?passwordFile=/no/such/file';
+    await expect(openBroker(url)).rejects.toMatchObject({ code: 'BROKER_URL_INVALID', details: { field: 'passwordFile' } });
+    const broker = await openBroker(url, { user: 'me', password: 'hunter2' });
+    expect(broker.state).toBe('disconnected');
+    await broker.close();
+  });
+
   test('opens both drivers, and others that are given', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'blockhub broker-'));
     const server = new MemoryBroker({ clock: new VirtualClock() });

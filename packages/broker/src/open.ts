@@ -45,7 +45,8 @@ async function openAmqp(url: URL, { user, password, ...options }: DriverOptions)
   const target = parseAmqpUrl(url);
   // Who has an embedded broker need not load a client.
   const { openAmqpBroker } = await import('./drivers/amqp/broker.ts');
-  return openAmqpBroker({ ...target, ...(user !== undefined && { user }), ...(password !== undefined && { password }) }, options);
+  const login = { ...(user !== undefined && { user }), ...(password !== undefined && { password, passwordFile: undefined }) };
+  return openAmqpBroker({ ...target, ...login }, options);
 }
 
 function filePath({ host, pathname, hash }: URL): string {

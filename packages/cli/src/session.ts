@@ -81,7 +81,7 @@ export class Session {
   async store(mayBeNew = false): Promise<Store> {
     const url = this.#options.store ?? this.#env('BLOCKHUB_STORE') ?? pathToFileURL(resolve(this.data, 'store')).href;
     const { credentialsOf, openStore, storeSecrets } = await import('@blockhub/store');
-    const credentials = credentialsOf(await this.#secrets(storeSecrets));
+    const credentials = credentialsOf(await this.#ofEnvironment(storeSecrets));
     const store = await openStore(url, { clock: this.clock, credentials });
     this.#closing.push(() => store.close());
     const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
@@ -105,10 +105,17 @@ export class Session {
     const { openBroker } = await import('@blockhub/broker');
     const { setting } = await import('@blockhub/settings');
     const login = { brokerUser: setting.text({ text: 'User.' }), brokerPassword: setting.text({ text: 'Password.', secret: true }) };
-    const { brokerUser: user, brokerPassword: password } = await this.#secrets(login);
+    const { brokerUser: user, brokerPassword: password } = await this.#ofEnvironment(login);
     const broker = await openBroker(url, { clock: this.clock, user, password });
     this.#closing.push(() => broker.close());
     return broker;
+  }
+
+  /** How many queues the chains are spread over, as all services are told. @throws SETTINGS_INVALID */
+  async partitions(): Promise<number> {
+    const { setting } = await import('@blockhub/settings');
+    const { partitions } = await this.#ofEnvironment({ partitions: setting.integer({ text: 'Partitions.', default: 1, min: 1 }) });
+    return partitions;
   }
 
   /** @throws REGISTRY_URL_INVALID */
@@ -116,14 +123,14 @@ export class Session {
     const file = pathToFileURL(resolve(this.data, 'registry.sqlite'));
     const url = this.#options.registry ?? this.#env('BLOCKHUB_REGISTRY') ?? `sqlite://${file.pathname}`;
     const { openRegistry, registrySecrets } = await import('@blockhub/registry');
-    const { registryPassword } = await this.#secrets(registrySecrets);
+    const { registryPassword } = await this.#ofEnvironment(registrySecrets);
     const registry = await openRegistry(url, { password: registryPassword });
     this.#closing.push(() => registry.close());
     return registry;
   }
 
-  /** Secrets are never flags here: a command line is seen by others and remembered by shells. */
-  async #secrets<const S extends SettingsShape>(shape: S): Promise<Values<S>> {
+  /** What services read, too. Secrets are never flags here: a command line is seen by others and remembered by shells. */
+  async #ofEnvironment<const S extends SettingsShape>(shape: S): Promise<Values<S>> {
     const { parseSettings } = await import('@blockhub/settings');
     return parseSettings(shape, { argv: [], env: this.io.env });
   }

@@ -1,13 +1,14 @@
 import { invalidUrl } from './invalid-url.ts';
 import { MemoryRegistry } from './memory.ts';
-import type { Registry } from './registry.ts';
+import type { Registry, RegistryLog } from './registry.ts';
 
 /** Opens the registry behind a URL of its scheme. */
-type OpenRegistry = (url: string, secrets: { readonly password?: string | undefined }) => Promise<Registry>;
+type OpenRegistry = (url: string, options: Omit<RegistryOptions, 'schemes'>) => Promise<Registry>;
 
 export interface RegistryOptions {
   /** For a server that asks for one; never in the URL. */
   readonly password?: string | undefined;
+  readonly log?: RegistryLog | undefined;
   /** Further schemes, by name without colon; they win over those that are built in. */
   readonly schemes?: Readonly<Record<string, OpenRegistry>>;
 }
@@ -26,9 +27,9 @@ const builtIn: Readonly<Record<string, OpenRegistry>> = {
   rediss: openRedis,
 };
 
-async function openRedis(url: string, { password }: { readonly password?: string | undefined }): Promise<Registry> {
+async function openRedis(url: string, options: Omit<RegistryOptions, 'schemes'>): Promise<Registry> {
   const [{ RedisRegistry }, { parseRedisPlace }] = await Promise.all([import('./redis.ts'), import('./redis-place.ts')]);
-  return RedisRegistry.open(parseRedisPlace(url), password);
+  return RedisRegistry.open(parseRedisPlace(url), options);
 }
 
 function sqlitePath(url: string): string {
@@ -50,10 +51,10 @@ function sqlitePath(url: string): string {
  * Opens the registry at `memory:` (a new one each time) or `sqlite:///absolute/path` (created when absent, its folder must exist).
  * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, DATA_FOLDER_UNUSABLE
  */
-export async function openRegistry(url: string, { schemes = {}, password }: RegistryOptions = {}): Promise<Registry> {
+export async function openRegistry(url: string, { schemes = {}, ...options }: RegistryOptions = {}): Promise<Registry> {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1] ?? '';
   const open = [schemes, builtIn].find((known) => Object.hasOwn(known, scheme))?.[scheme];
-  if (open) return open(url, { password });
+  if (open) return open(url, options);
   const known = [...new Set([...Object.keys(builtIn), ...Object.keys(schemes)])].map((name) => `${name}:`).join(', ');
   throw invalidUrl(url, `has no scheme that is known here: use ${known}`);
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificate, openProxy, redis } from '@blockhub/test-servers';
@@ -29,6 +31,67 @@ async function opened(url: string, options?: RegistryOptions): Promise<Registry>
   releases.push(() => registry.close());
   return registry;
 }
+
+/** Answers as a server whose scripts fail; tells how many connections it has had. */
+async function failing(answer: string): Promise<{ readonly url: string; readonly connections: number }> {
+  let connections = 0;
+  const sockets = new Set<Socket>();
+  const fake = createServer((socket) => {
+    connections++;
+    sockets.add(socket.on('error', () => socket.destroy()));
+    socket.on('data', (bytes) => {
+      for (const [, name = ''] of bytes.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)\r\n/g))
+        socket.write(/^eval/i.test(name) ? `-${answer}\r\n` : /^info$/i.test(name) ? '$9\r\nloading:0\r\n' : '+OK\r\n');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(fake, 'listening');
+  releases.push(() => {
+    for (const socket of sockets) socket.destroy();
+    fake.close();
+  });
+  const { port } = fake.address() as AddressInfo;
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    get connections() {
+      return connections;
+    },
+  };
+}
+
+/** A log that is remembered, and knows all that was in it. */
+function listen() {
+  const lines: string[] = [];
+  const write = (facts: object, text: string): void => void lines.push(`${text} ${JSON.stringify(facts)}`);
+  return { lines, info: write, warn: write };
+}
+
+test('a server that became a replica is left for the one that its name leads to now', async () => {
+  const server = await failing("READONLY You can't write against a read only replica. script: x, on @user_script:1.");
+  const registry = await opened(server.url);
+  await expect(registry.putChain(record(1))).rejects.toMatchObject(unavailable);
+  await until(async () => server.connections === 2);
+});
+
+test('an operator reads once what is wrong, and when it is over; nothing of a password', async () => {
+  const nobody = listen();
+  const registry = await opened('redis://127.0.0.1:1', { log: nobody, password: 'hunter2' });
+  for (let n = 0; n < 5; n++) await expect(registry.findChain('a')).rejects.toMatchObject(unavailable);
+  expect(nobody.lines).toEqual([expect.stringMatching(/^registry is no help.*REGISTRY_UNAVAILABLE.*ECONNREFUSED/)]);
+
+  const proxy = await openProxy(new URL((await failing('WRONGTYPE not ours')).url).host);
+  releases.push(() => proxy.close());
+  const strange = listen();
+  const other = await opened(`redis://${proxy.address}`, { log: strange });
+  for (let n = 0; n < 5; n++) await expect(other.findChain('a')).rejects.toMatchObject({ code: 'REGISTRY_CORRUPT' });
+  proxy.cut();
+  await until(async () => strange.lines.length === 3);
+  expect(strange.lines).toEqual([
+    expect.stringContaining('REGISTRY_CORRUPT'),
+    expect.stringContaining('REGISTRY_UNAVAILABLE'),
+    expect.stringContaining('registry answers again'),
+  ]);
+  expect([...nobody.lines, ...strange.lines].join()).not.toContain('hunter');
+});
 
 test('nobody at home: opens, says so at once, and closes', async () => {
   const registry = await opened('redis://127.0.0.1:1');

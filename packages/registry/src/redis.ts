@@ -4,7 +4,7 @@ import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import type { RedisPlace } from './redis-place.ts';
 import { keysOf, type ScriptName, scripts } from './redis-scripts.ts';
-import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
+import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
 
 const connectTimeoutMs = 2000;
 /** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
@@ -21,8 +21,20 @@ const refused = /^(?:NOAUTH|WRONGPASS|NOPERM|ERR (?:AUTH|invalid password|Client
 /** What it says when somebody else's data lies at our keys. */
 const foreign = /WRONGTYPE/;
 
+/** What a replica says to who writes. After a fail-over the name leads to another server, to which only a new connection goes. */
+const replica = /READONLY/;
+/** It may stay a replica, so that new connections are not made for each write. */
+const replicaPauseMs = 5000;
+/** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
+const warnPauseMs = 60_000;
+
 /** What the client says when no answer came in time. */
 const timedOut = 'Command timed out';
+
+export interface RedisOptions {
+  readonly password?: string | undefined;
+  readonly log?: RegistryLog | undefined;
+}
 
 type Scripts = Record<ScriptName, (...args: (string | number)[]) => Promise<unknown>>;
 
@@ -32,11 +44,15 @@ export class RedisRegistry implements Registry {
   readonly #scripts: Scripts;
   readonly #keys: string[];
   readonly #shown: string;
+  readonly #log: RegistryLog | undefined;
+  /** When each kind of trouble was last told, by its code. */
+  readonly #warnedAt = new Map<string, number>();
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
   #closed = false;
 
-  private constructor(redis: Redis, { host, port, prefix }: RedisPlace) {
+  private constructor(redis: Redis, { host, port, prefix }: RedisPlace, log: RegistryLog | undefined) {
     this.#redis = redis;
+    this.#log = log;
     // The client makes a method of each script.
     this.#scripts = redis as unknown as Scripts;
     this.#keys = keysOf(prefix);
@@ -48,8 +64,9 @@ export class RedisRegistry implements Registry {
    *
    * @throws REGISTRY_DENIED
    */
-  static async open(place: RedisPlace, password: string | undefined): Promise<RedisRegistry> {
+  static async open(place: RedisPlace, { password, log }: RedisOptions = {}): Promise<RedisRegistry> {
     const { prefix: _, tls, username, ...address } = place;
+    let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...address,
       ...(tls && { tls }),
@@ -65,12 +82,20 @@ export class RedisRegistry implements Registry {
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       retryStrategy: (times) => Math.min(reconnect.mostMs, reconnect.firstMs * 2 ** times),
+      reconnectOnError({ message }) {
+        if (!replica.test(message) || performance.now() - leftReplicaAt < replicaPauseMs) return false;
+        leftReplicaAt = performance.now();
+        return true;
+      },
     });
-    const registry = new RedisRegistry(redis, place);
+    const registry = new RedisRegistry(redis, place, log);
     let failure: Error | undefined;
     redis.on('error', (error: Error) => {
       failure = error;
+      registry.#warn(registry.#explain(error));
     });
+    redis.on('close', () => registry.#warn(registry.#explain(new Error('the connection ended'))));
+    redis.on('ready', () => registry.#well());
     await redis.connect().catch(() => undefined);
     if (failure === undefined || !refused.test(failure.message)) return registry;
     await registry.close();
@@ -132,7 +157,7 @@ export class RedisRegistry implements Registry {
 
   async #writeHints(hints: [chain: string, height: number][]): Promise<void> {
     for (let at = 0; at < hints.length; at += hintsAtOnce) {
-      await this.#scripts.putHints(...this.#keys, ...hints.slice(at, at + hintsAtOnce).flat());
+      await this.#send(() => this.#scripts.putHints(...this.#keys, ...hints.slice(at, at + hintsAtOnce).flat()));
     }
   }
 
@@ -142,13 +167,32 @@ export class RedisRegistry implements Registry {
 
   async #ask<T>(ask: () => Promise<T>): Promise<T> {
     this.#checkOpen();
+    return this.#send(ask);
+  }
+
+  async #send<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
+      // Told before the connection that it ends.
+      const failure = this.#explain(error as Error);
+      this.#warn(failure);
       // A connection that is silent may stay so for minutes: another one is made.
-      if ((error as Error).message === timedOut) this.#redis.disconnect(true);
-      throw this.#explain(error as Error);
+      if ((error as Error).message === timedOut && !this.#closed) this.#redis.disconnect(true);
+      throw failure;
     }
+  }
+
+  #warn({ code, message }: BlockhubError): void {
+    const now = performance.now();
+    if (this.#closed || now - (this.#warnedAt.get(code) ?? Number.NEGATIVE_INFINITY) < warnPauseMs) return;
+    this.#warnedAt.set(code, now);
+    this.#log?.warn({ code, registry: this.#shown, reason: message }, 'registry is no help, the work goes on without it');
+  }
+
+  /** Only what ends with a new connection is known to be over. */
+  #well(): void {
+    if (this.#warnedAt.delete('REGISTRY_UNAVAILABLE')) this.#log?.info({ registry: this.#shown }, 'registry answers again');
   }
 
   #checkOpen(): void {

@@ -41,3 +41,9 @@ export interface Registry {
   /** Writes what is pending. Repeating it does nothing; other calls fail afterwards, but for a memory registry, which is shared. */
   close(): Promise<void>;
 }
+
+/** Where a driver writes what an operator must know; a pino logger fits. */
+export interface RegistryLog {
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+}

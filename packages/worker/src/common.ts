@@ -10,8 +10,8 @@ import type { Worker } from './types.ts';
  */
 export const commonSettings = {
   broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672' }),
-  brokerUser: setting.text({ text: 'User at the broker, where its URL names none.', example: 'blockhub' }),
-  brokerPassword: setting.text({ text: 'Password at the broker, where its URL names none.', secret: true }),
+  brokerUser: setting.text({ text: 'User at the broker, instead of the one in its URL.', example: 'blockhub' }),
+  brokerPassword: setting.text({ text: 'Password at the broker, instead of the one in its URL.', secret: true }),
   store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
   ...storeSecrets,
   registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),

@@ -170,7 +170,8 @@ function opener(
       releases.add('store', () => store.close());
       countRequests(store, metrics);
     }
-    const registry = places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword });
+    const registry =
+      places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword, log });
     if (registry) releases.add('registry', () => registry.close());
     const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { newEvent } from '@blockhub/chain';
 import { VirtualClock } from '@blockhub/clock';
 import { MemoryRegistry } from '@blockhub/registry';
@@ -8,6 +11,7 @@ import { createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
 import { Appender } from './appender.ts';
 import { type CaptureContext, settings } from './settings.ts';
+import { openFolder } from './spool/disk.ts';
 
 test.each([
   [59, 'CAPTURE_UNCONFIRMED', 100],
@@ -38,4 +42,12 @@ test.each([
   );
   await clock.advance(1000);
   expect(await ended).toEqual([answer, afterMs]);
+});
+
+test('who is refused by its rules leaves no spool open, which would drain on and keep the process', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'blockhub-appender-'));
+  const context = { settings: defaults(settings, { spool: folder, allowIps: ['nowhere'] }), metrics: createMetrics() };
+  await expect(Appender.open(context as unknown as CaptureContext)).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
+  (await openFolder(folder)).release();
+  await rm(folder, { recursive: true });
 });

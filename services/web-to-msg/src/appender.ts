@@ -42,6 +42,13 @@ export interface Captured {
   readonly safeIn: SafeIn;
 }
 
+interface AppenderParts {
+  readonly chains: Chains;
+  readonly rules: Rules;
+  readonly outlet: Outlet;
+  readonly spool: Spool | undefined;
+}
+
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What lies behind HTTP: a request in, a receipt or an error out. It knows no socket, so the simulation runs it in virtual time. */
@@ -54,14 +61,14 @@ export class Appender {
   readonly #outlet: Outlet;
   readonly #spool: Spool | undefined;
 
-  private constructor(context: CaptureContext, carrier: Carrier, spool: Spool | undefined) {
-    const { broker, registry, store, clock, settings, metrics } = context;
+  private constructor(context: CaptureContext, { chains, rules, outlet, spool }: AppenderParts) {
+    const { registry, clock, settings } = context;
     this.#context = context;
-    this.#chains = new Chains(registry, store, clock);
+    this.#chains = chains;
     this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
-    this.rules = new Rules({ settings, clock, store, metrics, chains: this.#chains });
+    this.rules = rules;
     this.#spool = spool;
-    this.#outlet = new Outlet({ broker, carrier, spool, clock, limitMs: settings.confirmTimeout });
+    this.#outlet = outlet;
   }
 
   /**
@@ -70,11 +77,16 @@ export class Appender {
    * @throws SETTINGS_INVALID, SPOOL_IN_USE, SPOOL_UNUSABLE
    */
   static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
-    const { broker, store, clock, settings } = context;
+    const { broker, registry, store, clock, settings, metrics } = context;
+    const chains = new Chains(registry, store, clock);
+    // Before the spool, which drains by itself: settings that are refused must leave nothing behind that goes on.
+    const rules = new Rules({ settings, clock, store, metrics, chains });
     const carrier = new Carrier({ broker, store, clock });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
-    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs: settings.confirmTimeout };
-    return new Appender(context, carrier, folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier })));
+    const limitMs = settings.confirmTimeout;
+    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs };
+    const spool = folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier }));
+    return new Appender(context, { chains, rules, spool, outlet: new Outlet({ broker, carrier, spool, clock, limitMs }) });
   }
 
   /** Nothing waits on our disk for the broker. */

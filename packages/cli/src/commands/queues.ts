@@ -10,7 +10,7 @@ export function define(command: Command, session: Session): void {
     const broker = await session.broker();
     const listed = await broker.queues();
     // RabbitMQ alone cannot list, but knows those that it is asked for.
-    const found = listed.length > 0 ? listed : await broker.queues(declarations(1).map(({ name }) => name));
+    const found = listed.length > 0 ? listed : await broker.queues(declarations(await session.partitions()).map(({ name }) => name));
     await session.out.all(found, {
       queue: ({ name }) => name,
       ready: ({ ready }) => ready,

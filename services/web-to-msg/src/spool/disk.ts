@@ -1,5 +1,5 @@
 import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
@@ -88,11 +88,20 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Its name lies in its parent: without a sync there a power cut takes the folder, and all that was synced in it. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
 async function lockFolder(path: string): Promise<Lock> {
   try {
-    await mkdir(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    await makeFolder(path);
     const lock = takeLock(join(path, 'spool'), (pid, cause) => {
       const message = `Process ${pid} works on the spool ${path}; stop it, or give each instance a --spool of its own.`;
       return new BlockhubError('SPOOL_IN_USE', message, { cause, details: { field: 'spool' } });

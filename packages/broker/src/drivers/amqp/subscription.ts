@@ -42,6 +42,9 @@ export class Subscription {
   constructor(parts: SubscriptionParts, wish: SubscriptionWish) {
     this.#parts = parts;
     this.#wish = wish;
+    const { queue, prefetch } = wish;
+    // Whoever waits until it holds so many would wait for ever.
+    if (prefetch > MOST_PREFETCH) parts.log?.warn({ queue, prefetch, most: MOST_PREFETCH }, 'RabbitMQ gives no consumer so many at a time');
   }
 
   /** BROKER_QUEUE_MISSING, BROKER_QUEUE_MISMATCH, BROKER_UNAVAILABLE */
@@ -152,7 +155,8 @@ export class Subscription {
         await this.start();
         log?.info({ queue }, 'consumer restored');
       } catch (error) {
-        if (this.#over) return;
+        // Closed meanwhile: nobody would ever stop it.
+        if (this.#over || hasCode(error, 'BROKER_CLOSED')) return;
         if (link.up && !hasCode(error, 'BROKER_UNAVAILABLE'))
           log?.warn({ queue, code: errorCode(error), err: error }, 'consumer cannot be restored');
         this.#again();

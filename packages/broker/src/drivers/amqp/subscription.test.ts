@@ -1,0 +1,71 @@
+import { EventEmitter } from 'node:events';
+import { VirtualClock } from '@blockhub/clock';
+import { expect, test } from '@jest/globals';
+import type { ChannelModel } from 'amqplib';
+import { closedBroker } from '../../checks.ts';
+import { Subscription, type SubscriptionParts } from './subscription.ts';
+
+/** A channel that takes everything. */
+class Channel extends EventEmitter {
+  most = 0;
+  async prefetch(count: number): Promise<void> {
+    this.most = count;
+  }
+  async consume(): Promise<{ consumerTag: string }> {
+    return { consumerTag: 'tag' };
+  }
+  async close(): Promise<void> {
+    this.emit('close');
+  }
+}
+
+interface Trouble {
+  readonly clock?: VirtualClock;
+  readonly channel: Channel;
+  readonly log?: { warn(facts: object): void };
+  model?(): void;
+}
+
+/** All that a subscription needs, on one channel. */
+const partsOf = ({ clock = new VirtualClock(), channel, log, model = () => {} }: Trouble): SubscriptionParts =>
+  ({
+    link: {
+      up: false,
+      get model() {
+        model();
+        return { createChannel: async () => channel } as unknown as ChannelModel;
+      },
+    },
+    desk: { ask: async () => undefined },
+    topology: { get: () => undefined, restore: async () => undefined },
+    retries: {},
+    clock,
+    log,
+  }) as unknown as SubscriptionParts;
+
+test('a consumer that begins while its broker is closed does not try again for ever', async () => {
+  const clock = new VirtualClock();
+  const channel = new Channel();
+  let closed = false;
+  let asked = 0;
+  const model = (): void => {
+    asked++;
+    if (closed) throw closedBroker();
+  };
+  await new Subscription(partsOf({ clock, channel, model }), { queue: 'a', prefetch: 1, onDelivery: () => {} }).start();
+  closed = true;
+  channel.emit('close');
+  await clock.advance(60_000);
+  expect(asked).toBe(2);
+});
+
+test.each([
+  [2000, 0],
+  [2001, 1],
+])('a prefetch of %i, where 2,000 are given, warns %i times', async (prefetch, warnings) => {
+  const channel = new Channel();
+  const warned: object[] = [];
+  const log = { warn: (facts: object) => void warned.push(facts) };
+  await new Subscription(partsOf({ channel, log }), { queue: 'a', prefetch, onDelivery: () => {} }).start();
+  expect([channel.most, warned.length]).toEqual([2000, warnings]);
+});
