@@ -41,7 +41,7 @@ describe('the rules bite', () => {
     ['packages/errors/src/a.ts', "import type { Clock } from '@blockhub/clock';"],
     ['packages/message/src/a.ts', "import type { Outgoing } from '@blockhub/broker';"],
     ['packages/store/src/a.ts', "import { parseBlock } from '@blockhub/chain';"],
-    ['packages/registry/src/a.ts', "import {\n  systemClock,\n  type Clock,\n} from '@blockhub/clock';"],
+    ['packages/registry/src/a.ts', "import {\n  seededRandom,\n  type Random,\n} from '@blockhub/faults';"],
     ['packages/worker/src/a.ts', "export { walk } from '@blockhub/walker';"],
     ['packages/walker/src/a.ts', "import { openRegistry } from '@blockhub/registry';"],
     ['packages/walker/src/a.ts', "import { type ChainRecord, openRegistry } from '@blockhub/registry';"],

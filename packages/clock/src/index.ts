@@ -1,2 +1,3 @@
+export { type BackOff, backOff } from './back-off.ts';
 export { type Cancel, type Clock, systemClock } from './clock.ts';
 export { VirtualClock } from './virtual.ts';

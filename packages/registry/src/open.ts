@@ -48,8 +48,9 @@ function sqlitePath(url: string): string {
 }
 
 /**
- * Opens the registry at `memory:` (a new one each time) or `sqlite:///absolute/path` (created when absent, its folder must exist).
- * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, DATA_FOLDER_UNUSABLE
+ * Opens the registry at `memory:` (a new one each time), `sqlite:///absolute/path` (created when absent, its folder must exist) or
+ * `redis://user@host:6379/0?prefix=name` and `rediss:` (see `parseRedisPlace`; opened also when nobody answers).
+ * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, REGISTRY_DENIED, DATA_FOLDER_UNUSABLE
  */
 export async function openRegistry(url: string, { schemes = {}, ...options }: RegistryOptions = {}): Promise<Registry> {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1] ?? '';

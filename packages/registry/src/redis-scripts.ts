@@ -19,7 +19,9 @@ const keys = ['chains', 'ids', 'names', 'named', 'hints', 'claims', 'ends'] as c
 const claimsSwept = 4;
 
 /** The keys behind a prefix, in the order in which the scripts know them. */
-export const keysOf = (prefix: string): string[] => keys.map((key) => `${prefix}:${key}`);
+export const keysOf = (prefix: string): string[] => keys.map((key) => keyOf(prefix, key));
+
+export const keyOf = (prefix: string, key: (typeof keys)[number]): string => `${prefix}:${key}`;
 
 const local = keys.map((key, at) => `local ${key} = KEYS[${at + 1}]`).join('\n');
 

@@ -1,9 +1,10 @@
+import { type BackOff, backOff } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { Redis } from 'ioredis';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import type { RedisPlace } from './redis-place.ts';
-import { keysOf, type ScriptName, scripts } from './redis-scripts.ts';
+import { keyOf, keysOf, type ScriptName, scripts } from './redis-scripts.ts';
 import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
 
 const connectTimeoutMs = 2000;
@@ -11,7 +12,7 @@ const connectTimeoutMs = 2000;
 const commandTimeoutMs = 1000;
 /** The client waits for this long also where there is nothing to say farewell to. */
 const disconnectTimeoutMs = 100;
-const reconnect = { firstMs: 50, mostMs: 2000 };
+const betweenTries: BackOff = { firstMs: 50, mostMs: 2000 };
 const pageOfChains = 500;
 /** Hints of one script. */
 const hintsAtOnce = 1000;
@@ -43,6 +44,7 @@ export class RedisRegistry implements Registry {
   readonly #redis: Redis;
   readonly #scripts: Scripts;
   readonly #keys: string[];
+  readonly #hintsKey: string;
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
   /** When each kind of trouble was last told, by its code. */
@@ -56,6 +58,7 @@ export class RedisRegistry implements Registry {
     // The client makes a method of each script.
     this.#scripts = redis as unknown as Scripts;
     this.#keys = keysOf(prefix);
+    this.#hintsKey = keyOf(prefix, 'hints');
     this.#shown = `${host}:${port}`;
   }
 
@@ -81,7 +84,7 @@ export class RedisRegistry implements Registry {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      retryStrategy: (times) => Math.min(reconnect.mostMs, reconnect.firstMs * 2 ** times),
+      retryStrategy: (times) => backOff(times, betweenTries, Math.random),
       reconnectOnError({ message }) {
         if (!replica.test(message) || performance.now() - leftReplicaAt < replicaPauseMs) return false;
         leftReplicaAt = performance.now();
@@ -125,7 +128,7 @@ export class RedisRegistry implements Registry {
   }
 
   async findHint(chain: string): Promise<number | undefined> {
-    const found = await this.#ask(() => this.#redis.hget(this.#keys[4] ?? '', chain));
+    const found = await this.#ask(() => this.#redis.hget(this.#hintsKey, chain));
     return this.#hints.greatest(chain, found === null ? undefined : Number(found));
   }
 

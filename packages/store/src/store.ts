@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@blockhub/clock';
+import { type BackOff, backOff, type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError, type ErrorCode } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
 import type { ByteRange, StoreDriver, StoredObject } from './driver.ts';
@@ -24,7 +24,7 @@ export interface StoreOptions {
 
 const SECOND = 1000;
 const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
-const backOff = { firstMs: 20, mostMs: 2 * SECOND };
+const betweenTries: BackOff = { firstMs: 20, mostMs: 2 * SECOND };
 
 /**
  * Bytes by key over a driver: key rules, retries of what is transient, a limit of concurrency, one classification of errors, counts.
@@ -221,8 +221,7 @@ export class Store {
     if (failure === 'denied') fail('STORE_DENIED', 'access refused');
     if (failure === 'full') fail('STORE_FULL', 'no room left');
     const { clock, random, retryMs } = this.#options;
-    const backOffMs = Math.min(backOff.mostMs, backOff.firstMs * 2 ** since.tries++) * (0.5 + random() / 2);
-    const waitMs = Math.max(backOffMs, this.#driver.retryAfterMs?.(error) ?? 0);
+    const waitMs = Math.max(backOff(++since.tries, betweenTries, random), this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);

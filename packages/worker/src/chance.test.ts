@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { backOff, eventIds, systemRandom } from './chance.ts';
+import { eventIds, systemRandom } from './chance.ts';
 
 const uuid7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -70,11 +70,4 @@ describe('event ids', () => {
     });
     expect(ids.map(timeOf)).toEqual(Array.from({ length: 10 }, (_, n) => 6_400_001 + n));
   });
-});
-
-test('a back-off doubles up to its most and keeps at least half', () => {
-  const wait = (failures: number, random: number): number => backOff(failures, { firstMs: 100, mostMs: 30_000 }, () => random);
-  expect([1, 2, 3, 4].map((failures) => wait(failures, 1))).toEqual([100, 200, 400, 800]);
-  expect([1, 2, 3, 4].map((failures) => wait(failures, 0))).toEqual([50, 100, 200, 400]);
-  expect([wait(10, 1), wait(1e6, 1), wait(1e6, 0)]).toEqual([30_000, 30_000, 15_000]);
 });

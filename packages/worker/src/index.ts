@@ -1,4 +1,4 @@
-export { type BackOff, backOff, eventIds, type Random, systemRandom } from './chance.ts';
+export { eventIds, type Random, systemRandom } from './chance.ts';
 export { commonSettings, settingsOf } from './common.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
 export { type Opened, type Places, type Process, type Program, type RunOptions, runMain, runProgram } from './process.ts';

@@ -1,7 +1,7 @@
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Health, Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, type Random } from './chance.ts';
+import type { Random } from './chance.ts';
 
 const SECOND = 1000;
 const lengths: BackOff = { firstMs: 100, mostMs: 30 * SECOND };

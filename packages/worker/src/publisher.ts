@@ -1,8 +1,8 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
-import type { Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Clock } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
 import type { Health, Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, type Random } from './chance.ts';
+import type { Random } from './chance.ts';
 import type { Meters } from './meters.ts';
 
 const between: BackOff = { firstMs: 100, mostMs: 30_000 };

@@ -1,9 +1,9 @@
-import type { Cancel } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
-import { type BackOff, backOff, eventIds } from './chance.ts';
+import { eventIds } from './chance.ts';
 import { contextsOf } from './message-log.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';

@@ -1,9 +1,9 @@
 import type { Outgoing } from '@blockhub/broker';
-import type { Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
 import { deadLetter, type Message } from '@blockhub/message';
 import { hideUserinfo } from '@blockhub/settings';
-import { type BackOff, backOff, type Random } from './chance.ts';
+import type { Random } from './chance.ts';
 import { ack, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
 import type { Outcome } from './outcome.ts';

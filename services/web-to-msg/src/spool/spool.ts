@@ -1,8 +1,8 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
-import { type BackOff, backOff, type Random } from '@blockhub/worker';
+import type { Random } from '@blockhub/worker';
 import { type Carrier, isLarge } from '../carrier.ts';
 import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import type { Channel, ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
@@ -6,8 +6,7 @@ import type { BrokerLog } from '../../types.ts';
 import { dial, type Line } from './dial.ts';
 import type { AmqpTarget } from './url.ts';
 
-const FIRST_WAIT_MS = 100;
-const MOST_WAIT_MS = 10_000;
+const betweenTries: BackOff = { firstMs: 100, mostMs: 10_000 };
 /** An orderly end waits so long for the server's answer. */
 const CLOSE_MS = 2_000;
 
@@ -161,9 +160,7 @@ export class Link {
 
   #again(): void {
     if (this.#closed) return;
-    const most = Math.min(MOST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures, 10));
-    // Half of it by chance: many processes lose their broker at the same moment.
-    this.#timer = this.#parts.clock.after(most * (0.5 + Math.random() / 2), () => {
+    this.#timer = this.#parts.clock.after(backOff(this.#failures + 1, betweenTries, Math.random), () => {
       this.#connect().catch((error) => {
         if (this.#closed) return;
         this.#failed(error);

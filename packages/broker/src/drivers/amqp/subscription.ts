@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { Channel } from 'amqplib';
 import type { BrokerLog, Delivery } from '../../types.ts';
@@ -10,8 +10,7 @@ import { bindBack, type Topology } from './topology.ts';
 
 /** Quorum queues refuse more. */
 const MOST_PREFETCH = 2_000;
-const FIRST_WAIT_MS = 100;
-const MOST_WAIT_MS = 5_000;
+const betweenTries: BackOff = { firstMs: 100, mostMs: 5_000 };
 
 export interface SubscriptionParts {
   readonly link: Link;
@@ -147,8 +146,7 @@ export class Subscription {
   #again(): void {
     const { clock, log, link, topology } = this.#parts;
     const { queue } = this.#wish;
-    const most = Math.min(MOST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 10));
-    this.#timer = clock.after(most * (0.5 + Math.random() / 2), async () => {
+    this.#timer = clock.after(backOff(++this.#failures, betweenTries, Math.random), async () => {
       this.#timer = undefined;
       try {
         await topology.restore(queue);
