@@ -1,8 +1,7 @@
 import { calm, type FaultPlan } from '@blockhub/faults';
 import type { QueueMessage } from './backlog.ts';
-import type { Delivery, Meta } from './types.ts';
-
-export type Settlement = 'ack' | 'retry' | 'release';
+import { Held, type Settlement } from './held.ts';
+import type { Delivery } from './types.ts';
 
 /** Where a settled delivery is told: the queue itself, or a connection in front of it. */
 export interface Settler {
@@ -29,59 +28,21 @@ export const newSlot = (prefetch: number, onDelivery: (delivery: Delivery) => vo
   gone: false,
 });
 
-export class HeldDelivery implements Delivery {
-  readonly message: QueueMessage;
-  readonly queue: string;
+/** Of a queue in this process. */
+export class HeldDelivery extends Held<QueueMessage> {
   readonly slot: Slot;
-  #open = true;
 
-  constructor(message: QueueMessage, queue: string, slot: Slot) {
-    this.message = message;
-    this.queue = queue;
+  constructor(queue: string, message: QueueMessage, slot: Slot) {
+    super(queue, message);
     this.slot = slot;
   }
 
-  get id(): string {
-    return this.message.id;
-  }
-  get meta(): Meta {
-    return this.message.meta;
-  }
   get body(): Buffer {
     return this.message.body;
   }
-  get attempts(): number {
-    return this.message.attempts;
-  }
-  get firstAt(): number {
-    return this.message.firstAt;
-  }
 
-  ack(): void {
-    this.#settle('ack', 0);
-  }
-  retry(afterMs: number): void {
-    this.#settle('retry', Math.max(0, afterMs));
-  }
-  release(): void {
-    this.#settle('release', 0);
-  }
-
-  #settle(how: Settlement, afterMs: number): void {
-    if (!this.#open || this.slot.gone) return;
-    this.#open = false;
-    this.slot.settler.settle(this, how, afterMs);
-  }
-}
-
-/** An error of the callback must not stop the queue; it comes up as an uncaught one. */
-export function deliver(held: HeldDelivery): void {
-  try {
-    held.slot.onDelivery(held);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+  protected override settle(how: Settlement, afterMs: number): void {
+    if (!this.slot.gone) this.slot.settler.settle(this, how, afterMs);
   }
 }
 

@@ -1,10 +1,8 @@
 import type { Clock } from '@blockhub/clock';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { Delivery, Meta } from '../../types.ts';
+import { deliver, Held, type Settlement } from '../../held.ts';
+import type { Delivery } from '../../types.ts';
 import { type Envelope, readEnvelope } from './messages.ts';
-
-/** What a delivery is in the end: its message goes, or a copy of it is safe elsewhere first, or it goes back. */
-export type Settlement = 'ack' | 'retry' | 'release';
 
 const HELD = 0;
 /** Done, and the server does not know yet. */
@@ -24,56 +22,29 @@ export interface IntakeParts {
   finished(): void;
 }
 
-export class AmqpDelivery implements Delivery {
-  readonly queue: string;
+export class AmqpDelivery extends Held<Envelope> {
   readonly body: Buffer;
-  readonly envelope: Envelope;
   readonly tag: number;
   readonly #intake: Intake;
-  #open = true;
 
-  constructor(queue: string, intake: Intake, message: ConsumeMessage, now: number) {
-    this.queue = queue;
-    this.body = message.content;
-    this.envelope = readEnvelope(message.properties, now);
-    this.tag = message.fields.deliveryTag;
+  constructor(queue: string, intake: Intake, { content, properties, fields }: ConsumeMessage, now: number) {
+    super(queue, readEnvelope(properties, now));
+    this.body = content;
+    this.tag = fields.deliveryTag;
     this.#intake = intake;
   }
 
-  get id(): string {
-    return this.envelope.id;
-  }
-  get meta(): Meta {
-    return this.envelope.meta;
-  }
-  get attempts(): number {
-    return this.envelope.attempts;
-  }
-  get firstAt(): number {
-    return this.envelope.firstAt;
-  }
   /** False once its channel is gone: the message went back, whatever is said here. */
   get alive(): boolean {
     return this.#intake.alive;
   }
 
-  ack(): void {
-    this.#settle('ack', 0);
-  }
-  retry(afterMs: number): void {
-    this.#settle('retry', Math.max(0, afterMs));
-  }
-  release(): void {
-    this.#settle('release', 0);
-  }
   /** A copy is safe. */
   copied(): void {
     this.#intake.done(this.tag);
   }
 
-  #settle(how: Settlement, afterMs: number): void {
-    if (!this.#open) return;
-    this.#open = false;
+  protected override settle(how: Settlement, afterMs: number): void {
     this.#intake.settle(this, how, afterMs);
   }
 }
@@ -109,14 +80,7 @@ export class Intake {
     if (!this.#alive) return;
     this.#marks.push(HELD);
     this.#held++;
-    try {
-      onDelivery(new AmqpDelivery(queue, this, message, clock.now()));
-    } catch (error) {
-      // It must not stop the queue; it comes up as an uncaught one.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    deliver(onDelivery, new AmqpDelivery(queue, this, message, clock.now()));
   }
 
   settle(delivery: AmqpDelivery, how: Settlement, afterMs: number): void {

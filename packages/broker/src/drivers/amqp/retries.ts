@@ -56,7 +56,7 @@ export class Retries {
 
   /** A message that came back often would become a dead letter, though only its consumers were stopped or their connections lost. A copy begins anew. */
   releaseByCopy(delivery: AmqpDelivery): boolean {
-    if (delivery.envelope.comebacks < DELIVERY_LIMIT / 2) return false;
+    if (delivery.message.comebacks < DELIVERY_LIMIT / 2) return false;
     this.#copy(delivery, () => this.#publish(delivery, delivery.attempts, Promise.resolve('')));
     return true;
   }
@@ -92,13 +92,13 @@ export class Retries {
   }
 
   async #publish(
-    { queue, id, meta, body, envelope }: AmqpDelivery,
+    { queue, id, meta, body, message }: AmqpDelivery,
     attempts: number,
     delay: Promise<string>,
     persistent = true,
   ): Promise<void> {
     const exchange = await delay;
-    const story = { attempts, firstAt: envelope.firstAt, seq: envelope.seq };
+    const story = { attempts, firstAt: message.firstAt, seq: message.seq };
     await this.#parts.publisher.send([
       parcelOf({ queue, id, meta, body }, story, Number.POSITIVE_INFINITY, { ...direct, exchange, persistent }),
     ]);

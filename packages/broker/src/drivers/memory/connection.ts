@@ -1,7 +1,8 @@
 import { BlockhubError } from '@blockhub/errors';
 import { calm, type FaultPlan, type Outcome } from '@blockhub/faults';
 import { closedBroker } from '../../checks.ts';
-import { type HeldDelivery, newSlot, type Settlement, type Slot } from '../../consumers.ts';
+import { type HeldDelivery, newSlot, type Slot } from '../../consumers.ts';
+import type { Settlement } from '../../held.ts';
 import { StateHolder } from '../../state.ts';
 import type {
   Broker,

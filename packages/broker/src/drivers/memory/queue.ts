@@ -2,7 +2,8 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import type { FaultPlan } from '@blockhub/faults';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import { ConsumerList, deliver, HeldDelivery, type Settlement, type Settler, type Slot } from '../../consumers.ts';
+import { ConsumerList, HeldDelivery, type Settler, type Slot } from '../../consumers.ts';
+import { deliver, type Settlement } from '../../held.ts';
 import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
 /** How long a queue rests when a message came back: more than nothing, so that a consumer that releases what it gets cannot stop time. */
@@ -159,11 +160,11 @@ export class MemoryQueue implements Settler {
       const slot = this.#consumers.next(onlyOldest);
       const message = slot && this.#ready.shift();
       if (!message) return;
-      const held = new HeldDelivery(message, this.declaration.name, slot);
+      const held = new HeldDelivery(this.declaration.name, message, slot);
       this.#unacked.add(held);
       slot.unacked++;
       this.#disturb(message, slot.plan);
-      deliver(held);
+      deliver(slot.onDelivery, held);
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Cancel } from '@blockhub/clock';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import { ConsumerList, deliver, HeldDelivery, type Settlement, type Settler, type Slot } from '../../consumers.ts';
+import { ConsumerList, HeldDelivery, type Settler, type Slot } from '../../consumers.ts';
+import { deliver, type Settlement } from '../../held.ts';
 import type { QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
 import type { RetryTime } from './retry-time.ts';
 import type { DuePlace, NewRow, QueueTable } from './table.ts';
@@ -270,10 +271,10 @@ export class DurableQueue implements Settler {
       if (this.#window.size === 0) this.#fill();
       const message = this.#window.shift();
       if (!message) return;
-      const held = new HeldDelivery(message, this.declaration.name, slot);
+      const held = new HeldDelivery(this.declaration.name, message, slot);
       this.#unacked.set(message.seq, held);
       slot.unacked++;
-      deliver(held);
+      deliver(slot.onDelivery, held);
     }
   }
 
