@@ -102,10 +102,8 @@ export class Session {
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
     if (path && !existsSync(decodeURIComponent(path)))
       throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
-    const { openBroker } = await import('@blockhub/broker');
-    const { setting } = await import('@blockhub/settings');
-    const login = { brokerUser: setting.text({ text: 'User.' }), brokerPassword: setting.text({ text: 'Password.', secret: true }) };
-    const { brokerUser: user, brokerPassword: password } = await this.#ofEnvironment(login);
+    const { brokerLogin, openBroker } = await import('@blockhub/broker');
+    const { brokerUser: user, brokerPassword: password } = await this.#ofEnvironment(brokerLogin);
     const broker = await openBroker(url, { clock: this.clock, user, password });
     this.#closing.push(() => broker.close());
     return broker;

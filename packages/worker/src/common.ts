@@ -1,3 +1,4 @@
+import { brokerLogin } from '@blockhub/broker';
 import { registrySecrets } from '@blockhub/registry';
 import { type Setting, type SettingsShape, setting, type Values } from '@blockhub/settings';
 import { storeSecrets } from '@blockhub/store';
@@ -10,8 +11,7 @@ import type { Worker } from './types.ts';
  */
 export const commonSettings = {
   broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672' }),
-  brokerUser: setting.text({ text: 'User at the broker, instead of the one in its URL.', example: 'blockhub' }),
-  brokerPassword: setting.text({ text: 'Password at the broker, instead of the one in its URL.', secret: true }),
+  ...brokerLogin,
   store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
   ...storeSecrets,
   registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),
@@ -41,9 +41,8 @@ export const commonSettings = {
   }),
 } as const;
 
-const { broker, brokerUser, brokerPassword, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } =
-  commonSettings;
-const always = { broker, brokerUser, brokerPassword, instance, logLevel, probeHost, probePort, grace, maxAttempts };
+const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
+const always = { broker, ...brokerLogin, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
 /** The settings of a process, whatever runs in it. */
 export interface ProcessShape extends SettingsShape {
