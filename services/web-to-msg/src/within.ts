@@ -4,13 +4,16 @@ import { BlockhubError } from '@blockhub/errors';
 export type Waited = 'broker' | 'store' | 'registry' | 'spool';
 
 /**
- * Waits for one of them, but no longer than until `end`, in ticks: a sender gives up after a few seconds and must get a truthful answer before. Past it the outcome is unknown, which CAPTURE_UNCONFIRMED says.
+ * Waits for one of them, but no longer than until `end`, in ticks: a sender gives up after a few seconds and must get a truthful answer before.
+ * Past it the outcome is unknown, which CAPTURE_UNCONFIRMED says.
  */
-export function within<T>(clock: Clock, end: number, work: Promise<T>, who: Waited): Promise<T> {
+export const within = <T>(clock: Clock, end: number, work: Promise<T>, who: Waited): Promise<T> =>
+  before(clock, end, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${who} did not answer in time.`));
+
+/** Waits until `end`, in ticks; past it rejects with what `late` gives. */
+export function before<T>(clock: Clock, end: number, work: Promise<T>, late: () => BlockhubError): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(Math.max(0, end - clock.ticks()), () =>
-      reject(new BlockhubError('CAPTURE_UNCONFIRMED', `The ${who} did not answer in time.`)),
-    );
+    const cancel = clock.after(Math.max(0, end - clock.ticks()), () => reject(late()));
     work.then(
       (result) => {
         cancel();

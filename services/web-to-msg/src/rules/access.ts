@@ -1,4 +1,5 @@
 import { BlockhubError, hasCode } from '@blockhub/errors';
+import { before } from '../within.ts';
 import { findJwtAccess } from './access-jwt.ts';
 import { findKeyAccess } from './access-keys.ts';
 import { findTokenAccess } from './access-tokens.ts';
@@ -50,10 +51,10 @@ async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains:
 }
 
 /** A sender waits for no store and no issuer longer than for a confirm. */
-async function inTime({ clock, settings }: RuleContext, judging: Promise<Verdict>): Promise<Verdict> {
-  const late = Promise.withResolvers<never>();
-  const cancel = clock.after(settings.confirmTimeout, () =>
-    late.reject(new BlockhubError('ACCESS_UNAVAILABLE', 'Nobody said in time whether the sender may append.')),
+const inTime = ({ clock, settings }: RuleContext, judging: Promise<Verdict>): Promise<Verdict> =>
+  before(
+    clock,
+    clock.ticks() + settings.confirmTimeout,
+    judging,
+    () => new BlockhubError('ACCESS_UNAVAILABLE', 'Nobody said in time whether the sender may append.'),
   );
-  return Promise.race([judging, late.promise]).finally(cancel);
-}
