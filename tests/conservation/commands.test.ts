@@ -48,7 +48,7 @@ else {
   };
 
   const create = async (chain: string): Promise<SampleChain> => {
-    const [{ id }] = await blockhub('create', chain);
+    const [{ chain: id }] = await blockhub('create', chain);
     return { id, name: chain, crypt: 'sha256', requests: true };
   };
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from '@blockhub/faults';
 import type { Registry } from '@blockhub/registry';
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Mesh } from './mesh.ts';
@@ -65,9 +66,9 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
     link.delayMs = 0;
     return true;
   },
-  'lost-answer': (fault, { servers }) => answers(fault, servers, (method) => (half() && method === 'PUT' ? 'lost-answer' : undefined)),
-  'error-after': (fault, { servers }) => answers(fault, servers, (method) => (half() && method === 'PUT' ? '500-after' : undefined)),
-  storm: (fault, { servers }) => answers(fault, servers, () => (Math.random() < 0.9 ? '503' : undefined)),
+  'lost-answer': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, 'lost-answer', 'PUT')),
+  'error-after': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, '500-after', 'PUT')),
+  storm: (fault, { servers }) => answers(fault, servers, hits(fault, 0.9, '503')),
   restart: (fault, parts) => restart(fault, parts, RESTART_GRACE_MS, async () => undefined),
   down: (fault, parts) =>
     restart(fault, parts, 0, async () => {
@@ -98,7 +99,13 @@ const some =
   (connection: number): boolean =>
     atMs % 3 === 0 || connection % 2 === atMs % 2;
 
-const half = (): boolean => Math.random() < 0.5;
+/** This part of the requests, or of those of one method. Which ones, in their order, follows from the plan. */
+function hits({ amount }: Fault, part: number, answer: ReturnType<Choose>, only?: string): Choose {
+  const random = seededRandom(Math.floor(amount * 2 ** 32));
+  return (method) => ((only === undefined || method === only) && random() < part ? answer : undefined);
+}
+
+type Choose = Servers['s3']['choose'];
 
 async function whileOn(
   { target, forMs }: Fault,
@@ -113,7 +120,7 @@ async function whileOn(
   return true;
 }
 
-async function answers({ forMs }: Fault, { s3 }: Servers, choose: Servers['s3']['choose']): Promise<boolean> {
+async function answers({ forMs }: Fault, { s3 }: Servers, choose: Choose): Promise<boolean> {
   s3.choose = choose;
   await sleep(forMs);
   // A later fault may have taken its place.

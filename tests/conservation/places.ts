@@ -1,3 +1,4 @@
+import { envName } from '@blockhub/settings';
 import { pipeline, type Stage } from '@blockhub/standalone';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 
@@ -18,9 +19,7 @@ export function places(partitions: number): Place[] {
     name,
     service: name.replace(/^deploy-.*/, 'deploy'),
     needs,
-    env: Object.fromEntries(Object.entries(settings).map(([setting, value]) => [variableOf(setting), String(value)])),
+    env: Object.fromEntries(Object.entries(settings).map(([setting, value]) => [envName(setting), String(value)])),
   }));
   return [...behind, { name: 'web-to-msg', service: 'web-to-msg', needs: webToMsg.needs, env: {} }];
 }
-
-const variableOf = (setting: string): string => `BLOCKHUB_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
