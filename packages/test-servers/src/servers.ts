@@ -1,5 +1,5 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { type Absent, type Recipe, startContainer, type TestServer } from './start.ts';
+import { type Absent, type Container, type Recipe, startContainer, type TestServer } from './start.ts';
 
 export interface MinioServer extends TestServer {
   /** URL of a store, with a bucket that is there. */
@@ -48,6 +48,7 @@ export async function minio(env: NodeJS.ProcessEnv = process.env): Promise<Minio
     },
     credentials,
     restart: () => server.restart(),
+    cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
 }
@@ -103,14 +104,16 @@ export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<Ra
     },
     ctl: (...args) => server.run(['rabbitmqctl', ...args]),
     restart: () => server.restart(),
+    cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
 }
 
-const withUrl = (server: Required<TestServer>, url: () => string): RedisServer => ({
+const withUrl = (server: Container, url: () => string): RedisServer => ({
   get url() {
     return url();
   },
   restart: () => server.restart(),
+  cpuSeconds: () => server.cpuSeconds(),
   close: () => server.close(),
 });

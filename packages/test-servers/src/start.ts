@@ -8,6 +8,8 @@ export interface Absent {
 export interface TestServer {
   /** Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change. */
   restart?(): Promise<void>;
+  /** CPU seconds that it took so far; absent where the environment names the server. */
+  cpuSeconds?(): Promise<number>;
   /** Stops what was started. */
   close(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export interface Container extends TestServer {
   /** Runs a command in it; rejects with what it wrote when it fails. */
   run(command: readonly string[]): Promise<string>;
   restart(): Promise<void>;
+  cpuSeconds(): Promise<number>;
 }
 
 /**
@@ -67,17 +70,19 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
     addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${container.getMappedPort(one)}`]));
   };
   locate();
+  const run = async (command: readonly string[]): Promise<string> => {
+    const { exitCode, output } = await container.exec([...command]);
+    if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
+    return output;
+  };
   const addressOf = (one: number): string => addresses.get(one) as string;
   return {
     get address() {
       return addressOf(ports[0]);
     },
     addressOf,
-    async run(command) {
-      const { exitCode, output } = await container.exec([...command]);
-      if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
-      return output;
-    },
+    run,
+    cpuSeconds: async () => cpuSecondsOf(await run(['sh', '-c', readCpu])),
     async restart() {
       await container.restart();
       locate();
@@ -87,3 +92,11 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
     },
   };
 }
+
+/** Of both versions of control groups. */
+const readCpu = 'cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || cat /sys/fs/cgroup/cpu.stat';
+
+const cpuSecondsOf = (text: string): number => {
+  const micros = /usage_usec (\d+)/.exec(text)?.[1];
+  return micros === undefined ? Number(text) / 1e9 : Number(micros) / 1e6;
+};
