@@ -20,10 +20,10 @@ const WARM = 5_000;
 const CHAINS = 100;
 /** As many as replicas at most, so that all of them have work. */
 const PARTITIONS = 4;
-/** Fewer where making them takes too long. */
+/** Fewer where making them, with an event each, takes longer than that. */
 const IDLE_CHAINS = 10_000;
 const IDLE_STEP = 500;
-const IDLE_PATIENCE_MS = 90_000;
+const IDLE_PATIENCE_MS = 60_000;
 const IDLE_SECONDS = 10;
 /** For events to get into blocks. */
 const PATIENCE_MS = 120_000;
@@ -245,8 +245,9 @@ async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[
     const chains = await makeChains(store, IDLE_STEP, false);
     const urls = chains.map((chain) => `${mesh.urls[0]}/append/chain/${chain}`);
     await load({ urls, connections: 1, amount: IDLE_STEP, bytes: 100 });
+    const sent = wanted + made + IDLE_STEP;
+    await inTime(async () => (await inBlocks()) >= sent);
   }
-  await inTime(async () => (await inBlocks()) >= wanted + made);
   const look = async () => ({
     messages: await mesh.metric('blockhub_messages_taken_total'),
     requests: await mesh.metric('blockhub_store_requests'),
