@@ -1,6 +1,6 @@
 import { type Block, parseBlock, type Receipt } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
-import { verifyChain } from '@blockhub/walker';
+import { verifyAll } from '@blockhub/walker';
 import type { SampleChain, Sent } from './senders.ts';
 
 export interface Verdict {
@@ -25,10 +25,13 @@ export async function judge(store: Store, chains: readonly SampleChain[], sent: 
   const verdict: Verdict = { lost: [], doubled: [], unexpected: [], untrue: [], faults: [], blocks: 0, events: 0, spooled: 0 };
   verdict.spooled = sent.filter(({ answer }) => answer.status === 202).length;
   for (const one of sent) if (!isTrue(one)) verdict.untrue.push(`${one.answer.status} ${one.answer.code} ${one.chain?.id}`);
+  const reports = new Map((await verifyAll(store, { level: 'full' })).map((report) => [report.chain, report]));
+  for (const { chain, faults, unchecked } of reports.values()) {
+    for (const fault of faults) verdict.faults.push(`${fault.code} ${chain} ${fault.height ?? ''}: ${fault.message}`);
+    for (const one of unchecked) verdict.faults.push(`UNCHECKED ${one}`);
+  }
   for (const chain of chains) {
-    const report = await verifyChain(store, chain.id, { level: 'full' });
-    for (const fault of report.faults) verdict.faults.push(`${fault.code} ${chain.id} ${fault.height ?? ''}: ${fault.message}`);
-    for (const unchecked of report.unchecked) verdict.faults.push(`UNCHECKED ${unchecked}`);
+    if (!reports.delete(chain.id)) verdict.faults.push(`CHAIN_NOT_FOUND ${chain.id}`);
     await judgeChain(
       store,
       chain,
@@ -36,6 +39,7 @@ export async function judge(store: Store, chains: readonly SampleChain[], sent: 
       verdict,
     );
   }
+  verdict.unexpected.push(...reports.keys());
   return verdict;
 }
 

@@ -1,3 +1,4 @@
+import { VirtualClock } from '@blockhub/clock';
 import { describe, expect, test } from '@jest/globals';
 import type { StoreDriver, StoredObject } from './driver.ts';
 import { MemoryStore } from './drivers/memory.ts';
@@ -106,6 +107,38 @@ describe('the probe', () => {
     const once = creates;
     await store.assertSafe();
     expect(creates).toBe(once);
+  });
+
+  describe('a verdict', () => {
+    const DAY = 24 * 3_600_000;
+    const memory = new MemoryStore({ clock: new VirtualClock(0) });
+    /** A process of its own that starts at this time; gives how many creates that took. */
+    const start = async (hours: number, { url = 's3://one/bucket', lie }: { url?: string; lie?: Lie } = {}): Promise<number> => {
+      let creates = 0;
+      const honest = memory.driver();
+      const create: StoreDriver['create'] = (key, bytes) => {
+        creates++;
+        return honest.create(key, bytes);
+      };
+      const clock = new VirtualClock(DAY * 1000 + hours * 3_600_000);
+      await new Store({ ...honest, create, ...lie?.(honest) }, { url, clock, retryMs: 0 }).assertSafe();
+      return creates;
+    };
+
+    test('is for all processes, for a day and for one URL', async () => {
+      const whole = await start(0);
+      expect(whole).toBeGreaterThan(500);
+      expect(await start(1)).toBeLessThan(5);
+      expect(await start(23)).toBeLessThan(5);
+      expect(await start(23, { url: 's3://two/bucket' })).toBe(whole);
+      expect(await start(25)).toBe(whole);
+      expect(await start(26)).toBeLessThan(5);
+    });
+
+    test('saves no store that ignores the condition now', async () => {
+      const lie: Lie = (honest) => ({ create: (key, bytes) => honest.put(key, bytes).then(() => true) });
+      await expect(start(27, { lie })).rejects.toMatchObject({ code: 'STORE_UNSAFE', details: { failed: ['create if absent'] } });
+    });
   });
 
   test('takes a store that refuses to replace, but not one that does not answer', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError, hasCode, isTransient } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
@@ -149,13 +150,37 @@ async function removeStale(store: Store, nowMs: number): Promise<void> {
   await removeAll(store, stale);
 }
 
+const folderAt = (ms: number): string => `probe/${String(ms).padStart(13, '0')}`;
+
+/** A verdict is about a server, so it counts for the URL that it was reached at. */
+const verdictName = (url: string): string => `safe-${createHash('sha256').update(url).digest('hex').slice(0, 16)}`;
+
+/** Somebody probed the store at this URL within a day, and it passed. */
+export async function hasPassed(store: Store, url: string, nowMs: number): Promise<boolean> {
+  for await (const { key } of store.list('probe/', { after: folderAt(nowMs - STALE_MS) })) {
+    if (key.endsWith(`/${verdictName(url)}`)) return true;
+  }
+  return false;
+}
+
+/** Tells the processes that start within a day. Removed with what dead probes left. */
+export const keepVerdict = async (store: Store, url: string, nowMs: number): Promise<unknown> =>
+  store.create(`${folderAt(nowMs)}/${verdictName(url)}`, text(url));
+
+export interface ProbeOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The store passed lately: it is only asked whether it still knows the condition, a few requests instead of a thousand. */
+  readonly again?: boolean;
+}
+
 /** Runs every check, also after one failed. `open` gives a store of its own width over the driver in question. */
 export async function probeStore(
   open: (concurrency: number) => Store,
-  { clock, random }: { clock: Clock; random: Random },
+  { clock, random, again = false }: ProbeOptions,
 ): Promise<ProbeReport> {
   const store = open(MOST_WRITERS);
-  const prefix = `probe/${String(clock.now()).padStart(13, '0')}-${random().toString(36).slice(2, 12)}/`;
+  const prefix = `${folderAt(clock.now())}-${random().toString(36).slice(2, 12)}/`;
   const used = new Set<string>();
   const key = (name: string): string => {
     used.add(prefix + name);
@@ -163,6 +188,7 @@ export async function probeStore(
   };
   const done: ProbeCheck[] = [];
   for (const [name, check] of Object.entries(checks)) {
+    if (again && name !== 'create if absent') continue;
     const result = await run(name, check, { store, key, prefix });
     done.push(result);
     // No verdict without an answer: the other checks would only wait for the same.

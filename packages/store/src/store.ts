@@ -4,7 +4,7 @@ import type { Random } from '@blockhub/faults';
 import type { ByteRange, StoreDriver, StoredObject } from './driver.ts';
 import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
-import { type ProbeReport, probeStore, unsafe } from './probe.ts';
+import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
 
 export type StoreOperation = 'get' | 'head' | 'create' | 'put' | 'remove' | 'list';
 
@@ -137,17 +137,32 @@ export class Store {
 
   /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes a second on a disk, some seconds on S3. */
   probe(): Promise<ProbeReport> {
+    return this.#probe(false);
+  }
+
+  #probe(again: boolean): Promise<ProbeReport> {
     const { clock, random, retryMs } = this.#options;
-    return probeStore((concurrency) => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency }), { clock, random });
+    const open = (concurrency: number): Store => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency });
+    return probeStore(open, { clock, random, again });
+  }
+
+  /** A fleet that starts together, or whose processes come and go, must not spend its store on probes. */
+  async #probeOnceADay(): Promise<ProbeReport> {
+    const { clock } = this.#options;
+    // What keeps the verdict from being read or kept, the probe will meet too, or it costs only another probe.
+    const again = await hasPassed(this, this.url, clock.now()).catch(() => false);
+    const report = await this.#probe(again);
+    if (report.ok && !again) await keepVerdict(this, this.url, clock.now()).catch(() => undefined);
+    return report;
   }
 
   /**
-   * Probes once and remembers the verdict.
+   * Probes once and remembers the verdict; a store that passed within a day, for whomever, is only asked a few things.
    *
    * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet
    */
   async assertSafe(): Promise<void> {
-    const verdict = this.#verdict ?? this.probe();
+    const verdict = this.#verdict ?? this.#probeOnceADay();
     this.#verdict = verdict;
     const failure = unsafe(this.url, await verdict);
     if (failure?.transient) this.#verdict = undefined;

@@ -1,4 +1,5 @@
 export { certificate } from './certificate.ts';
+export { type Fault, type FaultyProxy, openFaultyProxy } from './faulty-proxy.ts';
 export { type BreakableProxy, openProxy } from './proxy.ts';
 export { type MinioServer, minio, type RabbitmqServer, type RedisServer, rabbitmq, redis } from './servers.ts';
 export type { Absent, TestServer } from './start.ts';

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 
 /** A TCP proxy whose connections a test can break. */
@@ -15,6 +16,10 @@ export interface BreakableProxy {
    * silence stays silent, as one over a network would.
    */
   mode: 'pass' | 'refuse' | 'silent';
+  /** How much later everything arrives. */
+  delayMs: number;
+  /** Which connections silence and delay concern, by their number since the start of the proxy; all by default. */
+  concerns: (connection: number) => boolean;
   /** Resets all connections that are open. */
   cut(): void;
   close(): Promise<void>;
@@ -27,7 +32,8 @@ export interface ProxyOptions {
 
 export async function openProxy(target: string, { tls }: ProxyOptions = {}): Promise<BreakableProxy> {
   const sockets = new Set<Socket>();
-  const onConnect = (socket: Socket): void => join(socket, proxy, sockets);
+  let count = 0;
+  const onConnect = (socket: Socket): void => join(socket, count++, proxy, sockets);
   const server: Server = tls ? createTlsServer(tls, onConnect) : createServer(onConnect);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -39,6 +45,8 @@ export async function openProxy(target: string, { tls }: ProxyOptions = {}): Pro
     },
     target,
     mode: 'pass',
+    delayMs: 0,
+    concerns: () => true,
     cut() {
       for (const socket of sockets) reset(socket);
     },
@@ -50,7 +58,7 @@ export async function openProxy(target: string, { tls }: ProxyOptions = {}): Pro
   return proxy;
 }
 
-function join(near: Socket, proxy: BreakableProxy, sockets: Set<Socket>): void {
+function join(near: Socket, number: number, proxy: BreakableProxy, sockets: Set<Socket>): void {
   near.on('error', () => near.destroy());
   if (proxy.mode === 'refuse') {
     reset(near);
@@ -60,15 +68,31 @@ function join(near: Socket, proxy: BreakableProxy, sockets: Set<Socket>): void {
   near.once('close', () => sockets.delete(near));
   const at = proxy.target.lastIndexOf(':');
   const far = connect({ host: proxy.target.slice(0, at), port: Number(proxy.target.slice(at + 1)), noDelay: true });
-  pass(near, far, proxy);
-  pass(far, near, proxy);
+  pass(near, far, number, proxy);
+  pass(far, near, number, proxy);
 }
 
-function pass(from: Socket, to: Socket, proxy: BreakableProxy): void {
+function pass(from: Socket, to: Socket, number: number, proxy: BreakableProxy): void {
   let lost = false;
+  let waiting = 0;
+  let arrived = Promise.resolve();
   from.on('data', (bytes: Buffer) => {
-    lost ||= proxy.mode === 'silent';
-    if (!lost) to.write(bytes);
+    const concerned = proxy.concerns(number);
+    lost ||= concerned && proxy.mode === 'silent';
+    if (lost) return;
+    const delayMs = concerned ? proxy.delayMs : 0;
+    if (delayMs === 0 && waiting === 0) {
+      to.write(bytes);
+      return;
+    }
+    waiting++;
+    const due = sleep(delayMs);
+    arrived = arrived
+      .then(() => due)
+      .then(() => {
+        waiting--;
+        if (!to.destroyed) to.write(bytes);
+      });
   });
   from.on('error', () => to.destroy());
   from.once('close', () => to.destroy());

@@ -47,7 +47,8 @@ export async function minio(env: NodeJS.ProcessEnv = process.env): Promise<Minio
       return `s3://${server.address}/blockhub?tls=off`;
     },
     credentials,
-    restart: () => server.restart(),
+    restart: (graceMs) => server.restart(graceMs),
+    kill: () => server.kill(),
     cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
@@ -103,7 +104,8 @@ export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<Ra
       return `http://${server.addressOf(15672)}`;
     },
     ctl: (...args) => server.run(['rabbitmqctl', ...args]),
-    restart: () => server.restart(),
+    restart: (graceMs) => server.restart(graceMs),
+    kill: () => server.kill(),
     cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
@@ -113,7 +115,8 @@ const withUrl = (server: Container, url: () => string): RedisServer => ({
   get url() {
     return url();
   },
-  restart: () => server.restart(),
+  restart: (graceMs) => server.restart(graceMs),
+  kill: () => server.kill(),
   cpuSeconds: () => server.cpuSeconds(),
   close: () => server.close(),
 });

@@ -6,8 +6,14 @@ export interface Absent {
 }
 
 export interface TestServer {
-  /** Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change. */
-  restart?(): Promise<void>;
+  /**
+   * Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change.
+   *
+   * @param graceMs how long it may take to stop; without it, it is killed
+   */
+  restart?(graceMs?: number): Promise<void>;
+  /** Kills it; `restart` brings it back. */
+  kill?(): Promise<void>;
   /** CPU seconds that it took so far; absent where the environment names the server. */
   cpuSeconds?(): Promise<number>;
   /** Stops what was started. */
@@ -33,7 +39,8 @@ export interface Container extends TestServer {
   addressOf(port: number): string;
   /** Runs a command in it; rejects with what it wrote when it fails. */
   run(command: readonly string[]): Promise<string>;
-  restart(): Promise<void>;
+  restart(graceMs?: number): Promise<void>;
+  kill(): Promise<void>;
   cpuSeconds(): Promise<number>;
 }
 
@@ -83,9 +90,14 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
     addressOf,
     run,
     cpuSeconds: async () => cpuSecondsOf(await run(['sh', '-c', readCpu])),
-    async restart() {
-      await container.restart();
+    async restart(graceMs = 0) {
+      await container.restart({ timeout: graceMs });
       locate();
+    },
+    async kill() {
+      const { getContainerRuntimeClient } = await import('testcontainers');
+      const client = await getContainerRuntimeClient();
+      await client.container.getById(container.getId()).kill();
     },
     async close() {
       await container.stop();

@@ -4,12 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { certificate, minio, openProxy } from '@blockhub/test-servers';
+import { certificate, type Fault, type FaultyProxy, minio, openFaultyProxy, openProxy } from '@blockhub/test-servers';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { storeConformance } from '../conformance.ts';
 import { openStore } from '../open.ts';
 import type { Store, StoreOptions } from '../store.ts';
-import { type Fault, type FaultyProxy, openFaultyProxy } from './fixtures/faulty-proxy.ts';
 import { openS3Driver } from './s3.ts';
 import { parseS3Place } from './s3-place.ts';
 

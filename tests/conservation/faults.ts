@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from '@blockhub/registry';
+import { type ConsumeMessage, connect } from 'amqplib';
+import type { Mesh } from './mesh.ts';
+import type { Fault, FaultKind } from './plan.ts';
+import type { Poison } from './poison.ts';
+import type { ServerName, Servers } from './servers.ts';
+
+export interface FaultParts {
+  readonly mesh: Mesh;
+  readonly servers: Servers;
+  readonly registry: Registry;
+  readonly poison: Poison;
+  /** Servers that are being restarted. */
+  readonly away: Set<string>;
+}
+
+/** Does what a fault says and undoes it when its time is over; false when there was nothing to hurt. */
+export function inject(fault: Fault, parts: FaultParts): Promise<boolean> {
+  return effects[fault.kind](fault, parts);
+}
+
+type Effect = (fault: Fault, parts: FaultParts) => Promise<boolean>;
+
+const MOST_DELAY_MS = 2_000;
+const MOST_STEP_MS = 30_000;
+const RESTART_GRACE_MS = 10_000;
+/** Copies of one fault at most, and how late they come at most. */
+const MOST_COPIES = 100;
+const MOST_LATE_MS = 15_000;
+const CLOSE_MS = 1_000;
+
+const effects: Readonly<Record<FaultKind, Effect>> = {
+  kill: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGKILL', forMs) ?? false,
+  term: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGTERM', forMs) ?? false,
+  async pause({ target, forMs }, { mesh }) {
+    const replica = mesh.processes.get(target);
+    if (!replica?.signal('SIGSTOP')) return false;
+    await sleep(forMs);
+    replica.signal('SIGCONT');
+    return true;
+  },
+  async cut({ target }, { mesh }) {
+    const link = mesh.links.get(target);
+    const open = link?.connections ?? 0;
+    link?.cut();
+    return open > 0;
+  },
+  refuse: (fault, { mesh }) =>
+    whileOn(fault, mesh, (link) => {
+      link.mode = 'refuse';
+      link.cut();
+    }),
+  silence: (fault, { mesh }) =>
+    whileOn(fault, mesh, (link) => {
+      link.concerns = some(fault);
+      link.mode = 'silent';
+    }),
+  async delay(fault, { mesh }) {
+    const link = mesh.links.get(fault.target);
+    if (!link) return false;
+    link.concerns = some(fault);
+    link.delayMs = Math.ceil(fault.amount * MOST_DELAY_MS);
+    await sleep(fault.forMs);
+    link.delayMs = 0;
+    return true;
+  },
+  'lost-answer': (fault, { servers }) => answers(fault, servers, (method) => (half() && method === 'PUT' ? 'lost-answer' : undefined)),
+  'error-after': (fault, { servers }) => answers(fault, servers, (method) => (half() && method === 'PUT' ? '500-after' : undefined)),
+  storm: (fault, { servers }) => answers(fault, servers, () => (Math.random() < 0.9 ? '503' : undefined)),
+  restart: (fault, parts) => restart(fault, parts, RESTART_GRACE_MS, async () => undefined),
+  down: (fault, parts) =>
+    restart(fault, parts, 0, async () => {
+      await parts.servers.kill(fault.target as ServerName);
+      await sleep(fault.forMs);
+    }),
+  async wipe(_, { servers, registry }) {
+    // An unreachable registry has nothing to forget.
+    return (servers.flush ?? (() => registry.wipe()))().then(
+      () => true,
+      () => false,
+    );
+  },
+  duplicate,
+  async step({ target, amount }, { mesh }) {
+    mesh.processes.get(target)?.setClock(Math.round((amount - 0.5) * 2 * MOST_STEP_MS));
+    return true;
+  },
+  async poison(_, { poison }) {
+    poison.add();
+    return true;
+  },
+};
+
+/** All connections of a link, or every other one: a process publishes on one and takes from another. */
+const some =
+  ({ atMs }: Fault) =>
+  (connection: number): boolean =>
+    atMs % 3 === 0 || connection % 2 === atMs % 2;
+
+const half = (): boolean => Math.random() < 0.5;
+
+async function whileOn(
+  { target, forMs }: Fault,
+  { links }: Mesh,
+  hurt: (link: NonNullable<ReturnType<typeof links.get>>) => void,
+): Promise<boolean> {
+  const link = links.get(target);
+  if (link?.mode !== 'pass') return false;
+  hurt(link);
+  await sleep(forMs);
+  link.mode = 'pass';
+  return true;
+}
+
+async function answers({ forMs }: Fault, { s3 }: Servers, choose: Servers['s3']['choose']): Promise<boolean> {
+  s3.choose = choose;
+  await sleep(forMs);
+  // A later fault may have taken its place.
+  if (s3.choose === choose) s3.choose = () => undefined;
+  return true;
+}
+
+async function restart(
+  { target }: Fault,
+  { mesh, servers, away }: FaultParts,
+  graceMs: number,
+  before: () => Promise<void>,
+): Promise<boolean> {
+  if (away.has(target)) return false;
+  away.add(target);
+  try {
+    await before();
+    await servers.restart(target as ServerName, graceMs);
+    mesh.retarget();
+    return true;
+  } finally {
+    away.delete(target);
+  }
+}
+
+/** Copies what is published for a while, whatever and for whomever it is, and publishes it once more. */
+async function duplicate({ forMs, amount }: Fault, { servers }: FaultParts): Promise<boolean> {
+  const copies: ConsumeMessage[] = [];
+  try {
+    const connection = await connect(servers.url('broker'));
+    connection.on('error', () => undefined);
+    try {
+      const channel = await connection.createChannel();
+      channel.on('error', () => undefined);
+      const { queue } = await channel.assertQueue('', { exclusive: true });
+      await channel.bindQueue(queue, 'amq.rabbitmq.trace', 'publish.#');
+      await channel.consume(queue, (message) => message && copies.length < MOST_COPIES && copies.push(message), { noAck: true });
+      await servers.trace(true);
+      await sleep(forMs);
+      await servers.trace(false);
+      await sleep(amount * MOST_LATE_MS);
+      for (const { properties, content } of copies) {
+        const { exchange_name: exchange, routing_keys: keys, properties: original } = properties.headers as unknown as Traced;
+        const { headers = {}, message_id: messageId, delivery_mode: deliveryMode = 1 } = original;
+        channel.publish(exchange, keys[0] ?? '', content, { headers, persistent: deliveryMode === 2, ...(messageId && { messageId }) });
+      }
+    } finally {
+      // amqplib waits for ever where the broker went away meanwhile.
+      await Promise.race([connection.close(), sleep(CLOSE_MS)]);
+    }
+  } catch {
+    // The broker went away meanwhile.
+  }
+  return copies.length > 0;
+}
+
+/** What the broker's tracing says of a message. */
+interface Traced {
+  readonly exchange_name: string;
+  readonly routing_keys: readonly string[];
+  readonly properties: { readonly headers?: object; readonly message_id?: string; readonly delivery_mode?: number };
+}

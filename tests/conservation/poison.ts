@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Broker } from '@blockhub/broker';
+import { hashOf } from '@blockhub/chain';
+import { systemClock } from '@blockhub/clock';
+import { queues, writeIngress } from '@blockhub/message';
+import { eventIds, systemRandom } from '@blockhub/worker';
+
+const AGAIN_MS = 500;
+
+/** Messages that no worker can handle, and what became of them: the dead letters are these and no others. */
+export class Poison {
+  readonly #broker: Broker;
+  readonly #chain: string;
+  readonly #newEvent = eventIds(systemClock, systemRandom);
+  readonly #added = new Set<string>();
+  readonly #publishing: Promise<void>[] = [];
+
+  constructor(broker: Broker, chain: string) {
+    this.#broker = broker;
+    this.#chain = chain;
+  }
+
+  /** A captured body that is not what its hash says. */
+  add(): void {
+    const event = this.#newEvent();
+    const body = Buffer.from(`not what ${event} was`);
+    const hash = hashOf('sha256', Buffer.from('something else'));
+    const capture = { event, chain: this.#chain, createdAt: systemClock.now(), crypt: 'sha256', hash, length: body.length } as const;
+    this.#added.add(event);
+    this.#publishing.push(this.#publish(writeIngress({ ...capture, meta: {}, body })));
+  }
+
+  async #publish(message: ReturnType<typeof writeIngress>): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#broker.publish([message]);
+      } catch {
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+
+  /** All of it is in its queue. */
+  async published(): Promise<void> {
+    await Promise.all(this.#publishing);
+  }
+
+  /** What the dead letters lack, and what they have too much. */
+  async compare(): Promise<{ missing: string[]; foreign: string[] }> {
+    const missing = new Set(this.#added);
+    const foreign: string[] = [];
+    for await (const { id, meta } of this.#broker.browse(queues.kept.name)) {
+      missing.delete(id);
+      if (!this.#added.has(id)) foreign.push(`${id} ${meta['dead-code']} ${meta['dead-queue']}: ${meta['dead-message']}`);
+    }
+    return { missing: [...missing], foreign };
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Loaded into each service of the conservation test before its own code. It sets the clock as the test says: `Date.now`, which the system
+ * clock of Blockhub reads; the time that signs requests is left alone, since no server takes a signature from another time. And it makes the
+ * names of the three servers lead to this process's own links, so that all processes have the same URLs, as in a cluster. It can break a promise
+ * on purpose, see `mutations.ts`.
+ */
+import { readFileSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache, registerHooks } from 'node:module';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+// Starts are what a run has most of. Kept as soon as all is loaded, because few processes here end in order.
+enableCompileCache();
+setTimeout(flushCompileCache, 5_000).unref();
+
+interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+const edits = JSON.parse(process.env.CONSERVATION_EDITS ?? '[]') as readonly Edit[];
+if (edits.length > 0) {
+  registerHooks({
+    load(url, context, nextLoad) {
+      const edit = edits.filter(({ file }) => url.endsWith(`/${file}`));
+      if (edit.length === 0) return nextLoad(url, context);
+      let source = readFileSync(fileURLToPath(url), 'utf8');
+      for (const { file, find, replace } of edit) {
+        if (source.split(find).length !== 2) throw new Error(`${file} must have this once: ${find}`);
+        source = source.replace(find, () => replace);
+      }
+      return { format: 'module-typescript', source, shortCircuit: true };
+    },
+  });
+}
+
+const now = Date.now;
+let aheadMs = Number(process.env.CONSERVATION_AHEAD_MS ?? 0);
+Date.now = () => now() + aheadMs;
+
+const links = JSON.parse(process.env.CONSERVATION_LINKS ?? '{}') as Record<string, number>;
+const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
+Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
+  // Whatever a client calls, Node arrives here with one list of options and callback.
+  const given = args[0] as [{ host?: string }];
+  const port = links[given[0]?.host ?? ''];
+  if (port !== undefined) given[0] = { ...given[0], host: '127.0.0.1', port } as { host: string };
+  return connect.apply(this, args);
+} as typeof Socket.prototype.connect;
+
+process.on('message', (message: { aheadMs: number }) => {
+  aheadMs = message.aheadMs;
+});
+// Nothing outlives the test.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.channel?.unref();

@@ -1,0 +1,246 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Broker, openBroker } from '@blockhub/broker';
+import { heightOfKey } from '@blockhub/chain';
+import { systemClock } from '@blockhub/clock';
+import { seededRandom } from '@blockhub/faults';
+import { declarations } from '@blockhub/message';
+import { openRegistry } from '@blockhub/registry';
+import { openStore, type Store } from '@blockhub/store';
+import { createChain } from '@blockhub/writer';
+import { isClean, judge, type Verdict } from '../simulation/judge.ts';
+import type { SampleChain, Sent } from '../simulation/senders.ts';
+import { type FaultParts, inject } from './faults.ts';
+import { type Mesh, startMesh, within } from './mesh.ts';
+import { describeFault, drawPlan, type Fault, type FaultKind, type Parties } from './plan.ts';
+import { Poison } from './poison.ts';
+import { sendAll } from './senders.ts';
+import type { Servers } from './servers.ts';
+import { noticeQueues, PARTITIONS } from './services.ts';
+
+const SECOND = 1000;
+const BOUND_MS = 120 * SECOND;
+/** Readings of the queues that find nothing before the mesh counts as quiet; the broker's counts are up to 5 s old. */
+const STILL_READINGS = 4;
+const READING_MS = 3 * SECOND;
+const QUEUES_THAT_KEEP = new Set(['dead-letter.kept']);
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly faults: number;
+  /** Mean time between two faults. */
+  readonly everyMs: number;
+  readonly only?: readonly FaultKind[] | undefined;
+  readonly on?: RegExp | undefined;
+  readonly chains: number;
+  readonly senders: number;
+  /** Mean pause of each sender. */
+  readonly pauseMs: number;
+  readonly replicas: number;
+  /** How long the mesh may take to become quiet afterwards. */
+  readonly restMs: number;
+  /** Folder for logs. */
+  readonly logs: string;
+  /** Into the environment of all services. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly say: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly clean: boolean;
+  readonly verdict: Verdict;
+  /** Messages that waited when the run had no more patience, as `queue: ready/unacked`. */
+  readonly restless: readonly string[];
+  /** Poison that is in no dead letter, and dead letters that are none. */
+  readonly dead: { readonly missing: readonly string[]; readonly foreign: readonly string[] };
+  /** Blocks of which no notice came. */
+  readonly unnoticed: readonly string[];
+  /** Faults that had something to hurt, by kind. */
+  readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Ends of processes that nobody asked for, and those that SIGTERM did not bring about in time. */
+  readonly ends: readonly string[];
+  readonly requests: number;
+  readonly captured: number;
+  readonly seconds: number;
+}
+
+/** Runs the mesh under a plan of faults, lets it become quiet and judges from the bucket. */
+export async function run(servers: Servers, options: RunOptions): Promise<RunResult> {
+  const { seed, logs } = options;
+  const started = performance.now();
+  const say = (text: string): void => options.say(`seed ${seed}, ${Math.round((performance.now() - started) / SECOND)} s: ${text}`);
+  mkdirSync(logs, { recursive: true });
+  const store = await openStore(servers.url('store'), { credentials: servers.credentials });
+  const broker = await openBroker(servers.url('broker'), { clock: systemClock, name: 'conservation' });
+  const registry = await openRegistry(servers.url('registry'));
+  await broker.declare(declarations(PARTITIONS));
+  const chains = await createChains(store, options.chains, seed);
+  const noticed = await followNotices(broker);
+  const poison = new Poison(broker, chains[0]?.id ?? '');
+  const mesh = await startMesh(servers, options);
+  let injected: RunResult['injected'];
+  let sent: readonly Sent[];
+  let restless: readonly string[];
+  try {
+    const plan = drawPlan(seed, partiesOf(mesh, servers), options);
+    writeFileSync(join(logs, 'plan.txt'), `${plan.map(describeFault).join('\n')}\n`);
+    say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
+    const end = new AbortController();
+    const sending = sendAll({ ...options, chains, doors: mesh.doors, count: options.senders, signal: end.signal });
+    injected = await storm(plan, { mesh, servers, registry, poison, away: new Set() }, say);
+    end.abort();
+    sent = await bounded(sending, 'senders');
+    await servers.trace(false);
+    await bounded(poison.published(), 'poison');
+    say('the storm is over');
+    restless = await becomeQuiet(servers, mesh, options.restMs, say);
+  } finally {
+    await mesh.stop();
+  }
+  say(`${restless.length === 0 ? 'quiet' : 'RESTLESS'}, judging`);
+  const verdict = await judge(store, chains, sent);
+  const dead = await poison.compare();
+  const unnoticed = await findUnnoticed(store, chains, noticed);
+  for (const part of [broker, store, registry]) await part.close();
+  return {
+    seed,
+    clean: isClean(verdict) && [restless, dead.missing, dead.foreign, unnoticed].every((list) => list.length === 0),
+    verdict,
+    restless,
+    dead,
+    unnoticed,
+    injected,
+    ends: mesh.ends,
+    requests: sent.length,
+    captured: sent.filter(({ answer }) => answer.receipt).length,
+    seconds: Math.round((performance.now() - started) / SECOND),
+  };
+}
+
+const partiesOf = ({ processes, links }: Mesh, { stoppable }: Servers): Parties => ({
+  processes: [...processes.keys()],
+  clocks: [...processes.keys()].filter((name) => name.startsWith('web-to-msg')),
+  links: [...links.keys()],
+  servers: stoppable,
+});
+
+/** Resolves when all faults are over; gives how many had something to hurt, by kind. */
+async function storm(plan: readonly Fault[], parts: FaultParts, say: (text: string) => void): Promise<RunResult['injected']> {
+  const injected: Partial<Record<FaultKind, number>> = {};
+  const start = performance.now();
+  const running: Promise<void>[] = [];
+  for (const [n, fault] of plan.entries()) {
+    await sleep(Math.max(0, start + fault.atMs - performance.now()));
+    if (n % 50 === 49) say(`${n + 1} faults`);
+    const done = inject(fault, parts).then((hurt) => {
+      if (hurt) injected[fault.kind] = (injected[fault.kind] ?? 0) + 1;
+    });
+    const work = bounded(done, describeFault(fault));
+    // Rejected here and now, it is heard of below.
+    work.catch(() => undefined);
+    running.push(work);
+  }
+  await Promise.all(running);
+  return injected;
+}
+
+/** Nothing that the test itself does may take for ever. */
+async function bounded<T>(work: Promise<T>, what: string): Promise<T> {
+  const late = sleep(BOUND_MS, undefined, { ref: false }).then(() => Promise.reject(new Error(`no end within ${BOUND_MS} ms: ${what}`)));
+  return Promise.race([work, late]);
+}
+
+async function createChains(store: Store, count: number, seed: number): Promise<SampleChain[]> {
+  const random = seededRandom(seed);
+  return Promise.all(
+    Array.from({ length: count }, async (_, n) => {
+      const name = `chain-${n}`;
+      const crypt = n % 5 === 4 ? 'md5' : 'sha256';
+      const requests = n % 3 === 0;
+      const { id } = await createChain(store, { name, crypt, settings: { requests }, now: systemClock.now(), random });
+      return { id, name, crypt, requests } as const;
+    }),
+  );
+}
+
+/** Takes all notices of blocks; gives the set of `chain height` that grows while they come. */
+async function followNotices(broker: Broker): Promise<ReadonlySet<string>> {
+  const noticed = new Set<string>();
+  await broker.declare(noticeQueues.map((name) => ({ name, kind: 'durable' })));
+  for (const queue of noticeQueues) {
+    await broker.consume(queue, { prefetch: 500 }, (notice) => {
+      noticed.add(`${notice.meta.chain} ${notice.meta.height}`);
+      notice.ack();
+    });
+  }
+  return noticed;
+}
+
+/** Resolves when nothing waits and nothing is held in any queue, several times in a row; with what does, when that takes too long. */
+async function becomeQuiet(servers: Servers, mesh: Mesh, restMs: number, say: (text: string) => void): Promise<readonly string[]> {
+  let still = 0;
+  let waiting: readonly string[] = [];
+  let said = performance.now();
+  const quiet = await within(
+    restMs,
+    async () => {
+      waiting = (await servers.pending().catch((error: Error) => [error.message])).filter(
+        (line) => !QUEUES_THAT_KEEP.has(line.split(':')[0] ?? ''),
+      );
+      waiting = [...waiting, ...mesh.spooled()];
+      still = waiting.length === 0 ? still + 1 : 0;
+      if (performance.now() - said > 20 * SECOND) {
+        said = performance.now();
+        say(`still waiting: ${waiting.join(', ')}`);
+      }
+      return still >= STILL_READINGS;
+    },
+    READING_MS,
+  );
+  return quiet ? [] : waiting;
+}
+
+async function findUnnoticed(store: Store, chains: readonly SampleChain[], noticed: ReadonlySet<string>): Promise<string[]> {
+  const unnoticed: string[] = [];
+  for (const { id } of chains) {
+    for await (const { key } of store.list(`chains/${id}/`)) {
+      const height = heightOfKey(key);
+      if (height !== undefined && height > 0 && !noticed.has(`${id} ${height}`)) unnoticed.push(`${id} ${height}`);
+    }
+  }
+  return unnoticed;
+}
+
+/** One line of figures, and what went wrong below it. */
+export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, injected, ends, ...rest }: RunResult): string {
+  const { lost, doubled, unexpected, untrue, faults, blocks, events } = verdict;
+  const forked = faults.length;
+  const count = Object.values(injected).reduce((sum, one) => sum + one, 0);
+  const figures = [
+    `lost ${lost.length} doubled ${doubled.length} forked ${forked} unexpected ${unexpected.length} untrue ${untrue.length}`,
+    `dead ${dead.foreign.length} unnoticed ${unnoticed.length}${restless.length > 0 ? ' RESTLESS' : ''}`,
+    `(${count} faults, ${rest.requests} requests, ${rest.captured} captured, ${verdict.spooled} of them spooled, ${events} events in ${blocks} blocks, ${rest.seconds} s)`,
+  ];
+  const wrong = [
+    ...restless.map((line) => `waits: ${line}`),
+    ...faults,
+    ...untrue.map((line) => `untrue: ${line}`),
+    ...lost.map((event) => `lost: ${event}`),
+    ...doubled.map((event) => `doubled: ${event}`),
+    ...unexpected.map((event) => `unexpected: ${event}`),
+    ...dead.foreign.map((line) => `dead: ${line}`),
+    ...dead.missing.map((id) => `no dead letter of: ${id}`),
+    ...unnoticed.map((block) => `unnoticed: ${block}`),
+    ...ends.map((end) => `process ${end}`),
+  ];
+  const kinds = Object.entries(injected)
+    .map(([kind, n]) => `${kind} ${n}`)
+    .join(', ');
+  return [
+    `seed ${seed}: ${clean ? 'clean' : 'NOT CLEAN'} ${figures.join(' ')}`,
+    `  ${kinds}`,
+    ...wrong.slice(0, 30).map((line) => `    ${line}`),
+  ].join('\n');
+}
