@@ -1,8 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { pipeline } from '@blockhub/standalone';
 import { freePort, until } from '../standalone/standalone.ts';
 import { cpuSeconds, metric, peakMb } from './processes.ts';
@@ -57,7 +56,6 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
   const first = places.find(({ name }) => name === 'web-to-msg') as Place;
   const rest = Array.from({ length: replicas }, () => places).flat();
   rest.splice(rest.indexOf(first), 1);
-  await compile(new Set(places.map(({ service }) => service)));
   // The first one probes the store, and the others find its verdict.
   const started = [await startReplica(first, env)];
   started.push(...(await Promise.all(rest.map((place) => startReplica(place, env)))));
@@ -95,15 +93,9 @@ function placesOf(partitions: number): Place[] {
 
 const variableOf = (setting: string): string => `BLOCKHUB_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
-/** What removes types is loaded only where code is not in there, and takes 15 MB. A process writes it when it ends by itself. */
+/** Removing types takes 15 MB and more, which is not loaded where all code lies in this folder. A process writes to it when it ends by itself. */
 const compileCache = join(tmpdir(), 'blockhub-bench-code');
-
-async function compile(services: ReadonlySet<string>): Promise<void> {
-  for (const service of services) {
-    const env = { ...process.env, NODE_COMPILE_CACHE: compileCache };
-    await promisify(execFile)(process.execPath, [...nodeFlags, main, 'run', service, '--help'], { env });
-  }
-}
+const STOP_MS = 10_000;
 
 /** None of them outlives the benchmark. */
 const children = new Set<ChildProcess>();
@@ -116,7 +108,7 @@ async function startReplica({ name, service, env: own }: Place, env: Environment
   const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
   const child: ChildProcess = spawn(process.execPath, [...nodeFlags, main, 'run', service], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, BLOCKHUB_LOG_LEVEL: 'error', ...env, ...own, ...ports },
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, BLOCKHUB_LOG_LEVEL: 'error', BLOCKHUB_GRACE: '2s', ...env, ...own, ...ports },
   });
   const ended = once(child, 'exit');
   children.add(child);
@@ -133,8 +125,10 @@ async function startReplica({ name, service, env: own }: Place, env: Environment
     url: `http://127.0.0.1:${port}`,
     metrics: async () => (await fetch(`${probes}/metrics`)).text(),
     async stop() {
-      child.kill('SIGKILL');
+      child.kill('SIGTERM');
+      const overdue = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
+      clearTimeout(overdue);
       children.delete(child);
     },
   };

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store } from '@blockhub/store';
-import { findTail, listChains, verifyChain } from '@blockhub/walker';
+import { findTail, listChains, type VerifyLevel, verifyChain } from '@blockhub/walker';
 import { createChain } from '@blockhub/writer';
 import { freePort, type Standalone, startStandalone, until } from '../standalone/standalone.ts';
 import { quantile, waitsOf } from './latency.ts';
@@ -58,10 +58,10 @@ const metrics = async (mesh: Standalone): Promise<string> => (await fetch(`${mes
 const storeRequests = async (mesh: Standalone): Promise<number> => metric(await metrics(mesh), 'blockhub_store_requests');
 
 /** Events in blocks; throws where a chain has a fault. */
-export async function verifyAll(store: Store): Promise<number> {
+export async function verifyAll(store: Store, level: VerifyLevel = 'full'): Promise<number> {
   let events = 0;
   for await (const { id } of listChains(store)) {
-    const report = await verifyChain(store, id, { level: 'full' });
+    const report = await verifyChain(store, id, { level });
     if (report.faults.length > 0) throw new Error(`${id}: ${JSON.stringify(report.faults[0])}`);
     events += report.events;
   }
