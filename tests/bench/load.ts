@@ -19,6 +19,8 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Of the load generator itself. */
+  readonly cpuSeconds: number;
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -42,6 +44,7 @@ if (process.argv[1] === import.meta.filename) {
   });
   const seconds = (performance.now() - started) / 1000;
   const ok = result['2xx'];
+  const { user, system } = process.cpuUsage();
   const answer: LoadResult = {
     ok,
     failed: plan.amount - ok,
@@ -49,6 +52,7 @@ if (process.argv[1] === import.meta.filename) {
     perSecond: ok / seconds,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
+    cpuSeconds: (user + system) / 1e6,
   };
   console.log(JSON.stringify(answer));
 }

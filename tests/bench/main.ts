@@ -1,12 +1,15 @@
 /** `pnpm bench [name …]`: measures, prints a JSON line per figure on stdout and a table on stderr. Nothing is judged: machines differ. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { benchCapture } from './capture.ts';
+import { benchDistributed, partNames } from './distributed.ts';
 import { benchIdle, benchLatency, benchPipeline } from './pipeline.ts';
 import { benchReading } from './reading.ts';
 import { benchStages } from './stages.ts';
 import { print, type Row } from './table.ts';
 
-const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
+type Bench = () => Promise<Row[]> | AsyncIterable<Row[]>;
+
+const benches: Readonly<Record<string, Bench>> = {
   capture: benchCapture,
   stages: benchStages,
   'one-chain': () => benchPipeline(1, true),
@@ -16,14 +19,27 @@ const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   latency: benchLatency,
   idle: benchIdle,
   reading: benchReading,
+  distributed: benchDistributed,
 };
 
+/** Only where they are named. */
+const parts: Readonly<Record<string, Bench>> = Object.fromEntries(
+  partNames.map((name) => [`distributed-${name}`, () => benchDistributed([name])]),
+);
+
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in benches));
+const unknown = wanted.filter((name) => !(name in benches || name in parts));
 if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys({ ...benches, ...parts }).join(', ')}`);
   process.exitCode = 2;
 } else {
   console.error(`${availableParallelism()} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`);
-  for (const [name, bench] of Object.entries(benches)) if (wanted.length === 0 || wanted.includes(name)) print(await bench());
+  // Whoever stops it stops what it started too.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+  const chosen = wanted.length === 0 ? Object.values(benches) : wanted.map((name) => (benches[name] ?? parts[name]) as Bench);
+  for (const bench of chosen) {
+    const rows = bench();
+    if (Symbol.asyncIterator in rows) for await (const some of rows) print(some);
+    else print(await rows);
+  }
 }

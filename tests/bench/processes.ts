@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { LoadPlan, LoadResult } from './load.ts';
 
@@ -48,6 +49,25 @@ export async function startScript(script: string, args: readonly string[]): Prom
       await once(child, 'close');
     },
   };
+}
+
+/** CPU seconds so far that all programs of this machine took together. */
+export const machineCpuSeconds = (): number =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
+
+/** CPU seconds so far of the processes that Docker puts before published ports; 0 where it has none. */
+export function portProxyCpuSeconds(ports: readonly string[]): number {
+  let sum = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (words[0]?.endsWith('docker-proxy') && ports.includes(words[words.indexOf('-host-port') + 1] ?? ''))
+        sum += cpuSeconds(Number(pid));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return sum;
 }
 
 /** The value of a metric of a Prometheus text, summed over its labels. */

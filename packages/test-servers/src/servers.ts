@@ -1,5 +1,5 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { type Absent, type Recipe, startContainer, type TestServer } from './start.ts';
+import { type Absent, type Container, type Recipe, startContainer, type TestServer } from './start.ts';
 
 export interface MinioServer extends TestServer {
   /** URL of a store, with a bucket that is there. */
@@ -49,6 +49,7 @@ export async function minio(env: NodeJS.ProcessEnv = process.env): Promise<Minio
     credentials,
     restart: (graceMs) => server.restart(graceMs),
     kill: () => server.kill(),
+    cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
 }
@@ -105,15 +106,17 @@ export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<Ra
     ctl: (...args) => server.run(['rabbitmqctl', ...args]),
     restart: (graceMs) => server.restart(graceMs),
     kill: () => server.kill(),
+    cpuSeconds: () => server.cpuSeconds(),
     close: () => server.close(),
   };
 }
 
-const withUrl = (server: Required<TestServer>, url: () => string): RedisServer => ({
+const withUrl = (server: Container, url: () => string): RedisServer => ({
   get url() {
     return url();
   },
   restart: (graceMs) => server.restart(graceMs),
   kill: () => server.kill(),
+  cpuSeconds: () => server.cpuSeconds(),
   close: () => server.close(),
 });

@@ -14,6 +14,8 @@ export interface TestServer {
   restart?(graceMs?: number): Promise<void>;
   /** Kills it; `restart` brings it back. */
   kill?(): Promise<void>;
+  /** CPU seconds that it took so far; absent where the environment names the server. */
+  cpuSeconds?(): Promise<number>;
   /** Stops what was started. */
   close(): Promise<void>;
 }
@@ -39,6 +41,7 @@ export interface Container extends TestServer {
   run(command: readonly string[]): Promise<string>;
   restart(graceMs?: number): Promise<void>;
   kill(): Promise<void>;
+  cpuSeconds(): Promise<number>;
 }
 
 /**
@@ -74,17 +77,19 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
     addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${container.getMappedPort(one)}`]));
   };
   locate();
+  const run = async (command: readonly string[]): Promise<string> => {
+    const { exitCode, output } = await container.exec([...command]);
+    if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
+    return output;
+  };
   const addressOf = (one: number): string => addresses.get(one) as string;
   return {
     get address() {
       return addressOf(ports[0]);
     },
     addressOf,
-    async run(command) {
-      const { exitCode, output } = await container.exec([...command]);
-      if (exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${exitCode}: ${output}`);
-      return output;
-    },
+    run,
+    cpuSeconds: async () => cpuSecondsOf(await run(['sh', '-c', readCpu])),
     async restart(graceMs = 0) {
       await container.restart({ timeout: graceMs });
       locate();
@@ -99,3 +104,11 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
     },
   };
 }
+
+/** Of both versions of control groups. */
+const readCpu = 'cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || cat /sys/fs/cgroup/cpu.stat';
+
+const cpuSecondsOf = (text: string): number => {
+  const micros = /usage_usec (\d+)/.exec(text)?.[1];
+  return micros === undefined ? Number(text) / 1e9 : Number(micros) / 1e6;
+};

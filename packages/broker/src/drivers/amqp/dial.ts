@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { BlockhubError } from '@blockhub/errors';
 import { type ChannelModel, connect, credentials } from 'amqplib';
 import { invalidUrl } from '../../checks.ts';
+import { gather } from './gather.ts';
 import type { Address, AmqpTarget } from './url.ts';
 
 /** For the connection and its opening handshake. */
@@ -55,6 +57,8 @@ export async function dial(target: AmqpTarget, address: Address, name: string): 
   } catch (cause) {
     throw dialError(cause, address, vhost);
   }
+  // The types do not tell of its socket.
+  gather((model.connection as typeof model.connection & { readonly stream: Writable }).stream);
   const cut = (): void => socket.abort();
   try {
     checkServer(model.connection.serverProperties);

@@ -1,0 +1,331 @@
+import { randomUUID } from 'node:crypto';
+import { openStore, type Store } from '@blockhub/store';
+import { type MinioServer, minio, type RabbitmqServer, type RedisServer, rabbitmq, redis, type TestServer } from '@blockhub/test-servers';
+import { createChain } from '@blockhub/writer';
+import { freePort, until } from '../standalone/standalone.ts';
+import { median } from './capture.ts';
+import { quantile, waitsOf } from './latency.ts';
+import { type Environment, type Mesh, startCapture, startMesh } from './mesh.ts';
+import { verifyAll } from './pipeline.ts';
+import { cpuSeconds, load, machineCpuSeconds, portProxyCpuSeconds, startScript } from './processes.ts';
+import type { Row } from './table.ts';
+
+const BYTES = 500;
+const CONNECTIONS = 64;
+const ROUNDS = 3;
+const CAPTURES = 15_000;
+const EVENTS = 20_000;
+/** Before anything is counted: code is compiled, tails are found. */
+const WARM = 5_000;
+const CHAINS = 100;
+/** As many as replicas at most, so that all of them have work. */
+const PARTITIONS = 4;
+/** Fewer where making them, with an event each, takes longer than that. */
+const IDLE_CHAINS = 10_000;
+const IDLE_STEP = 500;
+const IDLE_PATIENCE_MS = 45_000;
+const IDLE_SECONDS = 10;
+/** For events to get into blocks. */
+const PATIENCE_MS = 120_000;
+
+const IN_BLOCKS = 'blockhub_next_field_events_total';
+
+interface Servers {
+  readonly broker: RabbitmqServer;
+  readonly store: MinioServer;
+  readonly registry: RedisServer;
+}
+
+/** A place on the servers for one mesh: a virtual host, a folder of the bucket, a prefix of the registry. */
+interface Home {
+  readonly env: Environment;
+  readonly store: Store;
+  close(): Promise<void>;
+}
+
+const parts = {
+  capture,
+  single,
+  'two-replicas': (servers: Servers) => replicated(servers, 2),
+  'four-replicas': (servers: Servers) => replicated(servers, 4),
+};
+
+export type Part = keyof typeof parts;
+export const partNames = Object.keys(parts) as Part[];
+
+/**
+ * Each service as a process of its own on RabbitMQ, S3 and Redis, all on this machine: at those that the environment names, else in containers.
+ * Without either it says why and measures nothing.
+ */
+export async function* benchDistributed(names: readonly Part[] = partNames): AsyncGenerator<Row[]> {
+  const found = await Promise.all([rabbitmq(), minio(), redis()]);
+  const [broker, store, registry] = found;
+  try {
+    if ('absent' in broker || 'absent' in store || 'absent' in registry) {
+      console.error(`distributed is left out: ${found.flatMap((server) => ('absent' in server ? [server.absent] : [])).join('; ')}`);
+      return;
+    }
+    for (const name of names) yield* parts[name]({ broker, store, registry });
+  } finally {
+    for (const server of found) if (!('absent' in server)) await server.close();
+  }
+}
+
+/** Receipts of bare fastify with amqplib and of web-to-msg: the same load, in turn. Nobody takes the messages. */
+async function* capture(servers: Servers): AsyncGenerator<Row[]> {
+  const rounds: { bare: Captured; real: Captured }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const home = await openHome(servers);
+    await createChain(home.store, { name: 'default', now: Date.now(), random: Math.random });
+    const port = await freePort();
+    const script = await startScript('bare-confirm.ts', [urlWithLogin(servers.broker, home), String(port)]);
+    const bare = await captured(`http://127.0.0.1:${port}`, script.pid);
+    await script.stop();
+    const service = await startCapture(home.env);
+    const real = await captured(service.url, service.pid);
+    await service.stop();
+    await home.close();
+    rounds.push({ bare, real });
+  }
+  const of = (value: (round: { bare: Captured; real: Captured }) => number): number => median(rounds.map(value));
+  yield [
+    { name: 'distributed, capture: bare fastify + amqplib', value: of(({ bare }) => bare.perSecond), unit: '201/s' },
+    { name: 'distributed, capture: web-to-msg', value: of(({ real }) => real.perSecond), unit: '201/s' },
+    {
+      name: 'distributed, capture: ratio of that to bare',
+      value: of(({ bare, real }) => real.perSecond / bare.perSecond),
+      unit: '',
+      target: '≥ 0.7; goal 0.9',
+    },
+    { name: 'distributed, capture: CPU of bare', value: of(({ bare }) => bare.cpuMs), unit: 'ms/1,000 events' },
+    { name: 'distributed, capture: CPU of web-to-msg', value: of(({ real }) => real.cpuMs), unit: 'ms/1,000 events' },
+  ];
+}
+
+interface Captured {
+  readonly perSecond: number;
+  /** Of the process, per 1,000 events. */
+  readonly cpuMs: number;
+}
+
+async function captured(origin: string, pid: number): Promise<Captured> {
+  const urls = [`${origin}/append/chain/default`];
+  const plan = { urls, connections: CONNECTIONS, bytes: BYTES };
+  await load({ ...plan, amount: WARM });
+  const before = cpuSeconds(pid);
+  const { perSecond, failed } = await load({ ...plan, amount: CAPTURES });
+  if (failed > 0) throw new Error(`${failed} requests failed`);
+  return { perSecond, cpuMs: ((cpuSeconds(pid) - before) * 1e6) / CAPTURES };
+}
+
+/** One process of each service: one chain, many chains, the latency, and chains that are idle. */
+async function* single(servers: Servers): AsyncGenerator<Row[]> {
+  const home = await openHome(servers);
+  const [one, ...many] = await makeChains(home.store, 1 + CHAINS);
+  await createChain(home.store, { name: 'latency', now: Date.now(), random: Math.random });
+  const options = { env: home.env, replicas: 1, partitions: PARTITIONS };
+  // As in an image that was built: what the first processes compiled is there for the next.
+  await (await startMesh(options)).stop();
+  const mesh = await startMesh(options);
+  try {
+    yield await endToEnd('one chain', servers, mesh, [one as string]);
+    yield await endToEnd(`${CHAINS} chains`, servers, mesh, many);
+    yield await latency(home, mesh);
+    yield memory(mesh);
+    await verify(home.store, mesh);
+    yield await idle(home, servers, mesh);
+  } finally {
+    await mesh.stop();
+    await home.close();
+  }
+}
+
+async function latency({ store }: Home, { urls: [url = ''] }: Mesh): Promise<Row[]> {
+  const waits = await waitsOf({ url, store, chain: 'latency', perSecond: 500, seconds: 10, lookMs: 10 });
+  return [
+    { name: 'distributed, 201 → in a block at 500 events/s: p50', value: quantile(waits, 0.5), unit: 'ms', target: '< 300' },
+    { name: 'distributed, 201 → in a block at 500 events/s: p99', value: quantile(waits, 0.99), unit: 'ms', target: '< 1,000' },
+  ];
+}
+
+const memory = (mesh: Mesh): Row[] =>
+  Array.from(mesh.peaks(), ([name, value]) => ({ name: `distributed, most memory: ${name}`, value, unit: 'MB RSS', target: '≤ 90' }));
+
+/** The same load on several processes of each service. */
+async function* replicated(servers: Servers, replicas: number): AsyncGenerator<Row[]> {
+  const home = await openHome(servers);
+  const chains = await makeChains(home.store, CHAINS);
+  const mesh = await startMesh({ env: home.env, replicas, partitions: PARTITIONS });
+  try {
+    yield await endToEnd(`${CHAINS} chains, ${replicas} replicas`, servers, mesh, chains);
+    await verify(home.store, mesh);
+  } finally {
+    await mesh.stop();
+    await home.close();
+  }
+}
+
+/** Load as fast as it is taken, until everything is in blocks; then what it took. */
+async function endToEnd(what: string, servers: Servers, mesh: Mesh, chains: readonly string[]): Promise<Row[]> {
+  // Two items of each event: its body and its request document.
+  const inBlocks = (): Promise<number> => mesh.metric(IN_BLOCKS, 'next-field');
+  const blocks = (): Promise<number> => mesh.metric('blockhub_next_field_blocks_total', 'next-field');
+  const requests = (): Promise<number> => mesh.metric('blockhub_store_requests');
+  const urls = chains.flatMap((chain) => mesh.urls.map((url) => `${url}/append/chain/${chain}`));
+  const post = async (amount: number): Promise<Awaited<ReturnType<typeof load>>> => {
+    const wanted = (await inBlocks()) + 2 * amount;
+    const share = Math.floor(amount / mesh.urls.length);
+    const results = await Promise.all(
+      mesh.urls.map((_, n) =>
+        load({
+          urls: urls.filter((_url, at) => at % mesh.urls.length === n),
+          connections: CONNECTIONS / mesh.urls.length,
+          amount: share,
+          bytes: BYTES,
+        }),
+      ),
+    );
+    const failed = results.reduce((sum, result) => sum + result.failed, 0);
+    if (failed > 0) throw new Error(`${failed} requests failed`);
+    await inTime(async () => (await inBlocks()) >= wanted);
+    const sum = (of: (result: (typeof results)[number]) => number): number => results.reduce((all, result) => all + of(result), 0);
+    return {
+      ...(results[0] as (typeof results)[number]),
+      perSecond: sum((one) => one.perSecond),
+      cpuSeconds: sum((one) => one.cpuSeconds),
+    };
+  };
+  await post(WARM);
+  const before = { cpu: await cpuOf(servers, mesh), machine: machineCpuSeconds(), blocks: await blocks(), requests: await requests() };
+  const started = performance.now();
+  const sent = await post(EVENTS);
+  const seconds = (performance.now() - started) / 1000;
+  const machine = machineCpuSeconds() - before.machine;
+  const cpu = [...(await cpuOf(servers, mesh))].map(([name, value]) => [name, value - (before.cpu.get(name) ?? 0)] as const);
+  const all = cpu.reduce((sum, [, value]) => sum + value, sent.cpuSeconds);
+  const made = (await blocks()) - before.blocks;
+  const asked = (await requests()) - before.requests;
+  const ms = (value: number): number => (value * 1e6) / EVENTS;
+  const row = (name: string, value: number, unit: string, target?: string): Row => ({
+    name: `distributed, ${what}: ${name}`,
+    value,
+    unit,
+    ...(target === undefined ? {} : { target }),
+  });
+  return [
+    row('into verified blocks', EVENTS / seconds, 'events/s', '≥ 2,000; goal 5,000'),
+    row('capture meanwhile', sent.perSecond, '201/s'),
+    ...cpu.map(([name, value]) => row(`CPU of ${name}`, ms(value), 'ms/1,000 events')),
+    row('CPU of all these', ms(all - sent.cpuSeconds), 'ms/1,000 events'),
+    row('CPU of the load generator', ms(sent.cpuSeconds), 'ms/1,000 events'),
+    row('events per second of CPU of all but the load generator', EVENTS / (all - sent.cpuSeconds), 'events/s'),
+    row('CPU of other programs of the machine meanwhile', (Math.max(0, machine - all) / seconds) * 100, '% of a core'),
+    row('blocks', made, 'blocks'),
+    chains.length === 1
+      ? row('store requests', (asked / EVENTS) * 1000, '/1,000 events', '≤ 10')
+      : row('store requests', asked / made, '/block', '≤ 2.2'),
+  ];
+}
+
+/** CPU seconds so far of every place, and of the servers as far as they can be asked. */
+async function cpuOf({ broker, store, registry }: Servers, mesh: Mesh): Promise<Map<string, number>> {
+  const cpu = new Map(mesh.cpu());
+  const add = async (name: string, server: TestServer): Promise<void> => {
+    if (server.cpuSeconds) cpu.set(name, await server.cpuSeconds());
+  };
+  await add('RabbitMQ', broker);
+  await add('the S3 server', store);
+  await add('Redis', registry);
+  const ports = [broker.url, store.url, registry.url].map((url) => new URL(url).port);
+  return cpu.set("Docker's port proxy", portProxyCpuSeconds(ports));
+}
+
+/** What chains cost that had an event each and have nothing to do. */
+async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[]> {
+  const inBlocks = (): Promise<number> => mesh.metric(IN_BLOCKS, 'next-field');
+  const wanted = await inBlocks();
+  const end = performance.now() + IDLE_PATIENCE_MS;
+  let made = 0;
+  for (; made < IDLE_CHAINS && performance.now() < end; made += IDLE_STEP) {
+    const chains = await makeChains(store, IDLE_STEP, false);
+    const urls = chains.map((chain) => `${mesh.urls[0]}/append/chain/${chain}`);
+    await load({ urls, connections: 1, amount: IDLE_STEP, bytes: 100 });
+    const sent = wanted + made + IDLE_STEP;
+    await inTime(async () => (await inBlocks()) >= sent);
+  }
+  const look = async () => ({
+    messages: await mesh.metric('blockhub_messages_taken_total'),
+    requests: await mesh.metric('blockhub_store_requests'),
+    cpu: [...mesh.cpu().values()].reduce((sum, value) => sum + value, 0),
+    broker: (await servers.broker.cpuSeconds?.()) ?? Number.NaN,
+  });
+  // Tails and notices of the last blocks are still on their way.
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const before = await look();
+  await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
+  const after = await look();
+  const what = `distributed, ${made.toLocaleString('en')} idle chains`;
+  const most = Math.max(...mesh.peaks().values());
+  return [
+    { name: `${what}: messages in ${IDLE_SECONDS} s`, value: after.messages - before.messages, unit: 'messages', target: '0' },
+    { name: `${what}: store requests in ${IDLE_SECONDS} s`, value: after.requests - before.requests, unit: 'requests', target: '0' },
+    { name: `${what}: CPU of all services`, value: ((after.cpu - before.cpu) / IDLE_SECONDS) * 100, unit: '% of a core' },
+    { name: `${what}: CPU of RabbitMQ`, value: ((after.broker - before.broker) / IDLE_SECONDS) * 100, unit: '% of a core' },
+    { name: `${what}: most memory of a process ever`, value: most, unit: 'MB RSS', target: '≤ 90' },
+  ];
+}
+
+async function openHome({ broker, store: s3, registry }: Servers): Promise<Home> {
+  const place = `bench-${randomUUID()}`;
+  const { username, password } = new URL(broker.url);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const ask = async (method: string): Promise<void> => {
+    const { ok, status } = await fetch(`${broker.management}/api/vhosts/${place}`, { method, headers: { authorization } });
+    if (!ok) throw new Error(`RabbitMQ answers ${status} to ${method} of a virtual host`);
+  };
+  await ask('PUT');
+  const brokerUrl = new URL(`/${place}`, broker.url);
+  brokerUrl.username = brokerUrl.password = '';
+  const storeUrl = s3.url.replace('?', `/${place}?`);
+  const store = await openStore(storeUrl, { credentials: s3.credentials });
+  const env = {
+    BLOCKHUB_BROKER: brokerUrl.href,
+    BLOCKHUB_BROKER_USER: username,
+    BLOCKHUB_BROKER_PASSWORD: password,
+    BLOCKHUB_STORE: storeUrl,
+    ...(s3.credentials && { BLOCKHUB_STORE_ACCESS_KEY: s3.credentials.accessKey, BLOCKHUB_STORE_SECRET_KEY: s3.credentials.secretKey }),
+    BLOCKHUB_REGISTRY: `${registry.url}?prefix=${place}`,
+  };
+  return {
+    env,
+    store,
+    async close() {
+      await store.close();
+      await ask('DELETE');
+    },
+  };
+}
+
+function urlWithLogin(broker: RabbitmqServer, { env }: Home): string {
+  const { username, password } = new URL(broker.url);
+  return Object.assign(new URL(env.BLOCKHUB_BROKER as string), { username, password }).href;
+}
+
+async function makeChains(store: Store, count: number, requests = true): Promise<string[]> {
+  const made = Array.from({ length: count }, () => createChain(store, { now: Date.now(), random: Math.random, settings: { requests } }));
+  return (await Promise.all(made)).map(({ id }) => id);
+}
+
+/** Every block and link. Not every body: the packs of a hundred chains would be read a hundred times. */
+async function verify(store: Store, mesh: Mesh): Promise<void> {
+  const [events, made] = [await verifyAll(store, 'blocks'), await mesh.metric(IN_BLOCKS, 'next-field')];
+  if (events !== made) throw new Error(`${events} events in blocks, ${made} were put there`);
+}
+
+async function inTime(condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  await until(async () => {
+    if (performance.now() > end) throw new Error('events do not get into blocks in time');
+    return condition();
+  }, 200);
+}

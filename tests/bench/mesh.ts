@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from '@blockhub/standalone';
+import { freePort, until } from '../standalone/standalone.ts';
+import { cpuSeconds, metric, peakMb } from './processes.ts';
+
+const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+/** As the first line of `main.ts` has them. */
+const nodeFlags = ['--max-semi-space-size=4'];
+const START_MS = 180_000;
+
+/** What places have in common: broker, store, registry, as variables of the environment. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** A place in the pipeline: a service, and the settings that are no defaults. */
+interface Place {
+  readonly name: string;
+  readonly service: string;
+  readonly env: Environment;
+}
+
+/** One process of a mesh. */
+export interface Replica {
+  /** Of its place in the pipeline. */
+  readonly name: string;
+  readonly pid: number;
+  readonly url: string;
+  metrics(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Every place of the pipeline, as many processes of each. */
+export interface Mesh {
+  readonly replicas: readonly Replica[];
+  /** Where events are posted. */
+  readonly urls: readonly string[];
+  /** Summed over the processes of one place, or of all. */
+  metric(name: string, place?: string): Promise<number>;
+  /** CPU seconds so far, by place. */
+  cpu(): ReadonlyMap<string, number>;
+  /** The most memory that a process of a place ever had, in MB. */
+  peaks(): ReadonlyMap<string, number>;
+  stop(): Promise<void>;
+}
+
+export interface MeshOptions {
+  readonly env: Environment;
+  readonly replicas: number;
+  readonly partitions: number;
+}
+
+export async function startMesh({ env, replicas, partitions }: MeshOptions): Promise<Mesh> {
+  const places = placesOf(partitions);
+  const first = places.find(({ name }) => name === 'web-to-msg') as Place;
+  const rest = Array.from({ length: replicas }, () => places).flat();
+  rest.splice(rest.indexOf(first), 1);
+  // The first one probes the store, and the others find its verdict.
+  const started = [await startReplica(first, env)];
+  started.push(...(await Promise.all(rest.map((place) => startReplica(place, env)))));
+  const sumOf = (name: string, of: (replica: Replica) => number): number =>
+    started.filter((replica) => replica.name === name).reduce((sum, replica) => sum + of(replica), 0);
+  return {
+    replicas: started,
+    urls: started.filter(({ name }) => name === first.name).map(({ url }) => url),
+    async metric(name, place) {
+      const texts = await Promise.all(started.filter((replica) => !place || replica.name === place).map((replica) => replica.metrics()));
+      return texts.reduce((sum, text) => sum + metric(text, name), 0);
+    },
+    cpu: () => new Map(places.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
+    peaks: () =>
+      new Map(places.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
+    async stop() {
+      await Promise.all(started.map((replica) => replica.stop()));
+    },
+  };
+}
+
+/** Capture alone. */
+export const startCapture = (env: Environment): Promise<Replica> =>
+  startReplica({ name: 'web-to-msg', service: 'web-to-msg', env: {} }, env);
+
+/** From capture to the end, in the order in which an event passes them. */
+function placesOf(partitions: number): Place[] {
+  const behind = pipeline({ partitions }).map(({ name, settings }) => ({
+    name,
+    service: name.replace(/^deploy-.*/, 'deploy'),
+    env: Object.fromEntries(Object.entries(settings).map(([setting, value]) => [variableOf(setting), String(value)])),
+  }));
+  return [...behind, { name: 'web-to-msg', service: 'web-to-msg', env: {} }].reverse();
+}
+
+const variableOf = (setting: string): string => `BLOCKHUB_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
+/** Removing types takes 15 MB and more, which is not loaded where all code lies in this folder. A process writes to it when it ends by itself. */
+const compileCache = join(tmpdir(), 'blockhub-bench-code');
+const STOP_MS = 10_000;
+
+/** None of them outlives the benchmark. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+async function startReplica({ name, service, env: own }: Place, env: Environment): Promise<Replica> {
+  const [port, probePort] = [await freePort(), await freePort()];
+  const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
+  const child: ChildProcess = spawn(process.execPath, [...nodeFlags, main, 'run', service], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, BLOCKHUB_LOG_LEVEL: 'error', BLOCKHUB_GRACE: '2s', ...env, ...own, ...ports },
+  });
+  const ended = once(child, 'exit');
+  children.add(child);
+  const probes = `http://127.0.0.1:${probePort}`;
+  const end = performance.now() + START_MS;
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
+    if (performance.now() > end) throw new Error(`${name} is not ready in time`);
+    return (await fetch(`${probes}/readyz`).catch(() => undefined))?.status === 200;
+  }, 200);
+  return {
+    name,
+    pid: child.pid as number,
+    url: `http://127.0.0.1:${port}`,
+    metrics: async () => (await fetch(`${probes}/metrics`)).text(),
+    async stop() {
+      child.kill('SIGTERM');
+      const overdue = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await ended;
+      clearTimeout(overdue);
+      children.delete(child);
+    },
+  };
+}
