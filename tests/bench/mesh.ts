@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from '@blockhub/standalone';
+import { type Place, places } from '../conservation/places.ts';
 import { freePort, until } from '../standalone/standalone.ts';
 import { cpuSeconds, metric, peakMb } from './processes.ts';
 
@@ -13,13 +13,6 @@ const START_MS = 180_000;
 
 /** What places have in common: broker, store, registry, as variables of the environment. */
 export type Environment = Readonly<Record<string, string>>;
-
-/** A place in the pipeline: a service, and the settings that are no defaults. */
-interface Place {
-  readonly name: string;
-  readonly service: string;
-  readonly env: Environment;
-}
 
 /** One process of a mesh. */
 export interface Replica {
@@ -52,9 +45,9 @@ export interface MeshOptions {
 }
 
 export async function startMesh({ env, replicas, partitions }: MeshOptions): Promise<Mesh> {
-  const places = placesOf(partitions);
-  const first = places.find(({ name }) => name === 'web-to-msg') as Place;
-  const rest = Array.from({ length: replicas }, () => places).flat();
+  const stages = places(partitions).reverse();
+  const [first] = stages as [Place];
+  const rest = Array.from({ length: replicas }, () => stages).flat();
   rest.splice(rest.indexOf(first), 1);
   // The first one probes the store, and the others find its verdict.
   const started = [await startReplica(first, env)];
@@ -68,9 +61,9 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
       const texts = await Promise.all(started.filter((replica) => !place || replica.name === place).map((replica) => replica.metrics()));
       return texts.reduce((sum, text) => sum + metric(text, name), 0);
     },
-    cpu: () => new Map(places.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
+    cpu: () => new Map(stages.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
     peaks: () =>
-      new Map(places.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
+      new Map(stages.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
     async stop() {
       await Promise.all(started.map((replica) => replica.stop()));
     },
@@ -78,20 +71,7 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
 }
 
 /** Capture alone. */
-export const startCapture = (env: Environment): Promise<Replica> =>
-  startReplica({ name: 'web-to-msg', service: 'web-to-msg', env: {} }, env);
-
-/** From capture to the end, in the order in which an event passes them. */
-function placesOf(partitions: number): Place[] {
-  const behind = pipeline({ partitions }).map(({ name, settings }) => ({
-    name,
-    service: name.replace(/^deploy-.*/, 'deploy'),
-    env: Object.fromEntries(Object.entries(settings).map(([setting, value]) => [variableOf(setting), String(value)])),
-  }));
-  return [...behind, { name: 'web-to-msg', service: 'web-to-msg', env: {} }].reverse();
-}
-
-const variableOf = (setting: string): string => `BLOCKHUB_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+export const startCapture = (env: Environment): Promise<Replica> => startReplica(places(1).at(-1) as Place, env);
 
 /** Removing types takes 15 MB and more, which is not loaded where all code lies in this folder. A process writes to it when it ends by itself. */
 const compileCache = join(tmpdir(), 'blockhub-bench-code');
