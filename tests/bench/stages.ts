@@ -29,9 +29,9 @@ const STAGES = {
   'deploy-blobs': queues.ingress.name,
   grouper: 'blobs.deployed.0',
   'msg-merge': 'blobs.grouped.0',
-  builder: queues.staged.name,
+  builder: 'blocks.staged.0',
   'deploy-blocks': queues.created.name,
-  'next-field': queues.saved.name,
+  'next-field': 'blocks.newblocksaved.0',
   shoveltomany: queues.committed.name,
 } as const;
 

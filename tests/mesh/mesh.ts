@@ -63,18 +63,23 @@ const stage = <const S extends SettingsShape, T>(worker: Worker<S, T>, given: Pa
   settings: defaults(worker.settings, given),
 });
 
+/** With short waits: many small groups meet more faults than a few large ones. */
 const stages: readonly Stage[] = [
-  stage(deploy, { partitions: PARTITIONS, pack: true, ownObject: 300, out: 'blobs.deployed.{partition(msg.meta.chain)}' }, 'deploy-blobs'),
-  stage(grouper, { partitions: PARTITIONS }),
+  stage(
+    deploy,
+    { partitions: PARTITIONS, pack: true, packTtl: 5, ownObject: 300, out: 'blobs.deployed.{partition(msg.meta.chain)}' },
+    'deploy-blobs',
+  ),
+  stage(grouper, { partitions: PARTITIONS, ttl: 10 }),
   stage(msgMerge, { partitions: PARTITIONS, prefetch: 20 }),
-  stage(builder, { windowEvents: 60 }),
+  stage(builder, { partitions: PARTITIONS, windowEvents: 60 }),
   stage(
     deploy,
     {
       partitions: PARTITIONS,
       in: queues.created.name,
       key: 'blocks/{msg.meta.block}.block',
-      out: queues.saved.name,
+      out: 'blocks.newblocksaved.{partition(msg.meta.chain)}',
       body: 'pass',
       identity: 'first-line',
     },

@@ -88,11 +88,11 @@ describe('blueprint', () => {
   });
   const tailPart = { body: Buffer.from(JSON.stringify(tail)), meta: tailMeta(tail) };
   const write = (groups: ReturnType<typeof part>[]) =>
-    writeBlueprint({ id: eventAt(5), chain: CHAIN, tailsTo: 'tails.x', tail: tailPart, groups });
+    writeBlueprint({ queue: 'blocks.staged.0', id: eventAt(5), chain: CHAIN, tailsTo: 'tails.x', tail: tailPart, groups });
 
   test('holds raw groups and gives one list', () => {
     const outgoing = write([part(0, 2), part(2, 5)]);
-    expect(outgoing).toMatchObject({ queue: 'blocks.staged', meta: { chain: CHAIN, tailsTo: 'tails.x' } });
+    expect(outgoing).toMatchObject({ queue: 'blocks.staged.0', meta: { chain: CHAIN, tailsTo: 'tails.x' } });
     expect(JSON.parse(outgoing.body.toString())).toMatchObject({
       tail: { msg: tail, meta: { chain: CHAIN, height: 7 } },
       group: [{ meta: { items: 2 } }, { meta: { items: 3 } }],

@@ -76,6 +76,7 @@ export interface Blueprint {
 
 /** A blueprint of raw JSON bytes: the tail and the groups as they were taken, none of them parsed. */
 export interface RawBlueprint {
+  readonly queue: string;
   readonly id: string;
   readonly chain: string;
   readonly tailsTo: string;
@@ -83,8 +84,8 @@ export interface RawBlueprint {
   readonly groups: readonly MergePart[];
 }
 
-export const writeBlueprint = ({ id, chain, tailsTo, tail, groups }: RawBlueprint): Outgoing => ({
-  queue: queues.staged.name,
+export const writeBlueprint = ({ queue, id, chain, tailsTo, tail, groups }: RawBlueprint): Outgoing => ({
+  queue,
   id,
   meta: { chain, tailsTo },
   body: mergeObject({ tail, group: groups }),

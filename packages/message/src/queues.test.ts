@@ -12,9 +12,9 @@ test('holds every queue of the pipeline', () => {
     'ingress',
     'blobs.deployed.{p}',
     'blobs.grouped.{p}',
-    'blocks.staged',
+    'blocks.staged.{p}',
     'blocks.newblockcreated',
-    'blocks.newblocksaved',
+    'blocks.newblocksaved.{p}',
     'blocks.committed',
     'events.committed',
     'tails.{instance}',
@@ -25,9 +25,9 @@ test('holds every queue of the pipeline', () => {
 });
 
 test('names partitions, and leaves those of an instance to the instance', () => {
-  expect(queueNames(queues.deployed, 3)).toEqual(['blobs.deployed.0', 'blobs.deployed.1', 'blobs.deployed.2']);
-  expect(queueNames(queues.ingress, 3)).toEqual(['ingress']);
-  expect(queueNames(queues.tails, 3)).toEqual([]);
+  expect(queueNames(queues.deployed.name, 3)).toEqual(['blobs.deployed.0', 'blobs.deployed.1', 'blobs.deployed.2']);
+  expect(queueNames(queues.ingress.name, 3)).toEqual(['ingress']);
+  expect(queueNames(queues.tails.name, 3)).toEqual([]);
   expect(tailsQueue('a$&b')).toBe('tails.a$&b');
 });
 
@@ -35,7 +35,7 @@ test('a partition queue is the one that the template gives', () => {
   for (const chain of ['a', 'b', 'c', 'd', 'e']) {
     const byTemplate = template('blobs.grouped.{partition(msg.meta.chain)}').queue(take({ meta: { chain } }), { partitions: 5 });
     expect(partitionQueue(queues.grouped, chain, 5)).toBe(byTemplate);
-    expect(queueNames(queues.grouped, 5)).toContain(byTemplate);
+    expect(queueNames(queues.grouped.name, 5)).toContain(byTemplate);
   }
 });
 
@@ -44,7 +44,7 @@ describe('declarations', () => {
     const declared = declarations(2);
     const names = declared.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(names).toHaveLength(9 + 2 * 2);
+    expect(names).toHaveLength(7 + 4 * 2);
     for (const { maxMessages, maxBytes, kind } of declared) {
       expect(kind).toBe('durable');
       expect(maxMessages).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ describe('declarations', () => {
 
   test('partitions have a single active consumer, nothing else has', () => {
     const single = declarations(1).filter(({ singleActive }) => singleActive);
-    expect(single.map(({ name }) => name)).toEqual(['blobs.deployed.0', 'blobs.grouped.0']);
+    expect(single.map(({ name }) => name)).toEqual(['blobs.deployed.0', 'blobs.grouped.0', 'blocks.staged.0', 'blocks.newblocksaved.0']);
   });
 });
 

@@ -21,7 +21,7 @@ export interface QueueEntry {
   readonly to: readonly string[];
   /** Private: exclusive to one connection, gone with it, kept in memory. */
   readonly kind: 'durable' | 'private';
-  /** Only the oldest consumer gets messages, so that what belongs together meets. */
+  /** Only the oldest consumer gets messages, so that what belongs together meets: messages of a group, or a chain and what its worker remembers of it. */
   readonly singleActive: boolean;
   readonly maxMessages: number;
   readonly maxBytes: number;
@@ -83,10 +83,11 @@ export const queues = {
   staged: {
     ...durable,
     ...stage,
-    name: 'blocks.staged',
+    name: 'blocks.staged.{p}',
     purpose: 'Blueprints: a tail and the groups to put behind it.',
     from: ['msg-merge'],
     to: ['builder'],
+    singleActive: true,
     schema: 'blueprint',
     meta: ['chain', 'tailsTo'],
   },
@@ -103,10 +104,11 @@ export const queues = {
   saved: {
     ...durable,
     ...stage,
-    name: 'blocks.newblocksaved',
+    name: 'blocks.newblocksaved.{p}',
     purpose: 'Blocks that are stored by their id and wait for their place in the chain; the body is the block object.',
     from: ['deploy'],
     to: ['next-field'],
+    singleActive: true,
     body: 'bytes',
     meta: ['chain', 'height', 'prev', 'block', 'tailsTo', 'mime', 'length', 'crypt', 'hash'],
   },
@@ -179,14 +181,11 @@ export const queues = {
   },
 } as const satisfies Record<string, QueueEntry>;
 
-const isPartitioned = (entry: QueueEntry): boolean => entry.name.includes('{p}');
-const isPerInstance = (entry: QueueEntry): boolean => entry.name.includes('{instance}');
-
-/** The names of an entry's queues; none where each instance declares its own. */
-export function queueNames(entry: QueueEntry, partitions: number): string[] {
-  if (isPerInstance(entry)) return [];
-  if (!isPartitioned(entry)) return [entry.name];
-  return Array.from({ length: partitions }, (_, p) => entry.name.replace('{p}', String(p)));
+/** The queues of a name in which `{p}` stands for every partition; none where each instance declares its own. */
+export function queueNames(name: string, partitions: number): string[] {
+  if (name.includes('{instance}')) return [];
+  if (!name.includes('{p}')) return [name];
+  return Array.from({ length: partitions }, (_, p) => name.replace('{p}', String(p)));
 }
 
 /** The queue of a partitioned entry where messages of this chain go. */
@@ -211,7 +210,7 @@ const partitionField = /\{partition\([^{}]*\)\}/;
 export function declarations(partitions: number, names?: readonly string[]): QueueDeclaration[] {
   const wanted = names && new Set(names.map((name) => name.replace(partitionField, '{p}')));
   return Object.values<QueueEntry>(queues).flatMap((entry) =>
-    queueNames(entry, partitions)
+    queueNames(entry.name, partitions)
       .filter((name) => !wanted || wanted.has(entry.name) || wanted.has(name))
       .map((name) => declaration(entry, name)),
   );

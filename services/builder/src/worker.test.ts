@@ -16,13 +16,14 @@ afterEach(() => builder.stop());
 async function stage(tail: Tail, ...groups: Receipt[][]): Promise<void> {
   const parts = groups.map((group) => ({ meta: { chain: tail.chain, items: group.length }, body: Buffer.from(encodeReceipts(group)) }));
   const { meta, body } = writeBlueprint({
+    queue: 'blocks.staged.0',
     id: 'x',
     chain: tail.chain,
     tailsTo: 'tails.asker',
     tail: { meta: { chain: tail.chain, height: tail.height }, body: Buffer.from(JSON.stringify(tail)) },
     groups: parts,
   });
-  await builder.publish('blocks.staged', { meta, body });
+  await builder.publish('blocks.staged.0', { meta, body });
   await builder.run(0);
 }
 
@@ -65,12 +66,15 @@ describe('builder', () => {
   });
 
   test('a blueprint that is none is a dead letter', async () => {
-    await builder.publish('blocks.staged', {
+    await builder.publish('blocks.staged.0', {
       meta: { chain: root().chain, tailsTo: 't' },
       body: { tail: { msg: root() }, group: [{ msg: [{ event: 'x' }] }] },
     });
     await builder.run(0);
-    expect((await builder.queue('dead-letter'))[0]?.meta).toMatchObject({ 'dead-code': 'MESSAGE_INVALID', 'dead-queue': 'blocks.staged' });
+    expect((await builder.queue('dead-letter'))[0]?.meta).toMatchObject({
+      'dead-code': 'MESSAGE_INVALID',
+      'dead-queue': 'blocks.staged.0',
+    });
   });
 
   test('a chain that lacks a height is a dead letter, not a guess', async () => {

@@ -1,13 +1,14 @@
 import { buildBlock } from '@blockhub/chain';
-import { queues, readBlueprint, writeBlock, writeTail } from '@blockhub/message';
+import { queueNames, queues, readBlueprint, writeBlock, writeTail } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
-import { defineWorker, done } from '@blockhub/worker';
+import { commonSettings, defineWorker, done } from '@blockhub/worker';
 import { InTurn } from './in-turn.ts';
 import { uniqueByEvent } from './unique.ts';
 import { Windows } from './window.ts';
 
 const settings = {
-  in: setting.text({ text: 'Queue of blueprints.', default: queues.staged.name }),
+  partitions: commonSettings.partitions,
+  in: setting.text({ text: 'Queue of blueprints; `{p}` stands for every partition.', default: queues.staged.name }),
   out: setting.text({ text: 'Queue for new blocks.', default: queues.created.name }),
   windowEvents: setting.integer({ text: 'Event ids to remember, of all chains together; about 150 bytes each.', default: 100_000, min: 0 }),
   windowChains: setting.integer({ text: 'Chains to remember event ids of.', default: 10_000, min: 1 }),
@@ -20,7 +21,7 @@ export const worker = defineWorker({
   summary: 'Builds the next block from a tail and a group.',
   settings,
   needs: ['store'],
-  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  takes: ({ in: name, partitions, prefetch }) => queueNames(name, partitions).map((queue) => ({ queue, prefetch })),
   gives: ({ out }) => [out, queues.tails.name],
   setup: ({ settings: { windowEvents, windowChains }, store, metrics }) => {
     const windows = new Windows(store, { maxEvents: windowEvents, maxChains: windowChains });

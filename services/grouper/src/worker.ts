@@ -10,7 +10,7 @@ const settings = {
   key: setting.text({ text: 'Template of what the messages of a group have in common.', default: '{msg.meta.chain}' }),
   max: setting.integer({ text: 'Most items of a group; a message that has more goes alone.', default: 1000, min: 1 }),
   maxBytes: setting.size({ text: 'Most bytes of a group; a message that has more goes alone.', default: '256kb', min: 1 }),
-  ttl: setting.duration({ text: 'How long the first message of a group waits for others.', default: '10ms', max: 600_000 }),
+  ttl: setting.duration({ text: 'How long the first message of a group waits for others.', default: '50ms', max: 600_000 }),
   prefetch: setting.integer({
     text: 'Most messages held per queue; when so many wait, the oldest groups go early.',
     default: 1000,
@@ -25,7 +25,7 @@ export const worker = defineWorker({
   summary: 'Groups messages by a key.',
   settings,
   needs: [],
-  takes: ({ in: name, partitions, prefetch }) => queueNames({ ...queues.deployed, name }, partitions).map((queue) => ({ queue, prefetch })),
+  takes: ({ in: name, partitions, prefetch }) => queueNames(name, partitions).map((queue) => ({ queue, prefetch })),
   gives: ({ out }) => [out],
   setup: (context) => {
     const { settings, clock, metrics, draining } = context;

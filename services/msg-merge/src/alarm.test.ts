@@ -35,5 +35,5 @@ test('a chain that stopped shows in metrics, whatever others do, and until its g
   await tail('stuck', 9);
   await merge.run(0);
   expect(await seen(merge)).toEqual({ oldest: 0, expired: 1 });
-  expect(await merge.queue('blocks.staged')).toHaveLength(2);
+  expect(await merge.queue('blocks.staged.0')).toHaveLength(2);
 });

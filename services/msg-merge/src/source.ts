@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import { queueNames, queues } from '@blockhub/message';
+import { queueNames } from '@blockhub/message';
 import { parseDuration } from '@blockhub/settings';
 
 const DEFAULT_HOLD = '5m';
@@ -86,4 +86,4 @@ export function sourcesOf(values: SourceValues): Sources {
 /** The queue of a latest source. */
 export const latestQueue = (latest: Source, instance: string): string => latest.queue.replace('{instance}', () => instance);
 /** The queues of a held source. */
-export const heldQueues = ({ queue }: Source, partitions: number): string[] => queueNames({ ...queues.grouped, name: queue }, partitions);
+export const heldQueues = ({ queue }: Source, partitions: number): string[] => queueNames(queue, partitions);

@@ -41,7 +41,7 @@ interface Merged {
 }
 
 const blueprints = async (): Promise<{ height: number; items: number[] }[]> =>
-  (await merge.queue('blocks.staged')).map(({ body }) => {
+  (await merge.queue('blocks.staged.0')).map(({ body }) => {
     const doc = JSON.parse(body.toString()) as Merged;
     return { height: doc.tail.msg.height, items: doc.group.flatMap(({ msg }) => msg) };
   });
@@ -72,7 +72,7 @@ describe('a chain', () => {
     await put(group(1), group(2, 3));
     await tail(5);
     expect(await blueprints()).toEqual([{ height: 5, items: [1, 2, 3] }]);
-    const [message] = await merge.queue('blocks.staged');
+    const [message] = await merge.queue('blocks.staged.0');
     expect(message?.meta).toEqual({ chain, height: 5, items: 3, tailsTo: tails });
     expect(JSON.parse(message?.body.toString() ?? '')).toMatchObject({
       tail: { meta: { chain, height: 5 } },

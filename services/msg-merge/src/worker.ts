@@ -26,7 +26,7 @@ const settings = {
     default: '{msg.meta.height}',
   }),
   request: setting.text({ text: 'Queue where the latest message of a key is asked for.', default: queues.wanted.name }),
-  out: setting.text({ text: 'Template of the queue for merged messages.', default: queues.staged.name }),
+  out: setting.text({ text: 'Template of the queue for merged messages.', default: 'blocks.staged.{partition(msg.meta.chain)}' }),
   maxItems: setting.integer({ text: 'Most items of a merged message; one message of each source always fits.', default: 10_000, min: 1 }),
   maxBytes: setting.size({ text: 'Most bytes of each held source in a merged message; one message always fits.', default: '4mb', min: 1 }),
   wait: setting.duration({

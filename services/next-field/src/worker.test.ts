@@ -47,7 +47,7 @@ afterEach(() => next.stop());
 
 async function link(block: BuiltBlock, prev: string, body = block.bytes): Promise<void> {
   const { id, meta } = writeBlock(block, { prev, tailsTo: 'tails.asker' });
-  await next.publish('blocks.newblocksaved', { id, meta, body });
+  await next.publish('blocks.newblocksaved.0', { id, meta, body });
   await next.run(0);
 }
 
@@ -79,7 +79,7 @@ describe('next-field', () => {
     const late = buildBlock(tailOfBuilt(root), [receipt(9)]);
     for (const block of [first, first, late]) {
       const { id, meta } = writeBlock(block, { prev: root.id, tailsTo: 'tails.asker' });
-      await giving.publish('blocks.newblocksaved', { id, meta, body: block.bytes });
+      await giving.publish('blocks.newblocksaved.0', { id, meta, body: block.bytes });
       await giving.run(0);
     }
     const given = (await giving.queue('events.committed')).map(({ id, body }) => ({ id, ...JSON.parse(body.toString()) }));
@@ -99,11 +99,11 @@ describe('next-field', () => {
     const dying = await testWorker(worker, { plan, settings: { receipts: 'events.committed' }, queues: ['tails.asker'] });
     await dying.store.create(entryKey(root.id, 0), root.bytes);
     const { id, meta } = writeBlock(first, { prev: root.id, tailsTo: 'tails.asker' });
-    await dying.publish('blocks.newblocksaved', { id, meta, body: first.bytes });
+    await dying.publish('blocks.newblocksaved.0', { id, meta, body: first.bytes });
     await dying.run(1000);
     expect(await dying.store.find(entryKey(root.id, 1))).toEqual(first.bytes);
     expect(await dying.queue('events.committed')).toEqual([]);
-    expect(await dying.queue('blocks.newblocksaved')).toHaveLength(1);
+    expect(await dying.queue('blocks.newblocksaved.0')).toHaveLength(1);
   });
 
   test('a repeat is a success, also when a later block is there', async () => {

@@ -4,6 +4,7 @@ import {
   type BlockMessage,
   groupBody,
   type Outgoing,
+  queueNames,
   queues,
   readBlock,
   template,
@@ -19,7 +20,7 @@ import { Facts } from './facts.ts';
 
 const settings = {
   partitions: commonSettings.partitions,
-  in: setting.text({ text: 'Queue of stored blocks.', default: queues.saved.name }),
+  in: setting.text({ text: 'Queue of stored blocks; `{p}` stands for every partition.', default: queues.saved.name }),
   out: setting.text({ text: 'Queue for notices of blocks that are in their chain.', default: queues.committed.name }),
   receipts: setting.text({
     text: 'Queue for a receipt of each event, with its block, height and position; none are given without it. Somebody must take them: when it is full, no block goes on.',
@@ -39,7 +40,7 @@ export const worker = defineWorker({
   summary: 'Links a saved block into its chain: creates the next height entry.',
   settings,
   needs: ['store', 'registry'],
-  takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
+  takes: ({ in: name, partitions, prefetch }) => queueNames(name, partitions).map((queue) => ({ queue, prefetch })),
   gives: ({ out, receipts, group }) => [out, ...(receipts === undefined ? [] : [receipts]), group, queues.tails.name],
   setup: ({ settings: { knownChains, group }, metrics }) => ({
     facts: new Facts(knownChains),

@@ -48,7 +48,7 @@ test('each service declares the queues that it takes from and gives to by the ca
   // Nobody asked next-field for receipts of events.
   const entries = Object.values<QueueEntry>(queues).filter((entry) => entry !== queues.receipts);
   for (const [service, names] of declared) {
-    const own = entries.filter(({ from, to }) => [...from, ...to].includes(service)).flatMap((entry) => queueNames(entry, PARTITIONS));
+    const own = entries.filter(({ from, to }) => [...from, ...to].includes(service)).flatMap((entry) => queueNames(entry.name, PARTITIONS));
     const wanted = new Set([...own, queues.deadLetter.name, ...(service === 'msg-merge' ? [tailsQueue('one')] : [])]);
     expect([service, [...names].toSorted()]).toEqual([service, [...wanted].toSorted()]);
   }

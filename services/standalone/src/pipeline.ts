@@ -22,9 +22,9 @@ export interface Stage {
 export interface PipelineOptions {
   /** Queues that chains are spread over. */
   readonly partitions?: number;
-  /** How long events wait for others to share a block with, in ms. */
+  /** How long events wait for others to share a block with, in ms; as grouper says by itself when absent. */
   readonly groupTtlMs?: number;
-  /** How long blobs wait for others to share a pack with, in ms. */
+  /** How long blobs wait for others to share a pack with, in ms; as deploy says by itself when absent. */
   readonly packTtlMs?: number;
 }
 
@@ -41,7 +41,7 @@ function stage<const Shape extends SettingsShape, State>(
 const REMEMBERED_CHAINS = 5_000;
 
 /** Every stage behind capture, from the end to the beginning: who takes is there before who gives. */
-export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: PipelineOptions = {}): Stage[] {
+export function pipeline({ partitions = 1, groupTtlMs, packTtlMs }: PipelineOptions = {}): Stage[] {
   return [
     stage(deadLetter, {}),
     stage(shoveltomany, { in: queues.committed.name }),
@@ -53,23 +53,23 @@ export function pipeline({ partitions = 1, groupTtlMs = 20, packTtlMs = 50 }: Pi
         partitions,
         in: queues.created.name,
         key: 'blocks/{msg.meta.block}.block',
-        out: queues.saved.name,
+        out: 'blocks.newblocksaved.{partition(msg.meta.chain)}',
         body: 'pass',
         identity: 'first-line',
         pack: false,
       },
       'deploy-blocks',
     ),
-    stage(builder, { windowChains: REMEMBERED_CHAINS }),
+    stage(builder, { partitions, windowChains: REMEMBERED_CHAINS }),
     stage(msgMerge, { partitions, maxKeys: REMEMBERED_CHAINS }),
-    stage(grouper, { partitions, ttl: groupTtlMs }),
+    stage(grouper, { partitions, ...(groupTtlMs !== undefined && { ttl: groupTtlMs }) }),
     stage(
       deploy,
       {
         partitions,
         out: 'blobs.deployed.{partition(msg.meta.chain)}',
         pack: true,
-        packTtl: packTtlMs,
+        ...(packTtlMs !== undefined && { packTtl: packTtlMs }),
       },
       'deploy-blobs',
     ),

@@ -12,6 +12,9 @@ import { openDataFolder } from './data-folder.ts';
 import { pipeline } from './pipeline.ts';
 import { settings } from './settings.ts';
 
+/** Shorter than what deploy waits by itself: an object of a folder costs less than one of S3. */
+const PACK_TTL_MS = 50;
+
 /** Every worker in one process, on what lies in one folder. */
 export const standalone: Program<typeof settings> = {
   name: 'standalone',
@@ -24,7 +27,8 @@ export const standalone: Program<typeof settings> = {
     const { probePort, ...parts } = await open({ broker: data.brokerUrl, store: data.storeUrl, registry: data.registryUrl });
     await parts.store.assertSafe();
     await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
-    for (const stage of pipeline({ groupTtlMs: values.groupTtl })) workers.push(await stage.start({ ...parts, instance: stage.name }));
+    for (const stage of pipeline({ groupTtlMs: values.groupTtl, packTtlMs: PACK_TTL_MS }))
+      workers.push(await stage.start({ ...parts, instance: stage.name }));
     workers.push(await startWorker(webToMsg, { ...parts, settings: values }));
     out(welcome(values, data.path, probePort, parts.health.report().checks.listening?.detail ?? ''));
   },
