@@ -99,6 +99,16 @@ describe('the rules bite', () => {
     expect(faultsOf('packages/chain/src/a.test.ts', source)).toEqual([]);
   });
 
+  test.each([
+    "import { createServer } from 'node:http';",
+    "import { createServer, type Server } from 'node:http';",
+    "const { createServer } = await import('node:http');",
+  ])('memory: %s', (source) => {
+    expect(faultsOf('packages/telemetry/src/a.ts', source)).toEqual([expect.stringContaining('loads fetch too')]);
+    expect(faultsOf('packages/telemetry/src/a.test.ts', source)).toEqual([]);
+    expect(faultsOf('packages/telemetry/src/a.ts', "import type { Server } from 'node:http';")).toEqual([]);
+  });
+
   test('what an entry reaches is production, what only tests reach is not', () => {
     const sources = {
       'packages/a/src/index.ts': "export { b } from './deep/b.ts';",

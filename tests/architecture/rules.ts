@@ -60,6 +60,11 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   testcontainers: ['test-servers'],
 };
 
+/** Has members that load `fetch` and `WebSocket` when they are looked at, which whoever imports it by name does: 4 MB and more of each process. */
+const heavy = 'node:http';
+/** Whoever counts no memory. */
+const careless = 'test-servers';
+
 /** Chain computes; it neither reads, writes, waits nor throws dice. */
 const pureModules = new Set(['node:crypto', 'node:buffer', 'node:util']);
 const impure =
@@ -107,7 +112,10 @@ function checkImport(it: Import, path: string, house: House): string[] {
   const { specifier } = it;
   if (specifier.startsWith('.')) return checkRelative(specifier, path, house.isProduction);
   if (specifier.startsWith(scope)) return checkOurs(it, path, house);
-  return house.isProduction ? checkVendor(specifier, path, house.manifest) : [];
+  if (!house.isProduction) return [];
+  const faults = checkVendor(specifier, path, house.manifest);
+  if (faults.length > 0 || it.typeOnly || specifier !== heavy || unitOf(path) === careless) return faults;
+  return [`imports ${heavy}, which loads fetch too: take it from process.getBuiltinModule('${heavy}')`];
 }
 
 function checkRelative(specifier: string, path: string, isProduction: boolean): string[] {

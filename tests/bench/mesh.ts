@@ -8,7 +8,7 @@ import { cpuSeconds, metric, peakMb } from './processes.ts';
 
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 /** As the first line of `main.ts` has them. */
-const nodeFlags = ['--max-semi-space-size=4'];
+const nodeFlags = ['--max-semi-space-size=2', '--initial-old-space-size=16', '--heap-growing-percent=50'];
 const START_MS = 180_000;
 
 /** What places have in common: broker, store, registry, as variables of the environment. */
@@ -88,7 +88,16 @@ async function startReplica({ name, service, env: own }: Place, env: Environment
   const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
   const child: ChildProcess = spawn(process.execPath, [...nodeFlags, main, 'run', service], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, BLOCKHUB_LOG_LEVEL: 'error', BLOCKHUB_GRACE: '2s', ...env, ...own, ...ports },
+    env: {
+      ...process.env,
+      MALLOC_ARENA_MAX: '1',
+      NODE_COMPILE_CACHE: compileCache,
+      BLOCKHUB_LOG_LEVEL: 'error',
+      BLOCKHUB_GRACE: '2s',
+      ...env,
+      ...own,
+      ...ports,
+    },
   });
   const ended = once(child, 'exit');
   children.add(child);

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=2 --initial-old-space-size=16 --heap-growing-percent=50
 import { enableCompileCache } from 'node:module';
 
 // Halves the start from the second time on.

@@ -95,6 +95,17 @@ describe('the text', () => {
     expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   });
 
+  test('has as lag what the event loop is late, not the time between two looks at it', async () => {
+    const metrics = createMetrics();
+    const lag = async (part: string): Promise<number> => {
+      const [line = ''] = await samples(metrics, `nodejs_eventloop_lag_${part}_seconds`);
+      return Number(line.split(' ')[1]);
+    };
+    // With the time between the looks it would never be so little.
+    while (!((await lag('mean')) < 0.05)) await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(await samples(metrics, 'nodejs_eventloop_lag_')).toHaveLength(8);
+  });
+
   test('has the CPU time of the process from its start on', async () => {
     const { user, system } = process.cpuUsage();
     const [line = ''] = await samples(createMetrics(), 'process_cpu_seconds_total');

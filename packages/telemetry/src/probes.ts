@@ -1,8 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { BlockhubError } from '@blockhub/errors';
 import type { Health } from './health.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+
+// Imported by name, it would load fetch and WebSocket too.
+const { createServer } = process.getBuiltinModule('node:http');
 
 export interface ProbeOptions {
   readonly host: string;

@@ -1,5 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import { BlockhubError } from '@blockhub/errors';
+
+// Imported by name, it would load fetch and WebSocket too.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** Every error that a sender sees has this shape (RFC 9457) and a stable `code`. */
 export interface Problem {

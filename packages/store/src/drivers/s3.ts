@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { getCACertificates } from 'node:tls';
 import {
@@ -18,6 +17,9 @@ import { invalidUrl } from '../invalid-url.ts';
 import { isKey } from '../keys.ts';
 import { explain, noBucket, S3Failure } from './s3-failure.ts';
 import type { S3Place } from './s3-place.ts';
+
+// Imported by name, it would load fetch and WebSocket too.
+const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 
 /**
  * Objects of an S3 bucket, one request each: `create` is a PUT with `If-None-Match: *`. An object is written in one piece, which S3

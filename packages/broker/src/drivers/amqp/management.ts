@@ -1,10 +1,12 @@
-import { request as http } from 'node:http';
 import { request as https } from 'node:https';
 import type { QueueInfo } from '../../types.ts';
 import { login, tlsFiles } from './dial.ts';
 import { unavailable } from './link.ts';
 import { delayPrefix } from './topology.ts';
 import type { AmqpTarget } from './url.ts';
+
+// Imported by name, it would load fetch and WebSocket too.
+const { request: http } = process.getBuiltinModule('node:http');
 
 const ANSWER_MS = 10_000;
 const columns = 'name,exclusive,messages_ready,messages_unacknowledged,message_bytes,consumers';
