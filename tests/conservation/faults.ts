@@ -3,6 +3,7 @@ import { seededRandom } from '@blockhub/faults';
 import type { Registry } from '@blockhub/registry';
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Mesh } from './mesh.ts';
+import type { Forgetting } from './names.ts';
 import type { Fault, FaultKind } from './plan.ts';
 import type { Poison } from './poison.ts';
 import type { ServerName, Servers } from './servers.ts';
@@ -14,6 +15,8 @@ export interface FaultParts {
   readonly poison: Poison;
   /** Servers that are being restarted. */
   readonly away: Set<string>;
+  /** When the registry forgot what it knew. */
+  readonly forgettings: Forgetting[];
 }
 
 /** Does what a fault says and undoes it when its time is over; false when there was nothing to hurt. */
@@ -70,18 +73,23 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
   'error-after': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, '500-after', 'PUT')),
   storm: (fault, { servers }) => answers(fault, servers, hits(fault, 0.9, '503')),
   restart: (fault, parts) => restart(fault, parts, RESTART_GRACE_MS, async () => undefined),
-  down: (fault, parts) =>
-    restart(fault, parts, 0, async () => {
-      await parts.servers.kill(fault.target as ServerName);
-      await sleep(fault.forMs);
-    }),
-  async wipe(_, { servers, registry }) {
-    // An unreachable registry has nothing to forget.
-    return (servers.flush ?? (() => registry.wipe()))().then(
-      () => true,
-      () => false,
-    );
+  down(fault, parts) {
+    const kill = (): Promise<boolean> =>
+      restart(fault, parts, 0, async () => {
+        await parts.servers.kill(fault.target as ServerName);
+        await sleep(fault.forMs);
+      });
+    // One that is killed comes back with what it saved last; one that stops in order has saved all.
+    return fault.target === 'registry' ? forgetting(parts, kill) : kill();
   },
+  wipe: (_, parts) =>
+    // An unreachable registry has nothing to forget.
+    forgetting(parts, () =>
+      (parts.servers.flush ?? (() => parts.registry.wipe()))().then(
+        () => true,
+        () => false,
+      ),
+    ),
   duplicate,
   async step({ target, amount }, { mesh }) {
     mesh.processes.get(target)?.setClock(Math.round((amount - 0.5) * 2 * MOST_STEP_MS));
@@ -92,6 +100,13 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
     return true;
   },
 };
+
+async function forgetting<T>({ forgettings }: FaultParts, work: () => Promise<T>): Promise<T> {
+  const from = performance.now();
+  const result = await work();
+  forgettings.push({ from, to: performance.now() });
+  return result;
+}
 
 /** All connections of a link, or every other one: a process publishes on one and takes from another. */
 const some =

@@ -10,12 +10,13 @@ import { openRegistry } from '@blockhub/registry';
 import { openStore, type Store } from '@blockhub/store';
 import { createChain } from '@blockhub/writer';
 import { isClean, judge, type Verdict } from '../simulation/judge.ts';
-import type { SampleChain, Sent } from '../simulation/senders.ts';
+import type { SampleChain } from '../simulation/senders.ts';
 import { type FaultParts, inject } from './faults.ts';
 import { type Mesh, startMesh, within } from './mesh.ts';
+import { type Forgetting, judgeNames } from './names.ts';
 import { describeFault, drawPlan, type Fault, type FaultKind, type Parties } from './plan.ts';
 import { Poison } from './poison.ts';
-import { sendAll } from './senders.ts';
+import { type Sendings, sendAll } from './senders.ts';
 import type { Servers } from './servers.ts';
 import { noticeQueues, PARTITIONS } from './services.ts';
 
@@ -61,7 +62,11 @@ export interface RunResult {
   readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
   /** Ends of processes that nobody asked for, and those that SIGTERM did not bring about in time. */
   readonly ends: readonly string[];
+  /** Requests that were sent, repetitions among them. */
   readonly requests: number;
+  /** Names that senders gave to events; each is for one request and its repetitions. */
+  readonly named: number;
+  /** Events that a sender has a receipt of. */
   readonly captured: number;
   readonly seconds: number;
 }
@@ -79,9 +84,10 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   const chains = await createChains(store, options.chains, seed);
   const noticed = await followNotices(broker);
   const poison = new Poison(broker, chains[0]?.id ?? '');
+  const forgettings: Forgetting[] = [];
   const mesh = await startMesh(servers, options);
   let injected: RunResult['injected'];
-  let sent: readonly Sent[];
+  let sendings: Sendings;
   let restless: readonly string[];
   try {
     const plan = drawPlan(seed, partiesOf(mesh, servers), options);
@@ -89,9 +95,9 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
     const end = new AbortController();
     const sending = sendAll({ ...options, chains, doors: mesh.doors, count: options.senders, signal: end.signal });
-    injected = await storm(plan, { mesh, servers, registry, poison, away: new Set() }, say);
+    injected = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
     end.abort();
-    sent = await bounded(sending, 'senders');
+    sendings = await bounded(sending, 'senders');
     await servers.trace(false);
     await bounded(poison.published(), 'poison');
     say('the storm is over');
@@ -100,7 +106,10 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     await mesh.stop();
   }
   say(`${restless.length === 0 ? 'quiet' : 'RESTLESS'}, judging`);
-  const verdict = await judge(store, chains, sent);
+  const { sent, named } = sendings;
+  const names = judgeNames(named, forgettings);
+  const verdict = await judge(store, chains, [...sent, ...names.sent]);
+  verdict.untrue.push(...names.untrue);
   const dead = await poison.compare();
   const unnoticed = await findUnnoticed(store, chains, noticed);
   for (const part of [broker, store, registry]) await part.close();
@@ -113,8 +122,9 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     unnoticed,
     injected,
     ends: mesh.ends,
-    requests: sent.length,
-    captured: sent.filter(({ answer }) => answer.receipt).length,
+    requests: named.reduce((sum, { tries }) => sum + tries.length, sent.length),
+    named: named.length,
+    captured: [...sent, ...names.sent].filter(({ answer }) => answer.receipt).length,
     seconds: Math.round((performance.now() - started) / SECOND),
   };
 }
@@ -221,7 +231,7 @@ export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, i
   const figures = [
     `lost ${lost.length} doubled ${doubled.length} forked ${forked} unexpected ${unexpected.length} untrue ${untrue.length}`,
     `dead ${dead.foreign.length} unnoticed ${unnoticed.length}${restless.length > 0 ? ' RESTLESS' : ''}`,
-    `(${count} faults, ${rest.requests} requests, ${rest.captured} captured, ${verdict.spooled} of them spooled, ${events} events in ${blocks} blocks, ${rest.seconds} s)`,
+    `(${count} faults, ${rest.requests} requests for ${rest.named} names and others, ${rest.captured} captured, ${verdict.spooled} of them spooled, ${events} events in ${blocks} blocks, ${rest.seconds} s)`,
   ];
   const wrong = [
     ...restless.map((line) => `waits: ${line}`),
