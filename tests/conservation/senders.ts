@@ -60,8 +60,8 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
     const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
     return `${doors[Math.floor(random() * doors.length)]}/append/chain/${nameOrId}`;
   };
-  const repeatable: (Mutable & { readonly body: Buffer })[] = [];
-  const tryOnce = async ({ name, chain, body, tries }: (typeof repeatable)[number]): Promise<boolean> => {
+  const repeatable: Repeatable[] = [];
+  const tryOnce = async ({ named: { name, chain, tries }, body }: Repeatable): Promise<boolean> => {
     const from = performance.now();
     const answer = await post(urlTo(chain), body, agent, { 'idempotency-key': name });
     tries.push({ from, to: performance.now(), answer });
@@ -73,8 +73,8 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
     if (chain && random() < NAMED) {
       const name = `${own} ${n}`;
       const body = Buffer.from(name.padEnd(drawSize(random), '.'));
-      const one = { name, chain, hash: hashOf(chain.crypt, body), tries: [], body };
-      named.push(one);
+      const one: Repeatable = { named: { name, chain, hash: hashOf(chain.crypt, body), tries: [] }, body };
+      named.push(one.named);
       await insist(() => tryOnce(one), pause, random, signal);
       repeatable[Math.floor(random() * REPEATABLE)] = one;
     } else {
@@ -87,7 +87,11 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
   }
 }
 
-type Mutable = Omit<Named, 'tries'> & { readonly tries: Try[] };
+/** The body is not kept for the judge: it would be most of what a long run holds in memory. */
+interface Repeatable {
+  readonly named: Named & { readonly tries: Try[] };
+  readonly body: Buffer;
+}
 
 /** Tries until there is a receipt, as a sender does that wants one; gives up late. */
 async function insist(
