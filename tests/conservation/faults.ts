@@ -95,6 +95,14 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
     mesh.processes.get(target)?.setClock(Math.round((amount - 0.5) * 2 * MOST_STEP_MS));
     return true;
   },
+  async scale({ target, forMs }, { mesh }) {
+    const spare = mesh.spares.get(target);
+    if (!spare || spare.running) return false;
+    spare.add();
+    await sleep(forMs);
+    await spare.remove();
+    return true;
+  },
   async poison(_, { poison }) {
     poison.add();
     return true;

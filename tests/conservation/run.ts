@@ -60,7 +60,7 @@ export interface RunResult {
   readonly unnoticed: readonly string[];
   /** Faults that had something to hurt, by kind. */
   readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
-  /** Ends of processes that nobody asked for, and those that SIGTERM did not bring about in time. */
+  /** Ends of processes that nobody asked for, and stops that took too long or failed; see `wrongEnd`. */
   readonly ends: readonly string[];
   /** Requests that were sent, repetitions among them. */
   readonly requests: number;
@@ -101,6 +101,8 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     await servers.trace(false);
     await bounded(poison.published(), 'poison');
     say('the storm is over');
+    // What the one that was scaled away still has on its disk is for the next one there.
+    if (mesh.spooled().length > 0) mesh.spares.get('web-to-msg')?.add();
     restless = await becomeQuiet(servers, mesh, options.restMs, say);
   } finally {
     await mesh.stop();
@@ -115,7 +117,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   for (const part of [broker, store, registry]) await part.close();
   return {
     seed,
-    clean: isClean(verdict) && [restless, dead.missing, dead.foreign, unnoticed].every((list) => list.length === 0),
+    clean: isClean(verdict) && [restless, dead.missing, dead.foreign, unnoticed, mesh.ends].every((list) => list.length === 0),
     verdict,
     restless,
     dead,
@@ -129,9 +131,10 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   };
 }
 
-const partiesOf = ({ processes, links }: Mesh, { stoppable }: Servers): Parties => ({
+const partiesOf = ({ processes, links, spares }: Mesh, { stoppable }: Servers): Parties => ({
   processes: [...processes.keys()],
   clocks: [...processes.keys()].filter((name) => name.startsWith('web-to-msg')),
+  services: [...spares.keys()],
   links: [...links.keys()],
   servers: stoppable,
 });
