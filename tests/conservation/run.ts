@@ -58,8 +58,11 @@ export interface RunResult {
   readonly dead: { readonly missing: readonly string[]; readonly foreign: readonly string[] };
   /** Blocks of which no notice came. */
   readonly unnoticed: readonly string[];
-  /** Faults that had something to hurt, by kind. */
-  readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Faults of the plan, and those that had something to hurt, by kind. */
+  readonly planned: Counts;
+  readonly injected: Counts;
+  /** From the first fault to the end of the last. */
+  readonly stormSeconds: number;
   /** Ends of processes that nobody asked for, and stops that took too long or failed; see `wrongEnd`. */
   readonly ends: readonly string[];
   /** Requests that were sent, repetitions among them. */
@@ -68,8 +71,14 @@ export interface RunResult {
   readonly named: number;
   /** Events that a sender has a receipt of. */
   readonly captured: number;
+  /** Dead letters that were meant to be. */
+  readonly poisoned: number;
+  /** The most memory that the test itself had, in MB. */
+  readonly peakMb: number;
   readonly seconds: number;
 }
+
+type Counts = Readonly<Partial<Record<FaultKind, number>>>;
 
 /** Runs the mesh under a plan of faults, lets it become quiet and judges from the bucket. */
 export async function run(servers: Servers, options: RunOptions): Promise<RunResult> {
@@ -86,7 +95,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   const poison = new Poison(broker, chains[0]?.id ?? '');
   const forgettings: Forgetting[] = [];
   const mesh = await startMesh(servers, options);
-  let injected: RunResult['injected'];
+  let stormed: Pick<RunResult, 'planned' | 'injected' | 'stormSeconds'>;
   let sendings: Sendings;
   let restless: readonly string[];
   try {
@@ -95,7 +104,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
     const end = new AbortController();
     const sending = sendAll({ ...options, chains, doors: mesh.doors, count: options.senders, signal: end.signal });
-    injected = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
+    stormed = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
     end.abort();
     sendings = await bounded(sending, 'senders');
     await servers.trace(false);
@@ -122,11 +131,13 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     restless,
     dead,
     unnoticed,
-    injected,
+    ...stormed,
     ends: mesh.ends,
     requests: named.reduce((sum, { tries }) => sum + tries.length, sent.length),
     named: named.length,
     captured: [...sent, ...names.sent].filter(({ answer }) => answer.receipt).length,
+    poisoned: poison.count,
+    peakMb: Math.round(process.resourceUsage().maxRSS / 1024),
     seconds: Math.round((performance.now() - started) / SECOND),
   };
 }
@@ -139,16 +150,25 @@ const partiesOf = ({ processes, links, spares }: Mesh, { stoppable }: Servers): 
   servers: stoppable,
 });
 
-/** Resolves when all faults are over; gives how many had something to hurt, by kind. */
-async function storm(plan: readonly Fault[], parts: FaultParts, say: (text: string) => void): Promise<RunResult['injected']> {
+/** Resolves when all faults are over. */
+async function storm(
+  plan: readonly Fault[],
+  parts: FaultParts,
+  say: (text: string) => void,
+): Promise<Pick<RunResult, 'planned' | 'injected' | 'stormSeconds'>> {
+  const planned: Partial<Record<FaultKind, number>> = {};
   const injected: Partial<Record<FaultKind, number>> = {};
+  const count = (counts: typeof planned, { kind }: Fault): void => {
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  };
   const start = performance.now();
   const running: Promise<void>[] = [];
   for (const [n, fault] of plan.entries()) {
     await sleep(Math.max(0, start + fault.atMs - performance.now()));
     if (n % 50 === 49) say(`${n + 1} faults`);
+    count(planned, fault);
     const done = inject(fault, parts).then((hurt) => {
-      if (hurt) injected[fault.kind] = (injected[fault.kind] ?? 0) + 1;
+      if (hurt) count(injected, fault);
     });
     const work = bounded(done, describeFault(fault));
     // Rejected here and now, it is heard of below.
@@ -156,7 +176,7 @@ async function storm(plan: readonly Fault[], parts: FaultParts, say: (text: stri
     running.push(work);
   }
   await Promise.all(running);
-  return injected;
+  return { planned, injected, stormSeconds: (performance.now() - start) / SECOND };
 }
 
 /** Nothing that the test itself does may take for ever. */
@@ -226,18 +246,35 @@ async function findUnnoticed(store: Store, chains: readonly SampleChain[], notic
   return unnoticed;
 }
 
+/** Figures of a run that can be put in a table with those of others. */
+export function figuresOf({ seed, clean, verdict, restless, dead, unnoticed, planned, injected, ends, ...rest }: RunResult) {
+  const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
+  const sum = Object.values(injected).reduce((all, one) => all + one, 0);
+  const { requests, named, captured, poisoned, stormSeconds, seconds, peakMb } = rest;
+  return {
+    ...{ seed, clean, faults: sum, faultsPerMinute: Math.round((sum / stormSeconds) * 60) },
+    ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
+    ...{ deadMeant: poisoned - dead.missing.length, deadOthers: dead.foreign.length, deadMissing: dead.missing.length },
+    ...{ unnoticed: unnoticed.length, restless: restless.length, unexpectedEnds: ends.length },
+    ...{ requests, named, captured, spooled, events, blocks, seconds, peakMb },
+    ...{ planned, injected },
+  };
+}
+
 /** One line of figures, and what went wrong below it. */
-export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, injected, ends, ...rest }: RunResult): string {
-  const { lost, doubled, unexpected, untrue, faults, blocks, events } = verdict;
-  const forked = faults.length;
-  const count = Object.values(injected).reduce((sum, one) => sum + one, 0);
+export function describeRun(result: RunResult): string {
+  const { verdict, restless, dead, unnoticed, ends } = result;
+  const { lost, doubled, unexpected, untrue, faults } = verdict;
+  const { planned, injected, ...is } = figuresOf(result);
   const figures = [
-    `lost ${lost.length} doubled ${doubled.length} forked ${forked} unexpected ${unexpected.length} untrue ${untrue.length}`,
-    `dead ${dead.foreign.length} unnoticed ${unnoticed.length}${restless.length > 0 ? ' RESTLESS' : ''}`,
-    `(${count} faults, ${rest.requests} requests for ${rest.named} names and others, ${rest.captured} captured, ${verdict.spooled} of them spooled, ${events} events in ${blocks} blocks, ${rest.seconds} s)`,
+    `lost ${is.lost} doubled ${is.doubled} forked ${is.forked} unexpected ${is.unexpected} untrue ${is.untrue}`,
+    `dead ${is.deadOthers} unnoticed ${is.unnoticed} unexpected ends ${is.unexpectedEnds}${is.restless > 0 ? ' RESTLESS' : ''}`,
+    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names, ${is.captured} events captured, ${is.spooled} of them spooled,`,
+    `${is.events} events in ${is.blocks} blocks, ${is.seconds} s)`,
   ];
   const wrong = [
     ...restless.map((line) => `waits: ${line}`),
+    ...ends.map((end) => `process ${end}`),
     ...faults,
     ...untrue.map((line) => `untrue: ${line}`),
     ...lost.map((event) => `lost: ${event}`),
@@ -246,14 +283,11 @@ export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, i
     ...dead.foreign.map((line) => `dead: ${line}`),
     ...dead.missing.map((id) => `no dead letter of: ${id}`),
     ...unnoticed.map((block) => `unnoticed: ${block}`),
-    ...ends.map((end) => `process ${end}`),
   ];
-  const kinds = Object.entries(injected)
-    .map(([kind, n]) => `${kind} ${n}`)
-    .join(', ');
+  const kinds = Object.entries(planned).map(([kind, count]) => `${kind} ${injected[kind as FaultKind] ?? 0} of ${count}`);
   return [
-    `seed ${seed}: ${clean ? 'clean' : 'NOT CLEAN'} ${figures.join(' ')}`,
-    `  ${kinds}`,
+    `seed ${is.seed}: ${is.clean ? 'clean' : 'NOT CLEAN'} ${figures.join(' ')}`,
+    `  ${kinds.join(', ')}`,
     ...wrong.slice(0, 30).map((line) => `    ${line}`),
   ].join('\n');
 }
