@@ -97,7 +97,7 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
   },
   async scale({ target, forMs }, { mesh }) {
     const spare = mesh.spares.get(target);
-    if (!spare || spare.running) return false;
+    if (!spare || spare.wanted) return false;
     spare.add();
     await sleep(forMs);
     await spare.remove();

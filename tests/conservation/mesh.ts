@@ -45,7 +45,8 @@ export interface Mesh {
 
 /** A replica that comes and goes as its service is scaled; with its spool, as a StatefulSet has it. */
 export interface Spare {
-  readonly running: boolean;
+  /** It was added and not removed yet. */
+  readonly wanted: boolean;
   add(): void;
   /** Takes it away in order: no more requests, SIGTERM. */
   remove(): Promise<void>;
@@ -112,8 +113,8 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
     }
     const { replica, door } = await describe(place, `${place.name}-${replicas}`, spareLinks);
     spares.set(place.name, {
-      get running() {
-        return replica.running;
+      get wanted() {
+        return replica.wanted;
       },
       add() {
         replica.start();
@@ -173,7 +174,8 @@ class Replica {
   #restartMs = RESTART_MS;
   #aheadMs = 0;
   #wanted = false;
-  /** How often it was stopped by SIGSTOP. */
+  #paused = false;
+  /** How often it went on after SIGSTOP. */
   #pauses = 0;
 
   constructor({ service }: Place, own: readonly string[], parts: ReplicaParts) {
@@ -184,6 +186,10 @@ class Replica {
 
   get running(): boolean {
     return this.#child !== undefined;
+  }
+
+  get wanted(): boolean {
+    return this.#wanted;
   }
 
   start(): void {
@@ -202,6 +208,7 @@ class Replica {
     closeSync(out);
     this.#child = child;
     this.#asked = [];
+    this.#paused = false;
     child.once('exit', (code, signal) => {
       this.#child = undefined;
       const wrong = wrongEnd(code ?? signal ?? 'nothing', this.#asked);
@@ -215,7 +222,8 @@ class Replica {
   signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT', restartMs = RESTART_MS): boolean {
     const child = this.#child;
     if (!child) return false;
-    if (signal === 'SIGSTOP') this.#pauses++;
+    if (signal === 'SIGCONT') this.#pauses++;
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') this.#paused = signal === 'SIGSTOP';
     if (signal === 'SIGKILL' || signal === 'SIGTERM') {
       this.#asked = [...this.#asked, signal];
       this.#restartMs = restartMs;
@@ -228,8 +236,8 @@ class Replica {
   #watchStop(child: ChildProcess): void {
     const pauses = this.#pauses;
     const overdue = setTimeout(() => {
-      if (this.#pauses !== pauses) this.#watchStop(child);
-      else if (child.kill('SIGKILL')) this.#parts.onEnd(`not stopped ${OVERDUE_MS} ms after SIGTERM`);
+      if (this.#paused || this.#pauses !== pauses) this.#watchStop(child);
+      else if (this.signal('SIGKILL')) this.#parts.onEnd(`not stopped ${OVERDUE_MS} ms after SIGTERM`);
     }, OVERDUE_MS);
     child.once('exit', () => clearTimeout(overdue));
   }
