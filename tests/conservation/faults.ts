@@ -35,15 +35,14 @@ const MOST_LATE_MS = 15_000;
 const CLOSE_MS = 1_000;
 
 const effects: Readonly<Record<FaultKind, Effect>> = {
-  kill: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGKILL', forMs) ?? false,
-  term: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGTERM', forMs) ?? false,
-  async pause({ target, forMs }, { mesh }) {
-    const replica = mesh.processes.get(target);
-    if (!replica?.signal('SIGSTOP')) return false;
-    await sleep(forMs);
-    replica.signal('SIGCONT');
-    return true;
-  },
+  kill: async ({ target, forMs }, { mesh }) => whileAtWork(target, mesh, (replica) => replica.signal('SIGKILL', forMs)),
+  term: async ({ target, forMs }, { mesh }) => whileAtWork(target, mesh, (replica) => replica.signal('SIGTERM', forMs)),
+  pause: ({ target, forMs }, { mesh }) =>
+    whileAtWork(target, mesh, async (replica) => {
+      if (!replica.signal('SIGSTOP')) return;
+      await sleep(forMs);
+      replica.signal('SIGCONT');
+    }),
   async cut({ target }, { mesh }) {
     const link = mesh.links.get(target);
     const open = link?.connections ?? 0;
@@ -63,11 +62,12 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
   async delay(fault, { mesh }) {
     const link = mesh.links.get(fault.target);
     if (!link) return false;
+    const open = link.connections;
     link.concerns = some(fault);
     link.delayMs = Math.ceil(fault.amount * MOST_DELAY_MS);
     await sleep(fault.forMs);
     link.delayMs = 0;
-    return true;
+    return open + link.connections > 0;
   },
   'lost-answer': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, 'lost-answer', 'PUT')),
   'error-after': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, '500-after', 'PUT')),
@@ -137,10 +137,24 @@ async function whileOn(
 ): Promise<boolean> {
   const link = links.get(target);
   if (link?.mode !== 'pass') return false;
+  const open = link.connections;
   hurt(link);
   await sleep(forMs);
   link.mode = 'pass';
-  return true;
+  return open + link.connections > 0;
+}
+
+/** A process that ended, or has begun to start and is not connected, has nothing yet that can be lost; the fault comes all the same. */
+async function whileAtWork(
+  target: string,
+  { processes, links }: Mesh,
+  hurt: (replica: NonNullable<ReturnType<typeof processes.get>>) => unknown,
+): Promise<boolean> {
+  const replica = processes.get(target);
+  if (!replica) return false;
+  const open = links.get(`${target}>broker`)?.connections ?? 0;
+  await hurt(replica);
+  return open > 0;
 }
 
 async function answers({ forMs }: Fault, { s3 }: Servers, choose: Choose): Promise<boolean> {

@@ -165,7 +165,7 @@ async function storm(
   const running: Promise<void>[] = [];
   for (const [n, fault] of plan.entries()) {
     await sleep(Math.max(0, start + fault.atMs - performance.now()));
-    if (n % 50 === 49) say(`${n + 1} faults`);
+    if (n % 50 === 49) say(`${n + 1} faults, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB of the test itself`);
     count(planned, fault);
     const done = inject(fault, parts).then((hurt) => {
       if (hurt) count(injected, fault);
