@@ -93,7 +93,7 @@ export const mutations: readonly Mutation[] = [
           "const claim = await within(clock, end, this.#claims.make(name, { ...mine, confirmed: true }).then((made) => made.event === mine.event ? mine : made), 'registry');",
       },
     ],
-    only: ['kill', 'silence', 'refuse', 'delay'],
+    only: ['kill', 'delay'],
     on: /^web-to-msg-\d(?:>broker)?$/,
   },
 ];
