@@ -15,8 +15,8 @@ const named = (...answers: Sent['answer'][]) => [
 const sentOf = (...answers: Sent['answer'][]): Sent[] => answers.map((answer) => ({ chain, hash: 'h', answer }));
 
 test('a name is one event, by the first receipt of any try', () => {
-  expect(judgeNames(named(lost, receipt('a'), receipt('a')), [])).toEqual({ sent: sentOf(receipt('a')), untrue: [] });
-  expect(judgeNames(named(lost, { status: 503, code: 'REGISTRY_UNAVAILABLE' }), [])).toEqual({ sent: sentOf(lost), untrue: [] });
+  expect(judgeNames(named(lost, receipt('a'), receipt('a')), [])).toEqual({ sent: sentOf(receipt('a')), untrue: [], single: 1 });
+  expect(judgeNames(named(lost, { status: 503, code: 'REGISTRY_UNAVAILABLE' }), [])).toEqual({ sent: sentOf(lost), untrue: [], single: 1 });
 });
 
 test('two events of one name are untrue, and so are two receipts of one event, and answers that tell the sender to give up', () => {
@@ -29,7 +29,11 @@ test('two events of one name are untrue, and so are two receipts of one event, a
 
 test('each time that the registry forgot, between the first try and the last, makes one more event', () => {
   const forgot = { from: 500, to: 600 };
-  expect(judgeNames(named(receipt('a'), receipt('b')), [forgot])).toEqual({ sent: sentOf(receipt('a'), receipt('b')), untrue: [] });
+  expect(judgeNames(named(receipt('a'), receipt('b')), [forgot])).toEqual({
+    sent: sentOf(receipt('a'), receipt('b')),
+    untrue: [],
+    single: 0,
+  });
   expect(judgeNames(named(receipt('a'), receipt('a')), [forgot]).sent).toEqual(sentOf(receipt('a'), lost));
   expect(judgeNames(named(receipt('a'), receipt('b'), receipt('c')), [forgot]).untrue).toHaveLength(1);
 });

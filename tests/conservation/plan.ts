@@ -53,7 +53,7 @@ const kinds = {
   storm: { on: ['store'], weight: 4, forMs: [500, 4_000] },
   restart: { on: 'servers', weight: 1, forMs: [100, 2_000] },
   down: { on: 'servers', weight: 1, forMs: [100, 4_000] },
-  wipe: { on: ['registry'], weight: 4 },
+  wipe: { on: ['registry'], weight: 2 },
   duplicate: { on: ['broker'], weight: 8, forMs: [500, 2_000] },
   step: { on: 'clocks', weight: 6 },
   scale: { on: 'services', weight: 5, forMs: [4_000, 20_000] },

@@ -69,6 +69,8 @@ export interface RunResult {
   readonly requests: number;
   /** Names that senders gave to events; each is for one request and its repetitions. */
   readonly named: number;
+  /** Names that the registry cannot have forgotten, which makes them one event at most. */
+  readonly single: number;
   /** Events that a sender has a receipt of. */
   readonly captured: number;
   /** Dead letters that were meant to be. */
@@ -135,6 +137,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     ends: mesh.ends,
     requests: named.reduce((sum, { tries }) => sum + tries.length, sent.length),
     named: named.length,
+    single: names.single,
     captured: [...sent, ...names.sent].filter(({ answer }) => answer.receipt).length,
     poisoned: poison.count,
     peakMb: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -250,13 +253,13 @@ async function findUnnoticed(store: Store, chains: readonly SampleChain[], notic
 export function figuresOf({ seed, clean, verdict, restless, dead, unnoticed, planned, injected, ends, ...rest }: RunResult) {
   const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
   const sum = Object.values(injected).reduce((all, one) => all + one, 0);
-  const { requests, named, captured, poisoned, stormSeconds, seconds, peakMb } = rest;
+  const { requests, named, single, captured, poisoned, stormSeconds, seconds, peakMb } = rest;
   return {
     ...{ seed, clean, faults: sum, faultsPerMinute: Math.round((sum / stormSeconds) * 60) },
     ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
     ...{ deadMeant: poisoned - dead.missing.length, deadOthers: dead.foreign.length, deadMissing: dead.missing.length },
     ...{ unnoticed: unnoticed.length, restless: restless.length, unexpectedEnds: ends.length },
-    ...{ requests, named, captured, spooled, events, blocks, seconds, peakMb },
+    ...{ requests, named, single, captured, spooled, events, blocks, seconds, peakMb },
     ...{ planned, injected },
   };
 }
@@ -269,7 +272,7 @@ export function describeRun(result: RunResult): string {
   const figures = [
     `lost ${is.lost} doubled ${is.doubled} forked ${is.forked} unexpected ${is.unexpected} untrue ${is.untrue}`,
     `dead ${is.deadOthers} unnoticed ${is.unnoticed} unexpected ends ${is.unexpectedEnds}${is.restless > 0 ? ' RESTLESS' : ''}`,
-    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names, ${is.captured} events captured, ${is.spooled} of them spooled,`,
+    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names of which ${is.single} were never forgotten, ${is.captured} events captured, ${is.spooled} of them spooled,`,
     `${is.events} events in ${is.blocks} blocks, ${is.seconds} s)`,
   ];
   const wrong = [
