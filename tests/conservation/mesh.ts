@@ -44,7 +44,7 @@ export interface Mesh {
 }
 
 /** A replica that comes and goes as its service is scaled; with its spool, as a StatefulSet has it. */
-export interface Spare {
+interface Spare {
   /** It was added and not removed yet. */
   readonly wanted: boolean;
   add(): void;
