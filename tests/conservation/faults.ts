@@ -3,6 +3,7 @@ import { seededRandom } from '@blockhub/faults';
 import type { Registry } from '@blockhub/registry';
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Mesh } from './mesh.ts';
+import type { Forgetting } from './names.ts';
 import type { Fault, FaultKind } from './plan.ts';
 import type { Poison } from './poison.ts';
 import type { ServerName, Servers } from './servers.ts';
@@ -14,6 +15,8 @@ export interface FaultParts {
   readonly poison: Poison;
   /** Servers that are being restarted. */
   readonly away: Set<string>;
+  /** When the registry forgot what it knew. */
+  readonly forgettings: Forgetting[];
 }
 
 /** Does what a fault says and undoes it when its time is over; false when there was nothing to hurt. */
@@ -32,15 +35,14 @@ const MOST_LATE_MS = 15_000;
 const CLOSE_MS = 1_000;
 
 const effects: Readonly<Record<FaultKind, Effect>> = {
-  kill: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGKILL', forMs) ?? false,
-  term: async ({ target, forMs }, { mesh }) => mesh.processes.get(target)?.signal('SIGTERM', forMs) ?? false,
-  async pause({ target, forMs }, { mesh }) {
-    const replica = mesh.processes.get(target);
-    if (!replica?.signal('SIGSTOP')) return false;
-    await sleep(forMs);
-    replica.signal('SIGCONT');
-    return true;
-  },
+  kill: async ({ target, forMs }, { mesh }) => whileAtWork(target, mesh, (replica) => replica.signal('SIGKILL', forMs)),
+  term: async ({ target, forMs }, { mesh }) => whileAtWork(target, mesh, (replica) => replica.signal('SIGTERM', forMs)),
+  pause: ({ target, forMs }, { mesh }) =>
+    whileAtWork(target, mesh, async (replica) => {
+      if (!replica.signal('SIGSTOP')) return;
+      await sleep(forMs);
+      replica.signal('SIGCONT');
+    }),
   async cut({ target }, { mesh }) {
     const link = mesh.links.get(target);
     const open = link?.connections ?? 0;
@@ -60,31 +62,45 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
   async delay(fault, { mesh }) {
     const link = mesh.links.get(fault.target);
     if (!link) return false;
+    const open = link.connections;
     link.concerns = some(fault);
     link.delayMs = Math.ceil(fault.amount * MOST_DELAY_MS);
     await sleep(fault.forMs);
     link.delayMs = 0;
-    return true;
+    return open + link.connections > 0;
   },
   'lost-answer': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, 'lost-answer', 'PUT')),
   'error-after': (fault, { servers }) => answers(fault, servers, hits(fault, 0.5, '500-after', 'PUT')),
   storm: (fault, { servers }) => answers(fault, servers, hits(fault, 0.9, '503')),
   restart: (fault, parts) => restart(fault, parts, RESTART_GRACE_MS, async () => undefined),
-  down: (fault, parts) =>
-    restart(fault, parts, 0, async () => {
-      await parts.servers.kill(fault.target as ServerName);
-      await sleep(fault.forMs);
-    }),
-  async wipe(_, { servers, registry }) {
-    // An unreachable registry has nothing to forget.
-    return (servers.flush ?? (() => registry.wipe()))().then(
-      () => true,
-      () => false,
-    );
+  down(fault, parts) {
+    const kill = (): Promise<boolean> =>
+      restart(fault, parts, 0, async () => {
+        await parts.servers.kill(fault.target as ServerName);
+        await sleep(fault.forMs);
+      });
+    // One that is killed comes back with what it saved last; one that stops in order has saved all.
+    return fault.target === 'registry' ? forgetting(parts, kill) : kill();
   },
+  wipe: (_, parts) =>
+    // An unreachable registry has nothing to forget.
+    forgetting(parts, () =>
+      (parts.servers.flush ?? (() => parts.registry.wipe()))().then(
+        () => true,
+        () => false,
+      ),
+    ),
   duplicate,
   async step({ target, amount }, { mesh }) {
     mesh.processes.get(target)?.setClock(Math.round((amount - 0.5) * 2 * MOST_STEP_MS));
+    return true;
+  },
+  async scale({ target, forMs }, { mesh }) {
+    const spare = mesh.spares.get(target);
+    if (!spare || spare.wanted) return false;
+    spare.add();
+    await sleep(forMs);
+    await spare.remove();
     return true;
   },
   async poison(_, { poison }) {
@@ -92,6 +108,13 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
     return true;
   },
 };
+
+async function forgetting<T>({ forgettings }: FaultParts, work: () => Promise<T>): Promise<T> {
+  const from = performance.now();
+  const result = await work();
+  forgettings.push({ from, to: performance.now() });
+  return result;
+}
 
 /** All connections of a link, or every other one: a process publishes on one and takes from another. */
 const some =
@@ -114,10 +137,24 @@ async function whileOn(
 ): Promise<boolean> {
   const link = links.get(target);
   if (link?.mode !== 'pass') return false;
+  const open = link.connections;
   hurt(link);
   await sleep(forMs);
   link.mode = 'pass';
-  return true;
+  return open + link.connections > 0;
+}
+
+/** A process that ended, or has begun to start and is not connected, has nothing yet that can be lost; the fault comes all the same. */
+async function whileAtWork(
+  target: string,
+  { processes, links }: Mesh,
+  hurt: (replica: NonNullable<ReturnType<typeof processes.get>>) => unknown,
+): Promise<boolean> {
+  const replica = processes.get(target);
+  if (!replica) return false;
+  const open = links.get(`${target}>broker`)?.connections ?? 0;
+  await hurt(replica);
+  return open > 0;
 }
 
 async function answers({ forMs }: Fault, { s3 }: Servers, choose: Choose): Promise<boolean> {

@@ -1,7 +1,7 @@
 /**
  * `pnpm test:conservation [--faults N] [--seed N] [--every MS] [--chains N] [--only kill,pause] [--mutations]`: the whole mesh as processes on
  * RabbitMQ, S3 and Redis, under a plan of faults that follows from the seed; then the bucket is judged.
- * Plan and logs lie in a folder that it names.
+ * Plan and logs lie in a folder that it names. The last line is the figures of the run as JSON.
  * With --mutations each of some promises is broken on purpose, to see whether that is found; words say which.
  */
 import { mkdtempSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findMutations } from './mutations.ts';
 import { type FaultKind, faultKinds } from './plan.ts';
-import { describeRun, type RunOptions, run } from './run.ts';
+import { describeRun, figuresOf, type RunOptions, run } from './run.ts';
 import { openServers } from './servers.ts';
 
 const { values, positionals } = parseArgs({
@@ -54,6 +54,7 @@ else {
   try {
     const result = await run(servers, options);
     console.log(describeRun(result));
+    console.log(JSON.stringify(figuresOf(result)));
     process.exitCode = result.clean ? 0 : 1;
   } finally {
     await servers.close();

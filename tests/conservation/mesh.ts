@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BreakableProxy, openProxy } from '@blockhub/test-servers';
@@ -26,19 +26,30 @@ const isUp = (door: string): Promise<boolean> => fetch(door, { signal: AbortSign
 
 /** What all parts of a run know of each other: processes and servers, and the connections between them. */
 export interface Mesh {
-  /** Replicas by name, `builder-0`. */
+  /** Replicas by name, `builder-0`; without those that come and go. */
   readonly processes: ReadonlyMap<string, Replica>;
-  /** By name, `builder-0>store`. */
+  /** Of these by name, `builder-0>store`. */
   readonly links: ReadonlyMap<string, BreakableProxy>;
-  /** Where requests of senders go. */
+  /** Where requests of senders go now. */
   readonly doors: readonly string[];
+  /** One more replica of each service by its place, `builder`; none runs at first. */
+  readonly spares: ReadonlyMap<string, Spare>;
   /** Files of the spools of capture, which hold what the broker has not. */
   spooled(): string[];
   /** Links go to where the servers listen now. */
   retarget(): void;
-  /** Ends of processes that nobody asked for, and those that SIGTERM did not bring about in time, as `name: code`. */
+  /** Ends of processes that nobody asked for, and stops that took too long or failed, as `name: code`. */
   readonly ends: readonly string[];
   stop(): Promise<void>;
+}
+
+/** A replica that comes and goes as its service is scaled; with its spool, as a StatefulSet has it. */
+interface Spare {
+  /** It was added and not removed yet. */
+  readonly wanted: boolean;
+  add(): void;
+  /** Takes it away in order: no more requests, SIGTERM. */
+  remove(): Promise<void>;
 }
 
 export interface MeshOptions {
@@ -52,31 +63,36 @@ export interface MeshOptions {
 /** Starts every service, each replica with links of its own to what it needs. */
 export async function startMesh(servers: Servers, { replicas, logs, env = {} }: MeshOptions): Promise<Mesh> {
   const processes = new Map<string, Replica>();
+  const spares = new Map<string, Spare>();
   const links = new Map<string, BreakableProxy>();
+  const spareLinks = new Map<string, BreakableProxy>();
   const doors: string[] = [];
   const spools: string[] = [];
   const ends: string[] = [];
+  const started: Replica[] = [];
   const targetOf = (name: ServerName): string => (name === 'store' ? servers.s3.address : servers.address(name));
   const credentials = servers.credentials && {
     BLOCKHUB_STORE_ACCESS_KEY: servers.credentials.accessKey,
     BLOCKHUB_STORE_SECRET_KEY: servers.credentials.secretKey,
   };
-  const addLink = async (name: string, target: string): Promise<string> => {
-    const link = await openProxy(target);
-    links.set(name, link);
-    return link.address;
-  };
-  const addReplica = async (place: Place, name: string): Promise<void> => {
+  /** A replica that does not run yet, and its door. */
+  const describe = async (place: Place, name: string, into: typeof links): Promise<{ replica: Replica; door?: string }> => {
     const flags: string[] = [];
     const ports: Record<string, number> = {};
+    const addLink = async (from: string, target: string): Promise<string> => {
+      const link = await openProxy(target);
+      into.set(from, link);
+      return link.address;
+    };
     for (const need of ['broker', ...place.needs] as const) {
       const address = await addLink(`${name}>${need}`, targetOf(need));
       ports[hostOf(need)] = Number(address.split(':')[1]);
       flags.push(`--${need}`, servers.url(need, `${hostOf(need)}:80`));
     }
+    let door: string | undefined;
     if (place.name === 'web-to-msg') {
       const port = await freePort();
-      doors.push(`http://${await addLink(`sender>${name}`, `127.0.0.1:${port}`)}`);
+      door = `http://${await addLink(`sender>${name}`, `127.0.0.1:${port}`)}`;
       const spool = join(logs, `spool-${name}`);
       spools.push(spool);
       flags.push('--port', String(port), '--spool', spool);
@@ -86,31 +102,57 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
       env: { ...process.env, ...place.env, ...credentials, ...env, CONSERVATION_LINKS: JSON.stringify(ports) },
       onEnd: (code) => ends.push(`${name}: ${code}`),
     });
-    processes.set(name, replica);
+    started.push(replica);
+    return { replica, ...(door !== undefined && { door }) };
   };
-  for (const place of services) for (let n = 0; n < replicas; n++) await addReplica(place, `${place.name}-${n}`);
+  for (const place of services) {
+    for (let n = 0; n < replicas; n++) {
+      const { replica, door } = await describe(place, `${place.name}-${n}`, links);
+      processes.set(`${place.name}-${n}`, replica);
+      if (door !== undefined) doors.push(door);
+    }
+    const { replica, door } = await describe(place, `${place.name}-${replicas}`, spareLinks);
+    spares.set(place.name, {
+      get wanted() {
+        return replica.wanted;
+      },
+      add() {
+        replica.start();
+        if (door !== undefined) doors.push(door);
+      },
+      async remove() {
+        if (door !== undefined) doors.splice(doors.indexOf(door), 1);
+        await replica.end('SIGTERM');
+      },
+    });
+  }
   // The first one probes the store, and the others find its verdict.
   processes.get('web-to-msg-0')?.start();
   await within(START_MS, () => isUp(doors[0] ?? ''));
   for (const replica of processes.values()) if (!replica.running) replica.start();
   if (!(await within(START_MS, async () => (await Promise.all(doors.map(isUp))).every(Boolean))))
     throw new Error(`the mesh does not start, see ${logs}`);
+  const allLinks = (): [string, BreakableProxy][] => [...links, ...spareLinks];
   return {
     processes,
+    spares,
     links,
     doors,
     ends,
     spooled: () =>
-      spools.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file))).filter((file) => /\.(?:spool|damaged)$/.test(file)),
+      spools
+        .filter((folder) => existsSync(folder))
+        .flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
+        .filter((file) => /\.(?:spool|damaged)$/.test(file)),
     retarget() {
-      for (const [name, link] of links) {
+      for (const [name, link] of allLinks()) {
         const [, need] = name.split('>') as [string, ServerName];
         if (need === 'broker' || need === 'registry') link.target = targetOf(need);
       }
     },
     async stop() {
-      await Promise.all(Array.from(processes.values(), (replica) => replica.end()));
-      for (const link of links.values()) await link.close();
+      await Promise.all(started.map((replica) => replica.end()));
+      for (const [, link] of allLinks()) await link.close();
     },
   };
 }
@@ -118,19 +160,23 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
 interface ReplicaParts {
   readonly log: string;
   readonly env: NodeJS.ProcessEnv;
-  /** It ended, and nobody had asked for that; or it did not end when it was asked to. */
-  onEnd(code: number | string): void;
+  /** It ended, and nobody had asked for that; or it did not end in order when it was asked to. */
+  onEnd(code: string): void;
 }
 
-/** One replica, kept running: whenever it ends it is started again. */
+/** One replica, kept running while it is wanted: whenever it ends it is started again. */
 class Replica {
   readonly #command: readonly string[];
   readonly #parts: ReplicaParts;
   #child: ChildProcess | undefined;
-  #asked = false;
+  /** The signals that were sent to end it; none excuses a bad end, one SIGTERM excuses no other code than 0. */
+  #asked: readonly ('SIGKILL' | 'SIGTERM')[] = [];
   #restartMs = RESTART_MS;
   #aheadMs = 0;
-  #ended = false;
+  #wanted = false;
+  #paused = false;
+  /** How often it went on after SIGSTOP. */
+  #pauses = 0;
 
   constructor({ service }: Place, own: readonly string[], parts: ReplicaParts) {
     const common = ['--probe-port', '0', '--grace', `${GRACE_S}s`];
@@ -142,8 +188,17 @@ class Replica {
     return this.#child !== undefined;
   }
 
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
   start(): void {
-    if (this.#ended) return;
+    this.#wanted = true;
+    this.#spawn();
+  }
+
+  #spawn(): void {
+    if (!this.#wanted || this.#child) return;
     const { log, env, onEnd } = this.#parts;
     const out = openSync(log, 'a');
     const child = spawn(process.execPath, this.#command, {
@@ -152,11 +207,13 @@ class Replica {
     });
     closeSync(out);
     this.#child = child;
-    this.#asked = false;
+    this.#asked = [];
+    this.#paused = false;
     child.once('exit', (code, signal) => {
       this.#child = undefined;
-      if (!this.#asked) onEnd(code ?? signal ?? 'nothing');
-      setTimeout(() => this.start(), this.#restartMs).unref();
+      const wrong = wrongEnd(code ?? signal ?? 'nothing', this.#asked);
+      if (wrong !== undefined) onEnd(wrong);
+      setTimeout(() => this.#spawn(), this.#restartMs).unref();
       this.#restartMs = RESTART_MS;
     });
   }
@@ -165,15 +222,24 @@ class Replica {
   signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT', restartMs = RESTART_MS): boolean {
     const child = this.#child;
     if (!child) return false;
+    if (signal === 'SIGCONT') this.#pauses++;
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') this.#paused = signal === 'SIGSTOP';
     if (signal === 'SIGKILL' || signal === 'SIGTERM') {
-      this.#asked = true;
+      this.#asked = [...this.#asked, signal];
       this.#restartMs = restartMs;
     }
-    if (signal === 'SIGTERM') {
-      const overdue = setTimeout(() => child.kill('SIGKILL') && this.#parts.onEnd('overdue after SIGTERM'), OVERDUE_MS);
-      child.once('exit', () => clearTimeout(overdue));
-    }
+    if (signal === 'SIGTERM') this.#watchStop(child);
     return child.kill(signal);
+  }
+
+  /** Kills it when it has not stopped in time. A time in which it was stopped by SIGSTOP does not count. */
+  #watchStop(child: ChildProcess): void {
+    const pauses = this.#pauses;
+    const overdue = setTimeout(() => {
+      if (this.#paused || this.#pauses !== pauses) this.#watchStop(child);
+      else if (this.signal('SIGKILL')) this.#parts.onEnd(`not stopped ${OVERDUE_MS} ms after SIGTERM`);
+    }, OVERDUE_MS);
+    child.once('exit', () => clearTimeout(overdue));
   }
 
   /** Sets its clock; a replica that starts later has it too. */
@@ -182,15 +248,26 @@ class Replica {
     this.#child?.send({ aheadMs }, () => undefined);
   }
 
-  /** Ends it for good; gives its exit code, or the signal that it took. */
+  /** Ends it, and does not start it again; gives its exit code, or the signal that it took. */
   async end(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | string> {
-    this.#ended = true;
+    this.#wanted = false;
     const child = this.#child;
     if (!child) return 'had ended';
     this.signal(signal);
     const [code, killed] = await once(child, 'exit');
     return code ?? killed;
   }
+}
+
+/**
+ * What is wrong with an end, if anything is. No fault of a plan excuses one that nobody asked for: a service waits for servers that are away, at
+ * its start too. One SIGTERM makes it end with 0, or by the signal where its code was not loaded yet; a second one makes it end at once.
+ */
+export function wrongEnd(end: number | string, asked: readonly ('SIGKILL' | 'SIGTERM')[]): string | undefined {
+  const [first] = asked;
+  if (first === undefined) return `${end}, unasked`;
+  if (asked.length > 1 || first === 'SIGKILL' || end === 0 || end === 'SIGTERM') return undefined;
+  return `${end} after SIGTERM`;
 }
 
 /** Asks until the condition holds; false when it does not in time. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isClean } from '../simulation/judge.ts';
 import type { FaultKind } from './plan.ts';
 import { describeRun, type RunOptions, run } from './run.ts';
 import { openServers } from './servers.ts';
@@ -71,6 +72,30 @@ export const mutations: readonly Mutation[] = [
     only: ['kill', 'silence', 'refuse'],
     on: /^web-to-msg-\d(?:>broker)?$/,
   },
+  {
+    name: 'a request that names its event asks for no claim',
+    edits: [
+      {
+        file: 'services/web-to-msg/src/appender.ts',
+        find: "const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');",
+        replace: 'const claim: Claim = mine;',
+      },
+    ],
+    only: ['kill', 'cut', 'wipe'],
+  },
+  {
+    name: 'a claim says that its events are durable before they are',
+    edits: [
+      {
+        file: 'services/web-to-msg/src/appender.ts',
+        find: "const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');",
+        replace:
+          "const claim = await within(clock, end, this.#claims.make(name, { ...mine, confirmed: true }).then((made) => made.event === mine.event ? mine : made), 'registry');",
+      },
+    ],
+    only: ['kill', 'delay'],
+    on: /^web-to-msg-\d(?:>broker)?$/,
+  },
 ];
 
 const MOST_SEEDS = 5;
@@ -95,8 +120,7 @@ export async function findMutations(options: RunOptions, words: readonly string[
           ...{ seed, logs, restMs: REST_MS },
           env: { CONSERVATION_EDITS: JSON.stringify(edits) },
         });
-        const { lost, doubled, unexpected, faults } = result.verdict;
-        if (lost.length + doubled.length + unexpected.length + faults.length > 0) caught = describeRun(result);
+        if (!isClean(result.verdict)) caught = describeRun(result);
       } finally {
         await servers.close();
       }

@@ -4,6 +4,7 @@ import { drawPlan, faultKinds, type Parties } from './plan.ts';
 const parties: Parties = {
   processes: ['builder-0', 'builder-1', 'web-to-msg-0'],
   clocks: ['web-to-msg-0'],
+  services: ['builder', 'web-to-msg'],
   links: ['builder-0>broker', 'builder-0>store', 'sender>web-to-msg-0'],
   servers: ['broker', 'store', 'registry'],
 };

@@ -5,6 +5,8 @@ export interface Parties {
   readonly processes: readonly string[];
   /** Those whose clock gives events their time. */
   readonly clocks: readonly string[];
+  /** Those that can have more replicas. */
+  readonly services: readonly string[];
   /** Connections between two parties, `builder-0>store`. */
   readonly links: readonly string[];
   /** Servers that can be stopped; none where the environment names them. */
@@ -35,6 +37,7 @@ interface Kind {
  * | wipe          | the registry forgets everything                                                                   |
  * | duplicate     | what is published during this time comes again, some of it seconds later                          |
  * | step          | the clock is set                                                                                  |
+ * | scale         | one more replica for the duration                                                                  |
  * | poison        | a message that nobody can handle                                                                  |
  */
 const kinds = {
@@ -50,9 +53,10 @@ const kinds = {
   storm: { on: ['store'], weight: 4, forMs: [500, 4_000] },
   restart: { on: 'servers', weight: 1, forMs: [100, 2_000] },
   down: { on: 'servers', weight: 1, forMs: [100, 4_000] },
-  wipe: { on: ['registry'], weight: 4 },
+  wipe: { on: ['registry'], weight: 2 },
   duplicate: { on: ['broker'], weight: 8, forMs: [500, 2_000] },
   step: { on: 'clocks', weight: 6 },
+  scale: { on: 'services', weight: 5, forMs: [4_000, 20_000] },
   poison: { on: ['broker'], weight: 3 },
 } as const satisfies Record<string, Kind>;
 

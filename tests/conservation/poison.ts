@@ -20,6 +20,10 @@ export class Poison {
     this.#chain = chain;
   }
 
+  get count(): number {
+    return this.#added.size;
+  }
+
   /** A captured body that is not what its hash says. */
   add(): void {
     const event = this.#newEvent();

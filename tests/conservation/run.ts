@@ -10,12 +10,13 @@ import { openRegistry } from '@blockhub/registry';
 import { openStore, type Store } from '@blockhub/store';
 import { createChain } from '@blockhub/writer';
 import { isClean, judge, type Verdict } from '../simulation/judge.ts';
-import type { SampleChain, Sent } from '../simulation/senders.ts';
+import type { SampleChain } from '../simulation/senders.ts';
 import { type FaultParts, inject } from './faults.ts';
 import { type Mesh, startMesh, within } from './mesh.ts';
+import { type Forgetting, judgeNames } from './names.ts';
 import { describeFault, drawPlan, type Fault, type FaultKind, type Parties } from './plan.ts';
 import { Poison } from './poison.ts';
-import { sendAll } from './senders.ts';
+import { type Sendings, sendAll } from './senders.ts';
 import type { Servers } from './servers.ts';
 import { noticeQueues, PARTITIONS } from './services.ts';
 
@@ -57,14 +58,29 @@ export interface RunResult {
   readonly dead: { readonly missing: readonly string[]; readonly foreign: readonly string[] };
   /** Blocks of which no notice came. */
   readonly unnoticed: readonly string[];
-  /** Faults that had something to hurt, by kind. */
-  readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
-  /** Ends of processes that nobody asked for, and those that SIGTERM did not bring about in time. */
+  /** Faults of the plan, and those that had something to hurt, by kind. */
+  readonly planned: Counts;
+  readonly injected: Counts;
+  /** From the first fault to the end of the last. */
+  readonly stormSeconds: number;
+  /** Ends of processes that nobody asked for, and stops that took too long or failed; see `wrongEnd`. */
   readonly ends: readonly string[];
+  /** Requests that were sent, repetitions among them. */
   readonly requests: number;
+  /** Names that senders gave to events; each is for one request and its repetitions. */
+  readonly named: number;
+  /** Names that the registry cannot have forgotten, which makes them one event at most. */
+  readonly single: number;
+  /** Events that a sender has a receipt of. */
   readonly captured: number;
+  /** Dead letters that were meant to be. */
+  readonly poisoned: number;
+  /** The most memory that the test itself had, in MB. */
+  readonly peakMb: number;
   readonly seconds: number;
 }
+
+type Counts = Readonly<Partial<Record<FaultKind, number>>>;
 
 /** Runs the mesh under a plan of faults, lets it become quiet and judges from the bucket. */
 export async function run(servers: Servers, options: RunOptions): Promise<RunResult> {
@@ -79,9 +95,10 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   const chains = await createChains(store, options.chains, seed);
   const noticed = await followNotices(broker);
   const poison = new Poison(broker, chains[0]?.id ?? '');
+  const forgettings: Forgetting[] = [];
   const mesh = await startMesh(servers, options);
-  let injected: RunResult['injected'];
-  let sent: readonly Sent[];
+  let stormed: Pick<RunResult, 'planned' | 'injected' | 'stormSeconds'>;
+  let sendings: Sendings;
   let restless: readonly string[];
   try {
     const plan = drawPlan(seed, partiesOf(mesh, servers), options);
@@ -89,53 +106,72 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
     const end = new AbortController();
     const sending = sendAll({ ...options, chains, doors: mesh.doors, count: options.senders, signal: end.signal });
-    injected = await storm(plan, { mesh, servers, registry, poison, away: new Set() }, say);
+    stormed = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
     end.abort();
-    sent = await bounded(sending, 'senders');
+    sendings = await bounded(sending, 'senders');
     await servers.trace(false);
     await bounded(poison.published(), 'poison');
     say('the storm is over');
+    // What the one that was scaled away still has on its disk is for the next one there.
+    if (mesh.spooled().length > 0) mesh.spares.get('web-to-msg')?.add();
     restless = await becomeQuiet(servers, mesh, options.restMs, say);
   } finally {
     await mesh.stop();
   }
   say(`${restless.length === 0 ? 'quiet' : 'RESTLESS'}, judging`);
-  const verdict = await judge(store, chains, sent);
+  const { sent, named } = sendings;
+  const names = judgeNames(named, forgettings);
+  const verdict = await judge(store, chains, [...sent, ...names.sent]);
+  verdict.untrue.push(...names.untrue);
   const dead = await poison.compare();
   const unnoticed = await findUnnoticed(store, chains, noticed);
   for (const part of [broker, store, registry]) await part.close();
   return {
     seed,
-    clean: isClean(verdict) && [restless, dead.missing, dead.foreign, unnoticed].every((list) => list.length === 0),
+    clean: isClean(verdict) && [restless, dead.missing, dead.foreign, unnoticed, mesh.ends].every((list) => list.length === 0),
     verdict,
     restless,
     dead,
     unnoticed,
-    injected,
+    ...stormed,
     ends: mesh.ends,
-    requests: sent.length,
-    captured: sent.filter(({ answer }) => answer.receipt).length,
+    requests: named.reduce((sum, { tries }) => sum + tries.length, sent.length),
+    named: named.length,
+    single: names.single,
+    captured: [...sent, ...names.sent].filter(({ answer }) => answer.receipt).length,
+    poisoned: poison.count,
+    peakMb: Math.round(process.resourceUsage().maxRSS / 1024),
     seconds: Math.round((performance.now() - started) / SECOND),
   };
 }
 
-const partiesOf = ({ processes, links }: Mesh, { stoppable }: Servers): Parties => ({
+const partiesOf = ({ processes, links, spares }: Mesh, { stoppable }: Servers): Parties => ({
   processes: [...processes.keys()],
   clocks: [...processes.keys()].filter((name) => name.startsWith('web-to-msg')),
+  services: [...spares.keys()],
   links: [...links.keys()],
   servers: stoppable,
 });
 
-/** Resolves when all faults are over; gives how many had something to hurt, by kind. */
-async function storm(plan: readonly Fault[], parts: FaultParts, say: (text: string) => void): Promise<RunResult['injected']> {
+/** Resolves when all faults are over. */
+async function storm(
+  plan: readonly Fault[],
+  parts: FaultParts,
+  say: (text: string) => void,
+): Promise<Pick<RunResult, 'planned' | 'injected' | 'stormSeconds'>> {
+  const planned: Partial<Record<FaultKind, number>> = {};
   const injected: Partial<Record<FaultKind, number>> = {};
+  const count = (counts: typeof planned, { kind }: Fault): void => {
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  };
   const start = performance.now();
   const running: Promise<void>[] = [];
   for (const [n, fault] of plan.entries()) {
     await sleep(Math.max(0, start + fault.atMs - performance.now()));
-    if (n % 50 === 49) say(`${n + 1} faults`);
+    if (n % 50 === 49) say(`${n + 1} faults, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB of the test itself`);
+    count(planned, fault);
     const done = inject(fault, parts).then((hurt) => {
-      if (hurt) injected[fault.kind] = (injected[fault.kind] ?? 0) + 1;
+      if (hurt) count(injected, fault);
     });
     const work = bounded(done, describeFault(fault));
     // Rejected here and now, it is heard of below.
@@ -143,7 +179,7 @@ async function storm(plan: readonly Fault[], parts: FaultParts, say: (text: stri
     running.push(work);
   }
   await Promise.all(running);
-  return injected;
+  return { planned, injected, stormSeconds: (performance.now() - start) / SECOND };
 }
 
 /** Nothing that the test itself does may take for ever. */
@@ -213,18 +249,35 @@ async function findUnnoticed(store: Store, chains: readonly SampleChain[], notic
   return unnoticed;
 }
 
+/** Figures of a run that can be put in a table with those of others. */
+export function figuresOf({ seed, clean, verdict, restless, dead, unnoticed, planned, injected, ends, ...rest }: RunResult) {
+  const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
+  const sum = Object.values(injected).reduce((all, one) => all + one, 0);
+  const { requests, named, single, captured, poisoned, stormSeconds, seconds, peakMb } = rest;
+  return {
+    ...{ seed, clean, faults: sum, faultsPerMinute: Math.round((sum / stormSeconds) * 60) },
+    ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
+    ...{ deadMeant: poisoned - dead.missing.length, deadOthers: dead.foreign.length, deadMissing: dead.missing.length },
+    ...{ unnoticed: unnoticed.length, restless: restless.length, unexpectedEnds: ends.length },
+    ...{ requests, named, single, captured, spooled, events, blocks, seconds, peakMb },
+    ...{ planned, injected },
+  };
+}
+
 /** One line of figures, and what went wrong below it. */
-export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, injected, ends, ...rest }: RunResult): string {
-  const { lost, doubled, unexpected, untrue, faults, blocks, events } = verdict;
-  const forked = faults.length;
-  const count = Object.values(injected).reduce((sum, one) => sum + one, 0);
+export function describeRun(result: RunResult): string {
+  const { verdict, restless, dead, unnoticed, ends } = result;
+  const { lost, doubled, unexpected, untrue, faults } = verdict;
+  const { planned, injected, ...is } = figuresOf(result);
   const figures = [
-    `lost ${lost.length} doubled ${doubled.length} forked ${forked} unexpected ${unexpected.length} untrue ${untrue.length}`,
-    `dead ${dead.foreign.length} unnoticed ${unnoticed.length}${restless.length > 0 ? ' RESTLESS' : ''}`,
-    `(${count} faults, ${rest.requests} requests, ${rest.captured} captured, ${verdict.spooled} of them spooled, ${events} events in ${blocks} blocks, ${rest.seconds} s)`,
+    `lost ${is.lost} doubled ${is.doubled} forked ${is.forked} unexpected ${is.unexpected} untrue ${is.untrue}`,
+    `dead ${is.deadOthers} unnoticed ${is.unnoticed} unexpected ends ${is.unexpectedEnds}${is.restless > 0 ? ' RESTLESS' : ''}`,
+    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names of which ${is.single} were never forgotten, ${is.captured} events captured, ${is.spooled} of them spooled,`,
+    `${is.events} events in ${is.blocks} blocks, ${is.seconds} s)`,
   ];
   const wrong = [
     ...restless.map((line) => `waits: ${line}`),
+    ...ends.map((end) => `process ${end}`),
     ...faults,
     ...untrue.map((line) => `untrue: ${line}`),
     ...lost.map((event) => `lost: ${event}`),
@@ -233,14 +286,11 @@ export function describeRun({ seed, clean, verdict, restless, dead, unnoticed, i
     ...dead.foreign.map((line) => `dead: ${line}`),
     ...dead.missing.map((id) => `no dead letter of: ${id}`),
     ...unnoticed.map((block) => `unnoticed: ${block}`),
-    ...ends.map((end) => `process ${end}`),
   ];
-  const kinds = Object.entries(injected)
-    .map(([kind, n]) => `${kind} ${n}`)
-    .join(', ');
+  const kinds = Object.entries(planned).map(([kind, count]) => `${kind} ${injected[kind as FaultKind] ?? 0} of ${count}`);
   return [
-    `seed ${seed}: ${clean ? 'clean' : 'NOT CLEAN'} ${figures.join(' ')}`,
-    `  ${kinds}`,
+    `seed ${is.seed}: ${is.clean ? 'clean' : 'NOT CLEAN'} ${figures.join(' ')}`,
+    `  ${kinds.join(', ')}`,
     ...wrong.slice(0, 30).map((line) => `    ${line}`),
   ].join('\n');
 }

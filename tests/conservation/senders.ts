@@ -1,12 +1,22 @@
-import { Agent, request } from 'node:http';
+import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashOf } from '@blockhub/chain';
 import { type Random, seededRandom } from '@blockhub/faults';
 import type { SampleChain, Sent } from '../simulation/senders.ts';
+import type { Named, Try } from './names.ts';
 
 type Answer = Sent['answer'];
 
 const PATIENCE_MS = 6_000;
+/** Parts of the requests: those that name their event, and of these those that come twice at once, and once more behind a receipt. */
+const NAMED = 0.5;
+const TWICE = 0.1;
+const AGAIN = 0.1;
+/** Mean pause before a request is sent again. */
+const RETRY_MS = 500;
+const MOST_TRIES = 10;
+/** So many older ones each sender remembers. */
+const REPEATABLE = 50;
 /** The connection broke, or the sender gave up: nobody knows. */
 const UNKNOWN: Answer = { status: 0, code: 'reset' };
 
@@ -22,45 +32,98 @@ export interface SendersOptions {
   readonly signal: AbortSignal;
 }
 
-/** Senders of webhooks: each posts one request after the other to any replica, none of them twice, whatever the answer. */
-export async function sendAll(options: SendersOptions): Promise<Sent[]> {
-  const sent: Sent[] = [];
-  const agent = new Agent({ keepAlive: true });
-  await Promise.all(Array.from({ length: options.count }, (_, n) => sendOn(`sender ${n}`, options, agent, sent)));
-  agent.destroy();
-  return sent;
+/** Everything that was sent. */
+export interface Sendings {
+  /** Each once. */
+  readonly sent: Sent[];
+  readonly named: Named[];
 }
 
-async function sendOn(name: string, { seed, chains, doors, pauseMs, signal }: SendersOptions, agent: Agent, sent: Sent[]): Promise<void> {
-  const random = seededRandom(hashSeed(`${seed} ${name}`));
+/**
+ * Senders of webhooks: each posts one request after the other to any replica. Half of them name their event; these are sent until there is a
+ * receipt, sometimes twice at once, and some of them again though there is one, at once or much later. All others are sent once, whatever the
+ * answer.
+ */
+export async function sendAll(options: SendersOptions): Promise<Sendings> {
+  const sendings: Sendings = { sent: [], named: [] };
+  const agent = new Agent({ keepAlive: true });
+  await Promise.all(Array.from({ length: options.count }, (_, n) => sendOn(`sender ${n}`, options, agent, sendings)));
+  agent.destroy();
+  return sendings;
+}
+
+async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent, named }: Sendings): Promise<void> {
+  const { seed, chains, doors, pauseMs, signal } = options;
+  const random = seededRandom(hashSeed(`${seed} ${own}`));
+  const pause = (meanMs: number) => sleep(random() * 2 * meanMs, undefined, { signal }).catch(() => undefined);
+  const urlTo = (chain: SampleChain | undefined): string => {
+    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
+    return `${doors[Math.floor(random() * doors.length)]}/append/chain/${nameOrId}`;
+  };
+  const repeatable: Repeatable[] = [];
+  const tryOnce = async ({ named: { name, chain, tries }, body }: Repeatable): Promise<boolean> => {
+    const from = performance.now();
+    const answer = await post(urlTo(chain), body, agent, { 'idempotency-key': name });
+    tries.push({ from, to: performance.now(), answer });
+    return answer.receipt !== undefined;
+  };
   for (let n = 0; !signal.aborted; n++) {
     // Some chains are busy, most are not, and a few requests go astray.
     const chain = random() < 0.01 ? undefined : (chains[Math.floor(random() ** 2 * chains.length)] as SampleChain);
-    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
-    const body = Buffer.from(drawBody(`${name} ${n}`, random));
-    const door = doors[Math.floor(random() * doors.length)] as string;
-    const answer = await post(`${door}/append/chain/${nameOrId}`, body, agent);
-    sent.push({ chain, hash: hashOf(chain?.crypt ?? 'sha256', body), answer });
-    await sleep(random() * 2 * pauseMs, undefined, { signal }).catch(() => undefined);
+    if (chain && random() < NAMED) {
+      const name = `${own} ${n}`;
+      const body = Buffer.from(name.padEnd(drawSize(random), '.'));
+      const one: Repeatable = { named: { name, chain, hash: hashOf(chain.crypt, body), tries: [] }, body };
+      named.push(one.named);
+      await insist(() => tryOnce(one), pause, random, signal);
+      repeatable[Math.floor(random() * REPEATABLE)] = one;
+    } else {
+      const body = Buffer.from(drawBody(`${own} ${n}`, random));
+      sent.push({ chain, hash: hashOf(chain?.crypt ?? 'sha256', body), answer: await post(urlTo(chain), body, agent) });
+    }
+    const old = random() < AGAIN ? repeatable[Math.floor(random() * REPEATABLE)] : undefined;
+    if (old) await tryOnce(old);
+    await pause(pauseMs);
   }
 }
 
-/** Mostly small and of its own; some are over the limit of a message, some are sent again and again. */
-function drawBody(own: string, random: Random): string {
-  const text = random() < 0.1 ? `again ${Math.floor(random() * 5)}` : own;
-  const size = random() < 0.1 ? 5_000 + random() * 40_000 : random() * 800;
-  return text === own ? text.padEnd(size, '.') : text;
+/** The body is not kept for the judge: it would be most of what a long run holds in memory. */
+interface Repeatable {
+  readonly named: Named & { readonly tries: Try[] };
+  readonly body: Buffer;
 }
 
+/** Tries until there is a receipt, as a sender does that wants one; gives up late. */
+async function insist(
+  tryOnce: () => Promise<boolean>,
+  pause: (meanMs: number) => Promise<void>,
+  random: Random,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tries = 0; tries < MOST_TRIES && !signal.aborted; tries++) {
+    const answers = await Promise.all(random() < TWICE ? [tryOnce(), tryOnce()] : [tryOnce()]);
+    if (answers.includes(true) && random() >= AGAIN) return;
+    await pause(RETRY_MS);
+  }
+}
+
+/** Mostly of its own; some are sent again and again. */
+function drawBody(own: string, random: Random): string {
+  return random() < 0.1 ? `again ${Math.floor(random() * 5)}` : own.padEnd(drawSize(random), '.');
+}
+
+/** Mostly small; some are over the limit of a message. */
+const drawSize = (random: Random): number => (random() < 0.1 ? 5_000 + random() * 40_000 : random() * 800);
+
 /** One request and what its sender gets to know. */
-export function post(url: string, body: Buffer, agent: Agent): Promise<Answer> {
+export function post(url: string, body: Buffer, agent: Agent, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   return new Promise((resolve) => {
     const sent = request(
       url,
       {
         method: 'POST',
         agent,
-        headers: { 'content-type': 'text/plain', 'content-length': body.length },
+        headers: { 'content-type': 'text/plain', 'content-length': body.length, ...headers },
         signal: AbortSignal.timeout(PATIENCE_MS),
       },
       async (response) => {

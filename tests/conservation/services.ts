@@ -11,7 +11,7 @@ const own: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   builder: { BLOCKHUB_WINDOW_CHAINS: '50' },
   grouper: { BLOCKHUB_TTL: '50ms' },
   'deploy-blobs': { BLOCKHUB_MAX_AHEAD: '10s' },
-  'web-to-msg': { BLOCKHUB_MESSAGE_LIMIT: '4kb' },
+  'web-to-msg': { BLOCKHUB_MESSAGE_LIMIT: '4kb', BLOCKHUB_IDEMPOTENCY_HEADERS: 'idempotency-key' },
 };
 
 /** The whole pipeline, as it ships but for those. */
