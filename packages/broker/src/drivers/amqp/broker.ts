@@ -92,7 +92,7 @@ class AmqpBroker implements Broker {
     this.#copier = publisher();
     this.#desk = new Desk(this.#consuming);
     this.#topology = new Topology(this.#desk, log);
-    this.#retries = new Retries({ publisher: this.#copier, desk: this.#desk, clock, log });
+    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, clock, log });
     this.#looking = new Looking({
       target,
       link: this.#consuming,
