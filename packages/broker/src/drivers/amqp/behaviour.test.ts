@@ -303,11 +303,11 @@ onRabbit('on RabbitMQ', () => {
     ]);
   });
 
-  test('retries that find no room wait with their consumer, and come at their time', async () => {
+  test.each([0, 2])('retries that find no room (for more than %i) wait with their consumer, and come at their time', async (room) => {
     await bench.ask('PUT', `policies/${bench.vhost}/few`, {
       pattern: '^blockhub[.]delay',
       'apply-to': 'queues',
-      definition: { 'max-length': 2 },
+      definition: { 'max-length': room },
     });
     const log = listen();
     const other = await bench.connect('', { log });
