@@ -132,7 +132,7 @@ export const errorCodes = {
   },
   BROKER_QUEUE_MISMATCH: {
     meaning: 'The queue exists with other properties or belongs to another connection.',
-    fix: 'Declare it alike everywhere, or use another name.',
+    fix: 'The message names queue and property. Delete the queue when it is empty and start again, or use another name or virtual host.',
   },
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {
@@ -183,7 +183,12 @@ export const errorCodes = {
   ADDRESS_IN_USE: { meaning: 'Another program listens on this address.', fix: 'Stop it, or choose another port.' },
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
-  REGISTRY_DENIED: { meaning: 'The registry refuses access.', fix: 'Correct user and password, and the rights of the user.' },
+  REGISTRY_DENIED: {
+    meaning: 'The registry refuses access.',
+    fix: 'Correct user and password, and the rights of the user.',
+    transient: true,
+    status: 503,
+  },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
   REGISTRY_UNAVAILABLE: {
     meaning: 'The registry did not answer, or has no room left.',

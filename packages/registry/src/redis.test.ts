@@ -265,9 +265,28 @@ else {
 
     test('with a wrong password is REGISTRY_DENIED, which does not tell it', async () => {
       const error = await opened(withUser(), { password: 'hunter3' }).catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code: 'REGISTRY_DENIED', transient: false });
+      expect(error).toMatchObject({ code: 'REGISTRY_DENIED', transient: true, status: 503 });
       const { cause } = error as Error;
       expect([error, cause].map((one) => JSON.stringify(one, Object.getOwnPropertyNames(one))).join()).not.toContain('hunter');
+    });
+
+    test('that is refused for a while comes back by itself', async () => {
+      const registry = await opened(withUser(), { password: 'hunter2' });
+      await registry.putChain(record(1));
+      await admin((client) => client.acl('SETUSER', user, '-@all'));
+      await expect(registry.findChain('chain-1')).rejects.toMatchObject({ code: 'REGISTRY_DENIED', transient: true });
+      await admin(async (client) => {
+        await client.acl('SETUSER', user, '+@all', 'resetpass', '>another');
+        await client.client('KILL', 'USER', user);
+      });
+      await until(() =>
+        registry.findChain('chain-1').then(
+          () => false,
+          () => true,
+        ),
+      );
+      await admin((client) => client.acl('SETUSER', user, '>hunter2'));
+      await until(async () => (await registry.findChain('chain-1').catch(() => undefined)) !== undefined);
     });
 
     test('to keys that are not ours is REGISTRY_DENIED', async () => {

@@ -26,6 +26,7 @@ export interface CaptureServer extends AsyncDisposable {
 export async function startCapture(
   given: Record<string, unknown> = {},
   wrap: (broker: Broker) => Broker = (broker) => broker,
+  log = silentLogger,
 ): Promise<CaptureServer> {
   const broker = new MemoryBroker({ clock: systemClock, random: systemRandom }).connect({ name: 'test' });
   const store = await openStore('memory:');
@@ -47,7 +48,7 @@ export async function startCapture(
     registry,
     clock: systemClock,
     random: systemRandom,
-    log: silentLogger,
+    log,
     metrics,
     health,
     storeIsSafe: true,

@@ -8,6 +8,7 @@ import { ByteBudget, readBody } from './body.ts';
 import { clientOf } from './client.ts';
 import { Connections } from './connection.ts';
 import { isDryRun, reportOf } from './dry-run.ts';
+import { Failures } from './failures.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
 import type { AddressSet } from './rules/addresses.ts';
 import type { Head } from './rules/rule.ts';
@@ -61,6 +62,12 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   const connections = new Connections();
   const answers = metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
   const answered = (status: number): void => answers.labels({ status: String(status) }).add();
+  const failures = new Failures(context.clock, context.log);
+  const answerProblem = (request: FastifyRequest, reply: FastifyReply, error: BlockhubError): void => {
+    answered(error.status);
+    if (error.status >= 500) failures.failed(error, request.id);
+    sendProblem(request, reply, error);
+  };
   const taken = {
     broker: { status: 201, count: answers.labels({ status: '201' }) },
     spool: { status: 202, count: answers.labels({ status: '202' }) },
@@ -78,7 +85,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     routerOptions: { maxParamLength: 128 },
     // Node's own answer to a missing Host header has no body; `capture` refuses it in our shape.
     http: { connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024, requireHostHeader: false },
-    frameworkErrors: (error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered),
+    frameworkErrors: (error, request, reply) => answerProblem(request, reply, asProblemError(error)),
     clientErrorHandler: (error, socket) => {
       const connection = connections.of(socket);
       if (connection.answeredEarly) socket.destroy();
@@ -120,13 +127,13 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     done();
   });
 
-  app.setErrorHandler((error, request, reply) => sendProblem(context, request, reply, asProblemError(error), answered));
+  app.setErrorHandler((error, request, reply) => answerProblem(request, reply, asProblemError(error)));
   app.setNotFoundHandler((request, reply) => {
     const known = request.url === '/' || /^\/append\/chain\/[^/?]+(?:\?|$)/.test(request.url) || request.url.startsWith('/?');
     const error = known
       ? new BlockhubError('METHOD_NOT_ALLOWED', `${request.method} is not possible here; use POST.`)
       : new BlockhubError('ROUTE_NOT_FOUND', 'Nothing is served at this path.');
-    sendProblem(context, request, reply, error, answered);
+    answerProblem(request, reply, error);
   });
 
   app.decorateRequest('judged', undefined);
@@ -160,6 +167,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
     const { receipt, safeIn } = await appending;
     const { status, count } = taken[safeIn];
     count.add();
+    failures.taken();
     bytes.add(receipt.length);
     return reply.code(status).header('content-type', JSON_MIME).send(bodyOf(receipt));
   };
@@ -191,16 +199,7 @@ function headOf({ raw }: FastifyRequest, chain: string, proxies: AddressSet | un
   return { chain, method, url, rawHeaders, headers, client: clientOf(raw, proxies), found: {} };
 }
 
-function sendProblem(
-  context: CaptureContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  error: BlockhubError,
-  answered: (status: number) => void,
-): void {
-  answered(error.status);
-  if (error.status >= 500)
-    context.log[error.code === 'INTERNAL' ? 'error' : 'warn']({ code: error.code, err: error, requestId: request.id }, 'request failed');
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: BlockhubError): void {
   if (error.status === 405) reply.header('allow', 'POST');
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="blockhub"');
   if (error.status === 429) reply.header('retry-after', String(Math.ceil(Number(error.details.retryAfterMs) / 1000)));

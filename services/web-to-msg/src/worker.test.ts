@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
+import { createLogger } from '@blockhub/telemetry';
 import { describe, expect, test } from '@jest/globals';
 import { raw, startCapture } from './capture-server.fixture.ts';
 import { REQUEST_MIME } from './request-document.ts';
@@ -484,6 +485,16 @@ describe('without a confirm there is no 2xx', () => {
     expect(JSON.parse(text)).toMatchObject({ status, code });
     expect(text).not.toContain('secret');
     if (status === 503) expect(answer.headers.get('retry-after')).toBe('2');
+  });
+
+  test('an outage is not a line for each request', async () => {
+    const lines: { code?: string; msg: string }[] = [];
+    const log = createLogger({ name: 'web-to-msg', level: 'info', stream: { write: (line) => lines.push(JSON.parse(line)) } });
+    await using server = await startCapture({}, failing(new BlockhubError('BROKER_UNAVAILABLE', 'away')), log);
+    for (let count = 0; count < 5; count++) expect((await post(`${server.url}/append/chain/plain`, 'x')).status).toBe(503);
+    expect(lines.filter(({ msg }) => msg.startsWith('request')).map(({ code, msg }) => [code, msg])).toEqual([
+      ['BROKER_UNAVAILABLE', 'requests fail'],
+    ]);
   });
 
   test('a store that never answers', async () => {

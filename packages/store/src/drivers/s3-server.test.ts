@@ -212,6 +212,8 @@ const liar = process.env.BLOCKHUB_TEST_S3_LIAR_URL;
       await store.close();
     }
   },
+  // Twenty times up to 1,500 requests, on a machine that others use.
+  300_000,
 );
 
 /** All that a log could show of an error. */

@@ -228,7 +228,109 @@ onRabbit('on RabbitMQ', () => {
         code: 'BROKER_QUEUE_MISMATCH',
         details: { queue: name },
       });
+    await expect(broker.declare([{ name: 'drops', kind: 'durable' }])).rejects.toMatchObject({
+      message: 'queue "drops" exists with x-overflow drop-head, and reject-publish is needed: when it is empty delete it, then start again',
+      details: { queue: 'drops', argument: 'x-overflow' },
+    });
+    await expect(broker.declare([{ name: 'a', kind: 'durable', singleActive: true }])).rejects.toMatchObject({
+      message: expect.stringContaining('x-single-active-consumer (none), and true is needed'),
+    });
     await model.close();
+  });
+
+  test('every argument of a queue is said, so that no version decides', async () => {
+    await broker.declare([
+      { name: 'dead-letter', kind: 'durable' },
+      { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter', singleActive: true, maxMessages: 5, maxBytes: 1_000 },
+      { name: 'mine', kind: 'private' },
+    ]);
+    await broker.publish([outgoing('a', '1')]);
+    await collect(broker, 'a', 1, (delivery) => delivery.retry(100_000));
+    await eventually(async () => expect(await broker.queues(['blockhub.delay.131072'])).toMatchObject([{ ready: 1 }]));
+    const argumentsOf = async (name: string): Promise<unknown> =>
+      ((await bench.ask('GET', `queues/${bench.vhost}/${name}`)) as { arguments: unknown }).arguments;
+    const quorum = {
+      'x-queue-type': 'quorum',
+      'x-overflow': 'reject-publish',
+      'x-quorum-initial-group-size': 3,
+      'x-queue-leader-locator': 'balanced',
+    };
+    expect(await argumentsOf('dead-letter')).toEqual({ ...quorum, 'x-delivery-limit': 2 ** 31 - 1 });
+    expect(await argumentsOf('a')).toEqual({
+      ...quorum,
+      'x-delivery-limit': DELIVERY_LIMIT,
+      'x-dead-letter-exchange': '',
+      'x-dead-letter-routing-key': 'dead-letter',
+      'x-dead-letter-strategy': 'at-least-once',
+      'x-single-active-consumer': true,
+      'x-max-length': 5,
+      'x-max-length-bytes': 1_000,
+    });
+    expect(await argumentsOf('mine')).toEqual({ 'x-queue-type': 'classic', 'x-overflow': 'reject-publish' });
+    expect(await argumentsOf('blockhub.delay.131072')).toEqual({
+      ...quorum,
+      'x-delivery-limit': 2 ** 31 - 1,
+      'x-dead-letter-exchange': 'blockhub.back',
+      'x-dead-letter-strategy': 'at-least-once',
+      'x-message-ttl': 131_072,
+      'x-max-length': 100_000,
+      'x-max-length-bytes': 2 ** 30,
+    });
+  });
+
+  test('queues that were declared with fewer arguments are used as they are', async () => {
+    const model = await stranger();
+    const channel = await model.createChannel();
+    const before = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', 'x-delivery-limit': 2 ** 31 - 1 };
+    const back = { 'x-dead-letter-exchange': 'blockhub.back', 'x-dead-letter-strategy': 'at-least-once', 'x-message-ttl': 128 };
+    await channel.assertQueue('a', { durable: true, arguments: before });
+    await channel.assertQueue('blockhub.delay.128', { durable: true, arguments: { ...before, ...back } });
+    await model.close();
+    const log = listen();
+    const other = await bench.connect('', { log });
+    await other.declare([{ name: 'a', kind: 'durable' }]);
+    await other.publish([outgoing('a', '1')]);
+    const { all } = await collect(other, 'a', 1, (delivery) => (delivery.attempts === 0 ? delivery.retry(0) : delivery.ack()));
+    await eventually(() => expect(all.map(({ attempts }) => attempts)).toEqual([0, 1]));
+    const told = log.lines.filter((line) => line.includes('which stays'));
+    expect(told.map((line) => /"queue":"(.*?)","argument":"(.*?)"/.exec(line)?.slice(1).join(' ')).sort()).toEqual([
+      'a x-queue-leader-locator',
+      'a x-quorum-initial-group-size',
+      'blockhub.delay.128 x-max-length',
+      'blockhub.delay.128 x-max-length-bytes',
+      'blockhub.delay.128 x-queue-leader-locator',
+      'blockhub.delay.128 x-quorum-initial-group-size',
+    ]);
+  });
+
+  test.each([0, 2])('retries that find no room (for more than %i) wait with their consumer, and come at their time', async (room) => {
+    await bench.ask('PUT', `policies/${bench.vhost}/few`, {
+      pattern: '^blockhub[.]delay',
+      'apply-to': 'queues',
+      definition: { 'max-length': room },
+    });
+    const log = listen();
+    const other = await bench.connect('', { log });
+    await other.declare([{ name: 'a', kind: 'durable' }]);
+    await other.publish(numbered('a', 1, 200));
+    const failed = new Map<string, number>();
+    const early: string[] = [];
+    const done: string[] = [];
+    await other.consume('a', { prefetch: 50 }, (delivery) => {
+      const now = performance.now();
+      if (now - (failed.get(delivery.id) ?? now - 1_000) < 1_000) early.push(delivery.id);
+      failed.set(delivery.id, now);
+      if (delivery.attempts === 2) {
+        done.push(delivery.id);
+        delivery.ack();
+      } else delivery.retry(1_000);
+    });
+    await eventually(() => expect(new Set(done).size).toBe(200), 60_000);
+    expect([early, done.length]).toEqual([[], 200]);
+    const told = log.lines.filter((line) => line.includes('retries cannot be stored'));
+    expect(told.length).toBe(1);
+    expect(told[0]).toContain('BROKER_QUEUE_FULL');
+    await eventually(async () => expect(await broker.queues(['a', 'blockhub.delay.1024'])).toMatchObject([{ ready: 0 }, { ready: 0 }]));
   });
 
   test('with the management API it lists every queue of others, with counts', async () => {

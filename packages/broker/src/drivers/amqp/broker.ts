@@ -20,7 +20,7 @@ import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
 import { Looking } from './looking.ts';
 import { parcelOf, type Story } from './messages.ts';
-import { Publisher } from './publisher.ts';
+import { Publisher, type Pulse } from './publisher.ts';
 import { Retries } from './retries.ts';
 import { Subscription } from './subscription.ts';
 import { Topology } from './topology.ts';
@@ -82,9 +82,12 @@ class AmqpBroker implements Broker {
       new Link({ target, clock, log, name: `${name} ${role}`, onChange: () => this.#show(), ...parts });
     this.#publishing = link('publishes', { onUp: (model) => this.#publishUp(model), onBlocked: (blocked) => this.#block(blocked) });
     this.#consuming = link('consumes', { onUp: async () => this.#consumeUp(), onBlocked: () => {} });
+    const pulse: Pulse = { at: Number.NEGATIVE_INFINITY };
     const publisher = (): Publisher =>
       new Publisher({
         clock,
+        pulse,
+        late: (queues) => log?.warn({ queues }, 'messages were not confirmed in time, as where a queue has no leader'),
         stuck: () => this.#publishing.cut('no confirm came in time'),
         broken: () => this.#publishing.cut('no channel can be opened'),
       });
@@ -92,7 +95,7 @@ class AmqpBroker implements Broker {
     this.#copier = publisher();
     this.#desk = new Desk(this.#consuming);
     this.#topology = new Topology(this.#desk, log);
-    this.#retries = new Retries({ publisher: this.#copier, desk: this.#desk, clock, log });
+    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, clock, log });
     this.#looking = new Looking({
       target,
       link: this.#consuming,

@@ -27,10 +27,10 @@ export class AmqpDelivery extends Held<Envelope> {
   readonly tag: number;
   readonly #intake: Intake;
 
-  constructor(queue: string, intake: Intake, { content, properties, fields }: ConsumeMessage, now: number) {
-    super(queue, readEnvelope(properties, now));
-    this.body = content;
-    this.tag = fields.deliveryTag;
+  constructor(queue: string, intake: Intake, message: Envelope, body: Buffer, tag: number) {
+    super(queue, message);
+    this.body = body;
+    this.tag = tag;
     this.#intake = intake;
   }
 
@@ -42,6 +42,11 @@ export class AmqpDelivery extends Held<Envelope> {
   /** A copy is safe. */
   copied(): void {
     this.#intake.done(this.tag);
+  }
+
+  /** No copy could be stored. */
+  comeAgain(attempts: number): void {
+    this.#intake.again(this, attempts);
   }
 
   protected override settle(how: Settlement, afterMs: number): void {
@@ -75,12 +80,20 @@ export class Intake {
     this.#alive = false;
   }
 
-  take(message: ConsumeMessage): void {
+  take({ content, properties, fields }: ConsumeMessage): void {
     const { queue, clock, onDelivery } = this.#parts;
     if (!this.#alive) return;
     this.#marks.push(HELD);
     this.#held++;
-    deliver(onDelivery, new AmqpDelivery(queue, this, message, clock.now()));
+    deliver(onDelivery, new AmqpDelivery(queue, this, readEnvelope(properties, clock.now()), content, fields.deliveryTag));
+  }
+
+  /** Held all the time, settled in vain: it is delivered from here, or goes back where the consumer takes nothing more. */
+  again({ message, body, tag }: AmqpDelivery, attempts: number): void {
+    const { queue, onDelivery } = this.#parts;
+    if (!this.#alive) return;
+    if (this.#finishing) this.#giveBack(tag);
+    else deliver(onDelivery, new AmqpDelivery(queue, this, { ...message, attempts }, body, tag));
   }
 
   settle(delivery: AmqpDelivery, how: Settlement, afterMs: number): void {

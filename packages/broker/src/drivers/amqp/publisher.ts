@@ -8,8 +8,10 @@ import { type Parcel, tooLarge } from './messages.ts';
 /** Unconfirmed at a time; more only makes each one wait longer. */
 const WINDOW_MESSAGES = 1_000;
 const WINDOW_BYTES = 32 * 2 ** 20;
-/** A confirm takes milliseconds; after this long the connection is dead or the queue has no leader. */
+/** A confirm takes milliseconds; after this long the queue has no leader or, where none came for any queue, the connection is dead. */
 const CONFIRM_MS = 30_000;
+/** amqplib remembers a little of every message behind one that is not confirmed. */
+const MOST_BEHIND = 100_000;
 
 interface Batch {
   readonly parcels: readonly Parcel[];
@@ -24,15 +26,25 @@ interface Batch {
 }
 
 interface Flight {
+  readonly channel: ConfirmChannel;
   readonly batch: Batch;
   readonly parcel: Parcel;
   readonly since: number;
 }
 
+/** Shared by the publishers of one connection. */
+export interface Pulse {
+  /** When something was confirmed last, by the ticks of the clock. */
+  at: number;
+}
+
 export interface PublisherParts {
   readonly clock: Clock;
-  /** No confirm came in time. */
+  readonly pulse: Pulse;
+  /** No confirm came in time, for any queue. */
   stuck(): void;
+  /** No confirm came in time for these, while others are confirmed. Their publishes failed. */
+  late(queues: readonly string[]): void;
   /** The channel is gone and cannot be opened again. */
   broken(): void;
 }
@@ -40,10 +52,16 @@ export interface PublisherParts {
 /** A confirm channel on a connection that others keep. It never publishes anything twice. */
 export class Publisher {
   readonly #parts: PublisherParts;
+  #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
+  /** Replaced ones, where some are still to be confirmed. */
+  readonly #retired = new Set<ConfirmChannel>();
   readonly #waiting: Batch[] = [];
-  /** In the order in which they were written. */
-  readonly #flights = new Set<Flight>();
+  /** By number, in the order in which they were written. */
+  readonly #flights = new Map<number, Flight>();
+  #written = 0;
+  /** The first on this channel that was given up. */
+  #givenUp: number | undefined;
   #bytes = 0;
   /** Returned by the broker, to be confirmed next. */
   readonly #returned = new Map<string, number>();
@@ -58,12 +76,20 @@ export class Publisher {
 
   /** A new connection, or a new channel on it. */
   async open(model: ChannelModel): Promise<void> {
-    const channel = await model.createConfirmChannel();
+    const channel = await this.#take(model);
     this.#blocked = false;
     this.#channel = channel;
+    this.#model = model;
+    this.#givenUp = undefined;
+  }
+
+  async #take(model: ChannelModel): Promise<ConfirmChannel> {
+    const channel = await model.createConfirmChannel();
     channel.on('error', () => {});
     channel.on('return', (message) => this.#return(message));
     channel.once('close', () => {
+      this.#retired.delete(channel);
+      // Those in flight on another one are told by their callbacks.
       if (this.#channel !== channel) return;
       this.#channel = undefined;
       this.#returned.clear();
@@ -71,6 +97,7 @@ export class Publisher {
       // Where the whole connection ended this fails, and changes nothing.
       if (!this.#closed) this.open(model).catch(() => this.#parts.broken());
     });
+    return channel;
   }
 
   /** Resolves when every parcel is confirmed. All of them are known to have arrived or not when it rejects, but for BROKER_UNAVAILABLE. */
@@ -111,7 +138,7 @@ export class Publisher {
       this.#waiting.shift();
       this.#endIfDone(batch);
     }
-    if (this.#idle && [...this.#flights].every(({ batch }) => batch.ended)) this.#idle.resolve();
+    if (this.#idle && [...this.#flights.values()].every(({ batch }) => batch.ended)) this.#idle.resolve();
   }
 
   #hasRoom({ body }: Parcel): boolean {
@@ -120,10 +147,14 @@ export class Publisher {
   }
 
   #write(batch: Batch, parcel: Parcel): void {
-    const flight: Flight = { batch, parcel, since: this.#parts.clock.ticks() };
+    const channel = this.#channel;
+    const number = this.#written;
     try {
-      if (!this.#channel) throw unavailable('there is no connection to the broker now');
-      this.#channel.publish(parcel.exchange, parcel.key, parcel.body, parcel.options, (error) => this.#land(flight, error));
+      if (!channel) throw unavailable('there is no connection to the broker now');
+      // The channel keeps this function until the confirm, which may never come: it must not hold the message.
+      channel.publish(parcel.exchange, parcel.key, parcel.body, parcel.options, (error) => this.#land(number, error));
+      this.#flights.set(number, { channel, batch, parcel, since: this.#parts.clock.ticks() });
+      this.#written++;
     } catch (cause) {
       // amqplib encodes before it writes: nothing of this one went out.
       const wrong = cause instanceof RangeError || cause instanceof TypeError;
@@ -133,14 +164,16 @@ export class Publisher {
       return;
     }
     batch.flying++;
-    this.#flights.add(flight);
     this.#bytes += parcel.body.length;
     this.#timer ??= this.#parts.clock.after(CONFIRM_MS / 2, () => this.#lookForStuck());
   }
 
-  #land(flight: Flight, error: unknown): void {
-    if (!this.#flights.delete(flight)) return;
+  #land(number: number, error: unknown): void {
+    const flight = this.#flights.get(number);
+    if (!flight) return;
+    this.#flights.delete(number);
     const { batch, parcel } = flight;
+    if (!error || isNack(error)) this.#parts.pulse.at = this.#parts.clock.ticks();
     this.#bytes -= parcel.body.length;
     batch.flying--;
     const failure = error
@@ -170,7 +203,7 @@ export class Publisher {
   }
 
   #failAll(error: BlockhubError): void {
-    for (const batch of new Set([...this.#waiting, ...[...this.#flights].map((flight) => flight.batch)])) {
+    for (const batch of new Set([...this.#waiting, ...[...this.#flights.values()].map((flight) => flight.batch)])) {
       if (batch.ended) continue;
       batch.failure ??= error;
       this.#end(batch);
@@ -195,11 +228,52 @@ export class Publisher {
 
   #lookForStuck(): void {
     this.#timer = undefined;
-    const [oldest] = this.#flights;
-    if (!oldest) return;
+    const now = this.#parts.clock.ticks();
+    const late = [...this.#flights].filter(([, { since }]) => now - since >= CONFIRM_MS);
     // A blocked broker confirms nothing and is not dead; heartbeats tell whether it is.
-    if (!this.#blocked && this.#parts.clock.ticks() - oldest.since >= CONFIRM_MS) this.#parts.stuck();
-    this.#timer = this.#parts.clock.after(CONFIRM_MS / 2, () => this.#lookForStuck());
+    if (late.length > 0 && !this.#blocked) {
+      if (now - this.#parts.pulse.at >= CONFIRM_MS) this.#parts.stuck();
+      else this.#giveUp(late);
+    }
+    if (this.#givenUp !== undefined && this.#written - this.#givenUp >= MOST_BEHIND) this.#renew().catch(() => this.#parts.broken());
+    for (const channel of this.#retired)
+      if (![...this.#flights.values()].some((flight) => flight.channel === channel)) this.#leave(channel);
+    if (this.#flights.size > 0 || this.#retired.size > 0) this.#timer = this.#parts.clock.after(CONFIRM_MS / 2, () => this.#lookForStuck());
+  }
+
+  /** Whether they arrive is unknown. They take no room any more. */
+  #giveUp(late: readonly [number: number, Flight][]): void {
+    const batches = new Set<Batch>();
+    for (const [number, { batch, parcel, channel }] of late) {
+      this.#flights.delete(number);
+      this.#bytes -= parcel.body.length;
+      batch.flying--;
+      batches.add(batch);
+      if (channel === this.#channel) this.#givenUp ??= number;
+    }
+    for (const batch of batches) {
+      if (batch.ended) continue;
+      this.#fail(batch, unavailable('the broker did not confirm in time, as where a queue has no leader'));
+      this.#end(batch);
+    }
+    this.#parts.late([...new Set(late.map(([, { parcel }]) => parcel.queue))]);
+    this.#pump();
+  }
+
+  /** Another channel for what comes; what is in flight on this one may still be confirmed. Not at once: a new channel that meets such a queue first may wait for it with all behind it. */
+  async #renew(): Promise<void> {
+    const [model, old] = [this.#model, this.#channel];
+    if (!model || !old) return;
+    const channel = await this.#take(model);
+    if (this.#channel !== old) return this.#leave(channel);
+    this.#channel = channel;
+    this.#givenUp = undefined;
+    this.#retired.add(old);
+  }
+
+  #leave(channel: ConfirmChannel): void {
+    this.#retired.delete(channel);
+    channel.close().catch(() => {});
   }
 }
 
@@ -207,8 +281,10 @@ const returnKey = (exchange: string, key: string, id: string): string => `${exch
 
 const blocked = (): BlockhubError => unavailable('the broker takes no messages now: it is short of memory or disk');
 
+const isNack = (error: unknown): boolean => error instanceof Error && error.message === 'message nacked';
+
 function failureOf(error: unknown, { queue }: Parcel): BlockhubError {
-  if (error instanceof Error && error.message === 'message nacked')
+  if (isNack(error))
     return new BlockhubError('BROKER_QUEUE_FULL', `the broker refuses a message for "${queue}": the queue is at its limit`, {
       details: { queue },
     });

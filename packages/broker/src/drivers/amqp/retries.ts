@@ -1,17 +1,18 @@
 import type { Cancel, Clock } from '@blockhub/clock';
-import { errorCode, hasCode } from '@blockhub/errors';
+import { errorCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
-import type { Desk } from './desk.ts';
 import type { AmqpDelivery } from './intake.ts';
-import { direct, parcelOf } from './messages.ts';
+import { direct, parcelOf, type Route } from './messages.ts';
 import type { Publisher } from './publisher.ts';
-import { DELIVERY_LIMIT, declareDelay } from './topology.ts';
+import { DELIVERY_LIMIT, type Topology } from './topology.ts';
 
 const LEAST_DELAY_MS = 128;
 /** The longest time that a queue can keep. */
 const MOST_DELAY_MS = 2 ** 31;
-/** After a copy that could not be published. */
+/** After a copy that could not be stored. */
 const AGAIN_MS = 1_000;
+/** One trouble may concern all that consumers hold, each second. */
+const WARN_MS = 60_000;
 
 /** Delays are powers of two, rounded up, so that a few queues serve all; a message waits behind those that came before it and not behind longer ones. */
 export const delayOf = (afterMs: number): number => Math.min(MOST_DELAY_MS, 2 ** Math.ceil(Math.log2(Math.max(LEAST_DELAY_MS, afterMs))));
@@ -19,12 +20,23 @@ export const delayOf = (afterMs: number): number => Math.min(MOST_DELAY_MS, 2 **
 export interface RetriesParts {
   /** A channel of its own: an exchange that is missing ends it. */
   readonly publisher: Publisher;
-  readonly desk: Desk;
+  readonly topology: Topology;
   readonly clock: Clock;
   readonly log: BrokerLog | undefined;
 }
 
-/** Copies of messages that come again: the copy is safe before the original goes. */
+/** What is to be stored instead of a delivery. */
+interface Copy {
+  readonly delivery: AmqpDelivery;
+  readonly attempts: number;
+  /** When it is to come, by the ticks of the clock; undefined goes straight to its queue. */
+  readonly due: number | undefined;
+}
+
+/**
+ * Copies of messages that come again: the copy is safe before the original goes. Where it cannot be stored, because the queue of its delay is
+ * full, the original stays held, and at its time comes again from here: consumers that hold all they may get nothing more, and nothing is lost.
+ */
 export class Retries {
   readonly #parts: RetriesParts;
   /** Names of exchanges that exist, or are being declared. */
@@ -32,6 +44,7 @@ export class Retries {
   readonly #timers = new Set<Cancel>();
   readonly #copies = new Set<Promise<void>>();
   #closed = false;
+  #warnAgain = Number.NEGATIVE_INFINITY;
 
   constructor(parts: RetriesParts) {
     this.#parts = parts;
@@ -43,21 +56,22 @@ export class Retries {
   }
 
   retry(delivery: AmqpDelivery, afterMs: number, isPrivate: boolean): void {
+    const attempts = delivery.attempts + 1;
     if (!isPrivate) {
-      this.#copy(delivery, () => this.#publish(delivery, delivery.attempts + 1, this.#delay(delayOf(afterMs))));
+      this.#copy({ delivery, attempts, due: this.#parts.clock.ticks() + afterMs });
       return;
     }
     // The queue ends with this process, and so may what waits for it.
     delivery.copied();
     this.#after(afterMs, () => {
-      this.#publish(delivery, delivery.attempts + 1, Promise.resolve(''), false).catch(() => {});
+      this.#publish(delivery, attempts, { ...direct, persistent: false }).catch(() => {});
     });
   }
 
   /** A message that came back often would become a dead letter, though only its consumers were stopped or their connections lost. A copy begins anew. */
   releaseByCopy(delivery: AmqpDelivery): boolean {
     if (delivery.message.comebacks < DELIVERY_LIMIT / 2) return false;
-    this.#copy(delivery, () => this.#publish(delivery, delivery.attempts, Promise.resolve('')));
+    this.#copy({ delivery, attempts: delivery.attempts, due: undefined });
     return true;
   }
 
@@ -68,46 +82,50 @@ export class Retries {
     await Promise.all(this.#copies);
   }
 
-  #copy(delivery: AmqpDelivery, publish: () => Promise<void>): void {
-    const copy = publish().then(
-      () => delivery.copied(),
-      (error) => this.#copyFailed(delivery, publish, error),
+  #copy(copy: Copy): void {
+    const stored = this.#store(copy).then(
+      () => copy.delivery.copied(),
+      (error) => this.#copyFailed(copy, error),
     );
-    this.#copies.add(copy);
-    void copy.finally(() => this.#copies.delete(copy));
+    this.#copies.add(stored);
+    void stored.finally(() => this.#copies.delete(stored));
+  }
+
+  async #store({ delivery, attempts, due }: Copy): Promise<void> {
+    const exchange = due === undefined ? '' : await this.#delay(delayOf(due - this.#parts.clock.ticks()));
+    await this.#publish(delivery, attempts, { ...direct, exchange });
   }
 
   /** The message stays held meanwhile; where its channel ends it comes again by itself. */
-  #copyFailed(delivery: AmqpDelivery, publish: () => Promise<void>, error: unknown): void {
+  #copyFailed(copy: Copy, error: unknown): void {
+    const { delivery, attempts, due } = copy;
     if (!delivery.alive || this.#closed) return;
     this.forget();
-    if (!hasCode(error, 'BROKER_UNAVAILABLE'))
-      this.#parts.log?.warn(
-        { queue: delivery.queue, id: delivery.id, code: errorCode(error), err: error },
-        'retry cannot be stored, trying again',
-      );
+    this.#warn(delivery, error);
     this.#after(AGAIN_MS, () => {
-      if (delivery.alive) this.#copy(delivery, publish);
+      if (due === undefined || due <= this.#parts.clock.ticks()) delivery.comeAgain(attempts);
+      else if (delivery.alive) this.#copy(copy);
     });
   }
 
-  async #publish(
-    { queue, id, meta, body, message }: AmqpDelivery,
-    attempts: number,
-    delay: Promise<string>,
-    persistent = true,
-  ): Promise<void> {
-    const exchange = await delay;
+  #warn({ queue, id }: AmqpDelivery, err: unknown): void {
+    const { clock, log } = this.#parts;
+    const code = errorCode(err);
+    // Of a lost connection and a broker in need others tell.
+    if (code === 'BROKER_UNAVAILABLE' || clock.ticks() < this.#warnAgain) return;
+    this.#warnAgain = clock.ticks() + WARN_MS;
+    log?.warn({ queue, id, code, err }, 'retries cannot be stored, they wait with their consumers');
+  }
+
+  async #publish({ queue, id, meta, body, message }: AmqpDelivery, attempts: number, route: Route): Promise<void> {
     const story = { attempts, firstAt: message.firstAt, seq: message.seq };
-    await this.#parts.publisher.send([
-      parcelOf({ queue, id, meta, body }, story, Number.POSITIVE_INFINITY, { ...direct, exchange, persistent }),
-    ]);
+    await this.#parts.publisher.send([parcelOf({ queue, id, meta, body }, story, Number.POSITIVE_INFINITY, route)]);
   }
 
   #delay(delayMs: number): Promise<string> {
     const known = this.#delays.get(delayMs);
     if (known) return known;
-    const declared = this.#parts.desk.ask((channel) => declareDelay(channel, delayMs));
+    const declared = this.#parts.topology.declareDelay(delayMs);
     this.#delays.set(delayMs, declared);
     declared.catch(() => this.#delays.delete(delayMs));
     return declared;

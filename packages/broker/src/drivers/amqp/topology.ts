@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import type { Channel } from 'amqplib';
+import type { Channel, Options } from 'amqplib';
 import { checkDeclaration } from '../../checks.ts';
 import type { BrokerLog, QueueDeclaration } from '../../types.ts';
 import { type Desk, isRefusal, questionError } from './desk.ts';
@@ -8,6 +8,10 @@ import { type Desk, isRefusal, questionError } from './desk.ts';
 export const DELIVERY_LIMIT = 200;
 /** Where nothing takes the dead, a message must never die; -1 is not known before RabbitMQ 4, and absent means 20 there. */
 const NO_LIMIT = 2 ** 31 - 1;
+/** How many nodes keep a durable queue; where there are fewer, all of them. */
+const MEMBERS = 3;
+/** Of each length of delay. Retries over it wait with their consumers, which then get nothing more. */
+const DELAY_LIMITS = { maxMessages: 100_000, maxBytes: 2 ** 30 };
 /** The oldest are forgotten first; they are not declared again after the broker lost them. */
 const MOST_REMEMBERED = 2_000;
 
@@ -18,6 +22,7 @@ export function argumentsOf({ kind, singleActive, maxMessages, maxBytes, deadLet
   return {
     'x-queue-type': kind === 'durable' ? 'quorum' : 'classic',
     'x-overflow': 'reject-publish',
+    ...(kind === 'durable' && placement),
     ...(kind === 'durable' && { 'x-delivery-limit': deadLetterTo === undefined ? NO_LIMIT : DELIVERY_LIMIT }),
     ...(kind === 'durable' && deadLetterTo !== undefined && deadLetters('', deadLetterTo)),
     ...(singleActive && { 'x-single-active-consumer': true }),
@@ -26,6 +31,9 @@ export function argumentsOf({ kind, singleActive, maxMessages, maxBytes, deadLet
   };
 }
 
+/** Left to each version, leaders gather on the node that services are connected to. */
+const placement: Arguments = { 'x-quorum-initial-group-size': MEMBERS, 'x-queue-leader-locator': 'balanced' };
+
 /** A message leaves its queue only when it is safe in the next one. */
 const deadLetters = (exchange: string, key?: string): Arguments => ({
   'x-dead-letter-exchange': exchange,
@@ -33,14 +41,15 @@ const deadLetters = (exchange: string, key?: string): Arguments => ({
   'x-dead-letter-strategy': 'at-least-once',
 });
 
-/** They may differ from what a queue has, because no queue can change them; a policy can. */
-const limits = new Set([
+/** They may differ from what a queue has: nobody relies on them, and no queue can change them; policies and operators can. */
+const mayDiffer = new Set([
   'x-max-length',
   'x-max-length-bytes',
   'x-delivery-limit',
   'x-dead-letter-exchange',
   'x-dead-letter-routing-key',
   'x-dead-letter-strategy',
+  ...Object.keys(placement),
 ]);
 
 /** The queues that this process declared, and how they are declared. */
@@ -76,27 +85,40 @@ export class Topology {
     if (queue) await this.#declare(queue);
   }
 
+  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of its exchange. */
+  async declareDelay(delayMs: number): Promise<string> {
+    const name = `${delayPrefix}${delayMs}`;
+    await this.#desk.ask(async (channel) => {
+      await declareBack(channel);
+      await channel.assertExchange(name, 'fanout', { durable: true });
+    });
+    await this.#assert(
+      name,
+      { durable: true },
+      { ...argumentsOf({ name, kind: 'durable', ...DELAY_LIMITS }), ...deadLetters(backExchange), 'x-message-ttl': delayMs },
+    );
+    await this.#desk.ask((channel) => channel.bindQueue(name, name, ''));
+    return name;
+  }
+
   async #declare(queue: QueueDeclaration): Promise<void> {
     const { name, kind } = queue;
-    const wanted = argumentsOf(queue);
+    await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
+  }
+
+  async #assert(name: string, options: Options.AssertQueue, wanted: Arguments): Promise<void> {
     // Each refusal names one argument.
     for (let refusals = 0; ; refusals++) {
       try {
-        await this.#desk.ask((channel) =>
-          channel.assertQueue(name, { durable: kind === 'durable', exclusive: kind === 'private', arguments: { ...wanted } }),
-        );
+        await this.#desk.ask((channel) => channel.assertQueue(name, { ...options, arguments: { ...wanted } }));
         return;
       } catch (error) {
         const other = isRefusal(error, 'MISMATCH') ? otherArgument(error.message) : undefined;
-        if (!other || refusals >= limits.size) throw questionError(error, name);
-        if (!limits.has(other.name))
-          throw new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${name}" has another ${other.name}: ${other.is ?? 'none'}`, {
-            cause: error,
-            details: { queue: name },
-          });
+        if (!other || refusals >= mayDiffer.size) throw questionError(error, name);
+        if (!mayDiffer.has(other.name)) throw mismatch(name, other, error as Error);
         this.#log?.warn(
           { queue: name, argument: other.name, wanted: wanted[other.name], is: other.is },
-          'queue exists with another limit, which stays',
+          'queue exists with another limit or place, which stays',
         );
         if (other.is === undefined) delete wanted[other.name];
         else wanted[other.name] = /^\d+$/.test(other.is) ? Number(other.is) : other.is;
@@ -116,10 +138,22 @@ export class Topology {
   }
 }
 
-/** "inequivalent arg 'x-max-length' for queue 'a' in vhost '/': received '5' but current is the value '3' of type 'byte'", or "is none". */
-function otherArgument(text: string): { name: string; is: string | undefined } | undefined {
-  const found = /inequivalent arg '([^']+)' for .* but current is (?:none|(?:the value )?'([^']*)')/.exec(text);
-  return found ? { name: found[1] as string, is: found[2] } : undefined;
+interface OtherArgument {
+  readonly name: string;
+  readonly wanted: string | undefined;
+  readonly is: string | undefined;
+}
+
+/** "inequivalent arg 'x-max-length' for queue 'a' in vhost '/': received '5' but current is the value '3' of type 'byte'"; or "none". */
+function otherArgument(text: string): OtherArgument | undefined {
+  const value = "(?:none|(?:the value )?'([^']*)')";
+  const found = new RegExp(`inequivalent arg '([^']+)' for .* received ${value}.* but current is ${value}`).exec(text);
+  return found ? { name: found[1] as string, wanted: found[2], is: found[3] } : undefined;
+}
+
+function mismatch(queue: string, { name, wanted, is }: OtherArgument, cause: Error): BlockhubError {
+  const text = `queue "${queue}" exists with ${name} ${is ?? '(none)'}, and ${wanted ?? '(none)'} is needed: when it is empty delete it, then start again`;
+  return new BlockhubError('BROKER_QUEUE_MISMATCH', text, { cause, details: { queue, argument: name } });
 }
 
 /** Shown in lists of queues of the broker; not queues of anybody's work. */
@@ -127,21 +161,6 @@ export const delayPrefix = 'blockhub.delay.';
 /** Brings what waited back to its queue; what has none any more goes on to `lostExchange`. */
 const backExchange = 'blockhub.back';
 const lostExchange = 'blockhub.lost';
-
-/** A queue where messages wait so many ms, then go back to the queue that is their routing key. */
-export async function declareDelay(channel: Channel, delayMs: number): Promise<string> {
-  const name = `${delayPrefix}${delayMs}`;
-  await declareBack(channel);
-  const wait = {
-    ...argumentsOf({ name, kind: 'durable' }),
-    ...deadLetters(backExchange),
-    'x-message-ttl': delayMs,
-  };
-  await channel.assertExchange(name, 'fanout', { durable: true });
-  await channel.assertQueue(name, { durable: true, arguments: wait });
-  await channel.bindQueue(name, name, '');
-  return name;
-}
 
 /** Before its first consumer: the queue's way back from delays, and where it goes that comes back to no queue. */
 export async function bindBack(desk: Desk, queue: string, deadLetterTo: string | undefined): Promise<void> {

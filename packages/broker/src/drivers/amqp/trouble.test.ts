@@ -84,7 +84,7 @@ onRabbit('trouble with RabbitMQ', () => {
     await eventually(() => expect(a.ids()).toContain('2'));
   });
 
-  test('a confirm that never comes ends the connection, although the peer is alive', async () => {
+  test('a connection that confirms nothing is ended, although the peer is alive', async () => {
     const clock = new VirtualClock();
     const log = listen();
     const broker = await bench.connect('?heartbeat=600', { clock, log });
@@ -199,6 +199,38 @@ onRabbit('trouble with RabbitMQ', () => {
     await broker.publish([outgoing('a', '7')]);
     await eventually(() => expect(a.ids()).toContain('7'));
     await eventually(() => expect(a.all.some(({ id, attempts }) => id === '3' && attempts === 1)).toBe(true));
+  });
+
+  controlled('a queue without a leader fails alone: the others, and the connection, go on', async () => {
+    if (!ctl) return;
+    const clock = new VirtualClock();
+    const log = listen();
+    const broker = await bench.connect('?heartbeat=600', { clock, log });
+    const states: string[] = [];
+    broker.onState((state) => states.push(state));
+    await broker.declare(['a', 'dead'].map((name) => ({ name, kind: 'durable' })));
+    const leader = async (what: 'suspend' | 'resume'): Promise<unknown> =>
+      ctl(
+        'eval',
+        `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"${bench.vhost}">>, queue, <<"dead">>)), sys:${what}(amqqueue:get_pid(Q)).`,
+      );
+    // Else the server's channel would wait for the leader with all that comes behind.
+    await broker.publish([outgoing('dead', '0')]);
+    await leader('suspend');
+    const lost = broker.publish([outgoing('dead', '1')]);
+    for (let seconds = 0; seconds < 31; seconds++) {
+      await broker.publish([outgoing('a', String(seconds))]);
+      await clock.advance(1_000);
+    }
+    await expect(lost).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await broker.publish([outgoing('a', '31')]);
+    expect(log.lines.join()).toContain('messages were not confirmed in time, as where a queue has no leader {"queues":["dead"]}');
+    await leader('resume');
+    await broker.publish([outgoing('dead', '2')]);
+    const dead = await collect(broker, 'dead');
+    await eventually(() => expect(dead.ids()).toEqual(['0', '1', '2']));
+    expect(states).toEqual([]);
+    await broker.close();
   });
 
   controlled('a restart of the server loses nothing that was confirmed', async () => {
