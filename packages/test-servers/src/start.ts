@@ -28,8 +28,8 @@ export interface Recipe {
   readonly otherPorts?: readonly number[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
-  /** What it writes when it is ready; without it an open port is enough. */
-  readonly ready?: RegExp;
+  /** What it writes when it is ready. */
+  readonly ready: RegExp;
 }
 
 /** A container of a test, and the address of its port. */
@@ -45,7 +45,8 @@ export interface Container extends TestServer {
 }
 
 /**
- * Starts a server in a container.
+ * Starts a server in a container. On the host's network (BLOCKHUB_TEST_NETWORK=host) it has its own ports, which must be free, and no proxy of Docker's
+ * takes part of what is measured.
  *
  * @throws where the image was named by its variable: what somebody asks for has to work
  */
@@ -53,8 +54,9 @@ export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Pr
   const named = env[recipe.imageVariable];
   const image = named || recipe.image;
   try {
-    const container = await describe(image, recipe);
-    return contained(await container.start(), [recipe.port, ...(recipe.otherPorts ?? [])]);
+    const onHost = env.BLOCKHUB_TEST_NETWORK === 'host';
+    const container = await describe(image, recipe, onHost);
+    return contained(await container.start(), [recipe.port, ...(recipe.otherPorts ?? [])], onHost);
   } catch (error) {
     if (named) throw new Error(`${recipe.imageVariable}=${named} cannot be started`, { cause: error });
     return { absent: `${image} cannot be started: ${(error as Error).message.split('\n')[0]}` };
@@ -62,19 +64,19 @@ export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Pr
 }
 
 /** The library is loaded only where a container is wanted. */
-async function describe(image: string, { port, otherPorts = [], environment = {}, command, ready }: Recipe): Promise<GenericContainer> {
+async function describe(image: string, recipe: Recipe, onHost: boolean): Promise<GenericContainer> {
+  const { port, otherPorts = [], environment = {}, command, ready } = recipe;
   const { GenericContainer, Wait } = await import('testcontainers');
-  const container = new GenericContainer(image)
-    .withExposedPorts(port, ...otherPorts)
-    .withEnvironment(environment)
-    .withWaitStrategy(ready === undefined ? Wait.forListeningPorts() : Wait.forAll([Wait.forLogMessage(ready), Wait.forListeningPorts()]));
+  const container = new GenericContainer(image).withEnvironment(environment);
+  if (onHost) container.withNetworkMode('host').withWaitStrategy(Wait.forLogMessage(ready));
+  else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([Wait.forLogMessage(ready), Wait.forListeningPorts()]));
   return command === undefined ? container : container.withCommand([...command]);
 }
 
-function contained(container: StartedTestContainer, ports: readonly [number, ...number[]]): Container {
+function contained(container: StartedTestContainer, ports: readonly [number, ...number[]], onHost: boolean): Container {
   let addresses = new Map<number, string>();
   const locate = (): void => {
-    addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${container.getMappedPort(one)}`]));
+    addresses = new Map(ports.map((one) => [one, `${container.getHost()}:${onHost ? one : container.getMappedPort(one)}`]));
   };
   locate();
   const run = async (command: readonly string[]): Promise<string> => {

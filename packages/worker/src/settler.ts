@@ -175,6 +175,7 @@ const transportCodes: ReadonlySet<string> = new Set([
   'STORE_DENIED',
   'STORE_FULL',
   'REGISTRY_UNAVAILABLE',
+  'REGISTRY_DENIED',
 ]);
 
 /** The next message would fail alike, so it is better not to try. */
