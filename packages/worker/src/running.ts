@@ -12,7 +12,7 @@ import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './st
 import { Taking } from './taking.ts';
 import { topologyOf } from './topology.ts';
 import type { Context, Need, Serving, Take, Worker } from './types.ts';
-import { whenAborted } from './when-aborted.ts';
+import { unlessAborted, whenAborted } from './when-aborted.ts';
 
 const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
@@ -77,14 +77,16 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 
   /** The checklist: each step is logged and seen in health, and tried again while what it needs is away. */
   async start(): Promise<void> {
-    const { broker, store, storeIsSafe, health, settings } = this.#options;
+    const { broker, store, storeIsSafe, health, settings, signal } = this.#options;
     const worker = this.#worker;
     this.#log.info({ state: this.#state }, 'state');
     for (const step of this.#steps()) health.set(this.#check(step), false, 'not yet');
     this.#watchBroker();
     try {
-      await this.#step('queues', () => broker.declare(topologyOf(worker, settings, this.#instance)));
-      if (worker.needs.includes('store')) await this.#step('store', async () => (storeIsSafe ? undefined : await store?.assertSafe()));
+      // Servers may be silent for long; whoever stops the start leaves nothing behind in these two steps.
+      await this.#step('queues', () => unlessAborted(signal, broker.declare(topologyOf(worker, settings, this.#instance))));
+      if (store && worker.needs.includes('store'))
+        await this.#step('store', async () => storeIsSafe || unlessAborted(signal, store.assertSafe()));
       if (worker.setup) this.#context.state = await this.#step('setup', async () => worker.setup?.(this.#context) as Promise<State>);
       this.#releases.add('stop', () => worker.stop?.(this.#context));
       await this.#step('takes', () => this.#startTakes());

@@ -113,6 +113,20 @@ describe('start', () => {
     expect(given.log.lines.filter(({ text }) => text === 'state').at(-1)).toMatchObject({ state: 'stopped' });
   });
 
+  test('can be given up while servers are silent', async () => {
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const silentStore = new Store({ ...new MemoryStore({ clock: parts().clock }).driver(), get: never, head: never, create: never });
+    for (const silent of ['broker', 'store']) {
+      const given = parts();
+      if (silent === 'broker') given.broker.declare = never;
+      const giveUp = new AbortController();
+      const starting = startWorker(plain({ needs: ['store'] }), { ...given, store: silentStore, signal: giveUp.signal });
+      await VirtualClock.settle();
+      giveUp.abort(new Error('stopped'));
+      await expect(starting).rejects.toThrow('stopped');
+    }
+  });
+
   test('refuses a store that does not enforce what chains rely on', async () => {
     const given = parts();
     const driver = new MemoryStore({ clock: given.clock }).driver();

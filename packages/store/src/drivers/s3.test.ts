@@ -147,6 +147,23 @@ describe('a request', () => {
   });
 });
 
+test('closing ends a request that a silent server does not answer', async () => {
+  const server = createServer(() => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  releases.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const { port } = server.address() as AddressInfo;
+  const store = await openStore(`s3://127.0.0.1:${port}/bucket?tls=off`, { credentials: { accessKey: 'KEYID', secretKey: 'HUNTER2' } });
+  const asked = once(server, 'request');
+  const answer = store.get('a').catch((error: unknown) => error);
+  await asked;
+  await store.close();
+  expect(await answer).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+});
+
 test('without credentials the error says how to give them', async () => {
   const store = await openStore('s3://127.0.0.1:1/bucket?tls=off', { retryMs: 0 });
   releases.push(() => store.close());
