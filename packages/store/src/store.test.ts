@@ -210,6 +210,26 @@ describe('failures', () => {
   });
 });
 
+test('close ends a probe', async () => {
+  let tries = 0;
+  const { clock, store } = open({}, (driver) => ({
+    create: () => {
+      tries++;
+      return Promise.reject(new Error('away'));
+    },
+    classify: (error) => ((error as Error).message === 'away' ? 'unknown' : driver.classify(error)),
+  }));
+  const probing = store.probe();
+  await clock.advance(1);
+  expect(tries).toBe(1);
+  await store.close();
+  expect(await settle(clock, probing)).toMatchObject({ ok: false });
+  expect(tries).toBe(1);
+  expect(clock.now()).toBeLessThan(1000);
+  expect(await store.probe()).toMatchObject({ ok: false });
+  expect(tries).toBe(1);
+});
+
 test('get throws where nothing lies, find does not', async () => {
   const { store } = open();
   expect(await store.find('a')).toBeUndefined();

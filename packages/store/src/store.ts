@@ -20,6 +20,8 @@ export interface StoreOptions {
   readonly retryMs?: number;
   /** Called before each request to the driver, retries included. */
   readonly onRequest?: (operation: StoreOperation, key: string) => void;
+  /** Once it is aborted, nothing more is tried, as after `close`. */
+  readonly signal?: AbortSignal;
 }
 
 const SECOND = 1000;
@@ -36,9 +38,10 @@ export class Store {
   /** Requests to the driver since opening, retries included; a listing counts once. */
   readonly requests: Record<StoreOperation, number> = { get: 0, head: 0, create: 0, put: 0, remove: 0, list: 0 };
   readonly #driver: StoreDriver;
-  readonly #options: Required<Omit<StoreOptions, 'onRequest'>> & Pick<StoreOptions, 'onRequest'>;
+  readonly #options: Required<Omit<StoreOptions, 'onRequest' | 'signal'>> & Pick<StoreOptions, 'onRequest'>;
   readonly #limit: Limit;
-  readonly #closed = new AbortController();
+  readonly #close = new AbortController();
+  readonly #closed: AbortSignal;
   #verdict: Promise<ProbeReport> | undefined;
 
   constructor(driver: StoreDriver, options: StoreOptions = {}) {
@@ -46,6 +49,7 @@ export class Store {
     this.#options = { ...defaults, ...options };
     this.#limit = new Limit(this.#options.concurrency);
     this.url = this.#options.url;
+    this.#closed = AbortSignal.any([this.#close.signal, ...(options.signal ? [options.signal] : [])]);
   }
 
   /** All bytes, or those of the range that exist; undefined where no object lies. */
@@ -142,7 +146,8 @@ export class Store {
 
   #probe(again: boolean): Promise<ProbeReport> {
     const { clock, random, retryMs } = this.#options;
-    const open = (concurrency: number): Store => new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency });
+    const open = (concurrency: number): Store =>
+      new Store(this.#driver, { url: this.url, clock, random, retryMs, concurrency, signal: this.#closed });
     return probeStore(open, { clock, random, again });
   }
 
@@ -171,7 +176,7 @@ export class Store {
 
   /** What waits to try again fails now; requests in flight are not waited for. */
   async close(): Promise<void> {
-    this.#closed.abort();
+    this.#close.abort();
     await this.#driver.close();
   }
 
@@ -189,7 +194,7 @@ export class Store {
   }
 
   #count(operation: StoreOperation, key: string): void {
-    if (this.#closed.signal.aborted) throw new BlockhubError('STORE_UNAVAILABLE', `store ${this.url} is closed`);
+    if (this.#closed.aborted) throw new BlockhubError('STORE_UNAVAILABLE', `store ${this.url} is closed`);
     this.requests[operation]++;
     this.#options.onRequest?.(operation, key);
   }
@@ -225,6 +230,6 @@ export class Store {
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
-    await clock.sleep(waitMs, this.#closed.signal);
+    await clock.sleep(waitMs, this.#closed);
   }
 }
