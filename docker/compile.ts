@@ -14,11 +14,11 @@ const flags = readFileSync(main, 'utf8')
   .split('\n', 1)
   .flatMap((line) => line.split(' ').filter((word) => word.startsWith('--')));
 
-/** Equal code gives equal bytes; these two do not count among the flags that V8 compares. */
-const repeatable = ['--random-seed=1', '--predictable'];
+/** Equal code gives equal bytes. V8 does not count it among the flags that it compares. */
+const repeatable = '--predictable';
 
 const run = (cwd: string, args: readonly string[]): unknown =>
-  execFileSync(process.execPath, [...flags, ...repeatable, ...args], {
+  execFileSync(process.execPath, [...flags, repeatable, ...args], {
     cwd,
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
     stdio: ['ignore', 'ignore', 'inherit'],
