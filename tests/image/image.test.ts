@@ -119,7 +119,7 @@ function suite(): void {
       // What was not found would be written, and refused by the read-only file system.
       expect(spoken.filter((line) => / persisting |reject/.test(line) && !line.includes('because cache was the same'))).toEqual([]);
     }
-  });
+  }, 300_000);
 
   test('needs no shell: a POST is in a chain that is whole, and a stop ends in order', async () => {
     const noShell = ['sh', 'bash'].map((name) => `--volume=/dev/null:/bin/${name}:ro`);
