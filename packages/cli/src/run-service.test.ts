@@ -43,3 +43,13 @@ test('run starts a service, which stops at SIGTERM', async () => {
   expect(await ran).toMatchObject({ code: 0, stdout: expect.stringContaining('/append/chain/default') });
   rmSync(data, { recursive: true });
 });
+
+test('a stop that comes before the service listens for it is heard, as it must be where signals do nothing by default', async () => {
+  const killAtFirst = `import module from 'node:module';
+    module.enableCompileCache = () => process.kill(process.pid, 'SIGTERM');
+    module.syncBuiltinESMExports();`;
+  const preload = `--import=data:text/javascript,${encodeURIComponent(killAtFirst)}`;
+  const { code } = await blockhub(['run', 'shoveltomany', '--broker', 'memory:', '--probe-port', '0'], { env: { NODE_OPTIONS: preload } });
+  // Either by itself or, once it listens, by the service; but not killed.
+  expect([0, 143]).toContain(code);
+});

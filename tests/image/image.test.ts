@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { entries, sourceFiles } from '../architecture/files.ts';
+import { reachable } from '../architecture/rules.ts';
+import { until } from '../standalone/standalone.ts';
+import { ask, buildImage, docker, type Ran, whyNot } from './docker.ts';
+
+const LARGEST_BYTES = 60e6;
+const BUILD_MS = 900_000;
+const top = join(import.meta.dirname, '../..');
+const named = process.env.BLOCKHUB_TEST_NODE_IMAGE;
+const base = named || 'docker.io/library/node:24-slim';
+const absent = await whyNot(base, named !== undefined);
+
+/** As a cluster with restricted Pod Security runs it. */
+const hardened = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
+const services = readdirSync(join(top, 'services'));
+const id = randomBytes(6).toString('hex');
+const image = `blockhub-test:${id}`;
+const volume = `blockhub-test-${id}`;
+
+if (absent !== undefined) test.skip(`the image (left out: ${absent})`, () => undefined);
+else describe('the image', suite);
+
+function suite(): void {
+  const started: string[] = [];
+  const made = [image];
+  let built: Ran;
+
+  const start = async (...args: string[]): Promise<string> => {
+    const container = await ask('run', '--detach', ...hardened, ...args);
+    started.push(container);
+    return container;
+  };
+  const inspect = async <T>(format: string, name = image): Promise<T> =>
+    JSON.parse(await ask('inspect', '--format', `{{json ${format}}}`, name)) as T;
+
+  beforeAll(async () => {
+    built = await buildImage(base, image);
+  }, BUILD_MS);
+  afterAll(async () => {
+    if (started.length > 0) await docker('rm', '--force', '--volumes', ...started);
+    await docker('volume', 'rm', volume);
+    for (const name of made.toReversed()) await docker('rmi', name);
+  });
+
+  test('is small, and said with its name and size', async () => {
+    const [bytes, ofBase] = [await inspect<number>('.Size'), await inspect<number>('.Size', base)];
+    expect(built.stdout).toBe(`${image} ${(bytes / 1e6).toFixed(0)} MB\n`);
+    expect(bytes - ofBase).toBeLessThanOrEqual(LARGEST_BYTES);
+  });
+
+  test('says what it is, who runs it, and nothing of health', async () => {
+    const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as { version: string };
+    const config = await inspect<Record<string, unknown>>('.Config');
+    expect(config).toMatchObject({ User: '10001:10001', Cmd: ['--help'], ExposedPorts: { '8080/tcp': {}, '8081/tcp': {} } });
+    expect(config.Healthcheck).toBeUndefined();
+    expect(config.Labels).toMatchObject({
+      'org.opencontainers.image.title': 'Blockhub',
+      'org.opencontainers.image.licenses': 'Apache-2.0',
+      'org.opencontainers.image.version': version,
+      'org.opencontainers.image.revision': expect.stringMatching(/^([0-9a-f]{40}(-dirty)?|unknown)$/),
+      'org.opencontainers.image.created': expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    });
+  });
+
+  test('holds what production imports, and no other code of ours', async () => {
+    const list = `console.log(JSON.stringify(fs.globSync('{packages,services}/*/src/**', { cwd: '/app', withFileTypes: true })
+      .filter((it) => it.isFile()).map((it) => it.parentPath.slice('/app/'.length) + '/' + it.name)))`;
+    const files = JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', list)) as string[];
+    const production = [...reachable(sourceFiles(), entries())].filter((path) => !path.startsWith('packages/test-servers/'));
+    expect(files.toSorted()).toEqual(production.toSorted());
+  });
+
+  test('holds no package of development, and a list of those that it holds', async () => {
+    const list = `console.log(JSON.stringify({ sbom: fs.readFileSync('/app/sbom.cdx.json', 'utf8'), installed:
+      fs.globSync('/app/node_modules/.pnpm/*/node_modules/{*,@*/*}/package.json').filter((it) => !fs.lstatSync(path.dirname(it)).isSymbolicLink())
+      .map((it) => JSON.parse(fs.readFileSync(it, 'utf8'))).map(({ name, version }) => name + '@' + version) }))`;
+    const { sbom, installed } = JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', list)) as {
+      sbom: string;
+      installed: string[];
+    };
+    const { bomFormat, components } = JSON.parse(sbom) as { bomFormat: string; components: Record<string, unknown>[] };
+    expect(bomFormat).toBe('CycloneDX');
+    const vendors = components.filter(({ group }) => group !== '@blockhub');
+    expect(vendors.map(({ group, name, version }) => `${group ? `${group}/` : ''}${name}@${version}`).toSorted()).toEqual(
+      installed.toSorted(),
+    );
+    for (const component of components) expect(component).toMatchObject({ purl: expect.any(String), licenses: expect.any(Array) });
+
+    const manifests = globSync(['package.json', '{packages,services}/*/package.json', 'tests/package.json'], { cwd: top })
+      .filter((path) => !path.includes('test-servers'))
+      .map((path) => JSON.parse(readFileSync(join(top, path), 'utf8')) as Record<'dependencies' | 'devDependencies', object | undefined>);
+    const needed = new Set(manifests.flatMap(({ dependencies = {} }) => Object.keys(dependencies)));
+    const forDevelopment = manifests
+      .flatMap(({ devDependencies = {} }) => Object.keys(devDependencies))
+      .filter((name) => !needed.has(name));
+    expect(forDevelopment).toContain('typescript');
+    const names = new Set(installed.map((one) => one.slice(0, one.lastIndexOf('@'))));
+    expect([...forDevelopment, 'testcontainers'].filter((name) => names.has(name))).toEqual([]);
+  });
+
+  test('lets its user change nothing but /data', async () => {
+    const look = `const can = (it) => { try { fs.accessSync(it, fs.constants.W_OK); return true; } catch { return false; } };
+      console.log(JSON.stringify(['/app', '/compiled', '/data'].flatMap((it) => [it, ...fs.globSync(it + '/**')]).filter(can)))`;
+    expect(JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', look))).toEqual(['/data', '/data']);
+  });
+
+  test('shows its help, and runs every service from code that is compiled', async () => {
+    expect(await docker('run', '--rm', ...hardened, image)).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: blockhub') });
+    for (const service of services) {
+      const debug = ['--env', 'NODE_DEBUG_NATIVE=COMPILE_CACHE'];
+      const ran = await docker('run', '--rm', ...hardened, ...debug, image, 'run', service, '--help');
+      expect(ran).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^${service}: .*`, 'm')) });
+      const spoken = `${ran.stdout}${ran.stderr}`.split('\n').filter((line) => line.includes('[compile cache]'));
+      expect(spoken.filter((line) => line.includes('was accepted')).length).toBeGreaterThan(50);
+      // What was not found would be written, and refused by the read-only file system.
+      expect(spoken.filter((line) => / persisting |reject/.test(line) && !line.includes('because cache was the same'))).toEqual([]);
+    }
+  }, 300_000);
+
+  test('needs no shell: a POST is in a chain that is whole, and a stop ends in order', async () => {
+    const noShell = ['sh', 'bash'].map((name) => `--volume=/dev/null:/bin/${name}:ro`);
+    const container = await start(...noShell, '--publish=127.0.0.1::8080', `--volume=${volume}:/data`, image, 'run', 'standalone');
+    const inside = (...command: string[]): Promise<Ran> => docker('exec', container, ...command);
+    await until(async () => (await ask('logs', container)).includes('/append/chain/'));
+    expect((await inside('sh', '-c', 'true')).code).not.toBe(0);
+    const url = `http://${await ask('port', container, '8080/tcp')}/append/chain/default`;
+    const answer = await fetch(url, { method: 'POST', body: 'hello' });
+    expect(answer.status).toBe(201);
+    const { event } = (await answer.json()) as { event: string };
+    await until(async () => (await inside('blockhub', 'info', event)).code === 0);
+    expect(await inside('blockhub', 'cat', event)).toMatchObject({ code: 0, stdout: 'hello' });
+    expect(await inside('blockhub', 'verify', 'default')).toMatchObject({ code: 0 });
+    await ask('stop', '--time=60', container);
+    expect(await inspect('.State.ExitCode', container)).toBe(0);
+  }, 120_000);
+
+  test('logs one JSON object a line, answers probes without its servers, and stops while it waits for them', async () => {
+    const container = await start('--publish=127.0.0.1::8081', '--env=BLOCKHUB_BROKER=amqp://127.0.0.1:1', image, 'run', 'shoveltomany');
+    const probes = `http://${await ask('port', container, '8081/tcp')}`;
+    await until(async () => (await docker('logs', container)).stdout.includes('probes listen'));
+    expect((await fetch(`${probes}/livez`)).status).toBe(200);
+    await ask('stop', '--time=60', container);
+    expect(await inspect('.State.ExitCode', container)).toBe(0);
+    const { stdout } = await docker('logs', container);
+    for (const line of stdout.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ name: 'shoveltomany', msg: expect.any(String) });
+  });
+
+  test(
+    'has the same layers when it is built again',
+    async () => {
+      const again = `${image}-again`;
+      made.push(again);
+      const { stderr } = await buildImage(base, again, '--no-cache');
+      made.push(...(await leftOver(stderr)));
+      expect(await inspect('.RootFS.Layers', again)).toEqual(await inspect('.RootFS.Layers'));
+    },
+    BUILD_MS,
+  );
+}
+
+/** What a build without cache leaves behind where Docker has no BuildKit: each step is an image of its own. */
+async function leftOver(output: string): Promise<string[]> {
+  const ofBase = await ask('image', 'inspect', '--format', '{{.Id}}', base);
+  const steps = [...output.matchAll(/^ ---> ([0-9a-f]{12})$/gm)].flatMap(([, step = '']) => step);
+  return steps.filter((step) => !ofBase.includes(step));
+}
