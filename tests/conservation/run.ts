@@ -115,6 +115,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     // What the one that was scaled away still has on its disk is for the next one there.
     if (mesh.spooled().length > 0) mesh.spares.get('web-to-msg')?.add();
     restless = await becomeQuiet(servers, mesh, options.restMs, say);
+    if (restless.length > 0) await keepWaiting(servers, restless, logs);
   } finally {
     await mesh.stop();
   }
@@ -236,6 +237,20 @@ async function becomeQuiet(servers: Servers, mesh: Mesh, restMs: number, say: (t
     READING_MS,
   );
   return quiet ? [] : waiting;
+}
+
+/** What the messages that wait look like, in a file beside the logs: the queues end with the run. */
+async function keepWaiting(servers: Servers, restless: readonly string[], logs: string): Promise<void> {
+  const reason = (error: unknown): string => String(error);
+  const seen: Record<string, unknown> = {};
+  for (const line of restless) {
+    const [queue = ''] = line.split(':');
+    seen[line] = await servers.peek(queue).catch(reason);
+  }
+  // A look wakes a queue whose time has come.
+  await sleep(2 * READING_MS);
+  seen['a little later'] = await servers.pending().catch(reason);
+  writeFileSync(join(logs, 'waiting.json'), JSON.stringify(seen, undefined, 2));
 }
 
 async function findUnnoticed(store: Store, chains: readonly SampleChain[], noticed: ReadonlySet<string>): Promise<string[]> {

@@ -25,6 +25,8 @@ export interface Servers {
   flush: (() => Promise<void>) | undefined;
   /** Every queue with messages, as `name: ready/unacked`; throws while the broker is away. */
   pending(): Promise<string[]>;
+  /** The first messages of a queue as the management API shows them, put back again: for whoever asks why they wait. */
+  peek(queue: string): Promise<unknown>;
   /** Copies of what is published go to the exchange `amq.rabbitmq.trace`, or no longer. */
   trace(on: boolean): Promise<void>;
   close(): Promise<void>;
@@ -109,6 +111,13 @@ export async function openServers(env: NodeJS.ProcessEnv = process.env): Promise
         .filter((row) => row.messages_ready !== 0 || row.messages_unacknowledged !== 0)
         .map((row) => `${row.name}: ${row.messages_ready ?? '?'}/${row.messages_unacknowledged ?? '?'}`);
     },
+    peek: (queue) =>
+      ask('POST', `queues/${place}/${encodeURIComponent(queue)}/get`, {
+        count: 3,
+        ackmode: 'ack_requeue_true',
+        encoding: 'base64',
+        truncate: 1000,
+      }),
     trace: async (on) => void (await ask('PUT', `vhosts/${place}`, { tracing: on })),
     async close() {
       for (const front of Object.values(fronts)) await front.close();
