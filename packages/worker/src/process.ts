@@ -7,6 +7,7 @@ import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
 import { createHealth, createLogger, createMetrics, type Health, type Logger, type Metrics, startProbes } from '@blockhub/telemetry';
 import { systemRandom } from './chance.ts';
 import type { ProcessShape } from './common.ts';
+import { storeMeters, watchBroker } from './process-meters.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions } from './start.ts';
 import { whenAborted } from './when-aborted.ts';
@@ -116,7 +117,7 @@ async function live<Shape extends ProcessShape>(
   const { logLevel, grace, ...probes } = values as Values<ProcessShape>;
   const log = options.log ?? createLogger({ name, level: logLevel });
   const metrics = createMetrics({ service: name });
-  const health = createHealth();
+  const health = createHealth(metrics);
   health.set('started', false);
   let code = 0;
   const releases = new Releases((part, error) => {
@@ -165,16 +166,15 @@ function opener(
     const probes = await startProbes({ host: probeHost, port: probePort, health, metrics, log, version: { name } });
     releases.add('probes', () => probes.close());
     log.info({ host: probeHost, port: probes.port }, 'probes listen');
-    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials: places.credentials });
-    if (store) {
-      releases.add('store', () => store.close());
-      countRequests(store, metrics);
-    }
+    const { credentials } = places;
+    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials, ...storeMeters(metrics) });
+    if (store) releases.add('store', () => store.close());
     const registry =
       places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword, log });
     if (registry) releases.add('registry', () => registry.close());
     const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());
+    watchBroker(broker, metrics);
     return { ...shared, broker, ...(store && { store }), ...(registry && { registry }), probePort: probes.port };
   };
   return open as Process['open'];
@@ -195,12 +195,6 @@ function listenForStop({ signals = process, abort = () => process.exit(ENDED_BY_
     for (const signal of stopSignals) signals.off(signal, onSignal);
   });
   return stop.signal;
-}
-
-function countRequests(store: Store, metrics: Metrics): void {
-  const family = metrics.gauge('blockhub_store_requests', 'Requests to the store since the start, by operation.', ['operation']);
-  for (const operation of Object.keys(store.requests) as (keyof Store['requests'])[])
-    family.labels({ operation }).read(() => store.requests[operation]);
 }
 
 function mistakesOf({ message, details }: BlockhubError): string[] {
