@@ -1,5 +1,6 @@
 export { eventIds, type Random, systemRandom } from './chance.ts';
 export { commonSettings, settingsOf } from './common.ts';
+export { publishInSpans } from './message-spans.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
 export { type Opened, type Places, type Process, type Program, type RunOptions, runMain, runProgram } from './process.ts';
 export { main, runWorker } from './run.ts';

@@ -4,7 +4,16 @@ import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { openRegistry, type Registry } from '@blockhub/registry';
 import { help, hideUserinfo, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
 import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
-import { createHealth, createLogger, createMetrics, type Health, type Logger, type Metrics, startProbes } from '@blockhub/telemetry';
+import {
+  createHealth,
+  createLogger,
+  createMetrics,
+  type Health,
+  type Logger,
+  type Metrics,
+  openTracing,
+  startProbes,
+} from '@blockhub/telemetry';
 import { systemRandom } from './chance.ts';
 import type { ProcessShape } from './common.ts';
 import { storeMeters, watchBroker } from './process-meters.ts';
@@ -97,7 +106,7 @@ export async function runProgram<Shape extends ProcessShape>(program: Program<Sh
     for (const mistake of mistakesOf(error)) err(`${name}: ${mistake}\n`);
     return 2;
   }
-  return live(program, values, { ...options, out, err });
+  return live(program, values, { ...options, env, out, err });
 }
 
 /** What `main.ts` does with a program. */
@@ -110,7 +119,7 @@ export async function runMain<Shape extends ProcessShape>(program: Program<Shape
 async function live<Shape extends ProcessShape>(
   program: Program<Shape>,
   values: Values<Shape>,
-  options: RunOptions & Required<Pick<RunOptions, 'out' | 'err'>>,
+  options: RunOptions & Required<Pick<RunOptions, 'env' | 'out' | 'err'>>,
 ): Promise<number> {
   const { name } = program;
   const { out, err } = options;
@@ -128,7 +137,9 @@ async function live<Shape extends ProcessShape>(
   const signal = listenForStop(options, releases);
   const workers: RunningWorker[] = [];
   try {
-    const shared = { clock: systemClock, random: systemRandom, log, metrics, health, signal };
+    const tracing = await openTracing({ service: name, env: options.env, log });
+    if (tracing) releases.add('tracing', () => tracing.close());
+    const shared = { clock: systemClock, random: systemRandom, log, metrics, health, ...(tracing && { tracing }), signal };
     await program.start(values, { out, releases, workers, open: opener(name, probes, shared, releases) });
     health.set('started', true);
     await whenAborted(signal);
@@ -148,7 +159,7 @@ async function live<Shape extends ProcessShape>(
   return code;
 }
 
-interface Shared extends Pick<StartOptions, 'clock' | 'random'> {
+interface Shared extends Pick<StartOptions, 'clock' | 'random' | 'tracing'> {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
