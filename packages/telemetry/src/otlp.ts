@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import {
   DiagLogLevel,
   diag,
@@ -59,7 +60,13 @@ export function openOtlp(url: string, { service, env, log }: TracingOptions): Tr
       return span.isRecording() ? spanOf(span) : undefined;
     },
     async close() {
-      await Promise.race([provider.shutdown().catch(say), new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+      const late = new AbortController();
+      const cut = setTimeout(CLOSE_MS, undefined, { signal: late.signal }).then(
+        () => say(`no answer within ${CLOSE_MS} ms`),
+        () => {},
+      );
+      await Promise.race([provider.shutdown().catch(say), cut]);
+      late.abort();
     },
   };
 }

@@ -117,7 +117,7 @@ export class MessageSpans {
   async publish(messages: readonly Outgoing[], from: readonly Message[], publish: Publish): Promise<void> {
     const causes = new Map(this.#of(from).map((span) => [recordedTrace(span.traceparent), span] as const));
     const [first] = causes.values();
-    if (!first) return publishInSpans(this.#tracing, messages, publish);
+    if (!first) return publishInSpans(this.#tracing, withTraceOf(from, messages), publish);
     const used = new Set<Span>();
     const placed = messages.map((message) => {
       if (message.hint) return message;
