@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type QueueEntry, queues } from '@blockhub/message';
 import { createMetrics } from '@blockhub/telemetry';
 import { rabbitmq } from '@blockhub/test-servers';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { declaredMetrics } from '../reference/metrics.ts';
 import { dashboard } from './dashboard.ts';
 import { rabbitmqMetrics } from './rabbitmq.ts';
@@ -16,6 +16,23 @@ const rules = readFileSync(join(folder, 'alerts.yaml'), 'utf8');
 const cases = readFileSync(join(folder, 'alerts.test.yaml'), 'utf8');
 const run = promisify(execFile);
 const promtool = process.env.BLOCKHUB_TEST_PROMTOOL || 'promtool';
+/** Why promtool is not asked; whoever names the program wants it to run. */
+const noPromtool =
+  !process.env.BLOCKHUB_TEST_PROMTOOL && spawnSync(promtool, ['--version']).error
+    ? 'there is no promtool; name one by BLOCKHUB_TEST_PROMTOOL'
+    : undefined;
+const server = await rabbitmq();
+const noServer =
+  'absent' in server ? server.absent : server.metrics === undefined ? 'the metrics of the server that is named are not known' : undefined;
+afterAll(async () => {
+  if (!('absent' in server)) await server.close();
+});
+
+/** A test that is skipped, with the reason in its title, where there is one. */
+const testUnless = (reason: string | undefined, title: string, run: () => Promise<void>): void => {
+  if (reason === undefined) test(title, run);
+  else test.skip(`${title} (${reason})`, () => {});
+};
 
 const matches = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, match = '']) => match);
 const alerts = matches(rules, /^ {6}- alert: (\w+)$/gm);
@@ -51,26 +68,17 @@ describe('metrics', () => {
       expect([...metricsOf(text.replaceAll('rabbitmq_prometheus', ''))].filter((name) => !known.has(name))).toEqual([]);
   });
 
-  test('of RabbitMQ are those of a real server', async () => {
-    const server = await rabbitmq();
-    if ('absent' in server || server.metrics === undefined) {
-      process.stderr.write(`skipped: ${'absent' in server ? server.absent : 'the metrics of the given server are not known'}\n`);
-      if (!('absent' in server)) await server.close();
-      return;
-    }
-    try {
-      await server.ctl?.('eval', 'rabbit_amqqueue:declare({resource,<<"/">>,queue,<<"ingress">>},true,false,[],none,<<"test">>).');
-      const scrape = async (path: string): Promise<string> => (await fetch(`${server.metrics}${path}`)).text();
-      let text = '';
-      // A queue is seen when its numbers were collected.
-      while (!text.includes('rabbitmq_detailed_queue_consumers{'))
-        text = await scrape('/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count');
-      text += await scrape('/metrics');
-      expect(rabbitmqMetrics.filter((name) => !new RegExp(`^${name}[{ ]`, 'm').test(text))).toEqual([]);
-      expect(text).toMatch(/^rabbitmq_detailed_queue_consumers\{.*queue="ingress"/m);
-    } finally {
-      await server.close();
-    }
+  testUnless(noServer, 'of RabbitMQ are those of a real server', async () => {
+    if ('absent' in server) return;
+    await server.ctl?.('eval', 'rabbit_amqqueue:declare({resource,<<"/">>,queue,<<"ingress">>},true,false,[],none,<<"test">>).');
+    const scrape = async (path: string): Promise<string> => (await fetch(`${server.metrics}${path}`)).text();
+    let text = '';
+    // A queue is seen when its numbers were collected.
+    while (!text.includes('rabbitmq_detailed_queue_consumers{'))
+      text = await scrape('/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count');
+    text += await scrape('/metrics');
+    expect(rabbitmqMetrics.filter((name) => !new RegExp(`^${name}[{ ]`, 'm').test(text))).toEqual([]);
+    expect(text).toMatch(/^rabbitmq_detailed_queue_consumers\{.*queue="ingress"/m);
   });
 });
 
@@ -113,19 +121,14 @@ describe('alerts', () => {
     }
   });
 
-  test.each([
+  for (const [title, args] of [
     ['are rules that Prometheus reads', ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yaml']],
     ['fire when they should, and only then', ['test', 'rules', 'alerts.test.yaml']],
     ['are found by the example of a configuration', ['check', 'config', 'prometheus.yaml']],
-  ])('%s', async (_, args) => {
-    try {
+  ] as const)
+    testUnless(noPromtool, title, async () => {
       expect((await run(promtool, args, { cwd: folder })).stdout).toContain('SUCCESS');
-    } catch (error) {
-      // Whoever names the program wants it to run.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || process.env.BLOCKHUB_TEST_PROMTOOL) throw error;
-      process.stderr.write('skipped: there is no promtool; name one by BLOCKHUB_TEST_PROMTOOL\n');
-    }
-  });
+    });
 });
 
 describe('dashboard', () => {
@@ -143,22 +146,10 @@ describe('dashboard', () => {
     for (const { type, title, targets } of panels) expect([title, type === 'row' || (targets?.length ?? 0) > 0]).toEqual([title, true]);
   });
 
-  test('has expressions that Prometheus reads', async () => {
-    const groups = {
-      groups: [
-        {
-          name: 'panels',
-          rules: expressions.map((expr, at) => ({ record: `panel:${at}`, expr: expr.replaceAll('$__rate_interval', '1m') })),
-        },
-      ],
-    };
+  testUnless(noPromtool, 'has expressions that Prometheus reads', async () => {
+    const rules = expressions.map((expr, at) => ({ record: `panel:${at}`, expr: expr.replaceAll('$__rate_interval', '1m') }));
     const checking = run(promtool, ['check', 'rules'], { cwd: folder });
-    checking.child.stdin?.end(JSON.stringify(groups));
-    await checking.then(
-      ({ stdout }) => expect(stdout).toContain(`${expressions.length} rules found`),
-      (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT' || process.env.BLOCKHUB_TEST_PROMTOOL) throw error;
-      },
-    );
+    checking.child.stdin?.end(JSON.stringify({ groups: [{ name: 'panels', rules }] }));
+    expect((await checking).stdout).toContain(`${expressions.length} rules found`);
   });
 });

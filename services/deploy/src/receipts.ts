@@ -46,11 +46,18 @@ interface List {
   readonly queue: string;
   readonly chain: string;
   readonly receipts: Receipt[];
-  /** The list goes on with the trace of its first event; of one that somebody records, if there is one. */
-  trace: Receipt['meta'][string] | undefined;
+  /** The list goes on with the trace of one of its events: of the first that somebody records, else of the first. */
+  trace: MetaValue | undefined;
+  recorded: boolean;
 }
 
-const isRecorded = (traceparent: Receipt['meta'][string]): boolean => parseTraceparent(traceparent)?.sampled === true;
+type MetaValue = Receipt['meta'][string];
+
+function goOnWith(list: List, traceparent: MetaValue | undefined): void {
+  if (traceparent === undefined || list.recorded) return;
+  list.recorded = parseTraceparent(traceparent)?.sampled === true;
+  if (list.recorded || list.trace === undefined) list.trace = traceparent;
+}
 
 /** Collects receipts and gives one message per chain and queue. */
 export class Receipts {
@@ -60,13 +67,11 @@ export class Receipts {
     const key = `${capture.chain} ${queue}`;
     let list = this.#lists.get(key);
     if (!list) {
-      list = { queue, chain: capture.chain, receipts: [], trace: undefined };
+      list = { queue, chain: capture.chain, receipts: [], trace: undefined, recorded: false };
       this.#lists.set(key, list);
     }
     list.receipts.push(receiptOf(capture, at));
-    const { traceparent } = capture.meta;
-    if (traceparent !== undefined && (list.trace === undefined || (isRecorded(traceparent) && !isRecorded(list.trace))))
-      list.trace = traceparent;
+    goOnWith(list, capture.meta.traceparent);
   }
 
   messages(newId: () => string): Outgoing[] {
