@@ -1,10 +1,11 @@
 import type { Outgoing } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
-import { formatTraceparent, parseTraceparent, type Span, type SpanOptions, type Tracing } from '@blockhub/telemetry';
+import { formatTraceparent, parseTraceparent } from '@blockhub/telemetry';
 import { describe, expect, test } from '@jest/globals';
 import { inOut, MINUTE, out, SECOND } from './fixtures.ts';
 import { publishInSpans } from './message-spans.ts';
 import { done, reject, retry } from './outcome.ts';
+import { type TestSpan, testTracing } from './test-tracing.ts';
 import { testWorker } from './test-worker.ts';
 
 const traceIdOf = (letter: string): string => letter.repeat(32);
@@ -12,45 +13,12 @@ const contextOf = (letter: string, sampled = true): string =>
   formatTraceparent({ traceId: traceIdOf(letter), spanId: letter.repeat(16), sampled });
 const traceOf = (traceparent: unknown): string | undefined => parseTraceparent(traceparent)?.traceId[0];
 
-interface Recorded {
-  readonly name: string;
-  readonly trace: string;
-  readonly parent: string;
-  readonly traceparent: string;
-  readonly links: string[];
-  readonly codes: string[];
-  ends: number;
-}
-
-/** Keeps spans in the order of their start. */
-function recorder(): Tracing & { readonly spans: Recorded[] } {
-  const spans: Recorded[] = [];
-  return {
-    spans,
-    start(name: string, { parent }: SpanOptions): Span {
-      const context = parseTraceparent(parent);
-      const traceId = context?.traceId ?? '';
-      const spanId = String(spans.length + 1).padStart(16, '0');
-      const traceparent = formatTraceparent({ traceId, spanId, sampled: true });
-      const span: Recorded = { name, trace: traceId[0] ?? '', parent: context?.spanId ?? '', traceparent, links: [], codes: [], ends: 0 };
-      spans.push(span);
-      return {
-        traceparent,
-        set() {},
-        link: (other) => span.links.push(traceOf(other) ?? ''),
-        fail: (code) => span.codes.push(code),
-        end: () => span.ends++,
-      };
-    },
-    close: async () => {},
-  };
-}
-
-const facts = (spans: readonly Recorded[]): unknown[] => spans.map(({ name, trace, links }) => [name, trace, links.join('')]);
+const facts = (spans: readonly TestSpan[]): unknown[] =>
+  spans.map(({ name, traceId, links }) => [name, traceId[0], links.map((link) => link[0]).join('')]);
 
 describe('a message', () => {
   test('has a span while it is handled; what is published goes on from there, but hints', async () => {
-    const tracing = recorder();
+    const tracing = testTracing();
     const worker = inOut({
       handle: () => done([out('x'), { ...out('own'), meta: { traceparent: contextOf('b') } }, { ...out('hint'), hint: true }]),
     });
@@ -63,13 +31,17 @@ describe('a message', () => {
       ['send out', 'b', ''],
     ]);
     const [process, send, sendOwn] = tracing.spans;
-    expect([process?.parent, send?.parent, sendOwn?.parent]).toEqual(['a'.repeat(16), process?.traceparent.split('-')[2], 'b'.repeat(16)]);
+    expect([process?.parentId, send?.parentId, sendOwn?.parentId]).toEqual([
+      'a'.repeat(16),
+      process?.traceparent.split('-')[2],
+      'b'.repeat(16),
+    ]);
     expect((await sample.queue('out')).map(({ meta }) => meta.traceparent)).toEqual([send?.traceparent, sendOwn?.traceparent, undefined]);
     expect(tracing.spans.map(({ ends }) => ends)).toEqual([1, 1, 1]);
   });
 
   test('that nobody records has no span, and its context goes on', async () => {
-    const tracing = recorder();
+    const tracing = testTracing();
     await using sample = await testWorker(inOut({ handle: ({ id }) => done([out(id)]) }), { tracing });
     await sample.publish(
       'in',
@@ -83,7 +55,7 @@ describe('a message', () => {
   });
 
   test('that goes wrong says so, each time', async () => {
-    const tracing = recorder();
+    const tracing = testTracing();
     const worker = inOut({
       handle({ id }) {
         if (id === 'reject') return reject('MESSAGE_INVALID', 'no');
@@ -108,7 +80,7 @@ describe('a message', () => {
 });
 
 test('a batch has a span for each trace; the first goes on, and names the others as they name it', async () => {
-  const tracing = recorder();
+  const tracing = testTracing();
   const take = { batch: { max: 4, ttlMs: SECOND } };
   const worker = inOut({ take, handleBatch: () => done([out('x'), { ...out('y'), meta: { traceparent: contextOf('b') } }]) });
   await using sample = await testWorker(worker, { tracing });
@@ -125,7 +97,7 @@ test('a batch has a span for each trace; the first goes on, and names the others
 });
 
 test('messages that are published on behalf of others belong to their traces', async () => {
-  const tracing = recorder();
+  const tracing = testTracing();
   const worker = inOut({
     async handle(message, context) {
       await context.publish([{ ...out(message.id), meta: { traceparent: contextOf('f', false) } }], [message]);
@@ -138,7 +110,7 @@ test('messages that are published on behalf of others belong to their traces', a
 });
 
 test('publishInSpans ends its spans when the publish fails, and has at most 32', async () => {
-  const tracing = recorder();
+  const tracing = testTracing();
   const messages: Outgoing[] = Array.from({ length: 40 }, (_, at) => ({
     ...out(`${at}`),
     meta: { traceparent: formatTraceparent({ traceId: String(at + 1).padStart(32, '0'), spanId: 'a'.repeat(16), sampled: true }) },
