@@ -51,6 +51,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['registry'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
+  '@opentelemetry/': ['telemetry'],
   fastify: ['web-to-msg'],
   'file-type': ['web-to-msg'],
   jose: ['web-to-msg'],

@@ -170,7 +170,7 @@ async function endToEnd(what: string, servers: Servers, mesh: Mesh, chains: read
   // Two items of each event: its body and its request document.
   const inBlocks = (): Promise<number> => mesh.metric(IN_BLOCKS, 'next-field');
   const blocks = (): Promise<number> => mesh.metric('blockhub_next_field_blocks_total', 'next-field');
-  const requests = (): Promise<number> => mesh.metric('blockhub_store_requests');
+  const requests = (): Promise<number> => mesh.metric('blockhub_store_requests_total');
   const urls = chains.flatMap((chain) => mesh.urls.map((url) => `${url}/append/chain/${chain}`));
   const post = async (amount: number): Promise<Awaited<ReturnType<typeof load>>> => {
     const wanted = (await inBlocks()) + 2 * amount;
@@ -255,7 +255,7 @@ async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[
   }
   const look = async () => ({
     messages: await mesh.metric('blockhub_messages_taken_total'),
-    requests: await mesh.metric('blockhub_store_requests'),
+    requests: await mesh.metric('blockhub_store_requests_total'),
     cpu: [...mesh.cpu().values()].reduce((sum, value) => sum + value, 0),
     broker: (await servers.broker.cpuSeconds?.()) ?? Number.NaN,
   });

@@ -55,7 +55,7 @@ export async function benchPipeline(chains: number, requests: boolean): Promise<
 }
 
 const metrics = async (mesh: Standalone): Promise<string> => (await fetch(`${mesh.probes}/metrics`)).text();
-const storeRequests = async (mesh: Standalone): Promise<number> => metric(await metrics(mesh), 'blockhub_store_requests');
+const storeRequests = async (mesh: Standalone): Promise<number> => metric(await metrics(mesh), 'blockhub_store_requests_total');
 
 /** Events in blocks; throws where a chain has a fault. */
 export async function verifyAll(store: Store, level: VerifyLevel = 'full'): Promise<number> {

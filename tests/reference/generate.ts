@@ -1,5 +1,5 @@
 /**
- * Writes what is documented in code into the docs: error codes, queues, settings, the line of a walk. With `--check` it writes nothing, and fails
+ * Writes what is documented in code into the docs: error codes, queues, settings, metrics, the line of a walk; and the dashboard. With `--check` it writes nothing, and fails
  * when something is out of date.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,10 +7,13 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { SettingsShape } from '@blockhub/settings';
 import { commonSettings } from '@blockhub/worker';
+import { dashboard } from '../monitoring/dashboard.ts';
+import { declaredMetrics } from './metrics.ts';
 import {
   type Documented,
   errorsPage,
   firstDifference,
+  metricsPage,
   queuesPage,
   settingsPage,
   settingsTable,
@@ -55,7 +58,9 @@ const pages = new Map([
   ['docs/reference/errors.md', errorsPage()],
   ['docs/reference/queues.md', queuesPage()],
   ['docs/reference/settings.md', settingsPage(commonSettings, services)],
+  ['docs/reference/metrics.md', metricsPage(declaredMetrics())],
   ['docs/reference/walk-line.md', walkLinePage()],
+  ['monitoring/dashboard.json', dashboard()],
 ]);
 for (const { name, settings } of services) {
   const path = `services/${name}/README.md`;

@@ -42,9 +42,13 @@ export async function startStandalone(
   data: string,
   ports: { port: number; probePort: number },
   more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Standalone> {
   const args = ['--data', data, '--port', String(ports.port), '--probe-port', String(ports.probePort), ...more];
-  const child = spawn(process.execPath, [...nodeFlags, standaloneMain, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeFlags, standaloneMain, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let stdout = '';
   let stderr = '';
   child.stderr.on('data', (chunk) => {

@@ -133,6 +133,13 @@ const order: Record<string, Check> = {
       expect(ids(b.all)).toEqual(['1', '2']);
     });
   },
+  async 'counts what is published and not confirmed'({ broker }) {
+    await declare(broker, 'a');
+    const publishing = [broker.publish(numbered('a', 1, 3)), broker.publish([message('missing', '4')])].map((one) => one.catch(() => {}));
+    expect(broker.unconfirmed).toBe(4);
+    await Promise.all(publishing);
+    expect(broker.unconfirmed).toBe(0);
+  },
   async 'keeps id, meta and every byte'({ broker, harness }) {
     await declare(broker, 'a');
     const bodies = [Buffer.alloc(0), Buffer.from(Uint8Array.from({ length: 256 }, (_, at) => at)), Buffer.alloc(3_000_000, 'x')];

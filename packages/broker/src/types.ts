@@ -146,6 +146,8 @@ export interface Broker {
    */
   take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
   readonly state: BrokerState;
+  /** Messages given to `publish` whose fate the caller does not know yet. */
+  readonly unconfirmed: number;
   /** Calls on every change of state; returns what stops that. */
   onState(listener: (state: BrokerState) => void): () => void;
   /** Waits for publishes in flight and writes acks, then lets go: what is unacked goes back to its queue. Idempotent. */

@@ -242,6 +242,9 @@ describe('of many letters', () => {
     get state() {
       return broker.state;
     },
+    get unconfirmed() {
+      return broker.unconfirmed;
+    },
     onState: (listener) => broker.onState(listener),
     close: () => broker.close(),
   });

@@ -27,10 +27,10 @@ describe('ingress', () => {
     expect(readIngress(outgoing)).toEqual(it);
   });
 
-  test('trace context travels beside, never into a receipt', () => {
+  test('trace context goes into the receipt', () => {
     const outgoing = writeIngress(capture, '00-aa-bb-01');
     expect(outgoing.meta).toMatchObject({ traceparent: '00-aa-bb-01' });
-    expect(readIngress(outgoing).meta).toEqual(capture.meta);
+    expect(readIngress(outgoing).meta).toEqual({ ...capture.meta, traceparent: '00-aa-bb-01' });
   });
 
   test('descriptive meta cannot pose as what is checked', () => {

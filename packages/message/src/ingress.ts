@@ -17,7 +17,7 @@ export interface Capture extends BlobItem {
 }
 
 /** Names that are fields of a capture or concern its transport, and so never descriptive. */
-const structural = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt', 'at', 'items', 'traceparent', 'repairs']);
+const structural = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt', 'at', 'items', 'repairs']);
 
 /** The message of a captured body. Throws MESSAGE_INVALID when its meta is too large. */
 export function writeIngress(capture: Capture, traceparent?: string): Outgoing {

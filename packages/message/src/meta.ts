@@ -22,7 +22,7 @@ export const metaNames = {
   source: 'Where the sender says it comes from.',
   subject: 'Who sent it, as far as authentication knows.',
   tailsTo: 'Queue that waits for the tail of this chain.',
-  traceparent: 'W3C trace context.',
+  traceparent: 'W3C trace context: of the request, and from stage to stage of what was made from it.',
   'dead-attempts': 'Dead letters: how often it was tried.',
   'dead-cause': 'Dead letters: code of the error behind the error code, e.g. what failed each time.',
   'dead-code': 'Dead letters: error code.',

@@ -86,6 +86,27 @@ describe('failures', () => {
     expect(store.requests.create).toBe(4);
   });
 
+  test('every answer is told, with its time and what its failure means', async () => {
+    const raw = new Error('no');
+    const answers: unknown[] = [];
+    const { clock, store } = open({ onAnswer: (...answer) => answers.push(answer) }, () => ({
+      get: () => clock.sleep(30).then(() => undefined),
+      put: () => Promise.reject(raw),
+      list: () => {
+        throw raw;
+      },
+      classify: () => 'denied',
+    }));
+    await settle(clock, store.find('a'));
+    await expect(store.put('a', text('x'))).rejects.toMatchObject({ code: 'STORE_DENIED' });
+    await expect(store.list('').next()).rejects.toMatchObject({ code: 'STORE_DENIED' });
+    expect(answers).toEqual([
+      ['get', 30, undefined],
+      ['put', 0, 'denied'],
+      ['list', 0, 'denied'],
+    ]);
+  });
+
   test('after retryMs the error says so, and can be waited for', async () => {
     const { clock, store } = open({ retryMs: 1000 });
     const error = await settle(

@@ -1,7 +1,7 @@
 import { type BackOff, backOff, type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError, type ErrorCode } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
-import type { ByteRange, StoreDriver, StoredObject } from './driver.ts';
+import type { ByteRange, FailureClass, StoreDriver, StoredObject } from './driver.ts';
 import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
 import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
@@ -20,9 +20,14 @@ export interface StoreOptions {
   readonly retryMs?: number;
   /** Called before each request to the driver, retries included. */
   readonly onRequest?: (operation: StoreOperation, key: string) => void;
+  /** Called after each request to the driver: how long it took, in ms, and what its failure means. */
+  readonly onAnswer?: (operation: StoreOperation, ms: number, failure: FailureClass | undefined) => void;
   /** Once it is aborted, nothing more is tried, as after `close`. */
   readonly signal?: AbortSignal;
 }
+
+/** Options without a default. */
+type Hooks = 'onRequest' | 'onAnswer' | 'signal';
 
 const SECOND = 1000;
 const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
@@ -38,7 +43,7 @@ export class Store {
   /** Requests to the driver since opening, retries included; a listing counts once. */
   readonly requests: Record<StoreOperation, number> = { get: 0, head: 0, create: 0, put: 0, remove: 0, list: 0 };
   readonly #driver: StoreDriver;
-  readonly #options: Required<Omit<StoreOptions, 'onRequest' | 'signal'>> & Pick<StoreOptions, 'onRequest'>;
+  readonly #options: Required<Omit<StoreOptions, Hooks>> & Pick<StoreOptions, Hooks>;
   readonly #limit: Limit;
   readonly #close = new AbortController();
   readonly #closed: AbortSignal;
@@ -124,6 +129,7 @@ export class Store {
     let { after } = options;
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
+      const begun = this.#options.clock.ticks();
       try {
         this.#count('list', prefix);
         for await (const object of this.#driver.list(prefix, after)) {
@@ -132,8 +138,10 @@ export class Store {
           since.tries = 0;
           yield object;
         }
+        this.#answered('list', begun);
         return;
       } catch (error) {
+        this.#failed('list', begun, error);
         await this.#waitOrThrow(error, 'list', prefix, since);
       }
     }
@@ -189,7 +197,7 @@ export class Store {
   #send<T>(operation: StoreOperation, key: string, request: () => Promise<T>): Promise<T> {
     return this.#limit.run(() => {
       this.#count(operation, key);
-      return request();
+      return this.#options.onAnswer ? this.#watch(operation, request) : request();
     });
   }
 
@@ -197,6 +205,27 @@ export class Store {
     if (this.#closed.aborted) throw new BlockhubError('STORE_UNAVAILABLE', `store ${this.url} is closed`);
     this.requests[operation]++;
     this.#options.onRequest?.(operation, key);
+  }
+
+  async #watch<T>(operation: StoreOperation, request: () => Promise<T>): Promise<T> {
+    const begun = this.#options.clock.ticks();
+    try {
+      const answer = await request();
+      this.#answered(operation, begun);
+      return answer;
+    } catch (error) {
+      this.#failed(operation, begun, error);
+      throw error;
+    }
+  }
+
+  #answered(operation: StoreOperation, begun: number, failure?: FailureClass): void {
+    this.#options.onAnswer?.(operation, this.#options.clock.ticks() - begun, failure);
+  }
+
+  #failed(operation: StoreOperation, begun: number, error: unknown): void {
+    // Errors of ours are said by who asks, not by the place.
+    if (!(error instanceof BlockhubError)) this.#answered(operation, begun, this.#driver.classify(error));
   }
 
   async #retry<T>(operation: StoreOperation, key: string, run: () => Promise<T>): Promise<T> {

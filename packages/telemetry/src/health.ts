@@ -1,4 +1,5 @@
 import { hideText } from './hide.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface HealthReport {
   readonly ready: boolean;
@@ -14,11 +15,17 @@ export interface Health {
   report(): HealthReport;
 }
 
-export function createHealth(): Health {
+/** With `metrics`, readiness and each check can be scraped too. */
+export function createHealth(metrics?: Metrics): Health {
   const checks = new Map<string, { ok: boolean; detail?: string }>();
   const ready = (): boolean => checks.size > 0 && checks.values().every((check) => check.ok);
+  metrics?.gauge('blockhub_ready', '1 where every check of readiness holds, else 0; `/readyz` says the same.').read(() => Number(ready()));
+  const shown = metrics?.gauge('blockhub_check', '1 where this check of readiness holds, else 0; `/readyz` says why.', ['check']);
   return {
-    set: (check, ok, detail) => checks.set(check, detail === undefined ? { ok } : { ok, detail: hideText(detail) }),
+    set(check, ok, detail) {
+      checks.set(check, detail === undefined ? { ok } : { ok, detail: hideText(detail) });
+      shown?.labels({ check }).set(Number(ok));
+    },
     ready,
     report: () => ({ ready: ready(), checks: Object.fromEntries(checks) }),
   };

@@ -90,6 +90,21 @@ describe('health', () => {
   });
 });
 
+test('health can be scraped', async () => {
+  const metrics = createMetrics();
+  const fresh = createHealth(metrics);
+  fresh.set('broker', true);
+  fresh.set('store', false);
+  const before = await metrics.text();
+  fresh.set('store', true);
+  expect(before.match(/^blockhub_.*/gm)).toEqual([
+    'blockhub_ready 0',
+    'blockhub_check{check="broker"} 1',
+    'blockhub_check{check="store"} 0',
+  ]);
+  expect(await metrics.text()).toMatch(/^blockhub_ready 1$/m);
+});
+
 describe('answers', () => {
   test('alive whatever the checks say', async () => {
     health.set('broker', false);

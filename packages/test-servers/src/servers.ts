@@ -16,6 +16,8 @@ export interface RabbitmqServer extends TestServer {
   readonly url: string;
   /** Base URL of its management API. */
   readonly management: string;
+  /** Base URL of what its plugin rabbitmq_prometheus tells; absent where the environment names the server. */
+  readonly metrics?: string;
   /** `rabbitmqctl` with these arguments; absent where the environment names the server. */
   ctl?(...args: string[]): Promise<string>;
 }
@@ -83,7 +85,7 @@ const rabbitmqRecipe: Recipe = {
   imageVariable: 'BLOCKHUB_TEST_RABBITMQ_IMAGE',
   image: 'rabbitmq:4-management',
   port: 5672,
-  otherPorts: [15672],
+  otherPorts: [15672, 15692],
   ready: /Server startup complete/,
 };
 
@@ -102,6 +104,9 @@ export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<Ra
     },
     get management() {
       return `http://${server.addressOf(15672)}`;
+    },
+    get metrics() {
+      return `http://${server.addressOf(15692)}`;
     },
     ctl: (...args) => server.run(['rabbitmqctl', ...args]),
     restart: (graceMs) => server.restart(graceMs),

@@ -1,13 +1,10 @@
 import type { Message } from '@blockhub/message';
-import type { LogFields, Logger } from '@blockhub/telemetry';
-
-/** W3C trace context; what has another form is not worth a place in a line. */
-const traceContext = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+import { type LogFields, type Logger, parseTraceparent } from '@blockhub/telemetry';
 
 /** What a log line says of the message that it belongs to: its id, its chain and the trace id of its trace context, as far as it has them. */
 export function factsOf({ id, meta }: Message): LogFields {
   const { chain, traceparent } = meta;
-  const traceId = typeof traceparent === 'string' ? traceContext.exec(traceparent)?.[1] : undefined;
+  const traceId = traceparent === undefined ? undefined : parseTraceparent(traceparent)?.traceId;
   return { id, ...(chain === undefined ? {} : { chain }), ...(traceId === undefined ? {} : { traceId }) };
 }
 

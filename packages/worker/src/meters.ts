@@ -32,15 +32,16 @@ export class Meters {
   take(queue: string): TakeMeters {
     const metrics = this.#metrics;
     const labels = { worker: this.#worker, queue };
-    const names = ['worker', 'queue'] as const;
-    const taken = metrics.counter('blockhub_messages_taken_total', 'Messages taken from a queue.', names).labels(labels);
-    const acked = metrics.counter('blockhub_messages_done_total', 'Messages handled and acked.', names).labels(labels);
-    const again = metrics.counter('blockhub_messages_retried_total', 'Messages put back to be tried later.', names).labels(labels);
-    const held = metrics.gauge('blockhub_held_messages', 'Messages taken and not yet settled.', names).labels(labels);
-    const seconds = metrics
-      .histogram('blockhub_handle_seconds', 'From handing over a message or batch until it is settled.', names)
+    const taken = metrics.counter('blockhub_messages_taken_total', 'Messages taken from a queue.', ['worker', 'queue']).labels(labels);
+    const acked = metrics.counter('blockhub_messages_done_total', 'Messages handled and acked.', ['worker', 'queue']).labels(labels);
+    const again = metrics
+      .counter('blockhub_messages_retried_total', 'Messages put back to be tried later.', ['worker', 'queue'])
       .labels(labels);
-    const rejected = metrics.counter('blockhub_messages_rejected_total', 'Messages given up as dead letters.', [...names, 'code']);
+    const held = metrics.gauge('blockhub_held_messages', 'Messages taken and not yet settled.', ['worker', 'queue']).labels(labels);
+    const seconds = metrics
+      .histogram('blockhub_handle_seconds', 'From handing over a message or batch until it is settled.', ['worker', 'queue'])
+      .labels(labels);
+    const rejected = metrics.counter('blockhub_messages_rejected_total', 'Messages given up as dead letters.', ['worker', 'queue', 'code']);
     return {
       taken: () => taken.add(),
       done: (messages) => acked.add(messages),

@@ -150,7 +150,17 @@ describe('a process of many workers', () => {
     // The start has ended for its caller one turn later.
     await new Promise(setImmediate);
     expect((await ask('/readyz')).status).toBe(200);
-    expect(await (await ask('/metrics')).text()).toMatch(/blockhub_store_requests\{operation="get",service="sample"\} 1\n/);
+    const text = await (await ask('/metrics')).text();
+    for (const line of [
+      'blockhub_store_requests_total{operation="get",service="sample"} 1',
+      'blockhub_store_request_seconds_count{operation="get",service="sample"} 1',
+      'blockhub_broker_state{state="connected",service="sample"} 1',
+      'blockhub_broker_state{state="blocked",service="sample"} 0',
+      'blockhub_broker_unconfirmed_messages{service="sample"} 0',
+      'blockhub_broker_lost_total{service="sample"} 0',
+      'blockhub_ready{service="sample"} 1',
+    ])
+      expect(text.split('\n')).toContain(line);
     signals.emit('SIGTERM');
     expect(await code).toBe(0);
     expect(broker.state).toBe('closed');

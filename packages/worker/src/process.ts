@@ -4,9 +4,19 @@ import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { openRegistry, type Registry } from '@blockhub/registry';
 import { help, hideUserinfo, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
 import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
-import { createHealth, createLogger, createMetrics, type Health, type Logger, type Metrics, startProbes } from '@blockhub/telemetry';
+import {
+  createHealth,
+  createLogger,
+  createMetrics,
+  type Health,
+  type Logger,
+  type Metrics,
+  openTracing,
+  startProbes,
+} from '@blockhub/telemetry';
 import { systemRandom } from './chance.ts';
 import type { ProcessShape } from './common.ts';
+import { storeMeters, watchBroker } from './process-meters.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions } from './start.ts';
 import { whenAborted } from './when-aborted.ts';
@@ -96,7 +106,7 @@ export async function runProgram<Shape extends ProcessShape>(program: Program<Sh
     for (const mistake of mistakesOf(error)) err(`${name}: ${mistake}\n`);
     return 2;
   }
-  return live(program, values, { ...options, out, err });
+  return live(program, values, { ...options, env, out, err });
 }
 
 /** What `main.ts` does with a program. */
@@ -109,14 +119,14 @@ export async function runMain<Shape extends ProcessShape>(program: Program<Shape
 async function live<Shape extends ProcessShape>(
   program: Program<Shape>,
   values: Values<Shape>,
-  options: RunOptions & Required<Pick<RunOptions, 'out' | 'err'>>,
+  options: RunOptions & Required<Pick<RunOptions, 'env' | 'out' | 'err'>>,
 ): Promise<number> {
   const { name } = program;
   const { out, err } = options;
   const { logLevel, grace, ...probes } = values as Values<ProcessShape>;
   const log = options.log ?? createLogger({ name, level: logLevel });
   const metrics = createMetrics({ service: name });
-  const health = createHealth();
+  const health = createHealth(metrics);
   health.set('started', false);
   let code = 0;
   const releases = new Releases((part, error) => {
@@ -127,7 +137,9 @@ async function live<Shape extends ProcessShape>(
   const signal = listenForStop(options, releases);
   const workers: RunningWorker[] = [];
   try {
-    const shared = { clock: systemClock, random: systemRandom, log, metrics, health, signal };
+    const tracing = await openTracing({ service: name, env: options.env, log });
+    if (tracing) releases.add('tracing', () => tracing.close());
+    const shared = { clock: systemClock, random: systemRandom, log, metrics, health, ...(tracing && { tracing }), signal };
     await program.start(values, { out, releases, workers, open: opener(name, probes, shared, releases) });
     health.set('started', true);
     await whenAborted(signal);
@@ -147,7 +159,7 @@ async function live<Shape extends ProcessShape>(
   return code;
 }
 
-interface Shared extends Pick<StartOptions, 'clock' | 'random'> {
+interface Shared extends Pick<StartOptions, 'clock' | 'random' | 'tracing'> {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
@@ -165,16 +177,15 @@ function opener(
     const probes = await startProbes({ host: probeHost, port: probePort, health, metrics, log, version: { name } });
     releases.add('probes', () => probes.close());
     log.info({ host: probeHost, port: probes.port }, 'probes listen');
-    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials: places.credentials });
-    if (store) {
-      releases.add('store', () => store.close());
-      countRequests(store, metrics);
-    }
+    const { credentials } = places;
+    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials, ...storeMeters(metrics) });
+    if (store) releases.add('store', () => store.close());
     const registry =
       places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword, log });
     if (registry) releases.add('registry', () => registry.close());
     const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());
+    watchBroker(broker, metrics);
     return { ...shared, broker, ...(store && { store }), ...(registry && { registry }), probePort: probes.port };
   };
   return open as Process['open'];
@@ -195,12 +206,6 @@ function listenForStop({ signals = process, abort = () => process.exit(ENDED_BY_
     for (const signal of stopSignals) signals.off(signal, onSignal);
   });
   return stop.signal;
-}
-
-function countRequests(store: Store, metrics: Metrics): void {
-  const family = metrics.gauge('blockhub_store_requests', 'Requests to the store since the start, by operation.', ['operation']);
-  for (const operation of Object.keys(store.requests) as (keyof Store['requests'])[])
-    family.labels({ operation }).read(() => store.requests[operation]);
 }
 
 function mistakesOf({ message, details }: BlockhubError): string[] {

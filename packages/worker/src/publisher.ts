@@ -1,8 +1,10 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
 import { type BackOff, backOff, type Clock } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
+import type { Message } from '@blockhub/message';
 import type { Health, Logger } from '@blockhub/telemetry';
 import type { Random } from './chance.ts';
+import { type MessageSpans, withTraceOf } from './message-spans.ts';
 import type { Meters } from './meters.ts';
 
 const between: BackOff = { firstMs: 100, mostMs: 30_000 };
@@ -14,6 +16,7 @@ export interface PublisherParts {
   readonly log: Logger;
   readonly health: Health;
   readonly meters: Meters;
+  readonly spans: MessageSpans | undefined;
   readonly draining: AbortSignal;
   /** Name of its health check. */
   readonly check: string;
@@ -29,8 +32,14 @@ export class Publisher {
   }
 
   /** See `Context.publish`. */
-  async publish(messages: readonly Outgoing[]): Promise<void> {
+  async publish(messages: readonly Outgoing[], from: readonly Message[] = []): Promise<void> {
     if (messages.length === 0) return;
+    const { spans } = this.#parts;
+    if (spans) await spans.publish(messages, from, (all) => this.#publish(all));
+    else await this.#publish(withTraceOf(from, messages));
+  }
+
+  async #publish(messages: readonly Outgoing[]): Promise<void> {
     const { broker, meters } = this.#parts;
     try {
       await broker.publish(messages);

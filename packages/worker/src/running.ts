@@ -5,6 +5,7 @@ import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
 import { eventIds } from './chance.ts';
 import { contextsOf } from './message-log.ts';
+import { MessageSpans } from './message-spans.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
@@ -34,6 +35,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #releases: Releases;
   readonly #publisher: Publisher;
   readonly #meters: Meters;
+  readonly #spans: MessageSpans | undefined;
   readonly #context: Writable<Context<Shape, State>>;
   readonly #takes: readonly Take[];
   readonly #takings: Taking[] = [];
@@ -43,7 +45,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   #stopping: Promise<void> | undefined;
 
   constructor(worker: Worker<Shape, State>, options: StartOptions<Shape>) {
-    const { settings, broker, clock, random, health, metrics } = options;
+    const { settings, broker, clock, random, health, metrics, tracing } = options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.stopped = promise;
     this.#ended = resolve;
@@ -55,11 +57,12 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#log = log;
     this.#takes = worker.takes?.(settings, this.#instance) ?? [];
     checkParts(worker, options, this.#takes);
+    this.#spans = tracing && new MessageSpans(tracing, worker.name);
     this.#meters = new Meters(metrics, worker.name, worker.gives?.(settings) ?? []);
     this.#releases = new Releases((name, error) => log.error({ part: name, err: error }, 'could not be released'));
     const draining = this.#draining.signal;
     const check = this.#check('publishing');
-    this.#publisher = new Publisher({ broker, clock, random, log, health, meters: this.#meters, draining, check });
+    this.#publisher = new Publisher({ broker, clock, random, log, health, meters: this.#meters, spans: this.#spans, draining, check });
     this.#context = this.#makeContext();
   }
 
@@ -150,7 +153,8 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       log: this.#log.child({ queue: take.queue }),
       handle: (message: Message) => worker.handle?.(message, contextOf(message)),
       handleBatch: (messages: readonly Message[]) => worker.handleBatch?.(messages, context),
-      publish: (messages) => this.#publisher.publish(messages),
+      publish: (messages, from) => this.#publisher.publish(messages, from),
+      spans: this.#spans,
       meters: this.#meters.take(take.queue),
       draining: this.#draining.signal,
       check: this.#check(`take ${take.queue}`),
@@ -197,7 +201,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   }
 
   #makeContext(): Context<Shape, State> {
-    const { settings, broker, clock, random, health, metrics, store, registry } = this.#options;
+    const { settings, broker, clock, random, health, metrics, tracing, store, registry } = this.#options;
     const worker = this.#worker;
     return {
       settings,
@@ -206,6 +210,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       log: this.#log,
       metrics,
       health,
+      tracing,
       clock,
       random,
       newEvent: this.#newEvent,
@@ -217,7 +222,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
         return needed(worker, 'registry', registry);
       },
       broker,
-      publish: (messages) => this.#publisher.publish(messages),
+      publish: (messages, from) => this.#publisher.publish(messages, from),
       draining: this.#draining.signal,
     };
   }

@@ -23,7 +23,8 @@ export interface SettlerParts {
   readonly draining: AbortSignal;
   readonly maxAttempts: number;
   readonly meters: TakeMeters;
-  publish(messages: readonly Outgoing[]): Promise<void>;
+  /** `from`: the messages that these were made from. */
+  publish(messages: readonly Outgoing[], from: readonly Message[]): Promise<void>;
   /** Transport fails; gives how long the take pauses. */
   pause(error: BlockhubError): number;
   /** Something failed with this message that an operator may want to know. */
@@ -44,7 +45,12 @@ export class Settler {
   async settle(run: readonly Held[], outcome: Outcome | readonly Outcome[]): Promise<void> {
     const each = isList(outcome);
     if (each && outcome.length !== run.length) throw new Error(`${outcome.length} outcomes for ${run.length} messages`);
-    await this.#parts.publish(each ? this.#publishesOfEach(run, outcome) : this.#publishesOfAll(run, outcome));
+    const messages = each ? this.#publishesOfEach(run, outcome) : this.#publishesOfAll(run, outcome);
+    if (messages.length > 0)
+      await this.#parts.publish(
+        messages,
+        run.map(({ message }) => message),
+      );
     if (!each && outcome.kind === 'done') return this.#ackAll(run);
     let acked = 0;
     for (const [at, held] of run.entries()) {

@@ -3,7 +3,7 @@ import type { Clock } from '@blockhub/clock';
 import type { Registry } from '@blockhub/registry';
 import type { SettingsShape, Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
-import type { Health, Logger, Metrics } from '@blockhub/telemetry';
+import type { Health, Logger, Metrics, Tracing } from '@blockhub/telemetry';
 import type { Random } from './chance.ts';
 import { Running } from './running.ts';
 import type { Worker } from './types.ts';
@@ -20,6 +20,8 @@ export interface StartOptions<Shape extends SettingsShape = SettingsShape> {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
+  /** Absent: trace contexts travel on, and nothing is recorded. */
+  readonly tracing?: Tracing;
   /** Unique among the instances of this worker; drawn from `random` when absent. */
   readonly instance?: string;
   /** Tries of a message that fails for unknown reasons until it becomes a dead letter. 20 by default. */

@@ -8,6 +8,7 @@ import type { Random } from './chance.ts';
 import { type Held, hold } from './held.ts';
 import { Limiter } from './limiter.ts';
 import { factsOf } from './message-log.ts';
+import type { MessageSpans } from './message-spans.ts';
 import type { TakeMeters } from './meters.ts';
 import { done, type Outcome } from './outcome.ts';
 import { Pause } from './pause.ts';
@@ -23,7 +24,9 @@ export interface TakingParts {
   /** The worker's handlers, bound to its context. */
   readonly handle: (message: Message) => Handled;
   readonly handleBatch: (messages: readonly Message[]) => BatchHandled;
-  readonly publish: (messages: readonly Outgoing[]) => Promise<void>;
+  readonly publish: (messages: readonly Outgoing[], from: readonly Message[]) => Promise<void>;
+  /** Where traces are recorded. */
+  readonly spans: MessageSpans | undefined;
   readonly broker: Broker;
   readonly clock: Clock;
   readonly random: Random;
@@ -69,7 +72,7 @@ export class Taking {
       clock,
       most: this.#prefetch,
       paused: () => this.#pause.on,
-      work: take.batch ? (run) => this.#workBatch(run, run.held) : (run) => this.#workOne(run),
+      work: parts.spans ? this.#inSpans(parts.spans) : (run) => this.#work(run),
       freed: (deliveries) => this.#free(deliveries),
       tooLong: ({ held: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message put back'),
     });
@@ -148,6 +151,20 @@ export class Taking {
     });
   }
 
+  #work(run: Run): Promise<void> | undefined {
+    return this.#batches ? this.#workBatch(run, run.held) : this.#workOne(run);
+  }
+
+  #inSpans(spans: MessageSpans): (run: Run) => Promise<void> | undefined {
+    return (run) => {
+      const end = spans.begin(messagesOf(run.held));
+      const work = this.#work(run);
+      if (!end || work) return end ? work?.finally(end) : work;
+      end();
+      return undefined;
+    };
+  }
+
   /** Without a promise where the handler needs none. */
   #workOne(run: Run): Promise<void> | undefined {
     const [held] = run.held as [Held];
@@ -164,7 +181,8 @@ export class Taking {
   #settleOne(run: Run, held: Held, outcome: Outcome): Promise<void> | undefined {
     if (run.over) return;
     if (outcome.kind !== 'done' || outcome.messages.length > 0) {
-      return this.#settler.settle(run.held, withTrace(held.message, outcome)).then(() => this.#succeeded(run));
+      if (outcome.kind === 'reject') this.#parts.spans?.fail([held.message], outcome.code);
+      return this.#settler.settle(run.held, outcome).then(() => this.#succeeded(run));
     }
     this.#settler.ackOne(held);
     this.#succeeded(run);
@@ -186,6 +204,7 @@ export class Taking {
   }
 
   async #fail(run: Run, part: readonly Held[], error: unknown): Promise<void> {
+    this.#parts.spans?.fail(messagesOf(part), errorCode(error));
     if (!run.over) await this.#settler.fail(part, error);
   }
 
@@ -206,10 +225,4 @@ function prefetchOf({ queue, prefetch, batch }: Take): number {
   return most;
 }
 
-/** What is published for a message belongs to its trace, unless the handler knows better. */
-function withTrace(message: Message, outcome: Outcome): Outcome {
-  const { traceparent } = message.meta;
-  if (traceparent === undefined || outcome.kind !== 'done') return outcome;
-  const traced = (one: Outgoing): Outgoing => (one.meta.traceparent === undefined ? { ...one, meta: { ...one.meta, traceparent } } : one);
-  return { kind: 'done', messages: outcome.messages.map(traced) };
-}
+const messagesOf = (held: readonly Held[]): Message[] => held.map(({ message }) => message);

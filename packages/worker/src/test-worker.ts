@@ -11,7 +11,7 @@ import type { Worker } from './types.ts';
 
 type ConnectOptions = NonNullable<Parameters<MemoryBroker['connect']>[0]>;
 
-export interface TestOptions<Shape extends SettingsShape> extends Pick<StartOptions<Shape>, 'instance' | 'maxAttempts'> {
+export interface TestOptions<Shape extends SettingsShape> extends Pick<StartOptions<Shape>, 'instance' | 'maxAttempts' | 'tracing'> {
   /** Over the defaults of the worker's settings. */
   readonly settings?: Partial<Values<Shape>>;
   /** Queues to declare beside those of the worker. Those that it takes from or names in `gives` without a placeholder are declared anyway. */
@@ -76,6 +76,7 @@ export async function testWorker<Shape extends SettingsShape, State>(
   await broker.declare(declarationsOf(worker, settings, instance, options.queues ?? []));
   const starting = startWorker(worker, {
     ...(options.maxAttempts !== undefined && { maxAttempts: options.maxAttempts }),
+    ...(options.tracing && { tracing: options.tracing }),
     settings,
     broker: connection,
     store,

@@ -14,7 +14,7 @@ import type { Message } from '@blockhub/message';
 import type { Registry } from '@blockhub/registry';
 import type { SettingsShape, Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
-import type { Health, Logger, Metrics } from '@blockhub/telemetry';
+import type { Health, Logger, Metrics, Tracing } from '@blockhub/telemetry';
 import type { Random } from './chance.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -52,6 +52,8 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
+  /** For workers that listen; what comes in as a message is seen to by the runtime. Undefined where nothing is recorded. */
+  readonly tracing: Tracing | undefined;
   readonly clock: Clock;
   /** In [0, 1); seeded in simulations, never for secrets. */
   readonly random: Random;
@@ -67,8 +69,9 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   /**
    * Resolves when every message is durable. Transient errors are retried with the same ids until the worker drains; then, and for
    * all other errors, it throws what the broker threw.
+   * @param from the messages that these were made from: these belong to their traces
    */
-  publish(messages: readonly Outgoing[]): Promise<void>;
+  publish(messages: readonly Outgoing[], from?: readonly Message[]): Promise<void>;
   /** Aborted when the worker stops taking. Whoever waits for something then gives up: `retry(0, 'draining')` puts a message back at once. */
   readonly draining: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import { type At, blobMatches, eventTime, type Receipt } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { type Capture, groupBody, type Message, type Outgoing, readIngress, receiptOf, writeGroup } from '@blockhub/message';
+import { parseTraceparent } from '@blockhub/telemetry';
 
 const HOUR = 3_600_000;
 /** A clock that is wrong may be put right meanwhile. */
@@ -41,23 +42,42 @@ export function waitOf({ capture }: Checked, latestMs: number): number {
   );
 }
 
+interface List {
+  readonly queue: string;
+  readonly chain: string;
+  readonly receipts: Receipt[];
+  /** The list goes on with the trace of one of its events: of the first that somebody records, else of the first. */
+  trace: MetaValue | undefined;
+  recorded: boolean;
+}
+
+type MetaValue = Receipt['meta'][string];
+
+function goOnWith(list: List, traceparent: MetaValue | undefined): void {
+  if (traceparent === undefined || list.recorded) return;
+  list.recorded = parseTraceparent(traceparent)?.sampled === true;
+  if (list.recorded || list.trace === undefined) list.trace = traceparent;
+}
+
 /** Collects receipts and gives one message per chain and queue. */
 export class Receipts {
-  readonly #lists = new Map<string, { readonly queue: string; readonly chain: string; readonly receipts: Receipt[] }>();
+  readonly #lists = new Map<string, List>();
 
   add(queue: string, { capture }: Checked, at: At): void {
     const key = `${capture.chain} ${queue}`;
     let list = this.#lists.get(key);
     if (!list) {
-      list = { queue, chain: capture.chain, receipts: [] };
+      list = { queue, chain: capture.chain, receipts: [], trace: undefined, recorded: false };
       this.#lists.set(key, list);
     }
     list.receipts.push(receiptOf(capture, at));
+    goOnWith(list, capture.meta.traceparent);
   }
 
   messages(newId: () => string): Outgoing[] {
-    return [...this.#lists.values()].map(({ queue, chain, receipts }) =>
-      writeGroup({ queue, id: newId(), chain, items: receipts.length, body: groupBody(receipts) }),
-    );
+    return [...this.#lists.values()].map(({ queue, chain, receipts, trace }) => {
+      const group = writeGroup({ queue, id: newId(), chain, items: receipts.length, body: groupBody(receipts) });
+      return trace === undefined ? group : { ...group, meta: { ...group.meta, traceparent: trace } };
+    });
   }
 }

@@ -88,6 +88,19 @@ describe('packs', () => {
     expect(all[0]?.meta).toEqual({ mime: 'text/plain' });
   });
 
+  test('receipts go on with the trace of an event that somebody records, and each names its own', async () => {
+    deploy = await testWorker(worker, { settings: packed });
+    const traces = ['aa-00', 'bb-01', 'cc-01'].map((it) => `00-${it.slice(0, 2).repeat(16)}-${'d'.repeat(16)}-${it.slice(3)}`);
+    const messages = traces.map((traceparent) => {
+      const { id, meta, body } = capture('hello');
+      return { ...(id !== undefined && { id }), meta: { ...meta, traceparent }, body };
+    });
+    await deploy.publish('ingress', ...messages, capture('no trace'));
+    await deploy.run(1000);
+    expect((await deploy.queue(deployed)).map(({ meta }) => meta.traceparent)).toEqual([traces[1]]);
+    expect((await receipts()).map(({ meta }) => meta.traceparent)).toEqual([...traces, undefined]);
+  });
+
   test('a large body is an object of its own', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const large = 'x'.repeat(1000);

@@ -22,6 +22,8 @@ export interface FullGroup {
   readonly key: string;
   /** The message that began it. */
   readonly first: Message;
+  /** All that are in it. */
+  readonly messages: readonly Message[];
   readonly items: number;
   /** A JSON array. */
   readonly body: Buffer;
@@ -36,6 +38,7 @@ interface Waiting {
 interface Group {
   readonly key: string;
   readonly first: Message;
+  readonly messages: Message[];
   readonly parts: Buffer[];
   /** Bodies by message id: the same message delivered twice is one item. */
   readonly seen: Map<string, Buffer>;
@@ -98,6 +101,7 @@ export class Groups {
     const group: Group = {
       key,
       first,
+      messages: [],
       parts: [],
       seen: new Map(),
       waiting: [],
@@ -113,6 +117,7 @@ export class Groups {
 
   #put(group: Group, message: Message, items: number, part: Buffer): void {
     group.seen.set(message.id, message.body);
+    group.messages.push(message);
     group.parts.push(part);
     group.items += items;
     group.bytes += part.length;
@@ -148,8 +153,8 @@ export class Groups {
     this.#groups.delete(group.key);
     group.cancel();
     for (const { queue } of group.waiting) this.#waiting.set(queue, (this.#waiting.get(queue) ?? 1) - 1);
-    const { key, first, items, parts, waiting } = group;
-    this.#send({ key, first, items, body: joinArrays(parts) }).then(
+    const { key, first, messages, items, parts, waiting } = group;
+    this.#send({ key, first, messages, items, body: joinArrays(parts) }).then(
       () => {
         for (const one of waiting) one.resolve();
       },

@@ -1,4 +1,4 @@
-import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { type TestMessage, type TestWorker, testTracing, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
@@ -34,6 +34,23 @@ describe('grouper', () => {
       { chain: 'b', items: 1, doc: [9] },
     ]);
     expect(await held()).toBe(0);
+  });
+
+  test('a group goes on with the first trace that somebody records, and is named by the others', async () => {
+    const tracing = testTracing();
+    grouper = await testWorker(worker, { settings: { ttl: 20 }, tracing });
+    const traces = ['a-00', 'b-01', 'c-01'].map((it) => `00-${(it[0] ?? '').repeat(32)}-${'d'.repeat(16)}-${it.slice(2)}`);
+    await publish(...traces.map((traceparent) => ({ meta: { chain: 'a', items: 1, traceparent }, body: [1] })));
+    await grouper.run(20);
+    const [group] = await grouper.queue(given as string);
+    const sent = tracing.spans.find(({ name }) => name === `send ${given}`);
+    expect(group?.meta.traceparent).toBe(sent?.traceparent);
+    expect([sent?.traceId, sent?.links]).toEqual(['b'.repeat(32), ['c'.repeat(32)]]);
+    expect(tracing.spans.map(({ name, links }) => [name, links.map((link) => link[0])])).toEqual([
+      [`process ${taken}`, []],
+      [`process ${taken}`, ['b']],
+      [`send ${given}`, ['c']],
+    ]);
   });
 
   test.each([-3_600_000, 3_600_000])('a clock that is set by %i ms moves the end of no group', async (ms) => {

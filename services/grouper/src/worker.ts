@@ -33,10 +33,11 @@ export const worker = defineWorker({
     const itemsIn = metrics.counter('blockhub_grouper_items_in_total', 'Items taken.');
     const itemsOut = metrics.counter('blockhub_grouper_items_out_total', 'Items in groups that went.');
     const groupsOut = metrics.counter('blockhub_grouper_groups_out_total', 'Groups that went.');
-    const send = async ({ first, items, body }: FullGroup): Promise<void> => {
+    const send = async ({ first, messages, items, body }: FullGroup): Promise<void> => {
       // Limits of a key are for this worker only; the rest of the first message's meta is the group's.
       const { 'group-max': _max, 'group-max-bytes': _bytes, 'group-ttl': _ttl, ...meta } = first.meta;
-      await context.publish([{ queue: out.queue(first, settings), id: context.newEvent(), meta: { ...meta, items }, body }]);
+      const group = { queue: out.queue(first, settings), id: context.newEvent(), meta: { ...meta, items }, body };
+      await context.publish([group], messages);
       groupsOut.add();
       itemsOut.add(items);
     };

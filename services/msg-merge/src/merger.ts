@@ -39,8 +39,8 @@ export interface MergerOptions {
 export type Merged = Record<string, MergePart | readonly MergePart[]>;
 
 export interface MergerParts {
-  /** Publishes what was merged; resolves when it is safe. */
-  send(key: string, merged: Merged): Promise<void>;
+  /** Publishes what was merged, of these held messages; resolves when it is safe. */
+  send(key: string, merged: Merged, held: readonly Message[]): Promise<void>;
   /** Asks for the latest value, or, without such a source, for what is missing. Rejecting is no harm. */
   ask(key: string): Promise<void>;
 }
@@ -252,7 +252,11 @@ export class Merger {
     });
     state.busy = true;
     try {
-      await this.#parts.send(state.key, merged);
+      await this.#parts.send(
+        state.key,
+        merged,
+        taken.flat().map(({ message }) => message),
+      );
       for (const one of taken.flat()) one.resolve('merged');
     } catch (error) {
       state.out = undefined;

@@ -1,4 +1,4 @@
-import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
+import { type TestMessage, type TestWorker, testTracing, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
 
@@ -65,6 +65,20 @@ describe('a chain', () => {
     await merge.run(1);
     expect(await asked()).toBe(3);
     expect(await held()).toBe(2);
+  });
+
+  test('goes on with the trace of the last group that waits, which names the others, and never with that of its tail', async () => {
+    const tracing = testTracing();
+    merge = await testWorker(worker, { instance: 'merge-1', tracing });
+    const traceparentOf = (letter: string): string => `00-${letter.repeat(32)}-${'d'.repeat(16)}-01`;
+    const traced = (letter: string): TestMessage => ({ meta: { chain, items: 1, traceparent: traceparentOf(letter) }, body: [1] });
+    await put(traced('a'), traced('b'));
+    const meta = { chain, height: 5, traceparent: traceparentOf('c') };
+    await merge.connection.publish([{ queue: tails, id: 't', meta, body: Buffer.from(JSON.stringify({ chain, height: 5 })), hint: true }]);
+    await merge.run(0);
+    const sent = tracing.spans.find(({ name }) => name === 'send blocks.staged.0');
+    expect([sent?.traceId[0], sent?.links.map((link) => link[0])]).toEqual(['b', ['a']]);
+    expect((await merge.queue('blocks.staged.0')).map((message) => message.meta.traceparent)).toEqual([sent?.traceparent]);
   });
 
   test('whose tail comes is merged with all that waits, and then acked', async () => {

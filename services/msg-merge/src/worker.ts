@@ -82,10 +82,10 @@ export const worker = defineWorker({
     const merger = new Merger(
       { ...settings, held, latest: latest?.tag, clock },
       {
-        async send(_key, merged) {
+        async send(_key, merged, held) {
           const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
           const message = { id: context.newEvent(), meta, body: mergeObject(merged) };
-          await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }]);
+          await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }], held);
           mergedOut.add();
         },
         async ask(wanted) {

@@ -65,6 +65,15 @@ describe('next-field', () => {
     expect(await next.registry.findHint(root.id)).toBe(1);
   });
 
+  test('tells when, and how old its events were', async () => {
+    await next.run(START + 2000 - next.clock.now());
+    await link(first, root.id);
+    const lines = (await next.metrics.text()).split('\n');
+    expect(lines).toContain(`blockhub_next_field_last_commit_timestamp_seconds ${START / 1000 + 2}`);
+    expect(lines).toContain('blockhub_next_field_event_age_seconds_count 2');
+    expect(lines).toContain(`blockhub_next_field_event_age_seconds_sum ${1.999 + 1.998}`);
+  });
+
   test('what it linked itself is not read again: one request per block', async () => {
     await link(first, root.id);
     const { get, create } = next.store.requests;

@@ -1,4 +1,4 @@
-import { type Block, checkBlock, type Tail } from '@blockhub/chain';
+import { type Block, checkBlock, eventTime, type Tail } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import {
   type BlockMessage,
@@ -48,6 +48,14 @@ export const worker = defineWorker({
     committed: metrics.counter('blockhub_next_field_blocks_total', 'Blocks that are in their chain.'),
     events: metrics.counter('blockhub_next_field_events_total', 'Events of those blocks.'),
     late: metrics.counter('blockhub_next_field_set_total', 'Blocks that came too late (NEXT_FIELD_IS_SET); their items went back.'),
+    lastAt: metrics.gauge(
+      'blockhub_next_field_last_commit_timestamp_seconds',
+      'When a block was last put into its chain, in seconds since 1970; 0 before the first.',
+    ),
+    age: metrics.histogram(
+      'blockhub_next_field_event_age_seconds',
+      'From the time of an event, which its sender was answered with, until it is in its chain.',
+    ),
   }),
   async handle(message, context) {
     const { store, state } = context;
@@ -65,6 +73,10 @@ export const worker = defineWorker({
     state.facts.add(chain, height, id);
     state.committed.add();
     state.events.add(block.blobs.length);
+    const now = context.clock.now();
+    state.lastAt.set(now / 1000);
+    // Two machines' clocks: none is so exact that less than nothing would mean something.
+    for (const { event } of block.blobs) state.age.observe(Math.max(0, now - eventTime(event)) / 1000);
     context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause }, 'hint not kept'));
     const notice = writeCommitted({ chain, id, prev, height, time: block.time, blobs: block.blobs.length });
     const { out, receipts } = context.settings;

@@ -2,6 +2,7 @@ import type { Broker, Outgoing } from '@blockhub/broker';
 import type { Clock } from '@blockhub/clock';
 import { isTransient } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
+import { type Context, publishInSpans } from '@blockhub/worker';
 import { within } from './within.ts';
 
 /** Told of work that holds a body, and may go on behind an answer that would not wait. */
@@ -11,6 +12,8 @@ export interface CarrierParts {
   readonly broker: Broker;
   readonly store: Store;
   readonly clock: Clock;
+  /** Where traces are recorded. */
+  readonly tracing?: Context['tracing'];
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -43,8 +46,8 @@ export class Carrier {
 
   /** Resolves when every message is confirmed. Nothing may be large any more. */
   publish(messages: readonly Outgoing[], end: number, keeps?: Keeps): Promise<void> {
-    const { broker, clock } = this.#parts;
-    const publishing = broker.publish(messages);
+    const { broker, clock, tracing } = this.#parts;
+    const publishing = tracing ? publishInSpans(tracing, messages, (all) => broker.publish(all)) : broker.publish(messages);
     keeps?.(publishing);
     return within(clock, end, publishing, 'broker');
   }

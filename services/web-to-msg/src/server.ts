@@ -14,6 +14,7 @@ import type { AddressSet } from './rules/addresses.ts';
 import type { Head } from './rules/rule.ts';
 import type { Said } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';
+import { traceRequests } from './trace-requests.ts';
 
 /** A request of which the head has come, and what the rules say of it in a dry run. */
 interface Judged {
@@ -92,6 +93,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
       else connection.afterAnswers(() => answerMalformed(error, socket, answered));
     },
   });
+  if (context.tracing) traceRequests(app, context.tracing);
   app.server.headersTimeout = Math.min(settings.headersTimeout, settings.requestTimeout);
   app.server.maxHeadersCount = MAX_HEADERS + 1;
   app.server.maxRequestsPerSocket = 100_000;

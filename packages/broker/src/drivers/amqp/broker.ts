@@ -16,6 +16,7 @@ import type {
   QueueInfo,
   StoredMessage,
 } from '../../types.ts';
+import { Unconfirmed } from '../../unconfirmed.ts';
 import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
 import { Looking } from './looking.ts';
@@ -58,6 +59,7 @@ class AmqpBroker implements Broker {
   readonly #clock: Clock;
   readonly #log: BrokerLog | undefined;
   readonly #state = new StateHolder('disconnected');
+  readonly #unconfirmed = new Unconfirmed();
   readonly #publishing: Link;
   readonly #consuming: Link;
   readonly #publisher: Publisher;
@@ -120,6 +122,10 @@ class AmqpBroker implements Broker {
     return this.#state.now;
   }
 
+  get unconfirmed(): number {
+    return this.#unconfirmed.count;
+  }
+
   onState(listener: (state: BrokerState) => void): () => void {
     return this.#state.onChange(listener);
   }
@@ -133,7 +139,8 @@ class AmqpBroker implements Broker {
     this.#check();
     const firstAt = this.#clock.now();
     const { maxMessageBytes } = this.#target;
-    await this.#publisher.send(messages.map((message) => parcelOf(message, this.#story(firstAt), maxMessageBytes)));
+    const parcels = messages.map((message) => parcelOf(message, this.#story(firstAt), maxMessageBytes));
+    await this.#unconfirmed.during(messages, this.#publisher.send(parcels));
   }
 
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {

@@ -15,6 +15,7 @@ import type {
   QueueDeclaration,
   StoredMessage,
 } from '../../types.ts';
+import { Unconfirmed } from '../../unconfirmed.ts';
 import type { ConnectOptions, MemoryBroker } from './server.ts';
 
 const MAX_RECONNECT_MS = 1_000;
@@ -42,6 +43,7 @@ export class MemoryConnection implements Broker {
   readonly #crash: () => void;
   readonly #name: string;
   readonly #state = new StateHolder();
+  readonly #unconfirmed = new Unconfirmed();
   readonly #subscriptions = new Set<Subscription>();
   readonly #privates = new Map<string, QueueDeclaration>();
   /** They may still hold deliveries, which go back with the connection. */
@@ -62,6 +64,10 @@ export class MemoryConnection implements Broker {
     return this.#state.now;
   }
 
+  get unconfirmed(): number {
+    return this.#unconfirmed.count;
+  }
+
   onState(listener: (state: BrokerState) => void): () => void {
     return this.#state.onChange(listener);
   }
@@ -80,7 +86,7 @@ export class MemoryConnection implements Broker {
     };
     const answer = this.#perform('publish', () => publish(messages), part, true);
     if (!this.#dead && this.state === 'connected' && this.#plan.chance('disconnect')) this.disconnect();
-    return answer;
+    return this.#unconfirmed.during(messages, answer);
   }
 
   consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {

@@ -17,6 +17,7 @@ import type {
   QueueInfo,
   StoredMessage,
 } from '../../types.ts';
+import { Unconfirmed } from '../../unconfirmed.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { brokerError, type FileOptions, openError, openFile } from './file.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -53,6 +54,7 @@ class SqliteBroker implements Broker {
   readonly #clock: Clock;
   readonly #log: BrokerLog | undefined;
   readonly #state = new StateHolder();
+  readonly #unconfirmed = new Unconfirmed();
   readonly #writer: Writer;
   readonly #queues: Queues;
   /** Held by the process that consumes. */
@@ -81,6 +83,10 @@ class SqliteBroker implements Broker {
     return this.#state.now;
   }
 
+  get unconfirmed(): number {
+    return this.#unconfirmed.count;
+  }
+
   onState(listener: (state: BrokerState) => void): () => void {
     return this.#state.onChange(listener);
   }
@@ -91,10 +97,11 @@ class SqliteBroker implements Broker {
   }
 
   publish(messages: readonly Outgoing[]): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const publishing = new Promise<void>((resolve, reject) => {
       this.#check();
       this.#writer.add({ enqueued: this.#queues.enqueue(messages), resolve, reject });
     });
+    return this.#unconfirmed.during(messages, publishing);
   }
 
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {

@@ -1,0 +1,26 @@
+import { MemoryBroker } from '@blockhub/broker';
+import { VirtualClock } from '@blockhub/clock';
+import { createMetrics } from '@blockhub/telemetry';
+import { expect, test } from '@jest/globals';
+import { storeMeters, watchBroker } from './process-meters.ts';
+
+test('a lost connection is counted and seen', async () => {
+  const metrics = createMetrics();
+  const connection = new MemoryBroker({ clock: new VirtualClock() }).connect();
+  watchBroker(connection, metrics);
+  connection.disconnect();
+  const lines = (await metrics.text()).split('\n');
+  expect(lines).toContain('blockhub_broker_lost_total 1');
+  expect(lines).toContain('blockhub_broker_state{state="connected"} 0');
+  expect(lines).toContain('blockhub_broker_state{state="disconnected"} 1');
+});
+
+test('what a store refuses is counted by its kind', async () => {
+  const metrics = createMetrics();
+  const { onAnswer } = storeMeters(metrics);
+  onAnswer?.('create', 250, undefined);
+  onAnswer?.('create', 250, 'denied');
+  const lines = (await metrics.text()).split('\n');
+  expect(lines).toContain('blockhub_store_errors_total{operation="create",kind="denied"} 1');
+  expect(lines).toContain('blockhub_store_request_seconds_sum{operation="create"} 0.5');
+});

@@ -1,0 +1,38 @@
+import { formatTraceparent, parseTraceparent, type Span, type SpanOptions, type Tracing } from '@blockhub/telemetry';
+
+/** A span as a test sees it. Ids are those of its contexts. */
+export interface TestSpan {
+  readonly name: string;
+  readonly traceId: string;
+  readonly parentId: string;
+  readonly traceparent: string;
+  /** Trace ids of the spans that it names. */
+  readonly links: string[];
+  /** How it went wrong. */
+  readonly codes: string[];
+  ends: number;
+}
+
+/** Tracing that keeps its spans, in the order of their starts. Traces begin nowhere but at their senders. */
+export function testTracing(): Tracing & { readonly spans: readonly TestSpan[] } {
+  const spans: TestSpan[] = [];
+  return {
+    spans,
+    start(name: string, { parent }: SpanOptions): Span | undefined {
+      const context = parseTraceparent(parent);
+      if (!context?.sampled) return undefined;
+      const { traceId, spanId: parentId } = context;
+      const traceparent = formatTraceparent({ traceId, spanId: String(spans.length + 1).padStart(16, '0'), sampled: true });
+      const span: TestSpan = { name, traceId, parentId, traceparent, links: [], codes: [], ends: 0 };
+      spans.push(span);
+      return {
+        traceparent,
+        set() {},
+        link: (other) => span.links.push(parseTraceparent(other)?.traceId ?? ''),
+        fail: (code) => span.codes.push(code),
+        end: () => span.ends++,
+      };
+    },
+    close: async () => {},
+  };
+}
