@@ -1,11 +1,12 @@
 import type { Cancel, Clock } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
+import { DELIVERY_LIMIT } from './arguments.ts';
 import type { Desk } from './desk.ts';
 import type { AmqpDelivery } from './intake.ts';
 import { direct, parcelOf } from './messages.ts';
 import type { Publisher } from './publisher.ts';
-import { DELIVERY_LIMIT, declareDelay } from './topology.ts';
+import { declareDelay } from './topology.ts';
 
 const LEAST_DELAY_MS = 128;
 /** The longest time that a queue can keep. */

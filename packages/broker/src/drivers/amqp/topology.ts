@@ -2,36 +2,11 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Channel } from 'amqplib';
 import { checkDeclaration } from '../../checks.ts';
 import type { BrokerLog, QueueDeclaration } from '../../types.ts';
+import { argumentsOf, backExchange, deadLetters, delayPrefix, lostExchange } from './arguments.ts';
 import { type Desk, isRefusal, questionError } from './desk.ts';
 
-/** So often may a message come back without an ack before it goes to the dead letters: more than a bad day, fewer than for ever. */
-export const DELIVERY_LIMIT = 200;
-/** Where nothing takes the dead, a message must never die; -1 is not known before RabbitMQ 4, and absent means 20 there. */
-const NO_LIMIT = 2 ** 31 - 1;
 /** The oldest are forgotten first; they are not declared again after the broker lost them. */
 const MOST_REMEMBERED = 2_000;
-
-type Arguments = Record<string, string | number | boolean>;
-
-/** Every argument explicit, so that all versions of RabbitMQ behave alike. */
-export function argumentsOf({ kind, singleActive, maxMessages, maxBytes, deadLetterTo }: QueueDeclaration): Arguments {
-  return {
-    'x-queue-type': kind === 'durable' ? 'quorum' : 'classic',
-    'x-overflow': 'reject-publish',
-    ...(kind === 'durable' && { 'x-delivery-limit': deadLetterTo === undefined ? NO_LIMIT : DELIVERY_LIMIT }),
-    ...(kind === 'durable' && deadLetterTo !== undefined && deadLetters('', deadLetterTo)),
-    ...(singleActive && { 'x-single-active-consumer': true }),
-    ...(maxMessages !== undefined && { 'x-max-length': maxMessages }),
-    ...(maxBytes !== undefined && { 'x-max-length-bytes': maxBytes }),
-  };
-}
-
-/** A message leaves its queue only when it is safe in the next one. */
-const deadLetters = (exchange: string, key?: string): Arguments => ({
-  'x-dead-letter-exchange': exchange,
-  ...(key !== undefined && { 'x-dead-letter-routing-key': key }),
-  'x-dead-letter-strategy': 'at-least-once',
-});
 
 /** They may differ from what a queue has, because no queue can change them; a policy can. */
 const limits = new Set([
@@ -121,12 +96,6 @@ function otherArgument(text: string): { name: string; is: string | undefined } |
   const found = /inequivalent arg '([^']+)' for .* but current is (?:none|(?:the value )?'([^']*)')/.exec(text);
   return found ? { name: found[1] as string, is: found[2] } : undefined;
 }
-
-/** Shown in lists of queues of the broker; not queues of anybody's work. */
-export const delayPrefix = 'blockhub.delay.';
-/** Brings what waited back to its queue; what has none any more goes on to `lostExchange`. */
-const backExchange = 'blockhub.back';
-const lostExchange = 'blockhub.lost';
 
 /** A queue where messages wait so many ms, then go back to the queue that is their routing key. */
 export async function declareDelay(channel: Channel, delayMs: number): Promise<string> {
