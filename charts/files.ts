@@ -39,9 +39,14 @@ const table = (values: Values): string => `| Value | Default | Means |\n| --- | 
 function placeReadme(place: Place, values: Values): string {
   const { name, service, summary, needs, queues, volume } = place;
   const { global, settings, ...others } = values;
-  const uses = needs.length > 0 ? `It needs ${needs.map((need) => ({ broker: 'RabbitMQ', store: 'the bucket', registry: 'the registry' })[need]).join(', ')}.` : '';
+  const uses =
+    needs.length > 0
+      ? `It needs ${needs.map((need) => ({ broker: 'RabbitMQ', store: 'the bucket', registry: 'the registry' })[need]).join(', ')}.`
+      : '';
   const takes = queues.length > 0 ? ` It takes from ${queues.map((queue) => `\`${queue}\``).join(', ')}.` : '';
-  const kind = volume ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or a Deployment without `spool.enabled`' : ''}` : 'a Deployment';
+  const kind = volume
+    ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or a Deployment without `spool.enabled`' : ''}`
+    : 'a Deployment';
   return `# ${name}
 
 <!-- ${GENERATED} -->
@@ -84,7 +89,10 @@ export function chartFiles({ version, umbrella }: { readonly version: string; re
   files.set('blockhub/values.schema.json', schemaFile(umbrellaValues, { 'blockhub-lib': { type: 'object' } }));
   files.set('blockhub/README.md', `${umbrella}${VALUES_MARK}\n\n${table(umbrellaValues)}`);
   files.set('blockhub/files/topology.json', json(topology));
-  files.set('blockhub-lib/Chart.yaml', `# ${GENERATED}\napiVersion: v2\nname: blockhub-lib\ndescription: What the charts of all services have in common.\ntype: library\nversion: ${version}\n`);
+  files.set(
+    'blockhub-lib/Chart.yaml',
+    `# ${GENERATED}\napiVersion: v2\nname: blockhub-lib\ndescription: What the charts of all services have in common.\ntype: library\nversion: ${version}\n`,
+  );
   return files;
 }
 

@@ -41,7 +41,11 @@ export const globalValues: Values = {
         's3://endpoint/bucket/prefix, or s3:///bucket?region=… for AWS. Empty: the one of the chart `blockhub`.',
         '`accessKey` and `secretKey`',
       ),
-      registry: server('Redis, or what speaks like it.', 'redis://host:6379, or rediss:. Empty: the one of the chart `blockhub`.', '`password`'),
+      registry: server(
+        'Redis, or what speaks like it.',
+        'redis://host:6379, or rediss:. Empty: the one of the chart `blockhub`.',
+        '`password`',
+      ),
       partitions: value.integer('Queues that chains are spread over; never to be changed.', 2, 1, 1024),
       env: value.strings('Further variables of all services, by name. No secrets.'),
       monitoring: {
@@ -96,7 +100,9 @@ function settingValue(name: string, one: Setting<unknown>, schema: Record<string
   const preset = given ?? (name === 'grace' ? one.default : undefined);
   const shown = one.default === undefined ? '' : ` Default: \`${JSON.stringify(typed(one, one.default)).replace(/^"(.*)"$/, '$1')}\`.`;
   const choice = Array.isArray(form.enum) ? ` One of ${form.enum.join(', ')}.` : '';
-  const example = one.secret ? { secret: 'my-secret', key: name } : (one.example ?? (one.default === undefined ? undefined : typed(one, one.default)));
+  const example = one.secret
+    ? { secret: 'my-secret', key: name }
+    : (one.example ?? (one.default === undefined ? undefined : typed(one, one.default)));
   return {
     text: `${sentence(one.text)}${one.secret ? ' In a key of a Secret.' : ''}${choice}${preset === undefined || given !== undefined ? shown : ''}`,
     schema: form,
@@ -110,7 +116,9 @@ function settingsGroup({ settings, given }: Place): Group {
   const { properties } = jsonSchema(own) as { properties: Record<string, Record<string, unknown>> };
   return {
     text: 'Settings of the service; each becomes a variable BLOCKHUB_…, a secret a mounted file.',
-    values: Object.fromEntries(Object.entries(own).map(([name, one]) => [name, settingValue(name, one, properties[name] ?? {}, given[name])])),
+    values: Object.fromEntries(
+      Object.entries(own).map(([name, one]) => [name, settingValue(name, one, properties[name] ?? {}, given[name])]),
+    ),
   };
 }
 
@@ -185,7 +193,10 @@ export function serviceValues(place: Place): Values {
   const spool: Values = {
     spool: {
       text: 'A volume of each pod for what RabbitMQ does not take: such requests are answered with 202 and sent later. Without it they get 503.',
-      values: { enabled: value.flag('Whether there is one.', true), ...volumeValues('Its size; `settings.spoolLimit` must be smaller.', '2Gi') },
+      values: {
+        enabled: value.flag('Whether there is one.', true),
+        ...volumeValues('Its size; `settings.spoolLimit` must be smaller.', '2Gi'),
+      },
     },
   };
   const data: Values = { data: { text: 'The volume that holds everything.', values: volumeValues('Its size.', '10Gi') } };

@@ -1,5 +1,5 @@
-import { globalValues } from './service-values.ts';
 import { places } from './places.ts';
+import { globalValues } from './service-values.ts';
 import { type Group, type Values, value } from './value.ts';
 
 const image = (repository: string, tag: string): Group => ({

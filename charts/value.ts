@@ -42,7 +42,11 @@ export const value = {
     preset: {},
     schema: { type: 'object', additionalProperties: { type: ['string', 'integer', 'boolean'] } },
   }),
-  size: (text: string, preset: string): Value => ({ text, preset, schema: { type: 'string', pattern: '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti)?$' } }),
+  size: (text: string, preset: string): Value => ({
+    text,
+    preset,
+    schema: { type: 'string', pattern: '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti)?$' },
+  }),
 } as const;
 
 const plain = (text: string): boolean => /^[A-Za-z/][\w./:-]*$/.test(text) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(text);
@@ -62,7 +66,8 @@ export function yaml(values: Values, indent = ''): string {
   return Object.entries(values)
     .map(([name, one]) => {
       const comment = `${indent}# ${one.text}\n`;
-      if (isGroup(one)) return `${comment}${indent}${name}:${Object.keys(one.values).length > 0 && hasPreset(one) ? '' : ' {}'}\n${yaml(one.values, `${indent}  `)}`;
+      if (isGroup(one))
+        return `${comment}${indent}${name}:${Object.keys(one.values).length > 0 && hasPreset(one) ? '' : ' {}'}\n${yaml(one.values, `${indent}  `)}`;
       if (one.preset !== undefined) return `${comment}${block(name, one.preset, indent)}`;
       return `${comment}${indent}# ${name}:${one.example === undefined ? '' : ` ${inline(one.example)}`}\n`;
     })
