@@ -14,7 +14,7 @@ import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { settingsOf, type Worker } from '@blockhub/worker';
 
 /** A volume of each pod, by the value that sizes it. */
-export interface Volume {
+interface Volume {
   readonly of: string;
   readonly mount: string;
   /** What tells the process of the folder in it. */

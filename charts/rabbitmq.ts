@@ -3,7 +3,7 @@ import { declaration, type QueueEntry, queues } from '@blockhub/message';
 import { findEntry, meshPlaces, type Place } from './places.ts';
 
 /** What a user may do, as regular expressions of names. */
-export interface Permissions {
+interface Permissions {
   readonly configure: string;
   readonly write: string;
   readonly read: string;

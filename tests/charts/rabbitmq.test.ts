@@ -31,8 +31,12 @@ function listening(denied: string[]) {
   return { ...silentLogger, debug: note, info: note, warn: note, error: note, child: () => silentLogger };
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await systemClock.sleep(100);
+/** Waits; what was denied meanwhile would be waited for in vain. */
+async function until(denied: readonly string[], condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) {
+    expect(denied).toEqual([]);
+    await systemClock.sleep(100);
+  }
 }
 
 if (!which || 'absent' in server)
@@ -105,11 +109,11 @@ else
         capture('later', ahead),
         { queue: queues.ingress.name, id: randomUUID(), meta: {}, body: Buffer.from('no capture') },
       ]);
-      await until(async () => (await findReceipt(store, chain.id, event)) !== undefined);
+      await until(denied, async () => (await findReceipt(store, chain.id, event)) !== undefined);
       const admin = await openBroker(server.url);
       releases.push(() => admin.close());
-      await until(async () => (await admin.queues([queues.kept.name])).some(({ ready }) => ready > 0));
-      await until(async () => (await (await manage('queues/%2F?columns=name')).text()).includes('blockhub.delay.'));
+      await until(denied, async () => (await admin.queues([queues.kept.name])).some(({ ready }) => ready > 0));
+      await until(denied, async () => (await (await manage('queues/%2F?columns=name')).text()).includes('blockhub.delay.'));
       expect(denied).toEqual([]);
 
       await expect(sender.consume(queues.ingress.name, { prefetch: 1 }, () => undefined)).rejects.toMatchObject({ code: 'BROKER_DENIED' });

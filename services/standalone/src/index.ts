@@ -1,2 +1,2 @@
-export { settings } from './settings.ts';
 export { type PipelineOptions, pipeline, type Stage } from './pipeline.ts';
+export { settings } from './settings.ts';

@@ -1,9 +1,9 @@
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
 import type { QueueInfo } from '../../types.ts';
+import { delayPrefix } from './arguments.ts';
 import { login, tlsFiles } from './dial.ts';
 import { unavailable } from './link.ts';
-import { delayPrefix } from './arguments.ts';
 import type { AmqpTarget } from './url.ts';
 
 const ANSWER_MS = 10_000;
