@@ -34,7 +34,11 @@ const own: Values = {
       enabled: value.flag('Whether there is one; without it `global.broker.url` is needed.', true),
       image: image('docker.io/library/rabbitmq', '4.3.5-management'),
       config: value.text('Further lines of rabbitmq.conf.'),
-      resources: resources('50m', '224Mi', '768Mi'),
+      networkPolicy: {
+        text: 'Beside what the chart allows.',
+        values: { ingress: value.list('Further rules of ingress, such as for KEDA.', 'object') },
+      },
+      resources: resources('50m', '144Mi', '768Mi'),
       storage: storage('4Gi'),
       ...placement,
     },

@@ -47,7 +47,9 @@ spec:
       {{- include "blockhub.selector" $at | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
-    {{- include "blockhub.ingressMetrics" (dict "top" .top "port" "probes") | nindent 4 }}
+    {{- with include "blockhub.ingressMetrics" (dict "top" .top "port" "probes") | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- if .place.listens }}
     - ports:
         - {protocol: TCP, port: http}
@@ -61,7 +63,9 @@ spec:
     {{- end }}
   egress:
     {{- include "blockhub.egressDns" .top | nindent 4 }}
-    {{- include "blockhub.egressServers" (dict "top" .top "needs" .place.needs) | nindent 4 }}
+    {{- with include "blockhub.egressServers" (dict "top" .top "needs" .place.needs) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer | compact }}
     - ports:
         - {protocol: TCP, port: {{ include "blockhub.port" $url }}}

@@ -60,7 +60,9 @@ metadata:
   {{- end }}
 spec:
   {{- include "blockhub.podHead" $top | nindent 2 }}
-  {{- include "blockhub.placement" $values | trim | nindent 2 }}
+  {{- with include "blockhub.placement" $values | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   terminationGracePeriodSeconds: {{ include "blockhub.endSeconds" $top }}
   {{- if $values.topologySpread }}
   topologySpreadConstraints:
@@ -79,7 +81,7 @@ spec:
       imagePullPolicy: {{ $values.global.image.pullPolicy }}
       args: [run, {{ $place.service }}]
       env:
-        {{- include "blockhub.serverEnv" $servers | nindent 8 }}
+        {{- include "blockhub.serverEnv" $servers | trim | nindent 8 }}
         - name: BLOCKHUB_PROBE_HOST
           value: 0.0.0.0
         {{- if $place.listens }}
@@ -96,8 +98,10 @@ spec:
           value: {{ .folder }}
         {{- end }}
         {{- end }}
-        {{- include "blockhub.settingsEnv" $top | nindent 8 }}
-        {{- include "blockhub.plainEnv" $top | nindent 8 }}
+        {{- include "blockhub.settingsEnv" $top | trim | nindent 8 }}
+        {{- with include "blockhub.plainEnv" $top | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
       ports:
         - {name: probes, containerPort: 8081}
         {{- if $place.listens }}
@@ -141,6 +145,6 @@ spec:
       projected:
         defaultMode: 0440
         sources:
-          {{- $files | nindent 10 }}
+          {{- $files | trim | nindent 10 }}
     {{- end }}
 {{- end -}}

@@ -10,7 +10,7 @@ containers:
     imagePullPolicy: {{ .top.Values.global.image.pullPolicy }}
     args: {{ toJson .args }}
     env:
-      {{- include "blockhub.serverEnv" $servers | nindent 6 }}
+      {{- include "blockhub.serverEnv" $servers | trim | nindent 6 }}
       - name: BLOCKHUB_PARTITIONS
         value: {{ .top.Values.global.partitions | quote }}
       {{- with .env }}
@@ -34,6 +34,6 @@ volumes:
     projected:
       defaultMode: 0440
       sources:
-        {{- $files | nindent 8 }}
+        {{- $files | trim | nindent 8 }}
   {{- end }}
 {{- end -}}

@@ -92,6 +92,9 @@ spec:
               app.kubernetes.io/part-of: blockhub
             matchExpressions:
               - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .from }}}
+    {{- with ((get .top.Values .of).networkPolicy).ingress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- with .metrics }}
     {{- include "blockhub.ingressMetrics" (dict "top" $.top "port" .) | nindent 4 }}
     {{- end }}
