@@ -36,27 +36,30 @@ const schemaFile = (values: Values, beside: Readonly<Record<string, object>> = {
 
 const table = (values: Values): string => `| Value | Default | Means |\n| --- | --- | --- |\n${rows(values).join('')}`;
 
+const serverNames = { broker: 'RabbitMQ', store: 'the bucket', registry: 'the registry' } as const;
+const exampleUrls = { broker: 'amqp://rabbitmq:5672', store: 's3://endpoint/bucket', registry: 'redis://redis:6379' } as const;
+
 function placeReadme(place: Place, values: Values): string {
   const { name, service, summary, needs, queues, volume } = place;
   const { global, settings, ...others } = values;
-  const uses =
-    needs.length > 0
-      ? `It needs ${needs.map((need) => ({ broker: 'RabbitMQ', store: 'the bucket', registry: 'the registry' })[need]).join(', ')}.`
-      : '';
+  const servers = needs.map((need) => serverNames[need]);
+  const uses = servers.length > 0 ? `It needs ${new Intl.ListFormat('en').format(servers)}.` : '';
   const takes = queues.length > 0 ? ` It takes from ${queues.map((queue) => `\`${queue}\``).join(', ')}.` : '';
   const kind = volume
     ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or a Deployment without `spool.enabled`' : ''}`
     : 'a Deployment';
+  const given = needs.map((need) => ` \\\n  --set global.${need}.url=${exampleUrls[need]} --set global.${need}.secret=${need}`);
+  const alone = needs.length > 0 ? 'By itself it is installed beside servers of your own' : 'By itself it needs nothing else';
   return `# ${name}
 
 <!-- ${GENERATED} -->
 
 ${summary} The service is [${service}](../../services/${service}/README.md), as ${kind}. ${uses}${takes}
 
-It is part of the chart [blockhub](../blockhub/README.md). By itself it is installed beside servers of your own:
+It is part of the chart [blockhub](../blockhub/README.md). ${alone}:
 
 \`\`\`sh
-helm install ${name} charts/${name}${needs.map((need) => ` \\\n  --set global.${need}.url=${{ broker: 'amqp://rabbitmq:5672', store: 's3://endpoint/bucket', registry: 'redis://redis:6379' }[need]} --set global.${need}.secret=${need}`).join('')}
+helm install ${name} charts/${name}${given.join('')}
 \`\`\`
 
 ## Settings

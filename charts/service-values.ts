@@ -47,7 +47,7 @@ export const globalValues: Values = {
         '`password`',
       ),
       partitions: value.integer('Queues that chains are spread over; never to be changed.', 2, 1, 1024),
-      env: value.strings('Further variables of all services, by name. No secrets.'),
+      env: value.variables('Further variables of all services, by name. No secrets, and no settings.'),
       monitoring: {
         text: 'For the Prometheus operator and Grafana.',
         values: {
@@ -205,7 +205,7 @@ export function serviceValues(place: Place): Values {
       ? { replicas: { ...value.integer('Pods: one, as it shares its data with nobody.', 1, 0, 1) } }
       : { replicas: value.integer('Pods, where no autoscaler decides.', 1) }),
     settings: settingsGroup(place),
-    env: value.strings('Further variables, by name. No secrets.'),
+    env: value.variables('Further variables, by name. No secrets, and no settings.'),
     resources: value.map('What a pod asks for, and may take.', resources(place)),
     ...(volume?.of === 'spool' ? spool : volume?.of === 'data' ? data : {}),
     ...(listens ? httpValues : {}),

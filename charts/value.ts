@@ -42,6 +42,11 @@ export const value = {
     preset: {},
     schema: { type: 'object', additionalProperties: { type: ['string', 'integer', 'boolean'] } },
   }),
+  /** Variables of the environment; those of Blockhub are settings. */
+  variables: (text: string): Value => {
+    const { schema, ...rest } = value.strings(text);
+    return { ...rest, schema: { ...schema, propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$', not: { pattern: '^BLOCKHUB_' } } } };
+  },
   size: (text: string, preset: string): Value => ({
     text,
     preset,

@@ -277,6 +277,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
     ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
+    ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
     ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
     ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
     ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
