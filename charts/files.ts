@@ -43,7 +43,7 @@ function placeReadme(place: Place, values: Values): string {
   const { name, service, summary, needs, queues, volume } = place;
   const { global, settings, ...others } = values;
   const servers = needs.map((need) => serverNames[need]);
-  const uses = servers.length > 0 ? `It needs ${new Intl.ListFormat('en').format(servers)}.` : '';
+  const uses = servers.length > 0 ? ` It needs ${new Intl.ListFormat('en').format(servers)}.` : '';
   const takes = queues.length > 0 ? ` It takes from ${queues.map((queue) => `\`${queue}\``).join(', ')}.` : '';
   const kind = volume
     ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or a Deployment without `spool.enabled`' : ''}`
@@ -54,7 +54,7 @@ function placeReadme(place: Place, values: Values): string {
 
 <!-- ${GENERATED} -->
 
-${summary} The service is [${service}](../../services/${service}/README.md), as ${kind}. ${uses}${takes}
+${summary} The service is [${service}](../../services/${service}/README.md), as ${kind}.${uses}${takes}
 
 It is part of the chart [blockhub](../blockhub/README.md). ${alone}:
 
