@@ -184,6 +184,35 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(ports).toEqual([53, 53, 5671, 443, 6380]);
   });
 
+  test('without any place there are the servers', async () => {
+    const rendered = await template(which, 'blockhub', Object.fromEntries(places.map((place) => [place, { enabled: false }])));
+    expect(rendered).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      rendered.objects
+        .filter(podOf)
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual(['Job', 'StatefulSet', 'StatefulSet', 'StatefulSet']);
+    // Kubernetes takes no empty list of values.
+    expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
+  });
+
+  test('queues that only settings name may be declared by who names them', async () => {
+    const settings = { to: ['{msg.meta.chain}_chain', 'all.blocks'] };
+    const rendered = await template(which, 'blockhub', {
+      shoveltomany: { settings },
+      'next-field': { settings: { receipts: 'events.committed' } },
+    });
+    const text = Buffer.from(get(rendered, 'Secret', 'demo-rabbitmq-config').data['definitions.json'], 'base64').toString();
+    const { permissions } = JSON.parse(text) as { permissions: { user: string; configure: string }[] };
+    const mayDeclare = (user: string, queue: string): boolean =>
+      new RegExp(permissions.find((one) => one.user === user)?.configure ?? '^$').test(queue);
+    expect(['a1b2_chain', 'all.blocks', 'blocks.committed'].map((queue) => mayDeclare('shoveltomany', queue))).toEqual([true, true, true]);
+    expect(['a1b2', 'allxblocks', 'ingress'].map((queue) => mayDeclare('shoveltomany', queue))).toEqual([false, false, false]);
+    expect(mayDeclare('next-field', 'events.committed')).toBe(true);
+    expect(mayDeclare('builder', 'events.committed')).toBe(false);
+  });
+
   test('who decides how many pods there are is alone in it', async () => {
     const rendered = await template(which, 'blockhub', full);
     expect(get(rendered, 'Deployment', 'demo-builder').spec).not.toHaveProperty('replicas');

@@ -83,6 +83,7 @@ spec:
       {{- include "blockhub.selector" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
+    {{- if .from }}
     - ports:
         - {protocol: TCP, port: {{ (first .ports).name }}}
       from:
@@ -92,6 +93,7 @@ spec:
               app.kubernetes.io/part-of: blockhub
             matchExpressions:
               - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .from }}}
+    {{- end }}
     {{- with ((get .top.Values .of).networkPolicy).ingress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
