@@ -1,3 +1,4 @@
+export { argumentsOf, backExchange, delayPrefix, lostExchange } from './drivers/amqp/arguments.ts';
 export type { MemoryConnection } from './drivers/memory/connection.ts';
 export { type ConnectOptions, MemoryBroker, type MemoryBrokerOptions } from './drivers/memory/server.ts';
 export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';

@@ -22,8 +22,9 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   patchblock: { summary: 'repair entries, copies and the name of a chain by hand', load: () => import('./commands/patchblock.ts') },
   keys: { summary: 'make, list or revoke API keys of senders', load: () => import('./commands/keys.ts') },
   registry: { summary: 'rebuild from the store what is known of chains by name', load: () => import('./commands/registry.ts') },
+  setup: { summary: 'make bucket, queues and the first chain, as far as they are not there', load: () => import('./commands/setup.ts') },
   run: { summary: 'run a service as a process of its own; without one, list them', load: () => import('./commands/run.ts') },
-  doctor: { summary: 'judge whether a store can be relied on', load: () => import('./commands/doctor.ts') },
+  doctor: { summary: 'judge whether a store can be relied on, or whether a mesh works', load: () => import('./commands/doctor.ts') },
 };
 
 /**

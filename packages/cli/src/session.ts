@@ -110,10 +110,16 @@ export class Session {
   }
 
   /** How many queues the chains are spread over, as all services are told. @throws SETTINGS_INVALID */
-  async partitions(): Promise<number> {
+  async partitions(given?: string): Promise<number> {
+    const { parseSettings, setting } = await import('@blockhub/settings');
+    const shape = { partitions: setting.integer({ text: 'Partitions.', default: 1, min: 1, max: 1024 }) };
+    return parseSettings(shape, { argv: given === undefined ? [] : [`--partitions=${given}`], env: this.io.env }).partitions;
+  }
+
+  /** What opens the door of a mesh: a token or API key, from BLOCKHUB_TOKEN or a file. */
+  async token(): Promise<string | undefined> {
     const { setting } = await import('@blockhub/settings');
-    const { partitions } = await this.#ofEnvironment({ partitions: setting.integer({ text: 'Partitions.', default: 1, min: 1 }) });
-    return partitions;
+    return (await this.#ofEnvironment({ token: setting.text({ text: 'Token of a sender.', secret: true }) })).token;
   }
 
   /** @throws REGISTRY_URL_INVALID */

@@ -203,6 +203,12 @@ export const errorCodes = {
     meaning: 'The spool folder cannot be written.',
     fix: 'Mount it or make its parent folder, correct its permissions, or name another one with --spool.',
   },
+  MESH_REFUSES: { meaning: 'The mesh takes no such event.', fix: 'See what it answers; a token is read from BLOCKHUB_TOKEN.' },
+  MESH_STALLED: {
+    meaning: 'An event was taken, but did not come into a block in time.',
+    fix: 'See `blockhub queues` for the stage where messages wait, and the log of its consumers.',
+  },
+  MESH_UNAVAILABLE: { meaning: 'The mesh takes nothing at the moment.', fix: 'See whether web-to-msg is ready.', transient: true },
   USAGE: { meaning: 'The command line is wrong.', fix: 'See --help.' },
 } as const satisfies Record<string, CodeEntry>;
 

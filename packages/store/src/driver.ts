@@ -45,6 +45,8 @@ export interface StoreDriver {
   remove(key: string): Promise<void>;
   /** Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+  /** Makes the place itself, such as a bucket: true when this call did. Absent where the first write does. */
+  prepare?(): Promise<boolean>;
   classify(error: unknown): FailureClass;
   /** How long the place asked to be left alone, in ms, where it did. */
   retryAfterMs?(error: unknown): number | undefined;

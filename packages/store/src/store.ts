@@ -147,6 +147,18 @@ export class Store {
     }
   }
 
+  /** Makes the place of the objects where it is not there yet: the bucket. Folders and memory need no preparing. */
+  async prepare(): Promise<'created' | 'exists'> {
+    const since = { at: this.#options.clock.ticks(), tries: 0 };
+    for (;;) {
+      try {
+        return (await this.#driver.prepare?.()) ? 'created' : 'exists';
+      } catch (error) {
+        await this.#waitOrThrow(error, 'create', 'the place of the objects', since);
+      }
+    }
+  }
+
   /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes a second on a disk, some seconds on S3. */
   probe(): Promise<ProbeReport> {
     return this.#probe(false);

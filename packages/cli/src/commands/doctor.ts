@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { checkMesh } from '../check-mesh.ts';
 import { exitCodes } from '../exit.ts';
+import { Patience } from '../patience.ts';
 import type { Session } from '../session.ts';
 
 export function define(command: Command, session: Session): void {
@@ -21,5 +23,17 @@ export function define(command: Command, session: Session): void {
       } else await session.out.one({ store: store.url, ok, checks: plain, left }, '');
       // No verdict, because the store did not answer, is not a bad verdict.
       if (!ok) session.exitCode = checks.some((check) => !check.ok && check.error === undefined) ? exitCodes.faults : exitCodes.unchecked;
+    });
+  command
+    .command('mesh')
+    .description('send an event to a mesh and wait until it is in a block; a token is in BLOCKHUB_TOKEN or BLOCKHUB_TOKEN_FILE')
+    .argument('[url]', 'where web-to-msg listens', 'http://127.0.0.1:8080')
+    .option('--chain <chain>', 'chain that gets the event, id or name', 'default')
+    .option('--wait <time>', 'how long it may take', '1m')
+    .action(async (url: string, { chain, wait }: { chain: string; wait: string }) => {
+      const place = { url, chain, token: await session.token() };
+      const checked = await checkMesh(session, place, new Patience(session, wait));
+      const { event, block, height, ms } = checked;
+      await session.out.one(checked, `${event} B:${block} H:${height} after ${ms} ms`);
     });
 }

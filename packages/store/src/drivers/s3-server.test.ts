@@ -44,6 +44,17 @@ else {
   }));
 
   describe('a real S3 server', () => {
+    test('gets its bucket from whoever comes first, once', async () => {
+      const { host, search } = place();
+      const url = `s3://${host}/prepared-${randomUUID()}${search}`;
+      const stores = await Promise.all(Array.from({ length: 4 }, () => openFresh(undefined, { url })));
+      await expect(stores[0]?.head('a')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
+      const made = await Promise.all(stores.map((store) => store.prepare()));
+      expect(made).toContain('created');
+      expect(await Promise.all(stores.map((store) => store.prepare()))).toEqual(made.map(() => 'exists'));
+      expect(await stores[0]?.create('a', text('1'))).toBe('created');
+    });
+
     test('can be relied on, and nothing stays behind', async () => {
       const store = await openFresh();
       const report = await store.probe();

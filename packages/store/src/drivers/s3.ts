@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Agent as HttpsAgent } from 'node:https';
 import { getCACertificates } from 'node:tls';
 import {
+  type BucketLocationConstraint,
+  CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
@@ -85,6 +87,8 @@ function readCertificates(path: string): string {
   }
 }
 
+const FIRST_REGION = 'us-east-1';
+
 class S3Driver implements StoreDriver {
   readonly #client: S3Client;
   readonly #place: S3Place;
@@ -154,6 +158,26 @@ class S3Driver implements StoreDriver {
       }
       token = page.NextContinuationToken;
       if (page.IsTruncated !== true || token === undefined) return;
+    }
+  }
+
+  async prepare(): Promise<boolean> {
+    const { bucket, endpoint, region } = this.#place;
+    const there = await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).then(
+      () => true,
+      (error: unknown) => (statusOf(error) === 404 ? false : this.#fail(error)),
+    );
+    if (there) return false;
+    // AWS wants the region said, but for its first one, which it refuses to be told.
+    const where =
+      endpoint === undefined && region !== FIRST_REGION ? { LocationConstraint: region as BucketLocationConstraint } : undefined;
+    try {
+      await this.#client.send(new CreateBucketCommand({ Bucket: bucket, ...(where && { CreateBucketConfiguration: where }) }));
+      return true;
+    } catch (error) {
+      // Somebody else, with the same keys, was faster.
+      if ((error as Error).name === 'BucketAlreadyOwnedByYou') return false;
+      return this.#fail(error);
     }
   }
 

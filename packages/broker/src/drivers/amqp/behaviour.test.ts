@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/g
 import { connect } from 'amqplib';
 import { openBroker } from '../../open.ts';
 import type { Broker, Meta } from '../../types.ts';
+import { DELIVERY_LIMIT } from './arguments.ts';
 import { Bench } from './server.fixture.ts';
-import { DELIVERY_LIMIT } from './topology.ts';
 import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
 
 const server = await rabbitmq();

@@ -1,8 +1,8 @@
 import { request as https } from 'node:https';
 import type { QueueInfo } from '../../types.ts';
+import { delayPrefix } from './arguments.ts';
 import { login, tlsFiles } from './dial.ts';
 import { unavailable } from './link.ts';
-import { delayPrefix } from './topology.ts';
 import type { AmqpTarget } from './url.ts';
 
 // Imported by name, it would load fetch and WebSocket too.

@@ -1,10 +1,11 @@
 import type { Cancel, Clock } from '@blockhub/clock';
 import { errorCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
+import { DELIVERY_LIMIT } from './arguments.ts';
 import type { AmqpDelivery } from './intake.ts';
 import { direct, parcelOf, type Route } from './messages.ts';
 import type { Publisher } from './publisher.ts';
-import { DELIVERY_LIMIT, type Topology } from './topology.ts';
+import type { Topology } from './topology.ts';
 
 const LEAST_DELAY_MS = 128;
 /** The longest time that a queue can keep. */

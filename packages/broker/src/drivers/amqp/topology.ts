@@ -2,44 +2,13 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Channel, Options } from 'amqplib';
 import { checkDeclaration } from '../../checks.ts';
 import type { BrokerLog, QueueDeclaration } from '../../types.ts';
+import { type Arguments, argumentsOf, backExchange, deadLetters, delayPrefix, lostExchange, placement } from './arguments.ts';
 import { type Desk, isRefusal, questionError } from './desk.ts';
 
-/** So often may a message come back without an ack before it goes to the dead letters: more than a bad day, fewer than for ever. */
-export const DELIVERY_LIMIT = 200;
-/** Where nothing takes the dead, a message must never die; -1 is not known before RabbitMQ 4, and absent means 20 there. */
-const NO_LIMIT = 2 ** 31 - 1;
-/** How many nodes keep a durable queue; where there are fewer, all of them. */
-const MEMBERS = 3;
 /** Of each length of delay. Retries over it wait with their consumers, which then get nothing more. */
 const DELAY_LIMITS = { maxMessages: 100_000, maxBytes: 2 ** 30 };
 /** The oldest are forgotten first; they are not declared again after the broker lost them. */
 const MOST_REMEMBERED = 2_000;
-
-type Arguments = Record<string, string | number | boolean>;
-
-/** Every argument explicit, so that all versions of RabbitMQ behave alike. */
-export function argumentsOf({ kind, singleActive, maxMessages, maxBytes, deadLetterTo }: QueueDeclaration): Arguments {
-  return {
-    'x-queue-type': kind === 'durable' ? 'quorum' : 'classic',
-    'x-overflow': 'reject-publish',
-    ...(kind === 'durable' && placement),
-    ...(kind === 'durable' && { 'x-delivery-limit': deadLetterTo === undefined ? NO_LIMIT : DELIVERY_LIMIT }),
-    ...(kind === 'durable' && deadLetterTo !== undefined && deadLetters('', deadLetterTo)),
-    ...(singleActive && { 'x-single-active-consumer': true }),
-    ...(maxMessages !== undefined && { 'x-max-length': maxMessages }),
-    ...(maxBytes !== undefined && { 'x-max-length-bytes': maxBytes }),
-  };
-}
-
-/** Left to each version, leaders gather on the node that services are connected to. */
-const placement: Arguments = { 'x-quorum-initial-group-size': MEMBERS, 'x-queue-leader-locator': 'balanced' };
-
-/** A message leaves its queue only when it is safe in the next one. */
-const deadLetters = (exchange: string, key?: string): Arguments => ({
-  'x-dead-letter-exchange': exchange,
-  ...(key !== undefined && { 'x-dead-letter-routing-key': key }),
-  'x-dead-letter-strategy': 'at-least-once',
-});
 
 /** They may differ from what a queue has: nobody relies on them, and no queue can change them; policies and operators can. */
 const mayDiffer = new Set([
@@ -155,12 +124,6 @@ function mismatch(queue: string, { name, wanted, is }: OtherArgument, cause: Err
   const text = `queue "${queue}" exists with ${name} ${is ?? '(none)'}, and ${wanted ?? '(none)'} is needed: when it is empty delete it, then start again`;
   return new BlockhubError('BROKER_QUEUE_MISMATCH', text, { cause, details: { queue, argument: name } });
 }
-
-/** Shown in lists of queues of the broker; not queues of anybody's work. */
-export const delayPrefix = 'blockhub.delay.';
-/** Brings what waited back to its queue; what has none any more goes on to `lostExchange`. */
-const backExchange = 'blockhub.back';
-const lostExchange = 'blockhub.lost';
 
 /** Before its first consumer: the queue's way back from delays, and where it goes that comes back to no queue. */
 export async function bindBack(desk: Desk, queue: string, deadLetterTo: string | undefined): Promise<void> {

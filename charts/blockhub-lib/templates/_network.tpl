@@ -1,0 +1,77 @@
+{{/* Names are asked of whichever resolver the cluster has. */}}
+{{- define "blockhub.egressDns" -}}
+- ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end -}}
+
+{{/* To the servers that are needed: those of the umbrella chart by their pods, others by their port. */}}
+{{- define "blockhub.egressServers" -}}
+{{- range .needs }}
+{{- $url := include "blockhub.url" (dict "top" $.top "of" .) }}
+- ports:
+    - {protocol: TCP, port: {{ include "blockhub.port" $url }}}
+  {{- if not (get (get $.top.Values.global .) "url") }}
+  to:
+    - podSelector:
+        matchLabels:
+          {{- include "blockhub.selector" (dict "top" $.top "of" (ternary "rabbitmq" . (eq . "broker"))) | nindent 10 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Metrics, where they are asked for. */}}
+{{- define "blockhub.ingressMetrics" -}}
+{{- if .top.Values.global.monitoring.podMonitor }}
+- ports:
+    - {protocol: TCP, port: {{ .port }}}
+  from:
+    - namespaceSelector:
+        {{- toYaml .top.Values.global.monitoring.namespaceSelector | nindent 8 }}
+{{- end }}
+{{- end -}}
+
+{{/* All that is not said here is refused, both ways. */}}
+{{- define "blockhub.networkPolicy" -}}
+{{- $values := .top.Values -}}
+{{- $at := dict "top" .top "of" .place.name -}}
+{{- if $values.global.networkPolicy.enabled }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "blockhub.metadata" $at | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "blockhub.selector" $at | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- with include "blockhub.ingressMetrics" (dict "top" .top "port" "probes") | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- if .place.listens }}
+    - ports:
+        - {protocol: TCP, port: http}
+      {{- with $values.networkPolicy.from }}
+      from:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
+    {{- with $values.networkPolicy.ingress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  egress:
+    {{- include "blockhub.egressDns" .top | nindent 4 }}
+    {{- with include "blockhub.egressServers" (dict "top" .top "needs" .place.needs) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer | compact }}
+    - ports:
+        - {protocol: TCP, port: {{ include "blockhub.port" $url }}}
+    {{- end }}
+    {{- with $values.networkPolicy.egress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- end -}}

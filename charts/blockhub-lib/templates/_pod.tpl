@@ -1,0 +1,150 @@
+{{/* How long a pod may take to end: what the process may take, the time in which traffic goes elsewhere, and some more. */}}
+{{- define "blockhub.endSeconds" -}}
+{{- add (include "blockhub.seconds" .Values.settings.grace) (.Values.preStopSeconds | default 0) 10 -}}
+{{- end -}}
+
+{{- define "blockhub.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "blockhub.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What every pod of Blockhub's own image has before its containers. Takes dict "top" $. */}}
+{{- define "blockhub.podHead" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "blockhub.podSecurity" 10001 | nindent 2 }}
+{{- with .Values.global.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a pod goes. Takes values. */}}
+{{- define "blockhub.placement" -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with get $ $key }}
+{{ $key }}: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The pod of a place: takes dict "top" $ "place" (what place.json says). */}}
+{{- define "blockhub.pod" -}}
+{{- $top := .top -}}
+{{- $values := .top.Values -}}
+{{- $place := .place -}}
+{{- $servers := dict "top" $top "user" $place.name "needs" $place.needs -}}
+{{- $files := printf "%s%s" (include "blockhub.serverFiles" $servers) (include "blockhub.settingsFiles" $top) -}}
+metadata:
+  labels:
+    {{- include "blockhub.podLabels" (dict "top" $top "of" $place.name) | nindent 4 }}
+    {{- with $values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- include "blockhub.podHead" $top | nindent 2 }}
+  {{- with include "blockhub.placement" $values | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  terminationGracePeriodSeconds: {{ include "blockhub.endSeconds" $top }}
+  {{- if $values.topologySpread }}
+  topologySpreadConstraints:
+    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+    - maxSkew: 1
+      topologyKey: {{ . }}
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "blockhub.selector" (dict "top" $top "of" $place.name) | nindent 10 }}
+    {{- end }}
+  {{- end }}
+  containers:
+    - name: {{ $place.name }}
+      image: {{ include "blockhub.image" $top | quote }}
+      imagePullPolicy: {{ $values.global.image.pullPolicy }}
+      args: [run, {{ $place.service }}]
+      env:
+        {{- include "blockhub.serverEnv" $servers | trim | nindent 8 }}
+        - name: BLOCKHUB_PROBE_HOST
+          value: 0.0.0.0
+        {{- if $place.listens }}
+        - name: BLOCKHUB_HOST
+          value: 0.0.0.0
+        {{- end }}
+        {{- if $place.partitions }}
+        - name: BLOCKHUB_PARTITIONS
+          value: {{ $values.global.partitions | quote }}
+        {{- end }}
+        {{- with $place.volume }}
+        {{- if or (not (hasKey (get $values .of) "enabled")) (get $values .of).enabled }}
+        - name: {{ .variable }}
+          value: {{ .folder }}
+        {{- end }}
+        {{- end }}
+        {{- include "blockhub.settingsEnv" $top | trim | nindent 8 }}
+        {{- with include "blockhub.plainEnv" $top | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
+      ports:
+        - {name: probes, containerPort: 8081}
+        {{- if $place.listens }}
+        - {name: http, containerPort: 8080}
+        {{- end }}
+      startupProbe:
+        httpGet: {path: /livez, port: probes}
+        periodSeconds: 2
+        failureThreshold: 60
+      readinessProbe:
+        httpGet: {path: /readyz, port: probes}
+        periodSeconds: 5
+        timeoutSeconds: 3
+      livenessProbe:
+        httpGet: {path: /livez, port: probes}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      {{- with $values.preStopSeconds }}
+      lifecycle:
+        preStop: {sleep: {seconds: {{ . }}}}
+      {{- end }}
+      {{- with $values.resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      securityContext:
+        {{- include "blockhub.containerSecurity" $top | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- if $files }}
+        - {name: secrets, mountPath: /run/secrets/blockhub, readOnly: true}
+        {{- end }}
+        {{- if eq (include "blockhub.claims" .) "true" }}
+        - {name: {{ $place.volume.of }}, mountPath: {{ $place.volume.mount }}}
+        {{- end }}
+  volumes:
+    - {name: tmp, emptyDir: {}}
+    {{- if $files }}
+    - name: secrets
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- $files | trim | nindent 10 }}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,52 @@
+{{/* A value as its variable has it: YAML makes floats of whole numbers, and $(…) would be replaced by Kubernetes. */}}
+{{- define "blockhub.text" -}}
+{{- if kindIs "slice" . -}}{{ join "," . }}
+{{- else if kindIs "float64" . -}}{{ int64 . }}
+{{- else -}}{{ toString . }}
+{{- end -}}
+{{- end -}}
+
+{{/* BLOCKHUB_… of a setting, as packages/settings makes it: storeUrl is BLOCKHUB_STORE_URL. */}}
+{{- define "blockhub.variable" -}}
+BLOCKHUB_{{ regexReplaceAll "([A-Z])" . "_${1}" | upper }}
+{{- end -}}
+
+{{/* Variables of the settings that are given. */}}
+{{- define "blockhub.settingsEnv" -}}
+{{- range $name, $value := .Values.settings }}
+{{- if kindIs "map" $value }}
+- name: {{ include "blockhub.variable" $name }}_FILE
+  value: /run/secrets/blockhub/{{ $name }}
+{{- else if not (kindIs "invalid" $value) }}
+- name: {{ include "blockhub.variable" $name }}
+  value: {{ include "blockhub.text" $value | replace "$(" "$$(" | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Settings that are secrets: sources of a projected volume. */}}
+{{- define "blockhub.settingsFiles" -}}
+{{- range $name, $value := .Values.settings }}
+{{- if kindIs "map" $value }}
+- secret:
+    name: {{ $value.secret }}
+    items:
+      - {key: {{ $value.key | quote }}, path: {{ $name }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Whole seconds of a duration such as 25s, 2m or 500, rounded up. */}}
+{{- define "blockhub.seconds" -}}
+{{- $text := include "blockhub.text" . -}}
+{{- $factor := get (dict "" 0.001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0) (regexFind "[a-z]*$" $text) -}}
+{{- ceil (mulf (regexFind "^[0-9.]+" $text) $factor) | int -}}
+{{- end -}}
+
+{{/* Plain variables by name, of all and of this chart. */}}
+{{- define "blockhub.plainEnv" -}}
+{{- range $name, $value := merge (dict) .Values.env .Values.global.env }}
+- name: {{ $name }}
+  value: {{ include "blockhub.text" $value | quote }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,64 @@
+{{/* Whether the pods of a place have volumes of their own. */}}
+{{- define "blockhub.claims" -}}
+{{- with .place.volume -}}
+{{- $volume := get $.top.Values .of -}}
+{{- if hasKey $volume "enabled" -}}{{ $volume.enabled }}{{- else -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Deployment, or StatefulSet where each pod has a volume. */}}
+{{- define "blockhub.workload" -}}
+{{- $values := .top.Values -}}
+{{- $at := dict "top" .top "of" .place.name -}}
+{{- $claims := eq (include "blockhub.claims" .) "true" -}}
+apiVersion: apps/v1
+kind: {{ ternary "StatefulSet" "Deployment" $claims }}
+metadata:
+  {{- include "blockhub.metadata" $at | nindent 2 }}
+spec:
+  {{- /* What another controller decides must not be said here, or each upgrade takes it back. */}}
+  {{- if not (and (hasKey $values "autoscaling") $values.autoscaling.enabled) }}
+  replicas: {{ $values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      {{- include "blockhub.selector" $at | nindent 6 }}
+  {{- if $claims }}
+  {{- $volume := get $values .place.volume.of }}
+  serviceName: {{ include "blockhub.name" $at }}
+  podManagementPolicy: Parallel
+  volumeClaimTemplates:
+    - apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata:
+        name: {{ .place.volume.of }}
+        labels:
+          {{- include "blockhub.podLabels" $at | nindent 10 }}
+      spec:
+        accessModes: [ReadWriteOnce]
+        {{- with $volume.storageClass }}
+        storageClassName: {{ . | quote }}
+        {{- end }}
+        resources: {requests: {storage: {{ $volume.size }}}}
+  {{- end }}
+  template:
+    {{- include "blockhub.pod" . | nindent 4 }}
+{{- end -}}
+
+{{- define "blockhub.disruptionBudget" -}}
+{{- $values := .top.Values -}}
+{{- $scaled := and (hasKey $values "autoscaling") $values.autoscaling.enabled -}}
+{{- if and $values.podDisruptionBudget (gt (int (ternary ($values.autoscaling).minReplicas $values.replicas $scaled)) 1) }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "blockhub.metadata" (dict "top" .top "of" .place.name) | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "blockhub.selector" (dict "top" .top "of" .place.name) | nindent 6 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,128 @@
+{{/* What servers for development have in common: takes dict "top" $ "of" "rabbitmq" "uid" 999. */}}
+{{- define "blockhub.serverPodHead" -}}
+{{- $values := get .top.Values .of -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "blockhub.podSecurity" .uid | nindent 2 }}
+{{- with .top.Values.global.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- include "blockhub.placement" $values }}
+{{- end -}}
+
+{{- define "blockhub.serverContainer" -}}
+{{- $values := get .top.Values .of -}}
+name: {{ .of }}
+image: {{ include "blockhub.otherImage" $values.image | quote }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+{{- with $values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "blockhub.containerSecurity" . | nindent 2 }}
+{{- end -}}
+
+{{- define "blockhub.serverSpec" -}}
+replicas: 1
+revisionHistoryLimit: 3
+serviceName: {{ include "blockhub.name" . }}
+selector:
+  matchLabels:
+    {{- include "blockhub.selector" . | nindent 4 }}
+{{- end -}}
+
+{{/* The claim `data`. It outlives the chart. */}}
+{{- define "blockhub.serverClaim" -}}
+{{- $storage := (get .top.Values .of).storage -}}
+volumeClaimTemplates:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: data
+      labels:
+        {{- include "blockhub.podLabels" . | nindent 8 }}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with $storage.storageClass }}
+      storageClassName: {{ . | quote }}
+      {{- end }}
+      resources: {requests: {storage: {{ $storage.size }}}}
+{{- end -}}
+
+{{/* Service with these ports, and who may reach them: dict "ports" (list (dict "name" "amqp" "port" 5672)) "from" (list of components). */}}
+{{- define "blockhub.serverDoor" -}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "blockhub.metadata" . | nindent 2 }}
+spec:
+  # Found also before it is ready: it looks itself up.
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector:
+    {{- include "blockhub.selector" . | nindent 4 }}
+  ports:
+    {{- range .ports }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}, protocol: TCP}
+    {{- end }}
+{{- if .top.Values.global.networkPolicy.enabled }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "blockhub.metadata" . | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "blockhub.selector" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- if .from }}
+    - ports:
+        - {protocol: TCP, port: {{ (first .ports).name }}}
+      from:
+        - podSelector:
+            matchLabels:
+              app.kubernetes.io/instance: {{ .top.Release.Name }}
+              app.kubernetes.io/part-of: blockhub
+            matchExpressions:
+              - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .from }}}
+    {{- end }}
+    {{- with ((get .top.Values .of).networkPolicy).ingress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- with .metrics }}
+    {{- include "blockhub.ingressMetrics" (dict "top" $.top "port" .) | nindent 4 }}
+    {{- end }}
+  egress:
+    {{- include "blockhub.egressDns" .top | nindent 4 }}
+{{- end }}
+{{- end -}}
+
+{{/* Places that need a server, as their place.json says; beside them whoever is named. */}}
+{{- define "blockhub.whoNeeds" -}}
+{{- $who := .more -}}
+{{- range $name, $chart := .top.Subcharts -}}
+{{- if $chart.Files.Get "place.json" -}}
+{{- $place := $chart.Files.Get "place.json" | fromJson -}}
+{{- if has $.need $place.needs -}}{{- $who = append $who $name -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (dict "who" (sortAlpha $who)) -}}
+{{- end -}}
+
+{{/* A password that stays the same over upgrades: what lies in the Secret, else a new one; in base64. */}}
+{{- define "blockhub.password" -}}
+{{- get .old .key | default (randAlphaNum 32 | b64enc) -}}
+{{- end -}}
+
+{{- define "blockhub.oldSecret" -}}
+{{- $found := lookup "v1" "Secret" .top.Release.Namespace .name -}}
+{{- toJson ($found.data | default dict) -}}
+{{- end -}}

@@ -1,0 +1,127 @@
+import type { QueueDeclaration } from '@blockhub/broker';
+import { worker as builder } from '@blockhub/builder';
+import { worker as deadLetter } from '@blockhub/dead-letter';
+import { worker as deploy } from '@blockhub/deploy';
+import { worker as grouper } from '@blockhub/grouper';
+import { type QueueEntry, queues } from '@blockhub/message';
+import { worker as msgMerge } from '@blockhub/msg-merge';
+import { worker as nextField } from '@blockhub/next-field';
+import { worker as patchblock } from '@blockhub/patchblock';
+import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
+import { worker as shoveltomany } from '@blockhub/shoveltomany';
+import { pipeline, settings as standaloneSettings } from '@blockhub/standalone';
+import { worker as webToMsg } from '@blockhub/web-to-msg';
+import { settingsOf, type Worker } from '@blockhub/worker';
+
+/** A volume of each pod, by the value that sizes it. */
+interface Volume {
+  readonly of: string;
+  readonly mount: string;
+  /** What tells the process of the folder in it. */
+  readonly variable: string;
+  readonly folder: string;
+}
+
+/** A chart: a service with the settings that it has at its place in the mesh. */
+export interface Place {
+  readonly name: string;
+  readonly service: string;
+  readonly summary: string;
+  readonly needs: readonly ('broker' | 'store' | 'registry')[];
+  /** True where the service is told how many queues chains are spread over. */
+  readonly partitions: boolean;
+  /** True where it listens for requests of senders. */
+  readonly listens: boolean;
+  readonly volume?: Volume;
+  readonly settings: SettingsShape;
+  /** Settings that are no defaults here. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** Queues that it takes from, those that instances share; `{p}` is every partition. */
+  readonly queues: readonly string[];
+  /** Queues that it declares, its private ones among them; `{p}` and `{instance}` as in the catalogue. */
+  readonly declares: readonly string[];
+  /** Private queues that it takes from. */
+  readonly own: readonly string[];
+}
+
+const workers = {
+  'web-to-msg': webToMsg,
+  'deploy-blobs': deploy,
+  grouper,
+  'msg-merge': msgMerge,
+  builder,
+  'deploy-blocks': deploy,
+  'next-field': nextField,
+  patchblock,
+  shoveltomany,
+  'dead-letter': deadLetter,
+} as const;
+
+/** Any worker, as far as a chart shows it. */
+interface Shown extends Pick<Worker, 'name' | 'summary' | 'settings' | 'needs'> {
+  takes?(values: Values<SettingsShape>, instance: string): readonly { readonly queue: string }[];
+  gives?(values: Values<SettingsShape>): readonly string[];
+  declares?(values: Values<SettingsShape>, instance: string): readonly QueueDeclaration[];
+}
+
+const INSTANCE = '{instance}';
+const entries: readonly QueueEntry[] = Object.values(queues);
+
+/** The name in the catalogue: of one partition, or of a template that means all of them. */
+function familyOf(name: string): string {
+  const wanted = name.replace(/\{partition\([^{}]*\)\}/, '{p}');
+  return entries.find((entry) => entry.name === wanted || entry.name.replace('{p}', '0') === wanted)?.name ?? wanted;
+}
+
+export const findEntry = (family: string): QueueEntry | undefined => entries.find(({ name }) => name === family);
+
+const isPrivate = (family: string): boolean => family.includes(INSTANCE);
+
+function placeOf(name: string, worker: Shown, given: Readonly<Record<string, unknown>>): Place {
+  const { partitions: _, ...own } = given;
+  const values = defaults(worker.settings, given as Partial<Values<SettingsShape>>);
+  const taken = (worker.takes?.(values, INSTANCE) ?? []).map(({ queue }) => familyOf(queue));
+  const gives = (worker.gives?.(values) ?? []).map(familyOf).filter((family) => findEntry(family) && !isPrivate(family));
+  const declared = (worker.declares?.(values, INSTANCE) ?? []).map((queue) => queue.name);
+  return {
+    name,
+    service: worker.name,
+    summary: worker.summary,
+    needs: ['broker', ...worker.needs],
+    partitions: 'partitions' in worker.settings,
+    listens: worker === (webToMsg as Shown),
+    settings: settingsOf(worker),
+    given: own,
+    queues: [...new Set(taken.filter((family) => !isPrivate(family)))],
+    declares: [...new Set([...taken, ...gives, ...declared, queues.deadLetter.name])],
+    own: taken.filter(isPrivate),
+  };
+}
+
+const spool: Volume = { of: 'spool', mount: '/var/lib/blockhub', variable: 'BLOCKHUB_SPOOL', folder: '/var/lib/blockhub/spool' };
+const data: Volume = { of: 'data', mount: '/var/lib/blockhub', variable: 'BLOCKHUB_DATA', folder: '/var/lib/blockhub/data' };
+
+/** The mesh from its door to its end. */
+export const meshPlaces: readonly Place[] = Object.entries(workers).map(([name, worker]) => {
+  const given = pipeline().find((stage) => stage.name === name)?.settings ?? {};
+  const place = placeOf(name, worker as unknown as Shown, given);
+  return place.listens ? { ...place, volume: spool } : place;
+});
+
+/** All of it in one process. */
+const standalone: Place = {
+  name: 'standalone',
+  service: 'standalone',
+  summary: 'Every service in one process, on queues and a bucket in a volume of its own.',
+  needs: [],
+  partitions: false,
+  listens: true,
+  volume: data,
+  settings: standaloneSettings,
+  given: {},
+  queues: [],
+  declares: [],
+  own: [],
+};
+
+export const places: readonly Place[] = [...meshPlaces, standalone];

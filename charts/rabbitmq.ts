@@ -1,0 +1,57 @@
+import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
+import { declaration, type QueueEntry, queues } from '@blockhub/message';
+import { findEntry, meshPlaces, type Place } from './places.ts';
+
+/** What a user may do, as regular expressions of names. */
+interface Permissions {
+  readonly configure: string;
+  readonly write: string;
+  readonly read: string;
+}
+
+export interface Topology {
+  readonly users: Readonly<Record<string, Permissions>>;
+  /** `{p}` in a name stands for every partition. */
+  readonly queues: readonly { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }[];
+}
+
+const quoted = (text: string): string => text.replaceAll('.', '\\.');
+const pattern = (family: string): string => quoted(family).replace('{p}', '[0-9]+').replace('{instance}', '.+');
+const oneOf = (patterns: Iterable<string>): string => {
+  const all = [...new Set(patterns)];
+  return all.length === 0 ? '^$' : `^(${all.join('|')})$`;
+};
+
+/** Publishing by the name of a queue. */
+const DIRECT = 'amq\\.default';
+/** Retries wait in queues of the driver's own; whoever consumes may need them. */
+const RETRIES = `${quoted(backExchange)}|${quoted(lostExchange)}|${quoted(delayPrefix)}[0-9]+`;
+
+/**
+ * The least that a place needs when its queues are there: RabbitMQ asks for `configure` also where a declaration changes nothing, and for `write`
+ * to bind a queue. Who only publishes may not read.
+ */
+function permissionsOf({ queues: taken, own, declares }: Place): Permissions {
+  const retries = taken.length > 0 ? [RETRIES] : [];
+  const ends = taken.flatMap((family) => findEntry(family)?.deadLetterTo ?? []);
+  return {
+    configure: oneOf([...declares.map(pattern), ...retries]),
+    write: oneOf([DIRECT, ...[...taken, ...ends].map(pattern), ...retries]),
+    read: oneOf([...[...taken, ...own].map(pattern), ...retries]),
+  };
+}
+
+const durable = Object.values<QueueEntry>(queues).filter(({ kind }) => kind === 'durable');
+
+/** Who creates a queue must be allowed to read it and to write where its dead letters go. */
+const setup: Permissions = {
+  configure: oneOf(durable.map(({ name }) => pattern(name))),
+  write: oneOf([DIRECT]),
+  read: oneOf(durable.map(({ name }) => pattern(name))),
+};
+
+/** Users and queues of a mesh, for the definitions of RabbitMQ. */
+export const topology: Topology = {
+  users: { ...Object.fromEntries(meshPlaces.map((place) => [place.name, permissionsOf(place)])), setup },
+  queues: durable.map((entry) => ({ name: entry.name, arguments: argumentsOf(declaration(entry, entry.name)) })),
+};

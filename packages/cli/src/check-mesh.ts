@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { BlockhubError } from '@blockhub/errors';
+import { findReceipt } from '@blockhub/walker';
+import type { Patience } from './patience.ts';
+import type { Session } from './session.ts';
+
+export interface CheckedMesh {
+  chain: string;
+  event: string;
+  block: string;
+  height: number;
+  /** From the answer to the block. */
+  ms: number;
+}
+
+interface Place {
+  /** Of web-to-msg. */
+  readonly url: string;
+  /** Id or name. */
+  readonly chain: string;
+  /** Goes with the request as x-token. */
+  readonly token: string | undefined;
+}
+
+/**
+ * Sends an event to a mesh and waits until its block is in the chain.
+ * @throws MESH_REFUSES for an answer that is no receipt; MESH_STALLED when no block has the event in time
+ */
+export async function checkMesh(session: Session, { url, chain, token }: Place, patience: Patience): Promise<CheckedMesh> {
+  const store = await session.store();
+  const { id } = await patience.until(() => session.chain(store, chain));
+  const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.endsWith('/') ? url : `${url}/`);
+  const event = await patience.until(() => post(target, token));
+  const since = session.clock.ticks();
+  do {
+    const found = await patience.until(() => findReceipt(store, id, event, { signal: session.signal }));
+    if (found)
+      return { chain: id, event, block: found.block.id, height: found.block.height, ms: Math.round(session.clock.ticks() - since) };
+  } while (await patience.pause());
+  throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });
+}
+
+const ANSWER_MS = 20_000;
+
+async function post(url: URL, token: string | undefined): Promise<string> {
+  const headers = { 'content-type': 'text/plain', ...(token !== undefined && { 'x-token': token }) };
+  let answer: Response;
+  try {
+    answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal: AbortSignal.timeout(ANSWER_MS) });
+  } catch (cause) {
+    throw new BlockhubError('MESH_UNAVAILABLE', `${url} does not answer: ${reasonOf(cause)}`, { cause });
+  }
+  const text = await answer.text();
+  if (answer.status === 503) throw new BlockhubError('MESH_UNAVAILABLE', `${url} answers 503: ${text.slice(0, 300)}`);
+  const event = answer.ok ? eventOf(text) : undefined;
+  if (event === undefined) throw new BlockhubError('MESH_REFUSES', `${url} answers ${answer.status}: ${text.slice(0, 300)}`);
+  return event;
+}
+
+function eventOf(text: string): string | undefined {
+  try {
+    const { event } = JSON.parse(text) as { event?: unknown };
+    return typeof event === 'string' ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of `fetch`, whose own message says nothing. */
+const reasonOf = (error: unknown): string => {
+  const { cause = error } = error as { cause?: unknown };
+  return cause instanceof Error ? cause.message : String(cause);
+};

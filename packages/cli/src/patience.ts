@@ -1,0 +1,37 @@
+import { isTransient } from '@blockhub/errors';
+import { parseDuration } from '@blockhub/settings';
+import type { Session } from './session.ts';
+
+const PAUSE_MS = 1_000;
+
+/** Time that the steps of a command share, while servers are not there yet. */
+export class Patience {
+  readonly #session: Session;
+  readonly #end: number;
+
+  /** @param wait a duration such as `5m`. @throws SETTINGS_INVALID */
+  constructor(session: Session, wait: string) {
+    this.#session = session;
+    this.#end = session.clock.ticks() + parseDuration(wait);
+  }
+
+  /** Tries again what may succeed later, until the time is over; then it throws what the last try threw. */
+  async until<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isTransient(error) || !(await this.pause())) throw error;
+      }
+    }
+  }
+
+  /** Waits a little; false when the time is over. */
+  async pause(): Promise<boolean> {
+    const { clock, signal } = this.#session;
+    if (clock.ticks() + PAUSE_MS > this.#end) return false;
+    await clock.sleep(PAUSE_MS, signal);
+    signal.throwIfAborted();
+    return true;
+  }
+}

@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openBroker } from '@blockhub/broker';
+import { minio, rabbitmq } from '@blockhub/test-servers';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.ts';
+
+let data = '';
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'blockhub-setup-'));
+});
+afterEach(() => rm(data, { recursive: true }));
+
+describe('setup', () => {
+  test('makes what is missing, and changes nothing when it comes again', async () => {
+    const url = `sqlite://${data}/broker.sqlite`;
+    await (await openBroker(url)).close();
+    const env = { BLOCKHUB_DATA: data };
+    const first = await blockhub(['setup', '--partitions', '3'], { env });
+    expect(first).toMatchObject({ code: 0 });
+    const [made] = linesOf(first);
+    expect(made).toMatchObject({ name: 'default', created: true });
+    expect(linesOf(await blockhub(['setup'], { env: { ...env, BLOCKHUB_PARTITIONS: '3' } }))[0]).toEqual({ ...made, created: false });
+    const queues = linesOf(await blockhub(['queues'], { env })).map(({ name }) => name);
+    expect(queues).toEqual(expect.arrayContaining(['ingress', 'blobs.deployed.2', 'dead-letter.kept']));
+    expect(queues).not.toContain('blobs.deployed.3');
+  });
+
+  test('says which server did not come in time', async () => {
+    const env = { BLOCKHUB_DATA: data, BLOCKHUB_BROKER: 'amqp://127.0.0.1:1' };
+    const ran = await blockhubHere(['setup', '--wait', '2s', '--no-chain'], { env, clock: slowClock() });
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('BROKER_UNAVAILABLE') });
+  });
+
+  test.each([
+    ['--partitions', 'many'],
+    ['--wait', 'long'],
+  ])('%s %s is a mistake', async (...words) => {
+    expect(await blockhub(['setup', ...words], { env: { BLOCKHUB_DATA: data } })).toMatchObject({ code: 2 });
+  });
+});
+
+const servers = await Promise.all([minio(), rabbitmq()]);
+const [store, broker] = servers;
+if ('absent' in store || 'absent' in broker) test.skip('setup of real servers (left out: Docker or servers are missing)', () => undefined);
+else {
+  afterAll(() => Promise.all(servers.map((server) => 'close' in server && server.close())));
+
+  test('setup of real servers: bucket, queues and chain, by many at once', async () => {
+    const env: Record<string, string> = {
+      BLOCKHUB_STORE: store.url.replace(/\/[^/?]+\?/, `/setup-${Date.now()}?`),
+      BLOCKHUB_BROKER: broker.url,
+      ...(store.credentials && {
+        BLOCKHUB_STORE_ACCESS_KEY: store.credentials.accessKey,
+        BLOCKHUB_STORE_SECRET_KEY: store.credentials.secretKey,
+      }),
+    };
+    const ran = await Promise.all([1, 2, 3].map(() => blockhub(['setup', '--partitions=2'], { env })));
+    expect(ran.map(({ code }) => code)).toEqual([0, 0, 0]);
+    const lines = ran.flatMap(linesOf);
+    expect(new Set(lines.map(({ chain }) => chain)).size).toBe(1);
+    expect(lines.filter(({ created }) => created)).toHaveLength(1);
+    expect(await blockhub(['verify'], { env })).toMatchObject({ code: 0 });
+  });
+}
+
+describe('doctor mesh', () => {
+  async function capture(answer: () => [status: number, body: unknown]) {
+    const server = createServer((_, response) => {
+      const [status, body] = answer();
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: () => server.close() };
+  }
+
+  test('waits until the event that it sent is in a block', async () => {
+    const env = { BLOCKHUB_DATA: data };
+    await blockhub(['create', 'default'], { env });
+    const [{ event, height, block }] = linesOf(await blockhub(['append'], { env, stdin: 'hello' })) as [Record<string, unknown>];
+    let answers = 0;
+    using server = await capture(() => (++answers === 1 ? [503, { code: 'BROKER_UNAVAILABLE' }] : [201, { event }]));
+    const ran = await blockhubHere(['doctor', 'mesh', server.url], { env, clock: { ...slowClock(), ticks: () => 0 } });
+    expect(ran).toMatchObject({ code: 0 });
+    expect(linesOf(ran)[0]).toMatchObject({ event, block, height });
+  });
+
+  test('an event that comes into no block, and an answer that is no receipt, are failures', async () => {
+    const env = { BLOCKHUB_DATA: data };
+    await blockhub(['create', 'default'], { env });
+    const event = '01900000-0000-7000-8000-000000000000';
+    using server = await capture(() => [201, { event }]);
+    const stalled = await blockhubHere(['doctor', 'mesh', server.url], { env, clock: slowClock() });
+    expect(stalled).toMatchObject({ code: 3, stderr: expect.stringContaining('MESH_STALLED') });
+    using refusing = await capture(() => [403, { code: 'ACCESS_DENIED' }]);
+    const refused = await blockhubHere(['doctor', 'mesh', refusing.url], { env, clock: slowClock() });
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_REFUSES.*403.*ACCESS_DENIED/) });
+  });
+});

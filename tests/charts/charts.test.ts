@@ -1,0 +1,351 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from '@jest/globals';
+import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, nameOf, noHelm, podOf, template } from './helm.ts';
+
+const places = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
+const external = {
+  rabbitmq: { enabled: false },
+  registry: { enabled: false },
+  store: { enabled: false },
+  global: {
+    broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
+    store: { url: 's3:///chains?region=eu-central-1' },
+    registry: { url: 'rediss://redis.example.com:6380', secret: 'redis' },
+  },
+};
+/** Everything that can be switched on. */
+const full = {
+  global: { monitoring: { podMonitor: true, rules: true, dashboard: true, labels: { team: 'a' } }, env: { LANG: 'C' } },
+  'web-to-msg': {
+    replicas: 3,
+    ingress: { enabled: true, hosts: ['a.example.com'], className: 'x', tlsSecret: 'a-tls', annotations: { a: 'b' } },
+    route: { enabled: true, parentRefs: [{ name: 'public' }], hostnames: ['a.example.com'] },
+    settings: { tokens: { secret: 'senders', key: 'tokens' }, jwtIssuer: 'https://issuer.example.com/' },
+    networkPolicy: { from: [{ podSelector: {} }] },
+    tolerations: [{ key: 'a', operator: 'Exists' }],
+  },
+  builder: { autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 4 }, nodeSelector: { a: 'b' }, podAnnotations: { c: 'd' } },
+  grouper: { autoscaling: { enabled: true, by: 'cpu' } },
+  standalone: { enabled: true },
+};
+
+if (helms.length === 0) test.skip(`charts (${noHelm})`, () => undefined);
+// An empty table is an error.
+const each = helms.length === 0 ? () => undefined : describe.each(helms.map((one): [string, Helm] => [one.version, one]));
+
+each('with Helm %s', (_: string, which: Helm) => {
+  test('the umbrella chart gives the whole mesh', async () => {
+    const rendered = await template(which, 'blockhub');
+    expect(rendered).toMatchObject({ code: 0, stderr: '' });
+    const names = rendered.objects.map(nameOf);
+    expect(new Set(names).size).toBe(names.length);
+    const kinds = Object.fromEntries(
+      Map.groupBy(rendered.objects, ({ kind }) => kind)
+        .entries()
+        .map(([kind, all]) => [kind, all.length]),
+    );
+    expect(kinds).toMatchObject({ Deployment: 9, StatefulSet: 4, Job: 1, Pod: 1, Secret: 4 });
+    expect(names).not.toContain('StatefulSet demo-standalone');
+    expect(get(rendered, 'Service', 'demo-web-to-msg').spec.ports).toEqual([
+      { name: 'http', port: 8080, targetPort: 'http', protocol: 'TCP' },
+    ]);
+  });
+
+  test.each([
+    ['as it is', {}],
+    ['with servers of others', external],
+    ['with all that can be switched on', full],
+  ])('every pod is restricted, %s', async (_, values) => {
+    const { objects, stdout, stderr } = await template(which, 'blockhub', values);
+    expect(stderr).toBe('');
+    expect(stdout).not.toMatch(/:latest\b|ServiceAccount\b/);
+    const pods = objects.filter(podOf).map((object) => [nameOf(object), object.kind, podOf(object)]);
+    expect(pods.length).toBeGreaterThan(10);
+    for (const [name, kind, pod] of pods) {
+      expect([name, pod]).toMatchObject([
+        name,
+        {
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+        },
+      ]);
+      for (const container of pod.containers) {
+        expect([name, container]).toMatchObject([
+          name,
+          {
+            securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+            resources: { requests: { cpu: expect.any(String), memory: expect.any(String) }, limits: { memory: expect.any(String) } },
+          },
+        ]);
+        if (kind === 'Deployment' || kind === 'StatefulSet')
+          expect([name, container]).toMatchObject([name, { startupProbe: {}, readinessProbe: {}, livenessProbe: {} }]);
+        // Secrets are files: what stands in a variable is seen by whoever may look at pods.
+        for (const { name: variable, valueFrom } of container.env ?? []) {
+          expect([name, variable, valueFrom]).toEqual([name, variable, undefined]);
+          expect(variable).not.toMatch(/(PASSWORD|SECRET_KEY|ACCESS_KEY|TOKENS?)$/);
+        }
+      }
+    }
+  });
+
+  test('selectors hold nothing that an upgrade changes, and find their pods', async () => {
+    const { objects } = await template(which, 'blockhub', full);
+    for (const { kind, spec } of objects) {
+      if (kind !== 'Deployment' && kind !== 'StatefulSet') continue;
+      expect(Object.keys(spec.selector.matchLabels)).toEqual([
+        'app.kubernetes.io/name',
+        'app.kubernetes.io/instance',
+        'app.kubernetes.io/component',
+      ]);
+      expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
+    }
+  });
+
+  test('each place is told what docs/distributed.md says', async () => {
+    const rendered = await template(which, 'blockhub', { global: { partitions: 4 } });
+    const blocks = envOf(get(rendered, 'Deployment', 'demo-deploy-blocks'));
+    expect(blocks).toMatchObject({
+      BLOCKHUB_PARTITIONS: '4',
+      BLOCKHUB_IN: 'blocks.newblockcreated',
+      BLOCKHUB_KEY: 'blocks/{msg.meta.block}.block',
+      BLOCKHUB_OUT: 'blocks.newblocksaved.{partition(msg.meta.chain)}',
+      BLOCKHUB_BODY: 'pass',
+      BLOCKHUB_IDENTITY: 'first-line',
+      BLOCKHUB_PACK: 'false',
+      BLOCKHUB_BROKER: 'amqp://demo-rabbitmq:5672',
+      BLOCKHUB_BROKER_USER: 'deploy-blocks',
+    });
+    expect(blocks).not.toHaveProperty('BLOCKHUB_REGISTRY');
+    expect(podOf(get(rendered, 'Deployment', 'demo-deploy-blobs')).containers[0].args).toEqual(['run', 'deploy']);
+    const web = get(rendered, 'StatefulSet', 'demo-web-to-msg');
+    expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '0.0.0.0', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });
+    expect(web.spec.volumeClaimTemplates).toHaveLength(1);
+    // 25 s of grace, 5 s until traffic goes elsewhere, and some more.
+    expect(podOf(web)).toMatchObject({
+      terminationGracePeriodSeconds: 40,
+      containers: [{ lifecycle: { preStop: { sleep: { seconds: 5 } } } }],
+    });
+    expect(podOf(get(rendered, 'Deployment', 'demo-builder'))).toMatchObject({ terminationGracePeriodSeconds: 35 });
+  });
+
+  test('settings become variables as packages/settings reads them', async () => {
+    const settings = {
+      bodyLimit: '1.5gb',
+      maxConnections: 20_000_000,
+      sniffMimes: true,
+      allowMimes: ['text/plain', 'image/*'],
+      defaultChain: 'a$(B)',
+      grace: 90_500,
+      tokens: { secret: 'senders', key: 'tokens.txt' },
+    };
+    const rendered = await template(which, 'blockhub', { 'web-to-msg': { settings, spool: { enabled: false } } });
+    const web = get(rendered, 'Deployment', 'demo-web-to-msg');
+    expect(envOf(web)).toMatchObject({
+      BLOCKHUB_BODY_LIMIT: '1.5gb',
+      BLOCKHUB_MAX_CONNECTIONS: '20000000',
+      BLOCKHUB_SNIFF_MIMES: 'true',
+      BLOCKHUB_ALLOW_MIMES: 'text/plain,image/*',
+      BLOCKHUB_DEFAULT_CHAIN: 'a$$(B)',
+      BLOCKHUB_GRACE: '90500',
+      BLOCKHUB_TOKENS_FILE: '/run/secrets/blockhub/tokens',
+    });
+    expect(envOf(web)).not.toHaveProperty('BLOCKHUB_SPOOL');
+    expect(podOf(web).terminationGracePeriodSeconds).toBe(91 + 5 + 10);
+    expect(podOf(web).volumes.find(({ name }: { name: string }) => name === 'secrets').projected.sources).toContainEqual({
+      secret: { name: 'senders', items: [{ key: 'tokens.txt', path: 'tokens' }] },
+    });
+  });
+
+  test('servers of others take the place of those in the chart', async () => {
+    const rendered = await template(which, 'blockhub', external);
+    const names = rendered.objects.map(nameOf).join('\n');
+    expect(names).not.toMatch(/demo-(rabbitmq|registry|store)/);
+    expect(names).not.toMatch(/^Secret/m);
+    const web = get(rendered, 'StatefulSet', 'demo-web-to-msg');
+    expect(envOf(web)).toMatchObject({
+      BLOCKHUB_BROKER: 'amqps://rabbit.example.com:5671/mesh',
+      BLOCKHUB_BROKER_USER: 'blockhub',
+      BLOCKHUB_STORE: 's3:///chains?region=eu-central-1',
+      BLOCKHUB_REGISTRY: 'rediss://redis.example.com:6380',
+    });
+    expect(envOf(web)).not.toHaveProperty('BLOCKHUB_STORE_SECRET_KEY_FILE');
+    const { sources } = podOf(web).volumes.find(({ name }: { name: string }) => name === 'secrets').projected;
+    expect(sources.map(({ secret }: { secret: object }) => secret)).toEqual([
+      { name: 'rabbit', items: [{ key: 'password', path: 'broker-password' }] },
+      { name: 'redis', items: [{ key: 'password', path: 'registry-password' }] },
+    ]);
+    const ports = get(rendered, 'NetworkPolicy', 'demo-web-to-msg').spec.egress.flatMap(({ ports }: { ports: { port: number }[] }) =>
+      ports.map(({ port }) => port),
+    );
+    expect(ports).toEqual([53, 53, 5671, 443, 6380]);
+  });
+
+  test('without any place there are the servers', async () => {
+    const rendered = await template(which, 'blockhub', Object.fromEntries(places.map((place) => [place, { enabled: false }])));
+    expect(rendered).toMatchObject({ code: 0, stderr: '' });
+    expect(
+      rendered.objects
+        .filter(podOf)
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual(['Job', 'StatefulSet', 'StatefulSet', 'StatefulSet']);
+    // Kubernetes takes no empty list of values.
+    expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
+  });
+
+  test('queues that only settings name may be declared by who names them', async () => {
+    const settings = { to: ['{msg.meta.chain}_chain', 'all.blocks'] };
+    const rendered = await template(which, 'blockhub', {
+      shoveltomany: { settings },
+      'next-field': { settings: { receipts: 'events.committed' } },
+    });
+    const text = Buffer.from(get(rendered, 'Secret', 'demo-rabbitmq-config').data['definitions.json'], 'base64').toString();
+    const { permissions } = JSON.parse(text) as { permissions: { user: string; configure: string }[] };
+    const mayDeclare = (user: string, queue: string): boolean =>
+      new RegExp(permissions.find((one) => one.user === user)?.configure ?? '^$').test(queue);
+    expect(['a1b2_chain', 'all.blocks', 'blocks.committed'].map((queue) => mayDeclare('shoveltomany', queue))).toEqual([true, true, true]);
+    expect(['a1b2', 'allxblocks', 'ingress'].map((queue) => mayDeclare('shoveltomany', queue))).toEqual([false, false, false]);
+    expect(mayDeclare('next-field', 'events.committed')).toBe(true);
+    expect(mayDeclare('builder', 'events.committed')).toBe(false);
+  });
+
+  test('who decides how many pods there are is alone in it', async () => {
+    const rendered = await template(which, 'blockhub', full);
+    expect(get(rendered, 'Deployment', 'demo-builder').spec).not.toHaveProperty('replicas');
+    expect(get(rendered, 'Deployment', 'demo-grouper').spec).not.toHaveProperty('replicas');
+    expect(get(rendered, 'Deployment', 'demo-msg-merge').spec.replicas).toBe(1);
+    const { triggers, ...scaled } = get(rendered, 'ScaledObject', 'demo-builder').spec;
+    expect(scaled).toMatchObject({ minReplicaCount: 2, maxReplicaCount: 4, scaleTargetRef: { kind: 'Deployment', name: 'demo-builder' } });
+    expect(triggers.map(({ metadata }: { metadata: { queueName: string } }) => metadata.queueName)).toEqual([
+      'blocks.staged.0',
+      'blocks.staged.1',
+    ]);
+    expect(get(rendered, 'TriggerAuthentication', 'demo-builder').spec.secretTargetRef).toEqual([
+      { parameter: 'password', name: 'demo-rabbitmq-users', key: 'builder' },
+    ]);
+    expect(get(rendered, 'HorizontalPodAutoscaler', 'demo-grouper').spec.metrics[0].resource.target.averageUtilization).toBe(75);
+  });
+
+  test('a budget of disruptions only where there are pods to keep', async () => {
+    const { objects } = await template(which, 'blockhub', full);
+    const budgets = objects.filter(({ kind }) => kind === 'PodDisruptionBudget');
+    expect(budgets.map(({ metadata, spec }) => [metadata.name, spec.maxUnavailable])).toEqual([
+      ['demo-builder', 1],
+      ['demo-web-to-msg', 1],
+    ]);
+  });
+
+  test('ways in, and what watches, when they are asked for', async () => {
+    const plain = (await template(which, 'blockhub')).objects.map(({ kind }) => kind);
+    for (const kind of ['Ingress', 'HTTPRoute', 'PodMonitor', 'ScaledObject', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'])
+      expect(plain).not.toContain(kind);
+    const rendered = await template(which, 'blockhub', full);
+    expect(get(rendered, 'Ingress', 'demo-web-to-msg').spec).toMatchObject({
+      ingressClassName: 'x',
+      rules: [{ host: 'a.example.com', http: { paths: [{ backend: { service: { name: 'demo-web-to-msg', port: { name: 'http' } } } }] } }],
+      tls: [{ secretName: 'a-tls', hosts: ['a.example.com'] }],
+    });
+    expect(get(rendered, 'HTTPRoute', 'demo-web-to-msg').spec).toMatchObject({
+      parentRefs: [{ name: 'public' }],
+      rules: [{ backendRefs: [{ name: 'demo-web-to-msg', port: 8080 }] }],
+    });
+    expect(get(rendered, 'PodMonitor', 'demo-builder').metadata.labels).toMatchObject({ team: 'a' });
+    expect(get(rendered, 'PodMonitor', 'demo-rabbitmq').spec.podMetricsEndpoints).toEqual([{ port: 'metrics', path: '/metrics' }]);
+  });
+
+  test('who may reach whom', async () => {
+    const rendered = await template(which, 'blockhub');
+    const allowed = (name: string): string[] =>
+      get(rendered, 'NetworkPolicy', name).spec.ingress.flatMap(
+        ({ from }: { from: [{ podSelector: { matchExpressions: [{ values: string[] }] } }] }) =>
+          from.flatMap(({ podSelector }) => podSelector.matchExpressions.flatMap(({ values }) => values)),
+      );
+    expect(allowed('demo-registry')).toEqual(['next-field', 'patchblock', 'web-to-msg']);
+    expect(allowed('demo-store')).not.toContain('grouper');
+    expect(get(rendered, 'NetworkPolicy', 'demo-default-deny').spec).toEqual({
+      podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'demo', 'app.kubernetes.io/part-of': 'blockhub' } },
+      policyTypes: ['Ingress', 'Egress'],
+    });
+    const selected = rendered.objects
+      .filter(({ kind }) => kind === 'NetworkPolicy')
+      .map(({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/component']);
+    for (const object of rendered.objects.filter(podOf)) {
+      const labels = object.kind === 'Pod' ? object.metadata.labels : object.spec.template.metadata.labels;
+      expect(selected).toContain(labels['app.kubernetes.io/component']);
+    }
+    const none = await template(which, 'blockhub', { global: { networkPolicy: { enabled: false } } });
+    expect(none.objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
+  });
+
+  test('names of a long release are cut, and stay different', async () => {
+    const release = `a.${'b'.repeat(50)}`;
+    const { objects } = await template(which, 'blockhub', {}, release);
+    const names = objects.map(nameOf);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { kind, metadata } of objects) {
+      expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/);
+      expect(metadata.name.length).toBeLessThanOrEqual(kind === 'StatefulSet' ? 52 : 63);
+    }
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      'a wrong type',
+      { builder: { settings: { prefetch: 'many' } } },
+      /builder[\s\S]*prefetch[\s\S]*(got string, want integer|Expected: integer)/,
+    ],
+    ['a setting that is none', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
+    ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
+    ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
+    ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
+    ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
+    ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
+    ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
+    ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
+    ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
+    ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
+    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
+    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
+    ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
+    ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
+  ])('refuses %s, and says where', async (_, values, message) => {
+    const { code, stderr } = await template(which, 'blockhub', values);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(1);
+  });
+
+  test.each(places)('%s can be installed by itself', async (place) => {
+    const { needs } = JSON.parse(readFileSync(join(chartsFolder, place, 'place.json'), 'utf8')) as { needs: string[] };
+    const given = { broker: { url: 'amqp://rabbit' }, store: { url: 's3://s3.example.com/chains' }, registry: { url: 'redis://redis' } };
+    const { objects, code } = await template(which, place, { global: given });
+    expect(code).toBe(0);
+    expect(objects.filter(podOf).map(({ metadata }) => metadata.name)).toEqual([`demo-${place}`]);
+    if (needs.length > 0)
+      expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });
+  });
+
+  test('lint finds nothing', async () => {
+    const servers = ['broker.url=amqp://rabbit', 'store.url=s3:///chains', 'registry.url=redis://redis'].map((it) => `global.${it}`);
+    for (const chart of ['blockhub', ...places]) {
+      const set = chart === 'blockhub' ? [] : ['--set', servers.join(',')];
+      const lint = await helm(which, ['lint', '--strict', '--kube-version', KUBERNETES, join(chartsFolder, chart), ...set]);
+      expect([chart, lint.code, lint.stdout]).toEqual([chart, 0, expect.stringContaining('0 chart(s) failed')]);
+    }
+  });
+
+  test('a release is far smaller than the Secret that keeps it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
+    expect(await helm(which, ['package', join(chartsFolder, 'blockhub'), '--destination', folder])).toMatchObject({ code: 0 });
+    const [file = ''] = readdirSync(folder);
+    const chart = gunzipSync(readFileSync(join(folder, file))).toString('base64');
+    rmSync(folder, { recursive: true });
+    const { stdout } = await template(which, 'blockhub', full);
+    // Helm keeps the files of the chart in base64, and what it rendered, compressed and in base64 again.
+    const release = gzipSync(JSON.stringify({ manifest: stdout, chart })).toString('base64');
+    expect(release.length).toBeLessThan(300 * 1024);
+  });
+});
