@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
-import type { ChannelModel } from 'amqplib';
+import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
+import type { Delivery } from '../../types.ts';
 import { Subscription, type SubscriptionParts } from './subscription.ts';
 
 /** A channel that takes everything. */
@@ -11,7 +12,9 @@ class Channel extends EventEmitter {
   async prefetch(count: number): Promise<void> {
     this.most = count;
   }
-  async consume(): Promise<{ consumerTag: string }> {
+  deliver: (message: ConsumeMessage | null) => void = () => {};
+  async consume(_queue: string, deliver: Channel['deliver']): Promise<{ consumerTag: string }> {
+    this.deliver = deliver;
     return { consumerTag: 'tag' };
   }
   async close(): Promise<void> {
@@ -68,4 +71,18 @@ test.each([
   const log = { warn: (facts: object) => void warned.push(facts) };
   await new Subscription(partsOf({ channel, log }), { queue: 'a', prefetch, onDelivery: () => {} }).start();
   expect([channel.most, warned.length]).toEqual([2000, warnings]);
+});
+
+test('what is acked after the broker cancelled the consumer is not told to its closing channel', async () => {
+  const acks: unknown[] = [];
+  const channel = Object.assign(new Channel(), { ack: () => acks.push('ack'), close: () => new Promise<void>(() => {}) });
+  const deliveries: Delivery[] = [];
+  const onDelivery = (delivery: Delivery): unknown => deliveries.push(delivery);
+  await new Subscription(partsOf({ channel }), { queue: 'a', prefetch: 2, onDelivery }).start();
+  const message = { content: Buffer.from(''), properties: { headers: {}, messageId: '1' }, fields: { deliveryTag: 1 } };
+  channel.deliver(message as unknown as ConsumeMessage);
+  channel.deliver(null);
+  deliveries[0]?.ack();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(acks).toEqual([]);
 });

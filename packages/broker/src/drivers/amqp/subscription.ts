@@ -70,11 +70,12 @@ export class Subscription {
         finished: () => this.#finish(channel),
       });
       const takes = intake;
-      const { consumerTag } = await channel.consume(queue, (message) => (message ? takes.take(message) : this.#cancelled(channel)));
+      const { consumerTag } = await channel.consume(queue, (message) => (message ? takes.take(message) : this.#cancelled(channel, takes)));
       if (!takes.alive) throw unavailable('the channel ended');
       this.#life = { channel, intake: takes, tag: consumerTag };
       this.#failures = 0;
     } catch (error) {
+      intake?.end();
       await closed(channel);
       throw questionError(error, queue);
     }
@@ -131,8 +132,10 @@ export class Subscription {
   }
 
   /** By the server: the queue was deleted, or its node went down. */
-  #cancelled(channel: Channel): void {
+  #cancelled(channel: Channel, intake: Intake): void {
     this.#parts.log?.warn({ queue: this.#wish.queue }, 'consumer cancelled by the broker');
+    // Handlers go on, and a channel that closes throws at what they settle.
+    intake.end();
     void closed(channel);
   }
 
