@@ -57,7 +57,10 @@ export const globalValues: Values = {
           podMonitor: value.flag('Metrics of each place are scraped.', false),
           rules: value.flag('Alert rules (chart `blockhub` only).', false),
           runbooks: {
-            ...value.text('Where the pages of docs/runbooks are: what `runbook_url` of each alert begins with (chart `blockhub` only).', 'docs/runbooks'),
+            ...value.text(
+              'Where the pages of docs/runbooks are: what `runbook_url` of each alert begins with (chart `blockhub` only).',
+              'docs/runbooks',
+            ),
             schema: { type: 'string', pattern: '^[^\\s\'"#]+[^\\s\'"#/]$' },
           },
           dashboard: value.flag('A ConfigMap with a Grafana dashboard (chart `blockhub` only).', false),
