@@ -67,7 +67,7 @@ else
       await docker('network', 'rm', network);
     });
     const ctl = (at: number, ...words: string[]): Promise<string> =>
-      ask('exec', nodes[at]?.container ?? '', 'rabbitmqctl', '--longnames', '--quiet', ...words);
+      ask('exec', nodes[at]?.container ?? '', 'rabbitmqctl', '--quiet', ...words);
 
     /** Starts all of them as cluster.yaml has it. */
     async function start(): Promise<void> {
@@ -97,14 +97,13 @@ else
       );
     }
 
-    test('finds itself, knows users and queues, and goes on without one node', async () => {
+    test('finds itself, knows users and queues, goes on without one node, and takes another password', async () => {
       await start();
       const members = async (): Promise<number[]> => {
         const { code, stdout } = await docker(
           'exec',
           nodes[0]?.container ?? '',
           'rabbitmqctl',
-          '--longnames',
           '--quiet',
           '--formatter=json',
           'list_queues',
@@ -118,10 +117,10 @@ else
       while (!isDone(await members())) await systemClock.sleep(500);
       expect(await ctl(1, 'list_users')).not.toContain('guest');
 
-      const open = async (user: string, left: readonly number[]): Promise<Broker> => {
+      const open = async (user: string, left: readonly number[], password = passwordOf(user)): Promise<Broker> => {
         const [first, ...more] = await Promise.all(left.map((at) => ask('port', nodes[at]?.container ?? '', '5672')));
         const hosts = new URLSearchParams(more.map((address): [string, string] => ['host', address]));
-        const broker = await openBroker(`amqp://${first}?${hosts}`, { user, password: passwordOf(user) });
+        const broker = await openBroker(`amqp://${first}?${hosts}`, { user, password });
         releases.push(() => broker.close());
         return broker;
       };
@@ -147,5 +146,12 @@ else
         taker.consume(queues.ingress.name, { prefetch: 10 }, take).catch(fail);
       });
       expect([...ids].toSorted()).toEqual(['after', 'before']);
+
+      const before = passwordOf('builder');
+      rmSync(join(made, 'passwords/builder'));
+      writeFileSync(join(made, 'config/definitions.json'), passwords());
+      await ctl(1, 'import_definitions', '/etc/blockhub/definitions.json');
+      await open('builder', [1, 2]);
+      await expect(open('builder', [1, 2], before)).rejects.toMatchObject({ code: 'BROKER_DENIED' });
     }, 240_000);
   });
