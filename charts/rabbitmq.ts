@@ -35,10 +35,12 @@ const RETRIES = `${quoted(backExchange)}|${quoted(lostExchange)}|${quoted(delayP
 function permissionsOf({ queues: taken, own, declares }: Place): Permissions {
   const retries = taken.length > 0 ? [RETRIES] : [];
   const ends = taken.flatMap((family) => findEntry(family)?.deadLetterTo ?? []);
+  // In the pods of whoever keeps dead letters an operator looks at them and replays them.
+  const kept = declares.filter((family) => family === queues.kept.name);
   return {
     configure: oneOf([...declares.map(pattern), ...retries]),
     write: oneOf([DIRECT, ...[...taken, ...ends].map(pattern), ...retries]),
-    read: oneOf([...[...taken, ...own].map(pattern), ...retries]),
+    read: oneOf([...[...taken, ...own, ...kept].map(pattern), ...retries]),
   };
 }
 
