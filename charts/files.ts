@@ -73,8 +73,19 @@ ${table(others)}
 ${table({ global: global as Values[string] })}`;
 }
 
-/** Every generated file of the charts: path below charts/ → text. `umbrella` is the README of the umbrella chart up to its values. */
-export function chartFiles({ version, umbrella }: { readonly version: string; readonly umbrella: string }): Map<string, string> {
+/** What charts take from other files. */
+export interface Sources {
+  readonly version: string;
+  /** README of the umbrella chart, up to its values. */
+  readonly umbrella: string;
+  /** monitoring/alerts.yaml. */
+  readonly alerts: string;
+  /** monitoring/dashboard.json. */
+  readonly dashboard: string;
+}
+
+/** Every generated file of the charts: path below charts/ → text. */
+export function chartFiles({ version, umbrella, alerts, dashboard }: Sources): Map<string, string> {
   const files = new Map<string, string>();
   for (const place of places) {
     const { name, service, needs, partitions, listens, volume, queues, summary } = place;
@@ -92,6 +103,8 @@ export function chartFiles({ version, umbrella }: { readonly version: string; re
   files.set('blockhub/values.schema.json', schemaFile(umbrellaValues, { 'blockhub-lib': { type: 'object' } }));
   files.set('blockhub/README.md', `${umbrella}${VALUES_MARK}\n\n${table(umbrellaValues)}`);
   files.set('blockhub/files/topology.json', json(topology));
+  files.set('blockhub/files/rules.yaml', `# ${GENERATED} It is monitoring/alerts.yaml.\n${alerts.slice(alerts.indexOf('groups:'))}`);
+  files.set('blockhub/files/dashboard.json', `${JSON.stringify(JSON.parse(dashboard))}\n`);
   files.set(
     'blockhub-lib/Chart.yaml',
     `# ${GENERATED}\napiVersion: v2\nname: blockhub-lib\ndescription: What the charts of all services have in common.\ntype: library\nversion: ${version}\n`,

@@ -1,6 +1,7 @@
 import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
-import { declaration, type QueueEntry, queues } from '@blockhub/message';
+import { declaration, declarations, type QueueEntry, queues } from '@blockhub/message';
 import { findEntry, meshPlaces, type Place } from './places.ts';
+import { PARTITIONS } from './service-values.ts';
 
 /** What a user may do, as regular expressions of names. */
 interface Permissions {
@@ -34,10 +35,12 @@ const RETRIES = `${quoted(backExchange)}|${quoted(lostExchange)}|${quoted(delayP
 function permissionsOf({ queues: taken, own, declares }: Place): Permissions {
   const retries = taken.length > 0 ? [RETRIES] : [];
   const ends = taken.flatMap((family) => findEntry(family)?.deadLetterTo ?? []);
+  // In the pods of whoever keeps dead letters an operator looks at them and replays them.
+  const kept = declares.filter((family) => family === queues.kept.name);
   return {
     configure: oneOf([...declares.map(pattern), ...retries]),
     write: oneOf([DIRECT, ...[...taken, ...ends].map(pattern), ...retries]),
-    read: oneOf([...[...taken, ...own].map(pattern), ...retries]),
+    read: oneOf([...[...taken, ...own, ...kept].map(pattern), ...retries]),
   };
 }
 
@@ -55,3 +58,22 @@ export const topology: Topology = {
   users: { ...Object.fromEntries(meshPlaces.map((place) => [place.name, permissionsOf(place)])), setup },
   queues: durable.map((entry) => ({ name: entry.name, arguments: argumentsOf(declaration(entry, entry.name)) })),
 };
+
+/**
+ * The same as a file of definitions for a RabbitMQ that no chart installs. An empty hash is no password: such a user cannot log in
+ * until somebody has set one.
+ */
+export function definitionsFile(): string {
+  const vhost = '/';
+  const users = Object.keys(topology.users).map((name) => ({
+    name,
+    password_hash: '',
+    hashing_algorithm: 'rabbit_password_hashing_sha256',
+    tags: [],
+  }));
+  const permissions = Object.entries(topology.users).map(([user, may]) => ({ user, vhost, ...may }));
+  const all = declarations(PARTITIONS)
+    .filter(({ kind }) => kind === 'durable')
+    .map((queue) => ({ name: queue.name, vhost, durable: true, auto_delete: false, arguments: argumentsOf(queue) }));
+  return `${JSON.stringify({ vhosts: [{ name: vhost }], users, permissions, queues: all }, null, 2)}\n`;
+}

@@ -14,6 +14,9 @@ const server = (what: string, url: string, keys: string, more: Values = {}): Gro
   },
 });
 
+/** Queues that chains are spread over, where nobody says how many. */
+export const PARTITIONS = 2;
+
 /** What all charts are told alike. */
 export const globalValues: Values = {
   global: {
@@ -46,13 +49,20 @@ export const globalValues: Values = {
         'redis://host:6379, or rediss:. Empty: the one of the chart `blockhub`.',
         '`password`',
       ),
-      partitions: value.integer('Queues that chains are spread over; never to be changed.', 2, 1, 1024),
+      partitions: value.integer('Queues that chains are spread over; never to be changed.', PARTITIONS, 1, 1024),
       env: value.variables('Further variables of all services, by name. No secrets, and no settings.'),
       monitoring: {
         text: 'For the Prometheus operator and Grafana.',
         values: {
           podMonitor: value.flag('Metrics of each place are scraped.', false),
           rules: value.flag('Alert rules (chart `blockhub` only).', false),
+          runbooks: {
+            ...value.text(
+              'Where the pages of docs/runbooks are: what `runbook_url` of each alert begins with (chart `blockhub` only).',
+              'docs/runbooks',
+            ),
+            schema: { type: 'string', pattern: '^[^\\s\'"#]+[^\\s\'"#/]$' },
+          },
           dashboard: value.flag('A ConfigMap with a Grafana dashboard (chart `blockhub` only).', false),
           labels: value.strings('Labels by which Prometheus and Grafana find them.'),
           namespaceSelector: value.map('From which namespaces NetworkPolicies let scrapers in; empty: from all.'),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, nameOf, noHelm, podOf, template } from './helm.ts';
 
 const places = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
@@ -254,7 +255,49 @@ each('with Helm %s', (_: string, which: Helm) => {
       rules: [{ backendRefs: [{ name: 'demo-web-to-msg', port: 8080 }] }],
     });
     expect(get(rendered, 'PodMonitor', 'demo-builder').metadata.labels).toMatchObject({ team: 'a' });
-    expect(get(rendered, 'PodMonitor', 'demo-rabbitmq').spec.podMetricsEndpoints).toEqual([{ port: 'metrics', path: '/metrics' }]);
+  });
+
+  test('Prometheus and Grafana get what monitoring/ has', async () => {
+    const read = (name: string): string => readFileSync(join(chartsFolder, '../monitoring', name), 'utf8');
+    const rendered = await template(which, 'blockhub', full);
+    const rule = get(rendered, 'PrometheusRule', 'demo-mesh');
+    expect(rule.metadata.labels).toMatchObject({ team: 'a' });
+    expect(rule.spec).toEqual(parse(read('alerts.yaml')));
+    const dashboard = get(rendered, 'ConfigMap', 'demo-mesh');
+    expect(dashboard.metadata.labels).toMatchObject({ team: 'a', grafana_dashboard: '1' });
+    expect(JSON.parse(dashboard.data['blockhub.json'])).toEqual(JSON.parse(read('dashboard.json')));
+
+    // Alerts look at names of jobs; what a place is called must not matter.
+    const monitors = rendered.objects.filter(({ kind }) => kind === 'PodMonitor');
+    const jobs = monitors.map(({ metadata, spec }) => {
+      const pods = rendered.objects.find((object) => podOf(object) && object.metadata.name === metadata.name);
+      return [metadata.name, pods?.spec.template.metadata.labels[spec.jobLabel]];
+    });
+    expect(Object.fromEntries(jobs)).toEqual({
+      ...Object.fromEntries(places.map((place) => [`demo-${place}`, 'blockhub'])),
+      'demo-rabbitmq': 'rabbitmq',
+    });
+    const { scrape_configs: wanted } = parse(read('prometheus.yaml')) as { scrape_configs: { job_name: string; params?: object }[] };
+    const [queues] = wanted.filter(({ job_name }) => job_name === 'rabbitmq-queues');
+    expect(get(rendered, 'PodMonitor', 'demo-rabbitmq').spec.podMetricsEndpoints).toEqual([
+      { port: 'metrics', path: '/metrics' },
+      {
+        port: 'metrics',
+        path: '/metrics/detailed',
+        params: queues?.params,
+        relabelings: [{ targetLabel: 'job', replacement: queues?.job_name }],
+      },
+    ]);
+  });
+
+  test('each alert says where its page is', async () => {
+    const runbooks = 'https://example.com/blockhub/docs/runbooks';
+    const rendered = await template(which, 'blockhub', { global: { monitoring: { rules: true, runbooks } } });
+    const { groups } = get(rendered, 'PrometheusRule', 'demo-mesh').spec as {
+      groups: { rules: { alert: string; annotations: { runbook_url: string } }[] }[];
+    };
+    for (const { alert, annotations } of groups.flatMap(({ rules }) => rules))
+      expect(annotations.runbook_url).toBe(`${runbooks}/${alert}.md`);
   });
 
   test('who may reach whom', async () => {
@@ -307,6 +350,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
     ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
+    ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
     ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
     ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
     ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],

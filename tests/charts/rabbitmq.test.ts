@@ -116,6 +116,14 @@ else
       await until(denied, async () => (await (await manage('queues/%2F?columns=name')).text()).includes('blockhub.delay.'));
       expect(denied).toEqual([]);
 
+      // `blockhub queues` and `blockhub dead-letter` in a pod of dead-letter.
+      const keeper = await open('dead-letter');
+      expect(await keeper.queues([queues.ingress.name])).toHaveLength(1);
+      const letters: string[] = [];
+      for await (const { id } of keeper.browse(queues.kept.name)) letters.push(id);
+      expect(letters).toHaveLength(1);
+      await expect(Array.fromAsync(sender.browse(queues.kept.name))).rejects.toMatchObject({ code: 'BROKER_DENIED' });
+
       await expect(sender.consume(queues.ingress.name, { prefetch: 1 }, () => undefined)).rejects.toMatchObject({ code: 'BROKER_DENIED' });
       await expect(sender.declare([{ name: 'mine', kind: 'durable' }])).rejects.toMatchObject({ code: 'BROKER_DENIED' });
     });

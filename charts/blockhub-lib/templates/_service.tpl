@@ -9,5 +9,5 @@
 {{- include "blockhub.disruptionBudget" $parts }}
 {{- include "blockhub.scaling" $parts }}
 {{- include "blockhub.networkPolicy" $parts }}
-{{- include "blockhub.podMonitor" (dict "top" . "of" $place.name "port" "probes") }}
+{{- include "blockhub.podMonitor" (dict "top" . "of" $place.name "port" "probes" "job" "app.kubernetes.io/part-of") }}
 {{- end -}}

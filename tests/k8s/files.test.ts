@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { helms, nameOf, noHelm, podOf, template } from '../charts/helm.ts';
+
+const top = resolve(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(top, path), 'utf8');
+const matches = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, match = '']) => match);
+
+/** What nothing here can run is at least read, and what it names has to be there. */
+describe('Tiltfile', () => {
+  const tiltfile = read('Tiltfile');
+  const [which] = helms;
+
+  const python = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: tiltfile, encoding: 'utf8' });
+  const reads = 'is Starlark, as far as that is Python';
+  if (python.error) test.skip(`${reads} (there is no python3)`, () => undefined);
+  else test(reads, () => expect(python.stderr).toBe(''));
+
+  test('names files that are there', () => {
+    const [, only = ''] = /only=\[([^\]]*)\]/.exec(tiltfile) ?? [];
+    const named = matches(
+      `${only} ${matches(tiltfile, /(dockerfile=.*|fall_back_on.*|sync\('[^']*'|watch_file.*|helm\('[^']*')/g)}`,
+      /'([^']+)'/g,
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((path) => !existsSync(join(top, path)))).toEqual([]);
+  });
+
+  if (!which) test.skip(`finds what it looks for in the charts (${noHelm})`, () => undefined);
+  else
+    test('finds what it looks for in the charts', async () => {
+      const { objects, stdout } = await template(which, 'blockhub', {}, 'blockhub');
+      const pods = objects.filter(podOf);
+      for (const name of matches(tiltfile, /k8s_resource\('([^']+)'/g)) expect(pods.map(({ metadata }) => metadata.name)).toContain(name);
+      expect(objects.filter(({ kind }) => kind === 'Pod').map(nameOf)).toEqual(['Pod blockhub-test']);
+      expect(stdout).toContain(matches(tiltfile, /replace\('([^']+)'/g)[0]);
+      expect(stdout).toMatch(/image: "?blockhub:/);
+    });
+
+  test('starts Node with the flags of the image', () => {
+    const entry = (path: string): string[] => JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read(path))?.[1] ?? '[]') as string[];
+    const [node = '', ...flags] = entry('docker/Dockerfile');
+    expect(entry('docker/dev.Dockerfile')).toEqual([node, '--watch', ...flags]);
+    const pnpm = (path: string): string | undefined => /^ARG PNPM=.*$/m.exec(read(path))?.[0];
+    expect(pnpm('docker/dev.Dockerfile')).toBe(pnpm('docker/Dockerfile'));
+  });
+});
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+
+interface Job {
+  readonly permissions: Readonly<Record<string, string>>;
+  readonly 'timeout-minutes': number;
+  readonly steps: readonly Step[];
+}
+
+describe('the workflow of CI', () => {
+  const workflow = parse(read('.github/workflows/ci.yaml')) as { permissions: object; jobs: Record<string, Job> };
+  const jobs = Object.entries(workflow.jobs);
+
+  test('may only read, ends at some time, and pins its actions', () => {
+    expect(workflow.permissions).toEqual({});
+    for (const [name, job] of jobs) {
+      expect([name, job.permissions]).toEqual([name, { contents: 'read' }]);
+      expect(job['timeout-minutes']).toBeLessThanOrEqual(60);
+      for (const { uses, with: given } of job.steps) {
+        if (uses === undefined) continue;
+        expect(uses).toMatch(/^[\w-]+\/[\w-]+@(v\d+|[0-9a-f]{40})$/);
+        if (uses.startsWith('actions/checkout@')) expect(given).toMatchObject({ 'persist-credentials': false });
+      }
+    }
+  });
+
+  test('runs commands that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const runs = jobs.flatMap(([, job]) => job.steps.flatMap(({ run = [] }) => run)).join('\n');
+    const called = matches(runs, /npx -y pnpm ([\w:]+)/g).filter((name) => !['install', 'test:cluster'].includes(name));
+    expect(called).toEqual(expect.arrayContaining(['check', 'test', 'images']));
+    expect(called.filter((name) => !(name in scripts))).toEqual([]);
+    for (const path of matches(runs, /((?:k8s|charts)\/\S+)/g)) expect([path, existsSync(join(top, path))]).toEqual([path, true]);
+    // Text of a pull request never becomes a command.
+    expect(runs).not.toContain('${{');
+  });
+});
