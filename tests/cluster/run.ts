@@ -87,16 +87,21 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
     const chains = await makeChains(release);
     await startSenders(namespace, images.ours, chains);
     const tests = [await phase('helm test', () => release.test())];
-    await phase('upgrade', () => release.upgrade(images.next));
+    const upgrade = async (image: string, values: object): Promise<void> => {
+      await release.upgrade(image, values);
+      await namespace.settled(READY_MS);
+      const others = (await namespace.pods())
+        .flatMap(({ spec }) => spec.containers)
+        .filter((one) => places.includes(one.name) && one.image !== image);
+      if (others.length > 0) throw new Error(`${image} should run, not ${others.map(({ name, image }) => `${name} ${image}`).join(', ')}`);
+    };
+    await phase('upgrade', () => upgrade(images.next, {}));
     await phase('kill', () => killAll(namespace));
     const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
-    await phase('scale to 3', () => release.upgrade(images.next, three));
-    await phase('upgrade 3', () => release.upgrade(images.ours, three));
+    await phase('scale to 3', () => upgrade(images.next, three));
+    await phase('upgrade 3', () => upgrade(images.ours, three));
     await phase('drain', () => drain(namespace));
-    await phase('scale to 1', async () => {
-      await release.upgrade(images.ours);
-      await namespace.settled(READY_MS);
-    });
+    await phase('scale to 1', () => upgrade(images.ours, {}));
     await phase('uninstall', async () => {
       await release.uninstall();
       await until(
