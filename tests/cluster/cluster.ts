@@ -99,17 +99,23 @@ export class Namespace {
   /** A door to a port of a service until it is closed. */
   async forward(service: string, port: number): Promise<Door> {
     const child = spawn(KUBECTL, ['--namespace', this.name, 'port-forward', `service/${service}`, `:${port}`], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    // A client that closes early is an error to it; only why it does not start is of use.
+    let complaint = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      complaint ||= bytes.toString();
     });
     const close = async (): Promise<void> => void child.kill();
+    let here: string | undefined;
     for await (const line of createInterface(child.stdout)) {
-      const found = /127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-      if (!found) continue;
-      // It writes a line for each connection.
-      child.stdout.resume();
-      return { address: `127.0.0.1:${found}`, [Symbol.asyncDispose]: close };
+      here = /127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (here) break;
     }
-    throw new Error(`no way to port ${port} of ${service}`);
+    if (!here) throw new Error(`no way to port ${port} of ${service}: ${complaint}`);
+    // It writes a line for each connection.
+    child.stdout.resume();
+    return { address: `127.0.0.1:${here}`, [Symbol.asyncDispose]: close };
   }
 }
 
