@@ -90,6 +90,23 @@ export class Namespace {
     );
   }
 
+  /** What there is and what happened, for whoever has to find out why a run failed. */
+  async describe(): Promise<string> {
+    const parts = [
+      ['get', 'pods,jobs,persistentvolumeclaims', '--output', 'wide'],
+      ['get', 'events', '--sort-by', '.lastTimestamp'],
+      ...(await this.#logs()),
+    ];
+    const texts = await Promise.all(parts.map((words) => this.kubectl(words).catch((error: Error) => ({ stdout: error.message }))));
+    return parts.map((words, n) => `$ kubectl ${words.join(' ')}\n${texts[n]?.stdout}`).join('\n');
+  }
+
+  /** How to see the logs of pods that are not ready. */
+  async #logs(): Promise<string[][]> {
+    const pods = await this.pods().catch(() => []);
+    return pods.filter((pod) => !isReady(pod)).map(({ metadata }) => ['logs', metadata.name, '--tail', '30']);
+  }
+
   /** Asks for the end of a pod as a drain of its node does. */
   async evict(pod: string): Promise<void> {
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: this.name } };

@@ -8,10 +8,8 @@ import type { Tried } from './senders.ts';
 const POD = 'senders';
 const END_MS = 60_000;
 
-/** What senders saw, each try with its time. */
-export interface Crowd {
-  readonly sent: readonly (Sent & { readonly at: number })[];
-}
+/** A try of a request, with the time of its end. */
+type Timed = Sent & { readonly at: number };
 
 /** Starts senders beside the release, as strangers to it: they know the Service and nothing else. */
 export async function startSenders(namespace: Namespace, image: string, chains: readonly SampleChain[]): Promise<void> {
@@ -47,7 +45,7 @@ export async function startSenders(namespace: Namespace, image: string, chains: 
 }
 
 /** Ends the senders and gives everything that they sent. */
-export async function stopSenders(namespace: Namespace, chains: readonly SampleChain[]): Promise<Crowd> {
+export async function stopSenders(namespace: Namespace, chains: readonly SampleChain[]): Promise<Timed[]> {
   await namespace.node(POD, 'process.kill(1, "SIGTERM")');
   const phase = async (): Promise<string> => (await namespace.get('pod', POD)).status.phase;
   await until(
@@ -59,12 +57,10 @@ export async function stopSenders(namespace: Namespace, chains: readonly SampleC
   const { tries } = JSON.parse(lines.pop() ?? '{}');
   if (tries !== lines.length) throw new Error(`the senders tried ${tries} times, their log has ${lines.length}`);
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
-  return {
-    sent: lines.map((line) => {
-      const { at, chain, hash, answer } = JSON.parse(line) as Tried;
-      return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'] };
-    }),
-  };
+  return lines.map((line) => {
+    const { at, chain, hash, answer } = JSON.parse(line) as Tried;
+    return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'] };
+  });
 }
 
 const read = async (namespace: Namespace): Promise<string[]> =>

@@ -38,6 +38,9 @@ else {
     if (late) console.error(`  the first block took ${figures.firstBlockSeconds} s`);
     console.log(JSON.stringify(figures));
     process.exitCode = clean && !late ? 0 : 1;
+  } catch (error) {
+    console.error(await namespace.describe());
+    throw error;
   } finally {
     if (values.keep) say(`the namespace ${namespace.name} stays`);
     else await namespace.remove();

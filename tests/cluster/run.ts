@@ -8,6 +8,7 @@ import type { SampleChain, Sent } from '../simulation/senders.ts';
 import { type Namespace, until } from './cluster.ts';
 import { memoryRequests, usage } from './cost.ts';
 import { startSenders, stopSenders } from './crowd.ts';
+import { Phases } from './phases.ts';
 import { type Images, nameOf, places, Release } from './release.ts';
 
 const CHAINS = 4;
@@ -15,6 +16,8 @@ const BLOCK_MS = 60_000;
 const READY_MS = 240_000;
 const IDLE_SECONDS = 30;
 const KILL_EVERY_MS = 2_000;
+/** A run in which nobody sends would be clean too. */
+const FEWEST = 100;
 /** Said here because the test of the chart posts to it, and so does this one. */
 const FIRST_CHAIN = 'default';
 
@@ -41,12 +44,6 @@ const elsewhere = {
   },
 };
 
-interface Phase {
-  readonly name: string;
-  readonly from: number;
-  readonly to: number;
-}
-
 export interface RunResult {
   readonly clean: boolean;
   /** What is not as it must be, in words. */
@@ -54,89 +51,52 @@ export interface RunResult {
   readonly figures: Readonly<Record<string, unknown>>;
 }
 
+/** Whom the steps are done to, and what is noted of them. */
+interface Stage {
+  readonly namespace: Namespace;
+  readonly release: Release;
+  readonly images: Images;
+  readonly phases: Phases;
+}
+
 /** Installs, loads, upgrades, kills, scales, installs again; then judges from the bucket. */
 export async function run(namespace: Namespace, images: Images, say: (text: string) => void): Promise<RunResult> {
   const started = performance.now();
   const release = new Release(namespace, images);
-  const phases: Phase[] = [];
-  const phase = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-    const from = Date.now();
-    const result = await work();
-    phases.push({ name, from, to: Date.now() });
-    say(`${name}: ${((Date.now() - from) / 1000).toFixed(1)} s`);
-    return result;
-  };
-  const wrong: string[] = [];
-  const single: Sent[] = [];
+  const phases = new Phases(say);
+  const stage = { namespace, release, images, phases };
   try {
-    await phase('dry run', async () => {
-      for (const values of [{}, all, elsewhere, { standalone: { enabled: true } }]) {
-        const warnings = await release.dryRun(values);
-        if (/warning/i.test(warnings)) wrong.push(`dry run: ${warnings}`);
-      }
-    });
-
-    const from = performance.now();
-    await phase('install', () => release.install());
-    const first = await phase('first block', () => postFirst(namespace, release));
-    const firstBlockSeconds = Math.round((performance.now() - from) / 100) / 10;
-    single.push(first.sent);
-    const memory = await memoryRequests(namespace);
-    const idle = await phase('idle', () => usage(namespace, IDLE_SECONDS));
-
+    const warnings = await phases.run('dry run', () => dryRun(release));
+    const first = await install(stage);
     const chains = await makeChains(release);
     await startSenders(namespace, images.ours, chains);
-    const tests = [await phase('helm test', () => release.test())];
-    const upgrade = async (image: string, values: object): Promise<void> => {
-      await release.upgrade(image, values);
-      await namespace.settled(READY_MS);
-      const others = (await namespace.pods())
-        .flatMap(({ spec }) => spec.containers)
-        .filter((one) => places.includes(one.name) && one.image !== image);
-      if (others.length > 0) throw new Error(`${image} should run, not ${others.map(({ name, image }) => `${name} ${image}`).join(', ')}`);
-    };
-    await phase('upgrade', () => upgrade(images.next, {}));
-    await phase('kill', () => killAll(namespace));
-    const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
-    await phase('scale to 3', () => upgrade(images.next, three));
-    await phase('upgrade 3', () => upgrade(images.ours, three));
-    await phase('drain', () => drain(namespace));
-    await phase('scale to 1', () => upgrade(images.ours, {}));
-    await phase('uninstall', async () => {
-      await release.uninstall();
-      await until(
-        READY_MS,
-        async () => (await namespace.pods()).length === 0,
-        () => 'pods stay',
-      );
-    });
-    // As many doors as ever were: each has a spool, which may hold what was answered with 202.
-    await phase('install again', () => release.install({ 'web-to-msg': { replicas: 3 } }));
-    tests.push(await phase('helm test again', () => release.test()));
-    const { sent } = await stopSenders(namespace, chains);
-    await phase('quiet', () => release.quiet());
-
-    await phase('verify', () => verify(namespace));
-    const verdict = await phase('judge', async () => {
+    const tests = await disturb(stage);
+    const sent = await stopSenders(namespace, chains);
+    await phases.run('quiet', () => release.quiet());
+    await phases.run('verify', () => verify(namespace));
+    const verdict = await phases.run('judge', async () => {
       await using bucket = await release.openStore();
+      const single = [first.sent];
       for (const text of tests) single.push(await sentByTest(bucket.store, text, first.chain));
       return await judge(bucket.store, [first.chain, ...chains], [...single, ...sent]);
     });
     const refused = sent.filter(({ answer: { status, code } }) => status !== 201 && status !== 202 && code !== 'reset');
-    wrong.push(...refused.map(({ answer: { status, code }, at }) => `a sender got ${status} ${code} in ${phaseAt(phases, at)}`));
-    wrong.push(...describe(verdict));
-    const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
     const captured = sent.filter(({ answer }) => answer.receipt).length;
-    if (captured < 100) wrong.push(`only ${captured} events were captured`);
+    const wrong = [
+      ...warnings.map((warning) => `dry run: ${warning}`),
+      ...refused.map(({ answer: { status, code }, at }) => `a sender got ${status} ${code} in ${phases.at(at)}`),
+      ...describe(verdict),
+      ...(captured < FEWEST ? [`only ${captured} events were captured`] : []),
+    ];
+    const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
     return {
       clean: isClean(verdict) && wrong.length === 0,
       wrong,
       figures: {
-        ...{ clean: wrong.length === 0, firstBlockSeconds, memoryRequestsMB: memory, idleCores: idle.cores, idleMemoryMB: idle.memory },
+        ...{ clean: wrong.length === 0, ...first.figures },
         ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
         ...{ tries: sent.length, captured, spooled, refused: refused.length, blocks, events },
-        phases: Object.fromEntries(phases.map((one) => [one.name, seenIn(one, sent)])),
-        seconds: Math.round((performance.now() - started) / 1000),
+        ...{ phases: phases.figures(sent), seconds: Math.round((performance.now() - started) / 1000) },
       },
     };
   } finally {
@@ -144,8 +104,59 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
   }
 }
 
+/** Warnings of the API server about what the charts render. */
+async function dryRun(release: Release): Promise<string[]> {
+  const said: string[] = [];
+  for (const values of [{}, all, elsewhere, { standalone: { enabled: true } }]) said.push(await release.dryRun(values));
+  return said.filter((text) => /warning/i.test(text));
+}
+
+/** From nothing to the first block; and what that costs when nothing happens. */
+async function install({ namespace, release, phases }: Stage): Promise<First & { readonly figures: object }> {
+  const from = performance.now();
+  await phases.run('install', () => release.install());
+  const first = await phases.run('first block', () => postFirst(namespace, release));
+  const firstBlockSeconds = Math.round((performance.now() - from) / 100) / 10;
+  const memoryRequestsMB = await memoryRequests(namespace);
+  const { cores: idleCores, memory: idleMemoryMB } = await phases.run('idle', () => usage(namespace, IDLE_SECONDS));
+  return { ...first, figures: { firstBlockSeconds, memoryRequestsMB, idleCores, idleMemoryMB } };
+}
+
+/** Everything that senders should not notice; gives what the tests of the chart wrote. */
+async function disturb({ namespace, release, images, phases }: Stage): Promise<string[]> {
+  const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
+  const upgrade = async (image: string, values: object): Promise<void> => {
+    await release.upgrade(image, values);
+    await namespace.settled(READY_MS);
+    const others = (await namespace.pods())
+      .flatMap(({ spec }) => spec.containers)
+      .filter((one) => places.includes(one.name) && one.image !== image);
+    if (others.length > 0) throw new Error(`${image} should run, not ${others.map((one) => `${one.name} ${one.image}`).join(', ')}`);
+  };
+  const before = await phases.run('helm test', () => release.test());
+  await phases.run('upgrade', () => upgrade(images.next, {}));
+  await phases.run('kill', () => killAll(namespace));
+  await phases.run('scale to 3', () => upgrade(images.next, three));
+  await phases.run('upgrade 3', () => upgrade(images.ours, three));
+  await phases.run('drain', () => drain(namespace));
+  await phases.run('scale to 1', () => upgrade(images.ours, {}));
+  await phases.run('uninstall', async () => {
+    await release.uninstall();
+    const gone = async (): Promise<boolean> => (await namespace.pods()).length === 0;
+    await until(READY_MS, gone, () => 'pods stay');
+  });
+  // As many doors as ever were: each has a spool, which may hold what was answered with 202.
+  await phases.run('install again', () => release.install({ 'web-to-msg': { replicas: 3 } }));
+  return [before, await phases.run('helm test again', () => release.test())];
+}
+
+interface First {
+  readonly chain: SampleChain;
+  readonly sent: Sent;
+}
+
 /** Posts to the first chain as the notes of the chart say, and waits for the block. */
-async function postFirst(namespace: Namespace, release: Release): Promise<{ chain: SampleChain; sent: Sent }> {
+async function postFirst(namespace: Namespace, release: Release): Promise<First> {
   await using door = await namespace.forward(nameOf('web-to-msg'), 8080);
   const answer = await fetch(`http://${door.address}/append/chain/${FIRST_CHAIN}`, { method: 'POST', body: 'hello' });
   const receipt = (await answer.json()) as NonNullable<Sent['answer']['receipt']>;
@@ -204,25 +215,6 @@ async function drain(namespace: Namespace): Promise<void> {
     await until(READY_MS, isAnother, () => `${pod} does not come back`);
     await namespace.settled(READY_MS);
   }
-}
-
-const phaseAt = (phases: readonly Phase[], at: number): string => phases.find(({ from, to }) => from <= at && at <= to)?.name ?? 'between';
-
-/** What senders saw of a phase. */
-function seenIn({ from, to }: Phase, sent: readonly (Sent & { readonly at: number })[]): object {
-  const tries = sent.filter(({ at }) => from <= at && at <= to);
-  const taken = tries.filter(({ answer }) => answer.receipt);
-  const times = [from, ...taken.map(({ at }) => at).sort((a, b) => a - b), to];
-  const gap = Math.max(...times.slice(1).map((time, n) => time - (times[n] ?? time)));
-  return {
-    seconds: Math.round((to - from) / 100) / 10,
-    ...(tries.length > 0 && {
-      taken: taken.length,
-      spooled: taken.filter(({ answer }) => answer.status === 202).length,
-      retried: tries.filter(({ answer }) => answer.code === 'reset').length,
-      longestGapSeconds: Math.round(gap / 100) / 10,
-    }),
-  };
 }
 
 const describe = ({ lost, doubled, unexpected, untrue, faults }: Verdict): string[] => [
