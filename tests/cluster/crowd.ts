@@ -8,8 +8,8 @@ import type { Tried } from './senders.ts';
 const POD = 'senders';
 const END_MS = 60_000;
 
-/** A try of a request, with the time of its end. */
-type Timed = Sent & { readonly at: number };
+/** A try of a request, with the time of its end, and the status where somebody else answered. */
+type Timed = Sent & { readonly at: number; readonly stranger?: number | undefined };
 
 /** Starts senders beside the release, as strangers to it: they know the Service and nothing else. */
 export async function startSenders(namespace: Namespace, image: string, chains: readonly SampleChain[]): Promise<void> {
@@ -59,7 +59,7 @@ export async function stopSenders(namespace: Namespace, chains: readonly SampleC
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
   return lines.map((line) => {
     const { at, chain, hash, answer } = JSON.parse(line) as Tried;
-    return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'] };
+    return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'], stranger: answer.stranger };
   });
 }
 

@@ -81,6 +81,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
       return await judge(bucket.store, [first.chain, ...chains], [...single, ...sent]);
     });
     const refused = sent.filter(({ answer: { status, code } }) => status !== 201 && status !== 202 && code !== 'reset');
+    const strangers = sent.filter(({ stranger }) => stranger !== undefined).length;
     const captured = sent.filter(({ answer }) => answer.receipt).length;
     const wrong = [
       ...warnings.map((warning) => `dry run: ${warning}`),
@@ -95,7 +96,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
       figures: {
         ...{ clean: wrong.length === 0, ...first.figures },
         ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
-        ...{ tries: sent.length, captured, spooled, refused: refused.length, blocks, events },
+        ...{ tries: sent.length, captured, spooled, refused: refused.length, strangers, blocks, events },
         ...{ phases: phases.figures(sent), seconds: Math.round((performance.now() - started) / 1000) },
       },
     };

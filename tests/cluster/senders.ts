@@ -21,6 +21,8 @@ interface TriedAnswer {
   readonly status: number;
   readonly code?: string | undefined;
   readonly receipt?: { readonly chain: string; readonly event: string; readonly hash: string };
+  /** The status of an answer that is not Blockhub's, which is as good as a connection that broke. */
+  readonly stranger?: number;
 }
 
 const PATIENCE_MS = 20_000;
@@ -72,18 +74,26 @@ function post(to: string, body: Buffer): Promise<TriedAnswer> {
     sent.on('error', () => resolve({ status: 0, code: 'reset' }));
     sent.on('close', () => clearTimeout(patience));
     sent.on('response', async (response) => {
+      const { socket, statusCode = 0 } = response;
       const bytes = await response.toArray().catch(() => undefined);
-      resolve(bytes ? read(response.statusCode ?? 0, Buffer.concat(bytes).toString()) : { status: 0, code: 'reset' });
+      if (!bytes) return resolve({ status: 0, code: 'reset' });
+      const answer = read(statusCode, Buffer.concat(bytes).toString());
+      if (answer.stranger !== undefined) socket.destroy();
+      resolve(answer);
     });
     sent.end(body);
   });
 }
 
+/**
+ * Every answer of Blockhub is JSON, a receipt or a problem with a code. While a Service has no pod its address may lead out of the cluster for a
+ * moment, to whoever answers there.
+ */
 function read(status: number, text: string): TriedAnswer {
   try {
     const { code, chain, event, hash } = JSON.parse(text);
     return status === 201 || status === 202 ? { status, receipt: { chain, event, hash } } : { status, code };
   } catch {
-    return { status, code: text.slice(0, 200) };
+    return { status: 0, code: 'reset', stranger: status };
   }
 }
