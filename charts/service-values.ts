@@ -138,10 +138,11 @@ const volumeValues = (text: string, size: string): Values => ({
 });
 
 /** Requests are what it takes at rest; there is no limit of CPU, because a throttled worker is a slow chain. */
-function resources({ name, listens }: Place): object {
+function resources({ name, listens, needs }: Place): object {
   if (name === 'standalone') return { requests: { cpu: '50m', memory: '160Mi' }, limits: { memory: '512Mi' } };
   if (listens) return { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '384Mi' } };
-  return { requests: { cpu: '10m', memory: '72Mi' }, limits: { memory: '256Mi' } };
+  // Code of S3 is loaded by those that use it.
+  return { requests: { cpu: '10m', memory: needs.includes('store') ? '72Mi' : '56Mi' }, limits: { memory: '256Mi' } };
 }
 
 const httpValues: Values = {

@@ -59,7 +59,8 @@ const own: Values = {
     values: {
       enabled: value.flag('Whether there is one; without it `global.store.url` is needed.', true),
       image: image('docker.io/pgsty/silo', 'RELEASE.2026-08-06T00-00-00Z'),
-      resources: resources('20m', '112Mi', '512Mi'),
+      // What it keeps after the first start of a mesh has tried it out.
+      resources: resources('20m', '256Mi', '512Mi'),
       storage: storage('10Gi'),
       ...placement,
     },

@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@blockhub/clock';
+import type { Store } from '@blockhub/store';
+import { findReceipt } from '@blockhub/walker';
+import { createChain } from '@blockhub/writer';
+import { isClean, judge, type Verdict } from '../simulation/judge.ts';
+import type { SampleChain, Sent } from '../simulation/senders.ts';
+import { type Namespace, until } from './cluster.ts';
+import { memoryRequests, usage } from './cost.ts';
+import { startSenders, stopSenders } from './crowd.ts';
+import { Phases } from './phases.ts';
+import { type Images, nameOf, places, Release } from './release.ts';
+
+const CHAINS = 4;
+const BLOCK_MS = 60_000;
+const READY_MS = 240_000;
+const IDLE_SECONDS = 30;
+const KILL_EVERY_MS = 2_000;
+/** A run in which nobody sends would be clean too. */
+const FEWEST = 100;
+/** Said here because the test of the chart posts to it, and so does this one. */
+const FIRST_CHAIN = 'default';
+
+/** Everything that a cluster without anybody's extensions can judge. */
+const all = {
+  ...Object.fromEntries(places.map((place) => [place, { replicas: 3 }])),
+  'web-to-msg': {
+    replicas: 3,
+    ingress: { enabled: true, hosts: ['blockhub.example.com'], tlsSecret: 'blockhub-tls' },
+    settings: { tokens: { secret: 'senders', key: 'tokens' } },
+  },
+  'deploy-blobs': { autoscaling: { enabled: true, by: 'cpu' } },
+};
+
+/** Servers of others, which are not there: only judged. */
+const elsewhere = {
+  rabbitmq: { enabled: false },
+  registry: { enabled: false },
+  store: { enabled: false },
+  global: {
+    broker: { url: 'amqps://rabbitmq.example.com/mesh', secret: 'broker-users' },
+    store: { url: 's3:///my-chains?region=eu-central-1', secret: 'store-keys' },
+    registry: { url: 'rediss://redis.example.com:6380', secret: 'registry-key' },
+  },
+};
+
+export interface RunResult {
+  readonly clean: boolean;
+  /** What is not as it must be, in words. */
+  readonly wrong: readonly string[];
+  readonly figures: Readonly<Record<string, unknown>>;
+}
+
+/** Whom the steps are done to, and what is noted of them. */
+interface Stage {
+  readonly namespace: Namespace;
+  readonly release: Release;
+  readonly images: Images;
+  readonly phases: Phases;
+}
+
+/** Installs, loads, upgrades, kills, scales, installs again; then judges from the bucket. */
+export async function run(namespace: Namespace, images: Images, say: (text: string) => void): Promise<RunResult> {
+  const started = performance.now();
+  const release = new Release(namespace, images);
+  const phases = new Phases(say);
+  const stage = { namespace, release, images, phases };
+  try {
+    const warnings = await phases.run('dry run', () => dryRun(release));
+    const first = await install(stage);
+    const chains = await makeChains(release);
+    await startSenders(namespace, images.ours, chains);
+    const tests = await disturb(stage);
+    const sent = await stopSenders(namespace, chains);
+    await phases.run('quiet', () => release.quiet());
+    await phases.run('verify', () => verify(namespace));
+    const verdict = await phases.run('judge', async () => {
+      await using bucket = await release.openStore();
+      const single = [first.sent];
+      for (const text of tests) single.push(await sentByTest(bucket.store, text, first.chain));
+      return await judge(bucket.store, [first.chain, ...chains], [...single, ...sent]);
+    });
+    const refused = sent.filter(({ answer: { status, code } }) => status !== 201 && status !== 202 && code !== 'reset');
+    const strangers = sent.filter(({ stranger }) => stranger !== undefined).length;
+    const captured = sent.filter(({ answer }) => answer.receipt).length;
+    const wrong = [
+      ...warnings.map((warning) => `dry run: ${warning}`),
+      ...refused.map(({ answer: { status, code }, at }) => `a sender got ${status} ${code} in ${phases.at(at)}`),
+      ...describe(verdict),
+      ...(captured < FEWEST ? [`only ${captured} events were captured`] : []),
+    ];
+    const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
+    return {
+      clean: isClean(verdict) && wrong.length === 0,
+      wrong,
+      figures: {
+        ...{ clean: wrong.length === 0, ...first.figures },
+        ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
+        ...{ tries: sent.length, captured, spooled, refused: refused.length, strangers, blocks, events },
+        ...{ phases: phases.figures(sent), seconds: Math.round((performance.now() - started) / 1000) },
+      },
+    };
+  } finally {
+    release.close();
+  }
+}
+
+/** Warnings of the API server about what the charts render. */
+async function dryRun(release: Release): Promise<string[]> {
+  const said: string[] = [];
+  for (const values of [{}, all, elsewhere, { standalone: { enabled: true } }]) said.push(await release.dryRun(values));
+  return said.filter((text) => /warning/i.test(text));
+}
+
+/** From nothing to the first block; and what that costs when nothing happens. */
+async function install({ namespace, release, phases }: Stage): Promise<First & { readonly figures: object }> {
+  const from = performance.now();
+  await phases.run('install', () => release.install());
+  const first = await phases.run('first block', () => postFirst(namespace, release));
+  const firstBlockSeconds = Math.round((performance.now() - from) / 100) / 10;
+  const memoryRequestsMB = await memoryRequests(namespace);
+  const { cores: idleCores, memory: idleMemoryMB } = await phases.run('idle', () => usage(namespace, IDLE_SECONDS));
+  return { ...first, figures: { firstBlockSeconds, memoryRequestsMB, idleCores, idleMemoryMB } };
+}
+
+/** Everything that senders should not notice; gives what the tests of the chart wrote. */
+async function disturb({ namespace, release, images, phases }: Stage): Promise<string[]> {
+  const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
+  const upgrade = async (image: string, values: object): Promise<void> => {
+    await release.upgrade(image, values);
+    await namespace.settled(READY_MS);
+    const others = (await namespace.pods())
+      .flatMap(({ spec }) => spec.containers)
+      .filter((one) => places.includes(one.name) && one.image !== image);
+    if (others.length > 0) throw new Error(`${image} should run, not ${others.map((one) => `${one.name} ${one.image}`).join(', ')}`);
+  };
+  const before = await phases.run('helm test', () => release.test());
+  await phases.run('upgrade', () => upgrade(images.next, {}));
+  await phases.run('kill', () => killAll(namespace));
+  await phases.run('scale to 3', () => upgrade(images.next, three));
+  await phases.run('upgrade 3', () => upgrade(images.ours, three));
+  await phases.run('drain', () => drain(namespace));
+  await phases.run('scale to 1', () => upgrade(images.ours, {}));
+  await phases.run('uninstall', async () => {
+    await release.uninstall();
+    const gone = async (): Promise<boolean> => (await namespace.pods()).length === 0;
+    await until(READY_MS, gone, () => 'pods stay');
+  });
+  // As many doors as ever were: each has a spool, which may hold what was answered with 202.
+  await phases.run('install again', () => release.install({ 'web-to-msg': { replicas: 3 } }));
+  return [before, await phases.run('helm test again', () => release.test())];
+}
+
+interface First {
+  readonly chain: SampleChain;
+  readonly sent: Sent;
+}
+
+/** Posts to the first chain as the notes of the chart say, and waits for the block. */
+async function postFirst(namespace: Namespace, release: Release): Promise<First> {
+  await using door = await namespace.forward(nameOf('web-to-msg'), 8080);
+  const answer = await fetch(`http://${door.address}/append/chain/${FIRST_CHAIN}`, { method: 'POST', body: 'hello' });
+  const receipt = (await answer.json()) as NonNullable<Sent['answer']['receipt']>;
+  if (answer.status !== 201) throw new Error(`the first answer is ${answer.status} ${JSON.stringify(receipt)}`);
+  await using bucket = await release.openStore();
+  const found = async (): Promise<boolean> => (await findReceipt(bucket.store, receipt.chain, receipt.event)) !== undefined;
+  await until(BLOCK_MS, found, () => 'the first event is in no block');
+  const chain: SampleChain = { id: receipt.chain, name: FIRST_CHAIN, crypt: 'sha256', requests: true };
+  return { chain, sent: { chain, hash: receipt.hash, answer: { status: answer.status, receipt } } };
+}
+
+async function makeChains(release: Release): Promise<SampleChain[]> {
+  await using bucket = await release.openStore();
+  const chains: SampleChain[] = [];
+  for (let n = 0; n < CHAINS; n++) {
+    const name = `cluster-${n}`;
+    const requests = n % 2 === 0;
+    const { id } = await createChain(bucket.store, { name, settings: { requests }, now: systemClock.now(), random: Math.random });
+    chains.push({ id, name, crypt: 'sha256', requests });
+  }
+  return chains;
+}
+
+/** What the chart's test sent: it says which event, and only its block says what was in it. */
+async function sentByTest(store: Store, text: string, chain: SampleChain): Promise<Sent> {
+  const { event } = JSON.parse(text.trim()) as { event: string };
+  const found = await findReceipt(store, chain.id, event);
+  if (!found) throw new Error(`the event ${event} of the chart's test is in no block`);
+  const receipt = found.receipt as unknown as NonNullable<Sent['answer']['receipt']>;
+  return { chain, hash: receipt.hash, answer: { status: 201, receipt: { ...receipt, chain: chain.id } } };
+}
+
+/** As an operator does it, in a pod that has the keys of the bucket. */
+async function verify(namespace: Namespace): Promise<void> {
+  const { stdout } = await namespace.kubectl(['exec', `deployment/${nameOf('builder')}`, '--', 'blockhub', 'verify', FIRST_CHAIN]);
+  if (!(JSON.parse(stdout) as { ok: boolean }).ok) throw new Error(stdout);
+}
+
+/** Every pod gets a second to end, one after the other, the servers among them. */
+async function killAll(namespace: Namespace): Promise<void> {
+  for (const { metadata } of await namespace.pods()) {
+    await namespace.kubectl(['delete', 'pod', metadata.name, '--grace-period=1', '--wait=false']);
+    await sleep(KILL_EVERY_MS);
+  }
+  await namespace.settled(READY_MS);
+}
+
+/** RabbitMQ and the store are evicted with all the time that they want. */
+async function drain(namespace: Namespace): Promise<void> {
+  for (const server of ['rabbitmq', 'store']) {
+    const pod = `${nameOf(server)}-0`;
+    const { uid } = (await namespace.get('pod', pod)).metadata;
+    await namespace.evict(pod);
+    const isAnother = async (): Promise<boolean> =>
+      (await namespace.pods()).some(({ metadata }) => metadata.name === pod && metadata.uid !== uid);
+    await until(READY_MS, isAnother, () => `${pod} does not come back`);
+    await namespace.settled(READY_MS);
+  }
+}
+
+const describe = ({ lost, doubled, unexpected, untrue, faults }: Verdict): string[] => [
+  ...faults,
+  ...untrue.map((line) => `untrue: ${line}`),
+  ...lost.map((event) => `lost: ${event}`),
+  ...doubled.map((event) => `doubled: ${event}`),
+  ...unexpected.map((event) => `unexpected: ${event}`),
+];
