@@ -1,14 +1,5 @@
-import type { QueueDeclaration } from '@blockhub/broker';
-import { worker as builder } from '@blockhub/builder';
-import { worker as deadLetter } from '@blockhub/dead-letter';
-import { worker as deploy } from '@blockhub/deploy';
-import { worker as grouper } from '@blockhub/grouper';
 import { type QueueEntry, queues } from '@blockhub/message';
-import { worker as msgMerge } from '@blockhub/msg-merge';
-import { worker as nextField } from '@blockhub/next-field';
-import { worker as patchblock } from '@blockhub/patchblock';
 import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
-import { worker as shoveltomany } from '@blockhub/shoveltomany';
 import { pipeline, settings as standaloneSettings } from '@blockhub/standalone';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { settingsOf, type Worker } from '@blockhub/worker';
@@ -44,26 +35,6 @@ export interface Place {
   readonly own: readonly string[];
 }
 
-const workers = {
-  'web-to-msg': webToMsg,
-  'deploy-blobs': deploy,
-  grouper,
-  'msg-merge': msgMerge,
-  builder,
-  'deploy-blocks': deploy,
-  'next-field': nextField,
-  patchblock,
-  shoveltomany,
-  'dead-letter': deadLetter,
-} as const;
-
-/** Any worker, as far as a chart shows it. */
-interface Shown extends Pick<Worker, 'name' | 'summary' | 'settings' | 'needs'> {
-  takes?(values: Values<SettingsShape>, instance: string): readonly { readonly queue: string }[];
-  gives?(values: Values<SettingsShape>): readonly string[];
-  declares?(values: Values<SettingsShape>, instance: string): readonly QueueDeclaration[];
-}
-
 const INSTANCE = '{instance}';
 const entries: readonly QueueEntry[] = Object.values(queues);
 
@@ -77,7 +48,7 @@ export const findEntry = (family: string): QueueEntry | undefined => entries.fin
 
 const isPrivate = (family: string): boolean => family.includes(INSTANCE);
 
-function placeOf(name: string, worker: Shown, given: Readonly<Record<string, unknown>>): Place {
+function placeOf(name: string, worker: Worker, given: Readonly<Record<string, unknown>>): Place {
   const { partitions: _, ...own } = given;
   const values = defaults(worker.settings, given as Partial<Values<SettingsShape>>);
   const taken = (worker.takes?.(values, INSTANCE) ?? []).map(({ queue }) => familyOf(queue));
@@ -89,7 +60,7 @@ function placeOf(name: string, worker: Shown, given: Readonly<Record<string, unk
     summary: worker.summary,
     needs: ['broker', ...worker.needs],
     partitions: 'partitions' in worker.settings,
-    listens: worker === (webToMsg as Shown),
+    listens: false,
     settings: settingsOf(worker),
     given: own,
     queues: [...new Set(taken.filter((family) => !isPrivate(family)))],
@@ -102,11 +73,12 @@ const spool: Volume = { of: 'spool', mount: '/var/lib/blockhub', variable: 'BLOC
 const data: Volume = { of: 'data', mount: '/var/lib/blockhub', variable: 'BLOCKHUB_DATA', folder: '/var/lib/blockhub/data' };
 
 /** The mesh from its door to its end. */
-export const meshPlaces: readonly Place[] = Object.entries(workers).map(([name, worker]) => {
-  const given = pipeline().find((stage) => stage.name === name)?.settings ?? {};
-  const place = placeOf(name, worker as unknown as Shown, given);
-  return place.listens ? { ...place, volume: spool } : place;
-});
+export const meshPlaces: readonly Place[] = [
+  { ...placeOf(webToMsg.name, webToMsg, {}), listens: true, volume: spool },
+  ...pipeline()
+    .toReversed()
+    .map(({ name, worker, settings }) => placeOf(name, worker, settings)),
+];
 
 /** All of it in one process. */
 const standalone: Place = {

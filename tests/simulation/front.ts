@@ -53,7 +53,7 @@ export class Front {
         return { close: async () => this.crash(instance) };
       },
     };
-    return { name: webToMsg.name, needs: webToMsg.needs, settings, start: (options) => startWorker(worker, { ...options, settings }) };
+    return { name: webToMsg.name, worker: webToMsg, settings, start: (options) => startWorker(worker, { ...options, settings }) };
   }
 
   /** The process of an instance died. */

@@ -41,7 +41,7 @@ test('each service declares the queues that it takes from and gives to by the ca
     ],
   ]);
   for (const stage of pipeline({ partitions: PARTITIONS })) {
-    const service = stage.name.startsWith('deploy-') ? 'deploy' : stage.name;
+    const service = stage.worker.name;
     const before = declared.get(service) ?? [];
     declared.set(service, new Set([...before, ...(await declaredBy((options) => stage.start(options)))]));
   }

@@ -13,7 +13,8 @@ import { type RunningWorker, type StartOptions, startWorker, type Worker } from 
 /** A worker with its settings: one place in the pipeline. */
 export interface Stage {
   readonly name: string;
-  readonly needs: Worker['needs'];
+  /** What runs there. */
+  readonly worker: Worker;
   /** Settings that are no defaults. */
   readonly settings: Readonly<Record<string, unknown>>;
   start(options: Omit<StartOptions, 'settings'>): Promise<RunningWorker>;
@@ -34,7 +35,7 @@ function stage<const Shape extends SettingsShape, State>(
   name = worker.name,
 ): Stage {
   const settings = defaults(worker.settings, given);
-  return { name, needs: worker.needs, settings: given, start: (options) => startWorker(worker, { ...options, settings }) };
+  return { name, worker, settings: given, start: (options) => startWorker(worker, { ...options, settings }) };
 }
 
 /** Chains whose tail and last events are at hand; the others cost a search of a few requests when they wake. */
