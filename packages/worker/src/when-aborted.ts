@@ -1,6 +1,6 @@
 /** What a promise gives. Once the signal is aborted nobody waits for it, and the reason of the signal is thrown. */
 export const unlessAborted = <T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> =>
-  signal === undefined ? promise : Promise.race([promise, whenAborted(signal).then((): never => Promise.reject(signal.reason) as never)]);
+  signal === undefined ? promise : Promise.race([promise, whenAborted(signal).then(() => Promise.reject(signal.reason))]);
 
 /** Resolves when the signal is aborted, at once where it is already. */
 export const whenAborted = (signal: AbortSignal): Promise<void> =>
