@@ -15,7 +15,7 @@ const CONNECTIONS = 64;
 const ROUNDS = 3;
 const CAPTURES = 15_000;
 const EVENTS = 20_000;
-/** Before anything is counted: code is compiled, tails are found. */
+/** For each process of capture, before anything is counted: code is compiled, tails are found. */
 const WARM = 5_000;
 const CHAINS = 100;
 /** As many as replicas at most, so that all of them have work. */
@@ -46,6 +46,7 @@ interface Home {
 const parts = {
   capture,
   single,
+  'one-replica': (servers: Servers) => replicated(servers, 1),
   'two-replicas': (servers: Servers) => replicated(servers, 2),
   'four-replicas': (servers: Servers) => replicated(servers, 4),
 };
@@ -151,13 +152,13 @@ async function latency({ store }: Home, { urls: [url = ''] }: Mesh): Promise<Row
 const memory = (mesh: Mesh): Row[] =>
   Array.from(mesh.peaks(), ([name, value]) => ({ name: `distributed, most memory: ${name}`, value, unit: 'MB RSS', target: '≤ 90' }));
 
-/** The same load on several processes of each service. */
+/** The same load on so many processes of each service; one too, as they are all equally new. */
 async function* replicated(servers: Servers, replicas: number): AsyncGenerator<Row[]> {
   const home = await openHome(servers);
   const chains = await makeChains(home.store, CHAINS);
   const mesh = await startMesh({ env: home.env, replicas, partitions: PARTITIONS });
   try {
-    yield await endToEnd(`${CHAINS} chains, ${replicas} replicas`, servers, mesh, chains);
+    yield await endToEnd(`${CHAINS} chains, replicas: ${replicas}`, servers, mesh, chains);
     await verify(home.store, mesh);
   } finally {
     await mesh.stop();
@@ -195,7 +196,7 @@ async function endToEnd(what: string, servers: Servers, mesh: Mesh, chains: read
       cpuSeconds: sum((one) => one.cpuSeconds),
     };
   };
-  await post(WARM);
+  await post(WARM * mesh.urls.length);
   const before = { cpu: await cpuOf(servers, mesh), machine: machineCpuSeconds(), blocks: await blocks(), requests: await requests() };
   const started = performance.now();
   const sent = await post(EVENTS);
