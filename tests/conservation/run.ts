@@ -52,7 +52,7 @@ export interface RunResult {
   readonly seed: number;
   readonly clean: boolean;
   readonly verdict: Verdict;
-  /** Messages that waited when the run had no more patience, as `queue: ready/unacked`. */
+  /** Messages that waited when the run had no more patience, as `queue: messages, ready, unacked`. */
   readonly restless: readonly string[];
   /** Poison that is in no dead letter, and dead letters that are none. */
   readonly dead: { readonly missing: readonly string[]; readonly foreign: readonly string[] };

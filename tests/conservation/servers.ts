@@ -23,7 +23,7 @@ export interface Servers {
   kill(name: ServerName): Promise<void>;
   /** Everything of a Redis that is ours alone, else undefined. */
   flush: (() => Promise<void>) | undefined;
-  /** Every queue with messages, as `name: ready/unacked`; throws while the broker is away. */
+  /** Every queue with messages, as `name: messages, ready, unacked`; throws while the broker is away. */
   pending(): Promise<string[]>;
   /** The first messages of a queue as the management API shows them, put back again: for whoever asks why they wait. */
   peek(queue: string): Promise<unknown>;
@@ -104,12 +104,16 @@ export async function openServers(env: NodeJS.ProcessEnv = process.env): Promise
     kill: async (name) => servers[name].kill?.(),
     flush: registry.kill && (() => flush(address('registry'))),
     async pending() {
-      const columns = 'name,messages_ready,messages_unacknowledged';
+      // `messages` has those too that a delay queue passes on, and their queue has not taken yet.
+      const columns = 'name,messages,messages_ready,messages_unacknowledged';
       const rows = (await ask('GET', `queues/${place}?columns=${columns}`)) as Record<string, number>[];
       // A queue without counts was not looked at yet.
       return rows
-        .filter((row) => row.messages_ready !== 0 || row.messages_unacknowledged !== 0)
-        .map((row) => `${row.name}: ${row.messages_ready ?? '?'}/${row.messages_unacknowledged ?? '?'}`);
+        .filter((row) => row.messages !== 0)
+        .map(
+          ({ name, messages = '?', messages_ready = '?', messages_unacknowledged = '?' }) =>
+            `${name}: ${messages}, ${messages_ready} ready, ${messages_unacknowledged} unacked`,
+        );
     },
     peek: (queue) =>
       ask('POST', `queues/${place}/${encodeURIComponent(queue)}/get`, {

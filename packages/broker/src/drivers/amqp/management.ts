@@ -9,12 +9,13 @@ import type { AmqpTarget } from './url.ts';
 const { request: http } = process.getBuiltinModule('node:http');
 
 const ANSWER_MS = 10_000;
-const columns = 'name,exclusive,messages_ready,messages_unacknowledged,message_bytes,consumers';
+// Of `messages_ready` those are missing that a queue passes on and another one has not taken yet.
+const columns = 'name,exclusive,messages,messages_unacknowledged,message_bytes,consumers';
 
 interface QueueRow {
   readonly name: string;
   readonly exclusive: boolean;
-  readonly messages_ready?: number;
+  readonly messages?: number;
   readonly messages_unacknowledged?: number;
   readonly message_bytes?: number;
   readonly consumers?: number;
@@ -31,7 +32,7 @@ export async function listQueues(target: AmqpTarget, base: string, isOurs: (name
     .map((row) => ({
       name: row.name,
       kind: row.exclusive ? ('private' as const) : ('durable' as const),
-      ready: row.messages_ready ?? 0,
+      ready: (row.messages ?? 0) - (row.messages_unacknowledged ?? 0),
       unacked: row.messages_unacknowledged,
       delayed: undefined,
       bytes: row.message_bytes,
