@@ -2,7 +2,7 @@
 import autocannon from 'autocannon';
 
 export interface LoadPlan {
-  /** Taken in turn by each connection, all from the first one on: with one connection each is taken once. */
+  /** Taken in turn by each connection, from a place of its own on, so that all get their share at any time: with one connection each is taken once. */
   readonly urls: readonly string[];
   readonly connections: number;
   /** Requests in all; bounded, so that it ends by itself. */
@@ -28,6 +28,8 @@ if (process.argv[1] === import.meta.filename) {
   // Each body is another one: equal ones would make equal packs, which are stored once.
   const body = '[<id>]'.padEnd(plan.bytes - 20, 'a');
   const [first = ''] = plan.urls;
+  const requests = plan.urls.map((url) => ({ path: new URL(url).pathname }));
+  let clients = 0;
   const started = performance.now();
   const result = await autocannon({
     url: new URL(first).origin,
@@ -40,7 +42,11 @@ if (process.argv[1] === import.meta.filename) {
     body,
     idReplacement: true,
     headers: { 'content-type': 'application/octet-stream' },
-    requests: plan.urls.map((url) => ({ path: new URL(url).pathname })),
+    requests,
+    setupClient(client) {
+      const from = Math.floor((clients++ * requests.length) / plan.connections);
+      client.setRequests([...requests.slice(from), ...requests.slice(0, from)]);
+    },
   });
   const seconds = (performance.now() - started) / 1000;
   const ok = result['2xx'];
