@@ -16,6 +16,8 @@ type Cancel = ReturnType<Clock['after']>;
  * | publishing a merged message             | waits for the confirm                                                    |
  * | one is out, its answer has not come     | waits for a value at or above the one it used; too long: asks            |
  * | latest value unknown                    | asks, again after a while                                                |
+ * | its answer has come, but took a while   | rests, so that more can share the next merge: where all is slow, few large |
+ * |                                         | merges cost less than many small ones                                    |
  * | latest value at hand                    | merges all that waits, up to the limits                                  |
  */
 
@@ -30,6 +32,10 @@ export interface MergerOptions {
   readonly wait: number;
   /** When to ask again, in ms. It grows too. */
   readonly ask: number;
+  /** The longest rest after an answer, in ms. */
+  readonly rest: number;
+  /** So many held messages of one queue are a crowd, which keeps others out: its keys do not rest. */
+  readonly crowd: number;
   /** Keys that are remembered; idle ones beyond are forgotten. */
   readonly maxKeys: number;
   readonly clock: Clock;
@@ -63,6 +69,7 @@ interface Key {
   readonly waiting: Waiting[][];
   value: { readonly order: number; readonly part: MergePart } | undefined;
   out: { readonly order: number; readonly at: number } | undefined;
+  restsUntil: number;
   /** Order of the newest value that a merge used; above it lies progress. */
   used: number;
   askedAt: number | undefined;
@@ -74,6 +81,8 @@ interface Key {
 }
 
 const MOST_WAIT_MS = 60_000;
+/** A key rests so many times as long as its answer took: its merges are under way for a third of the time. */
+const RESTS = 2;
 const MOST_DOUBLINGS = 10;
 
 /** Merges messages of several sources by key. Holds no message that its callers do not hold too. */
@@ -82,6 +91,8 @@ export class Merger {
   readonly #parts: MergerParts;
   /** The one that was idle for longest first. */
   readonly #keys = new Map<string, Key>();
+  /** Held messages by queue. */
+  readonly #held = new Map<string, number>();
   #draining = false;
 
   constructor(options: MergerOptions, parts: MergerParts) {
@@ -107,19 +118,28 @@ export class Merger {
     if (this.#draining) return Promise.resolve('draining');
     const state = this.#touch(key);
     const { items } = message.meta;
-    return new Promise((resolve, reject) => {
+    const { queue } = message;
+    const held = (this.#held.get(queue) ?? 0) + 1;
+    this.#held.set(queue, held);
+    if (held >= this.#options.crowd) state.restsUntil = 0;
+    const fate = new Promise<Fate>((resolve, reject) => {
       const since = this.#options.clock.ticks();
       const waiting = { message, since, items: typeof items === 'number' ? items : 1, resolve, reject };
       state.waiting[this.#options.held.findIndex((source) => source.tag === tag)]?.push(waiting);
       this.#step(state);
     });
+    return fate.finally(() => this.#held.set(queue, (this.#held.get(queue) ?? 1) - 1));
   }
 
   /** A value of the latest source. A stale one is no harm. */
   latest(key: string, order: number, part: MergePart): void {
     const state = this.#touch(key);
     if (!state.value || order >= state.value.order) state.value = { order, part };
-    if (state.out && order >= state.out.order) state.out = undefined;
+    if (state.out && order >= state.out.order) {
+      const now = this.#options.clock.ticks();
+      state.restsUntil = now + Math.min(this.#options.rest, RESTS * (now - state.out.at));
+      state.out = undefined;
+    }
     if (order > state.used) state.silences = 0;
     state.askedAt = undefined;
     this.#step(state);
@@ -144,6 +164,7 @@ export class Merger {
         waiting,
         value: undefined,
         out: undefined,
+        restsUntil: 0,
         used: -1,
         askedAt: undefined,
         asking: false,
@@ -173,6 +194,7 @@ export class Merger {
     this.#expire(state, now);
     if (state.waiting.every((list) => list.length === 0)) return;
     if (state.waiting.some((list) => list.length === 0)) this.#wakeAfter(state, Number.POSITIVE_INFINITY);
+    else if (state.restsUntil > now) this.#wakeAfter(state, state.restsUntil - now);
     else if (this.#options.latest === undefined || this.#hasValue(state, now)) void this.#merge(state, now);
   }
 

@@ -149,6 +149,46 @@ describe('a chain', () => {
     }
   });
 
+  test('whose answer took a while rests twice as long, so that more share the next merge', async () => {
+    await start();
+    await tail(5);
+    await put(group(1));
+    await merge.run(300);
+    await put(group(2));
+    await tail(6);
+    await merge.run(300);
+    await put(group(3));
+    await merge.run(299);
+    expect(await blueprints()).toEqual([{ height: 5, items: [1] }]);
+    await merge.run(1);
+    expect((await blueprints())[1]).toEqual({ height: 6, items: [2, 3] });
+  });
+
+  test('rests for no longer than it may', async () => {
+    await start({ rest: 100 });
+    await tail(5);
+    await put(group(1));
+    await merge.run(300);
+    await tail(6);
+    await put(group(2));
+    await merge.run(99);
+    expect(await blueprints()).toHaveLength(1);
+    await merge.run(1);
+    expect(await blueprints()).toHaveLength(2);
+  });
+
+  test('does not rest in a crowd, which would keep others out', async () => {
+    await start({ prefetch: 4 });
+    await tail(5);
+    await put(group(1));
+    await merge.run(300);
+    await tail(6);
+    await put(group(2), group(3));
+    expect(await blueprints()).toHaveLength(1);
+    await put(group(4));
+    expect((await blueprints())[1]).toEqual({ height: 6, items: [2, 3, 4] });
+  });
+
   test('without work costs nothing', async () => {
     await start();
     await tail(5);

@@ -9,6 +9,8 @@ import { heldQueues, latestQueue, sourcesOf } from './source.ts';
 const SECOND = 1000;
 const EXPIRED_RETRY_MS = 30 * SECOND;
 const LATEST_PREFETCH = 1000;
+/** Of the prefetch. */
+const CROWD = 0.75;
 
 const settings = {
   partitions: commonSettings.partitions,
@@ -35,6 +37,10 @@ const settings = {
     min: 1,
   }),
   ask: setting.duration({ text: 'When to ask again; doubled each time, to a minute.', default: '2s', min: 1 }),
+  rest: setting.duration({
+    text: 'The longest rest of a key after an answer; it rests twice as long as the answer took, so that a mesh with much to do makes few large messages.',
+    default: '2s',
+  }),
   hold: setting.list({
     text: 'How long a held message waits for the others: a time of at most 10m, or `tag=time` for one source.',
     default: ['5m'],
@@ -45,7 +51,7 @@ const settings = {
     default: ['release'],
     example: 'release,left=drop',
   }),
-  prefetch: setting.integer({ text: 'Most messages held of each queue.', default: 400, min: 1, max: 2000 }),
+  prefetch: setting.integer({ text: 'Most messages held of each queue.', default: 1000, min: 1, max: 2000 }),
   maxKeys: setting.integer({ text: 'Keys to remember while nothing of theirs waits.', default: 10_000, min: 1 }),
 };
 
@@ -80,7 +86,7 @@ export const worker = defineWorker({
     const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that went.');
     const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Questions for the latest message of a key.');
     const merger = new Merger(
-      { ...settings, held, latest: latest?.tag, clock },
+      { ...settings, held, latest: latest?.tag, crowd: settings.prefetch * CROWD, clock },
       {
         async send(_key, merged, held) {
           const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
