@@ -23,7 +23,9 @@ const PARTITIONS = 4;
 /** Fewer where making them, with an event each, takes longer than that. */
 const IDLE_CHAINS = 10_000;
 const IDLE_STEP = 500;
-const IDLE_PATIENCE_MS = 45_000;
+/** Each takes its part of the chains once. */
+const IDLE_CONNECTIONS = 20;
+const IDLE_PATIENCE_MS = 300_000;
 const IDLE_SECONDS = 10;
 /** For events to get into blocks. */
 const PATIENCE_MS = 120_000;
@@ -250,7 +252,7 @@ async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[
   for (; made < IDLE_CHAINS && performance.now() < end; made += IDLE_STEP) {
     const chains = await makeChains(store, IDLE_STEP, false);
     const urls = chains.map((chain) => `${mesh.urls[0]}/append/chain/${chain}`);
-    await load({ urls, connections: 1, amount: IDLE_STEP, bytes: 100 });
+    await load({ urls, connections: IDLE_CONNECTIONS, amount: IDLE_STEP, bytes: 100 });
     const sent = wanted + made + IDLE_STEP;
     await inTime(async () => (await inBlocks()) >= sent);
   }

@@ -2,7 +2,7 @@
 import autocannon from 'autocannon';
 
 export interface LoadPlan {
-  /** Taken in turn by each connection, from a place of its own on, so that all get their share at any time: with one connection each is taken once. */
+  /** Taken in turn by each connection, from a place of its own on, so that all get their share at any time: as many requests as URLs take each once, where connections divide them evenly. */
   readonly urls: readonly string[];
   readonly connections: number;
   /** Requests in all; bounded, so that it ends by itself. */
