@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openBroker } from '@blockhub/broker';
 import { minio, rabbitmq } from '@blockhub/test-servers';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.ts';
@@ -16,9 +15,7 @@ afterEach(() => rm(data, { recursive: true }));
 
 describe('setup', () => {
   test('makes what is missing, and changes nothing when it comes again', async () => {
-    const url = `sqlite://${data}/broker.sqlite`;
-    await (await openBroker(url)).close();
-    const env = { BLOCKHUB_DATA: data };
+    const env = { BLOCKHUB_DATA: join(data, 'new') };
     const first = await blockhub(['setup', '--partitions', '3'], { env });
     expect(first).toMatchObject({ code: 0 });
     const [made] = linesOf(first);
@@ -27,6 +24,11 @@ describe('setup', () => {
     const queues = linesOf(await blockhub(['queues'], { env })).map(({ name }) => name);
     expect(queues).toEqual(expect.arrayContaining(['ingress', 'blobs.deployed.2', 'dead-letter.kept']));
     expect(queues).not.toContain('blobs.deployed.3');
+  });
+
+  test('says which folder it cannot make', async () => {
+    const ran = await blockhub(['setup'], { env: { BLOCKHUB_DATA: join(data, 'no', 'such', 'folder') } });
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringMatching(/DATA_FOLDER_UNUSABLE: .*no\/such\/folder/) });
   });
 
   test('says which server did not come in time', async () => {

@@ -23,7 +23,7 @@ export function define(command: Command, session: Session): void {
       const queues = declarations(await session.partitions(partitions));
       const store = await session.store(true);
       const bucket = await patience.until(() => store.prepare());
-      const broker = await patience.until(() => session.broker());
+      const broker = await patience.until(() => session.broker(true));
       await patience.until(() => broker.declare(queues));
       const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
       const made =
