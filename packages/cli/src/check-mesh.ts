@@ -30,7 +30,7 @@ export async function checkMesh(session: Session, { url, chain, token }: Place, 
   const store = await session.store();
   const { id } = await patience.until(() => session.chain(store, chain));
   const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.endsWith('/') ? url : `${url}/`);
-  const event = await patience.until(() => post(target, token));
+  const event = await patience.until(() => post(target, token, patience.signal(ANSWER_MS)));
   const since = session.clock.ticks();
   do {
     const found = await patience.until(() => findReceipt(store, id, event, { signal: session.signal }));
@@ -42,11 +42,11 @@ export async function checkMesh(session: Session, { url, chain, token }: Place, 
 
 const ANSWER_MS = 20_000;
 
-async function post(url: URL, token: string | undefined): Promise<string> {
+async function post(url: URL, token: string | undefined, signal: AbortSignal): Promise<string> {
   const headers = { 'content-type': 'text/plain', ...(token !== undefined && { 'x-token': token }) };
   let answer: Response;
   try {
-    answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal: AbortSignal.timeout(ANSWER_MS) });
+    answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal });
   } catch (cause) {
     throw new BlockhubError('MESH_UNAVAILABLE', `${url} does not answer: ${reasonOf(cause)}`, { cause });
   }

@@ -26,6 +26,12 @@ export class Patience {
     }
   }
 
+  /** For one request: aborted when the command is interrupted, after `mostMs`, and when the time is over. */
+  signal(mostMs: number): AbortSignal {
+    const leftMs = Math.max(0, this.#end - this.#session.clock.ticks());
+    return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(mostMs, leftMs)))]);
+  }
+
   /** Waits a little; false when the time is over. */
   async pause(): Promise<boolean> {
     const { clock, signal } = this.#session;

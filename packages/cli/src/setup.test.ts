@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,14 +70,21 @@ else {
 }
 
 describe('doctor mesh', () => {
-  async function capture(answer: () => [status: number, body: unknown]) {
-    const server = createServer((_, response) => {
+  async function listening(onRequest: RequestListener) {
+    const server = createServer(onRequest);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const close = (): void => {
+      server.close();
+      server.closeAllConnections();
+    };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: close };
+  }
+
+  const capture = (answer: () => [status: number, body: unknown]) =>
+    listening((_, response) => {
       const [status, body] = answer();
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: () => server.close() };
-  }
 
   test('waits until the event that it sent is in a block', async () => {
     const env = { BLOCKHUB_DATA: data };
@@ -101,4 +108,17 @@ describe('doctor mesh', () => {
     const refused = await blockhubHere(['doctor', 'mesh', refusing.url], { env, clock: slowClock() });
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_REFUSES.*403.*ACCESS_DENIED/) });
   });
+
+  // Less than one request may take.
+  test('one that takes and says nothing is waited for until --wait is over, or Ctrl-C', async () => {
+    const env = { BLOCKHUB_DATA: data };
+    await blockhub(['create', 'default'], { env });
+    using silent = await listening(() => {});
+    const over = await blockhubHere(['doctor', 'mesh', silent.url, '--wait', '1ms'], { env });
+    expect(over).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_UNAVAILABLE: .* does not answer/) });
+    const interrupt = new AbortController();
+    using interrupting = await listening(() => interrupt.abort());
+    const interrupted = await blockhubHere(['doctor', 'mesh', interrupting.url], { env, signal: interrupt.signal });
+    expect(interrupted).toMatchObject({ code: 130 });
+  }, 15_000);
 });
