@@ -41,20 +41,23 @@ export async function checkMesh(session: Session, { url, chain, token }: Place, 
 }
 
 const ANSWER_MS = 20_000;
+/** Of the mesh, or of what stands before it: the same request may be taken later. */
+const passing: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 async function post(url: URL, token: string | undefined, signal: AbortSignal): Promise<string> {
   const headers = { 'content-type': 'text/plain', ...(token !== undefined && { 'x-token': token }) };
   let answer: Response;
+  let text: string;
   try {
     answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal });
+    text = await answer.text();
   } catch (cause) {
     throw new BlockhubError('MESH_UNAVAILABLE', `${url} does not answer: ${reasonOf(cause)}`, { cause });
   }
-  const text = await answer.text();
-  if (answer.status === 503) throw new BlockhubError('MESH_UNAVAILABLE', `${url} answers 503: ${text.slice(0, 300)}`);
   const event = answer.ok ? eventOf(text) : undefined;
-  if (event === undefined) throw new BlockhubError('MESH_REFUSES', `${url} answers ${answer.status}: ${text.slice(0, 300)}`);
-  return event;
+  if (event !== undefined) return event;
+  const code = passing.has(answer.status) ? 'MESH_UNAVAILABLE' : 'MESH_REFUSES';
+  throw new BlockhubError(code, `${url} answers ${answer.status}: ${text.slice(0, 300)}`);
 }
 
 function eventOf(text: string): string | undefined {

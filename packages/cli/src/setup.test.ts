@@ -90,11 +90,19 @@ describe('doctor mesh', () => {
     const env = { BLOCKHUB_DATA: data };
     await blockhub(['create', 'default'], { env });
     const [{ event, height, block }] = linesOf(await blockhub(['append'], { env, stdin: 'hello' })) as [Record<string, unknown>];
-    let answers = 0;
-    using server = await capture(() => (++answers === 1 ? [503, { code: 'BROKER_UNAVAILABLE' }] : [201, { event }]));
+    const passing = [429, 502, 503, 504];
+    let broken = false;
+    using server = await listening((_, response) => {
+      const status = passing.shift() ?? 201;
+      response.writeHead(status, { 'content-type': 'application/json' });
+      if (status !== 201 || broken) response.end(JSON.stringify({ event }));
+      else response.write('{', () => response.destroy());
+      broken = status === 201;
+    });
     const ran = await blockhubHere(['doctor', 'mesh', server.url], { env, clock: { ...slowClock(), ticks: () => 0 } });
     expect(ran).toMatchObject({ code: 0 });
     expect(linesOf(ran)[0]).toMatchObject({ event, block, height });
+    expect([passing, broken]).toEqual([[], true]);
   });
 
   test('an event that comes into no block, and an answer that is no receipt, are failures', async () => {
