@@ -15,7 +15,7 @@ export interface CheckedMesh {
 
 interface Place {
   /** Of web-to-msg. */
-  readonly url: string;
+  readonly url: URL;
   /** Id or name. */
   readonly chain: string;
   /** Goes with the request as x-token. */
@@ -29,7 +29,7 @@ interface Place {
 export async function checkMesh(session: Session, { url, chain, token }: Place, patience: Patience): Promise<CheckedMesh> {
   const store = await session.store();
   const { id } = await patience.until(() => session.chain(store, chain));
-  const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.endsWith('/') ? url : `${url}/`);
+  const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.href.endsWith('/') ? url : `${url}/`);
   const event = await patience.until(() => post(target, token, patience.signal(ANSWER_MS)));
   const since = session.clock.ticks();
   do {

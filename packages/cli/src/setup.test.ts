@@ -117,6 +117,12 @@ describe('doctor mesh', () => {
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_REFUSES.*403.*ACCESS_DENIED/) });
   });
 
+  test.each(['localhost:8080', 'mesh', 'ftp://mesh', 'http://user:word@mesh'])('%s is a mistake', async (url) => {
+    const ran = await blockhubHere(['doctor', 'mesh', url], { env: { BLOCKHUB_DATA: data } });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: url is http:.* such as http:/) });
+    expect(ran.stderr).not.toContain('word');
+  });
+
   // Less than one request may take.
   test('one that takes and says nothing is waited for until --wait is over, or Ctrl-C', async () => {
     const env = { BLOCKHUB_DATA: data };
