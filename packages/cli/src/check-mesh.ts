@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { BlockhubError } from '@blockhub/errors';
-import { findReceipt } from '@blockhub/walker';
+import { findReceipt, getChain } from '@blockhub/walker';
 import type { Patience } from './patience.ts';
 import type { Session } from './session.ts';
 
@@ -28,16 +28,16 @@ interface Place {
  */
 export async function checkMesh(session: Session, { url, chain, token }: Place, patience: Patience): Promise<CheckedMesh> {
   const store = await session.store();
-  const { id } = await patience.until(() => session.chain(store, chain));
+  const { id } = await patience.until(`chain ${chain}`, () => getChain(store, chain, { scan: true }));
   const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.href.endsWith('/') ? url : `${url}/`);
-  const event = await patience.until(() => post(target, token, patience.signal(ANSWER_MS)));
+  const event = await patience.until('the mesh', () => post(target, token, patience.signal(ANSWER_MS)));
   const since = session.clock.ticks();
-  do {
-    const found = await patience.until(() => findReceipt(store, id, event, { signal: session.signal }));
-    if (found)
-      return { chain: id, event, block: found.block.id, height: found.block.height, ms: Math.round(session.clock.ticks() - since) };
-  } while (await patience.pause());
-  throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });
+  const { block } = await patience.until('a block', async () => {
+    const found = await findReceipt(store, id, event, { signal: session.signal });
+    if (found) return found;
+    throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });
+  });
+  return { chain: id, event, block: block.id, height: block.height, ms: Math.round(session.clock.ticks() - since) };
 }
 
 const ANSWER_MS = 20_000;
