@@ -6,7 +6,7 @@ import { hideUserinfo } from '@blockhub/settings';
 import type { Random } from './chance.ts';
 import { ack, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
-import type { Outcome } from './outcome.ts';
+import { isList, type Outcome } from './outcome.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -171,8 +171,6 @@ export class Settler {
     }
   }
 }
-
-const isList = (outcome: Outcome | readonly Outcome[]): outcome is readonly Outcome[] => Array.isArray(outcome);
 
 const transportCodes: ReadonlySet<string> = new Set([
   'BROKER_UNAVAILABLE',
