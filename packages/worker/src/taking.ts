@@ -53,7 +53,7 @@ export class Taking {
   #timer: Cancel | undefined;
 
   constructor(parts: TakingParts) {
-    const { take, clock, random, log, health, check, publish, draining, maxAttempts, meters } = parts;
+    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters } = parts;
     const limiter = new Limiter(clock, WARN_EVERY_MS);
     this.#parts = parts;
     this.#prefetch = prefetchOf(take);
@@ -64,7 +64,8 @@ export class Taking {
       draining,
       maxAttempts,
       meters,
-      publish,
+      // Where nobody records spans, only the trace of one message alone goes on.
+      publish: (messages, run) => publish(messages, spans || run.length === 1 ? messagesOf(run) : []),
       pause: (error) => this.#pause.begin(error),
       warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
     });
@@ -72,7 +73,7 @@ export class Taking {
       clock,
       most: this.#prefetch,
       paused: () => this.#pause.on,
-      work: parts.spans ? this.#inSpans(parts.spans) : (run) => this.#work(run),
+      work: spans ? this.#inSpans(spans) : (run) => this.#work(run),
       freed: (deliveries) => this.#free(deliveries),
       tooLong: ({ held: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message put back'),
     });
