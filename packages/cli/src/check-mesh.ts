@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { BlockhubError } from '@blockhub/errors';
-import { findReceipt } from '@blockhub/walker';
+import { findReceipt, getChain } from '@blockhub/walker';
 import type { Patience } from './patience.ts';
 import type { Session } from './session.ts';
 
@@ -15,7 +15,7 @@ export interface CheckedMesh {
 
 interface Place {
   /** Of web-to-msg. */
-  readonly url: string;
+  readonly url: URL;
   /** Id or name. */
   readonly chain: string;
   /** Goes with the request as x-token. */
@@ -28,33 +28,36 @@ interface Place {
  */
 export async function checkMesh(session: Session, { url, chain, token }: Place, patience: Patience): Promise<CheckedMesh> {
   const store = await session.store();
-  const { id } = await patience.until(() => session.chain(store, chain));
-  const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.endsWith('/') ? url : `${url}/`);
-  const event = await patience.until(() => post(target, token));
+  const { id } = await patience.until(`chain ${chain}`, () => getChain(store, chain, { scan: true }));
+  const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.href.endsWith('/') ? url : `${url}/`);
+  const event = await patience.until('the mesh', () => post(target, token, patience.signal(ANSWER_MS)));
   const since = session.clock.ticks();
-  do {
-    const found = await patience.until(() => findReceipt(store, id, event, { signal: session.signal }));
-    if (found)
-      return { chain: id, event, block: found.block.id, height: found.block.height, ms: Math.round(session.clock.ticks() - since) };
-  } while (await patience.pause());
-  throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });
+  const { block } = await patience.until('a block', async () => {
+    const found = await findReceipt(store, id, event, { signal: session.signal });
+    if (found) return found;
+    throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });
+  });
+  return { chain: id, event, block: block.id, height: block.height, ms: Math.round(session.clock.ticks() - since) };
 }
 
 const ANSWER_MS = 20_000;
+/** Of the mesh, or of what stands before it: the same request may be taken later. */
+const passing: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-async function post(url: URL, token: string | undefined): Promise<string> {
+async function post(url: URL, token: string | undefined, signal: AbortSignal): Promise<string> {
   const headers = { 'content-type': 'text/plain', ...(token !== undefined && { 'x-token': token }) };
   let answer: Response;
+  let text: string;
   try {
-    answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal: AbortSignal.timeout(ANSWER_MS) });
+    answer = await fetch(url, { method: 'POST', headers, body: `check ${randomUUID()}`, signal });
+    text = await answer.text();
   } catch (cause) {
     throw new BlockhubError('MESH_UNAVAILABLE', `${url} does not answer: ${reasonOf(cause)}`, { cause });
   }
-  const text = await answer.text();
-  if (answer.status === 503) throw new BlockhubError('MESH_UNAVAILABLE', `${url} answers 503: ${text.slice(0, 300)}`);
   const event = answer.ok ? eventOf(text) : undefined;
-  if (event === undefined) throw new BlockhubError('MESH_REFUSES', `${url} answers ${answer.status}: ${text.slice(0, 300)}`);
-  return event;
+  if (event !== undefined) return event;
+  const code = passing.has(answer.status) ? 'MESH_UNAVAILABLE' : 'MESH_REFUSES';
+  throw new BlockhubError(code, `${url} answers ${answer.status}: ${text.slice(0, 300)}`);
 }
 
 function eventOf(text: string): string | undefined {

@@ -80,7 +80,7 @@ export const printable = (text: string): string =>
     sign < ' ' ? String.fromCharCode(0x2400 + sign.charCodeAt(0)) : '\u2421',
   );
 
-const oneLine = (text: string): string => printable(text.replace(/[\n\t]/g, ' '));
+export const oneLine = (text: string): string => printable(text.replace(/[\n\t]/g, ' '));
 
 /** ms since 1970 as people read it. */
 export const isoTime = (ms: number): string => new Date(ms).toISOString();

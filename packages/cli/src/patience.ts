@@ -1,5 +1,6 @@
-import { isTransient } from '@blockhub/errors';
+import { type BlockhubError, isTransient } from '@blockhub/errors';
 import { parseDuration } from '@blockhub/settings';
+import { oneLine } from './output.ts';
 import type { Session } from './session.ts';
 
 const PAUSE_MS = 1_000;
@@ -15,19 +16,35 @@ export class Patience {
     this.#end = session.clock.ticks() + parseDuration(wait);
   }
 
-  /** Tries again what may succeed later, until the time is over; then it throws what the last try threw. */
-  async until<T>(attempt: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isTransient(error) || !(await this.pause())) throw error;
+  /**
+   * Tries again what may succeed later, until the time is over; then it throws what the last try threw. Meanwhile stderr says what it waits for, and why.
+   * @param what e.g. `the broker`
+   */
+  async until<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    let why = '';
+    const trying = async (): Promise<T> => {
+      for (;;) {
+        try {
+          return await attempt();
+        } catch (error) {
+          if (!isTransient(error)) throw error;
+          const { code, message } = error as BlockhubError;
+          why = `: ${code}: ${oneLine(message)}`;
+          if (!(await this.#pause())) throw error;
+        }
       }
-    }
+    };
+    return this.#session.progress().during(trying(), (seconds) => `waiting for ${what}, ${Math.round(seconds)} s${why}`);
+  }
+
+  /** For one request: aborted when the command is interrupted, after `mostMs`, and when the time is over. */
+  signal(mostMs: number): AbortSignal {
+    const leftMs = Math.max(0, this.#end - this.#session.clock.ticks());
+    return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(mostMs, leftMs)))]);
   }
 
   /** Waits a little; false when the time is over. */
-  async pause(): Promise<boolean> {
+  async #pause(): Promise<boolean> {
     const { clock, signal } = this.#session;
     if (clock.ticks() + PAUSE_MS > this.#end) return false;
     await clock.sleep(PAUSE_MS, signal);

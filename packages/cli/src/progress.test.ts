@@ -39,6 +39,15 @@ test('work shows itself after two seconds, again while it lasts, and not behind 
   expect(clock.runNext()).toBe(false);
 });
 
+test('on a terminal a line is cut, so that it can be taken away', async () => {
+  const clock = new VirtualClock();
+  const stderr = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 8 });
+  const progress = new Progress(stderr, clock);
+  await clock.advance(2_000);
+  progress.update(() => '123456789');
+  expect(stderr.read()).toBe('\r\u001b[K1234567');
+});
+
 test.each([
   ['append', [], /^looking for chain default\n.*reading stdin\nappending 1 blobs, 5 bytes\n$/s],
   ['append', [import.meta.filename], /reading .*progress\.test\.ts\n/],

@@ -3,16 +3,19 @@ import type { Cancel, Clock } from '@blockhub/clock';
 const FIRST_MS = 2_000;
 const TERMINAL_MS = 250;
 const LOG_MS = 5_000;
+const COLUMNS = 80;
+
+type Terminal = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
 /** Says on stderr how far a thing is, once it takes over two seconds. On a terminal one line that changes. */
 export class Progress {
-  readonly #stream: NodeJS.WritableStream & { isTTY?: boolean };
+  readonly #stream: Terminal;
   readonly #clock: Clock;
   readonly #start: number;
   #next: number;
   #shown = false;
 
-  constructor(stream: NodeJS.WritableStream & { isTTY?: boolean }, clock: Clock) {
+  constructor(stream: Terminal, clock: Clock) {
     this.#stream = stream;
     this.#clock = clock;
     this.#start = clock.ticks();
@@ -25,7 +28,8 @@ export class Progress {
     if (now < this.#next) return;
     this.#next = now + (this.#stream.isTTY ? TERMINAL_MS : LOG_MS);
     const line = text((now - this.#start) / 1000);
-    this.#stream.write(this.#stream.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+    // A line that goes on in the next one could not be taken away.
+    this.#stream.write(this.#stream.isTTY ? `\r\u001b[K${line.slice(0, (this.#stream.columns || COLUMNS) - 1)}` : `${line}\n`);
     this.#shown = true;
   }
 

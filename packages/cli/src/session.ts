@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Broker } from '@blockhub/broker';
@@ -95,13 +96,19 @@ export class Session {
     return (this.#options.broker ?? this.#env('BLOCKHUB_BROKER')) === undefined;
   }
 
-  /** @throws BROKER_URL_INVALID, also for a file that does not exist */
-  async broker(): Promise<Broker> {
+  /**
+   * @param mayBeNew the command declares queues, so the file of an embedded broker need not exist yet
+   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one that cannot be made
+   */
+  async broker(mayBeNew = false): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
     const url = this.#options.broker ?? this.#env('BLOCKHUB_BROKER') ?? `sqlite://${file.pathname}`;
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
-    if (path && !existsSync(decodeURIComponent(path)))
-      throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
+    if (path && !existsSync(decodeURIComponent(path))) {
+      if (!mayBeNew) throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
+      // What keeps the folder from being made keeps the broker from being opened, which says so.
+      await mkdir(dirname(decodeURIComponent(path))).catch(() => undefined);
+    }
     const { brokerLogin, openBroker } = await import('@blockhub/broker');
     const { brokerUser: user, brokerPassword: password } = await this.#ofEnvironment(brokerLogin);
     const broker = await openBroker(url, { clock: this.clock, user, password });

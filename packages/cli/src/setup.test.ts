@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openBroker } from '@blockhub/broker';
 import { minio, rabbitmq } from '@blockhub/test-servers';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.ts';
@@ -16,9 +15,7 @@ afterEach(() => rm(data, { recursive: true }));
 
 describe('setup', () => {
   test('makes what is missing, and changes nothing when it comes again', async () => {
-    const url = `sqlite://${data}/broker.sqlite`;
-    await (await openBroker(url)).close();
-    const env = { BLOCKHUB_DATA: data };
+    const env = { BLOCKHUB_DATA: join(data, 'new') };
     const first = await blockhub(['setup', '--partitions', '3'], { env });
     expect(first).toMatchObject({ code: 0 });
     const [made] = linesOf(first);
@@ -29,10 +26,15 @@ describe('setup', () => {
     expect(queues).not.toContain('blobs.deployed.3');
   });
 
+  test('says which folder it cannot make', async () => {
+    const ran = await blockhub(['setup'], { env: { BLOCKHUB_DATA: join(data, 'no', 'such', 'folder') } });
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringMatching(/DATA_FOLDER_UNUSABLE: .*no\/such\/folder/) });
+  });
+
   test('says which server did not come in time', async () => {
     const env = { BLOCKHUB_DATA: data, BLOCKHUB_BROKER: 'amqp://127.0.0.1:1' };
     const ran = await blockhubHere(['setup', '--wait', '2s', '--no-chain'], { env, clock: slowClock() });
-    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('BROKER_UNAVAILABLE') });
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringMatching(/^waiting for the .*^BROKER_UNAVAILABLE/ms), stdout: '' });
   });
 
   test.each([
@@ -68,24 +70,39 @@ else {
 }
 
 describe('doctor mesh', () => {
-  async function capture(answer: () => [status: number, body: unknown]) {
-    const server = createServer((_, response) => {
+  async function listening(onRequest: RequestListener) {
+    const server = createServer(onRequest);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const close = (): void => {
+      server.close();
+      server.closeAllConnections();
+    };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: close };
+  }
+
+  const capture = (answer: () => [status: number, body: unknown]) =>
+    listening((_, response) => {
       const [status, body] = answer();
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: () => server.close() };
-  }
 
   test('waits until the event that it sent is in a block', async () => {
     const env = { BLOCKHUB_DATA: data };
     await blockhub(['create', 'default'], { env });
     const [{ event, height, block }] = linesOf(await blockhub(['append'], { env, stdin: 'hello' })) as [Record<string, unknown>];
-    let answers = 0;
-    using server = await capture(() => (++answers === 1 ? [503, { code: 'BROKER_UNAVAILABLE' }] : [201, { event }]));
+    const passing = [429, 502, 503, 504];
+    let broken = false;
+    using server = await listening((_, response) => {
+      const status = passing.shift() ?? 201;
+      response.writeHead(status, { 'content-type': 'application/json' });
+      if (status !== 201 || broken) response.end(JSON.stringify({ event }));
+      else response.write('{', () => response.destroy());
+      broken = status === 201;
+    });
     const ran = await blockhubHere(['doctor', 'mesh', server.url], { env, clock: { ...slowClock(), ticks: () => 0 } });
     expect(ran).toMatchObject({ code: 0 });
     expect(linesOf(ran)[0]).toMatchObject({ event, block, height });
+    expect([passing, broken]).toEqual([[], true]);
   });
 
   test('an event that comes into no block, and an answer that is no receipt, are failures', async () => {
@@ -94,9 +111,28 @@ describe('doctor mesh', () => {
     const event = '01900000-0000-7000-8000-000000000000';
     using server = await capture(() => [201, { event }]);
     const stalled = await blockhubHere(['doctor', 'mesh', server.url], { env, clock: slowClock() });
-    expect(stalled).toMatchObject({ code: 3, stderr: expect.stringContaining('MESH_STALLED') });
+    expect(stalled).toMatchObject({ code: 3, stderr: expect.stringMatching(/^waiting for a block, .*^MESH_STALLED/ms), stdout: '' });
     using refusing = await capture(() => [403, { code: 'ACCESS_DENIED' }]);
     const refused = await blockhubHere(['doctor', 'mesh', refusing.url], { env, clock: slowClock() });
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_REFUSES.*403.*ACCESS_DENIED/) });
   });
+
+  test.each(['localhost:8080', 'mesh', 'ftp://mesh', 'http://user:word@mesh'])('%s is a mistake', async (url) => {
+    const ran = await blockhubHere(['doctor', 'mesh', url], { env: { BLOCKHUB_DATA: data } });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: url is http:.* such as http:/) });
+    expect(ran.stderr).not.toContain('word');
+  });
+
+  // Less than one request may take.
+  test('one that takes and says nothing is waited for until --wait is over, or Ctrl-C', async () => {
+    const env = { BLOCKHUB_DATA: data };
+    await blockhub(['create', 'default'], { env });
+    using silent = await listening(() => {});
+    const over = await blockhubHere(['doctor', 'mesh', silent.url, '--wait', '1ms'], { env });
+    expect(over).toMatchObject({ code: 3, stderr: expect.stringMatching(/MESH_UNAVAILABLE: .* does not answer/) });
+    const interrupt = new AbortController();
+    using interrupting = await listening(() => interrupt.abort());
+    const interrupted = await blockhubHere(['doctor', 'mesh', interrupting.url], { env, signal: interrupt.signal });
+    expect(interrupted).toMatchObject({ code: 130 });
+  }, 15_000);
 });

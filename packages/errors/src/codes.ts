@@ -207,6 +207,7 @@ export const errorCodes = {
   MESH_STALLED: {
     meaning: 'An event was taken, but did not come into a block in time.',
     fix: 'See `blockhub queues` for the stage where messages wait, and the log of its consumers.',
+    transient: true,
   },
   MESH_UNAVAILABLE: { meaning: 'The mesh takes nothing at the moment.', fix: 'See whether web-to-msg is ready.', transient: true },
   USAGE: { meaning: 'The command line is wrong.', fix: 'See --help.' },

@@ -16,6 +16,8 @@ export interface StoreCredentials {
   readonly secretKey: string;
 }
 
+export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'permanent'] as const;
+
 /**
  * What a raw error of a driver means:
  *
@@ -27,7 +29,7 @@ export interface StoreCredentials {
  * | `full`      | not done      | throws STORE_FULL at once                                      |
  * | `permanent` | not done      | throws the error as it is                                      |
  */
-export type FailureClass = 'transient' | 'unknown' | 'denied' | 'full' | 'permanent';
+export type FailureClass = (typeof failureClasses)[number];
 
 /**
  * The bytes of one place. Drivers throw raw errors, check no keys, try nothing again, and count nothing: `Store` does that once for all.

@@ -1,9 +1,9 @@
 export { type BlockForm, BlockStore, type Linked, type SetNext, type SetNextOptions } from './block-store.ts';
-export type { ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from './driver.ts';
+export { type ByteRange, type FailureClass, failureClasses, type StoreCredentials, type StoreDriver, type StoredObject } from './driver.ts';
 export { keyBehaviour } from './drivers/key-behaviour.ts';
 export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';
 export { afterFolder } from './keys.ts';
 export { type OpenDriver, type OpenStoreOptions, openStore } from './open.ts';
 export type { ProbeCheck, ProbeReport } from './probe.ts';
 export { credentialsOf, storeSecrets } from './secrets.ts';
-export { Store, type StoreOperation, type StoreOptions } from './store.ts';
+export { Store, type StoreOperation, type StoreOptions, storeOperations } from './store.ts';

@@ -6,7 +6,9 @@ import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
 import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
 
-export type StoreOperation = 'get' | 'head' | 'create' | 'put' | 'remove' | 'list';
+/** What a request to a driver may be. */
+export const storeOperations = ['get', 'head', 'create', 'put', 'remove', 'list'] as const;
+export type StoreOperation = (typeof storeOperations)[number];
 
 export interface StoreOptions {
   /** For messages and logs, without secrets. */

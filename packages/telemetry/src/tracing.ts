@@ -33,8 +33,13 @@ export interface Tracing {
 }
 
 export interface TracingOptions {
-  /** Who speaks; OTEL_SERVICE_NAME overrules it. */
+  /** Who speaks; OTEL_SERVICE_NAME of the process overrules it. */
   readonly service: string;
+  /**
+   * Says whether, where and what is recorded: OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT and …_PROTOCOL, the same two with
+   * …_OTLP_TRACES_…, OTEL_TRACES_SAMPLER and its …_ARG. All else OpenTelemetry reads from `process.env` by itself, whatever stands here:
+   * OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, and HEADERS, TIMEOUT, COMPRESSION and certificates of OTEL_EXPORTER_OTLP_….
+   */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
 }

@@ -96,6 +96,22 @@ test('a batch has a span for each trace; the first goes on, and names the others
   expect((await sample.queue('out')).map(({ meta }) => traceOf(meta.traceparent))).toEqual(['a', 'b']);
 });
 
+test.each([
+  ['each by its own outcome', ['MESSAGE_INVALID', '', '', 'EVENT_TIME_AHEAD'], 2],
+  ['all by one', Array(4).fill('MESSAGE_INVALID'), 4],
+])('what a batch rejects, %s, says so', async (how, codes, letters) => {
+  const tracing = testTracing();
+  const take = { batch: { max: 4, ttlMs: SECOND } };
+  const no = reject('MESSAGE_INVALID', 'no');
+  const each = [no, done(), retry(MINUTE, 'later'), reject('EVENT_TIME_AHEAD', 'no')];
+  await using sample = await testWorker(inOut({ take, handleBatch: () => (how === 'all by one' ? no : each) }), { tracing });
+  await sample.publish('in', ...['a', 'b', 'c', 'd'].map((letter) => ({ id: letter, meta: { traceparent: contextOf(letter) } })));
+  await sample.run(SECOND);
+  const processed = tracing.spans.filter(({ name }) => name === 'process in');
+  expect(processed.map((span) => span.codes.join())).toEqual(codes);
+  expect(await sample.queue('dead-letter')).toHaveLength(letters);
+});
+
 test('messages that are published on behalf of others belong to their traces', async () => {
   const tracing = testTracing();
   const worker = inOut({

@@ -69,8 +69,8 @@ function linkBoth(one: Span, other: Span): void {
 }
 
 /** What goes on with the trace of one message: the messages that are published for it, but for hints, which belong to nobody. */
-export function withTraceOf([message, ...others]: readonly Message[], messages: readonly Outgoing[]): readonly Outgoing[] {
-  const traceparent = others.length === 0 ? message?.meta.traceparent : undefined;
+export function withTraceOf(from: readonly Message[], messages: readonly Outgoing[]): readonly Outgoing[] {
+  const traceparent = from.length === 1 ? from[0]?.meta.traceparent : undefined;
   if (traceparent === undefined) return messages;
   return messages.map((one) => (one.hint || one.meta.traceparent !== undefined ? one : { ...one, meta: { ...one.meta, traceparent } }));
 }

@@ -1,7 +1,8 @@
 import { BlockhubError } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
-import { deadLetters, depth, handling, ids, keepLog, MINUTE, out, SECOND, scripted } from './fixtures.ts';
+import { deadLetters, depth, handling, ids, inOut, keepLog, MINUTE, out, SECOND, scripted } from './fixtures.ts';
 import { done, reject, retry } from './outcome.ts';
+import { testWorker } from './test-worker.ts';
 
 const DAY = 24 * 60 * MINUTE;
 
@@ -76,6 +77,18 @@ describe('done', () => {
     await sample.publish('in', { id: 'a', meta: { traceparent: 'theirs' } });
     await sample.run(SECOND);
     expect((await sample.queue('out')).map(({ meta }) => meta.traceparent)).toEqual(['theirs', 'own']);
+  });
+
+  test('of a batch only one message alone hands its trace on', async () => {
+    const take = { batch: { max: 2, ttlMs: SECOND } };
+    await using sample = await testWorker(inOut({ take, handleBatch: ([message]) => done([out(message?.id ?? '')]) }));
+    const meta = { traceparent: 'theirs' };
+    await sample.publish('in', { id: 'a', meta }, { id: 'b', meta }, { id: 'c', meta });
+    await sample.run(2 * SECOND);
+    expect((await sample.queue('out')).map((one) => [one.id, one.meta.traceparent])).toEqual([
+      ['a', undefined],
+      ['c', 'theirs'],
+    ]);
   });
 });
 

@@ -27,3 +27,6 @@ export const retry = (afterMs: number, reason: string): Outcome => ({ kind: 'ret
 /** Never: the message goes to the dead letters with this reason. `path` is where in it, e.g. `msg.doc.3.hash`. */
 export const reject = (code: ErrorCode, reason: string, path?: string): Outcome =>
   path === undefined ? { kind: 'reject', code, reason } : { kind: 'reject', code, reason, path };
+
+/** One outcome for each message of a batch, rather than one for all. */
+export const isList = (outcome: Outcome | readonly Outcome[]): outcome is readonly Outcome[] => Array.isArray(outcome);

@@ -1,5 +1,5 @@
 import type { Broker, BrokerState } from '@blockhub/broker';
-import type { StoreOptions } from '@blockhub/store';
+import { failureClasses, type StoreOptions, storeOperations } from '@blockhub/store';
 import type { Metrics } from '@blockhub/telemetry';
 
 /** What counts the requests of a store; it goes into the options of `openStore`. */
@@ -15,14 +15,23 @@ export function storeMeters(metrics: Metrics): Pick<StoreOptions, 'onRequest' | 
     'Requests to the store that failed: `denied` and `full` by its word, `transient` and `unknown` ones are tried again.',
     ['operation', 'kind'],
   );
+  const meters = forEach(storeOperations, (operation) => ({
+    requests: requests.labels({ operation }),
+    seconds: seconds.labels({ operation }),
+    errors: forEach(failureClasses, (kind) => errors.labels({ operation, kind })),
+  }));
   return {
-    onRequest: (operation) => requests.labels({ operation }).add(),
+    onRequest: (operation) => meters[operation].requests.add(),
     onAnswer(operation, ms, kind) {
-      seconds.labels({ operation }).observe(ms / 1000);
-      if (kind) errors.labels({ operation, kind }).add();
+      meters[operation].seconds.observe(ms / 1000);
+      if (kind) meters[operation].errors[kind].add();
     },
   };
 }
+
+/** All series from the start: what a counter has when Prometheus first sees it is no increase, so an alert would miss the first failures. */
+const forEach = <Name extends string, T>(names: readonly Name[], make: (name: Name) => T): Readonly<Record<Name, T>> =>
+  Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>;
 
 const states: readonly BrokerState[] = ['connected', 'blocked', 'disconnected'];
 

@@ -6,7 +6,7 @@ import { hideUserinfo } from '@blockhub/settings';
 import type { Random } from './chance.ts';
 import { ack, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
-import type { Outcome } from './outcome.ts';
+import { isList, type Outcome } from './outcome.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -23,8 +23,8 @@ export interface SettlerParts {
   readonly draining: AbortSignal;
   readonly maxAttempts: number;
   readonly meters: TakeMeters;
-  /** `from`: the messages that these were made from. */
-  publish(messages: readonly Outgoing[], from: readonly Message[]): Promise<void>;
+  /** `run`: what they were made from. */
+  publish(messages: readonly Outgoing[], run: readonly Held[]): Promise<void>;
   /** Transport fails; gives how long the take pauses. */
   pause(error: BlockhubError): number;
   /** Something failed with this message that an operator may want to know. */
@@ -46,11 +46,7 @@ export class Settler {
     const each = isList(outcome);
     if (each && outcome.length !== run.length) throw new Error(`${outcome.length} outcomes for ${run.length} messages`);
     const messages = each ? this.#publishesOfEach(run, outcome) : this.#publishesOfAll(run, outcome);
-    if (messages.length > 0)
-      await this.#parts.publish(
-        messages,
-        run.map(({ message }) => message),
-      );
+    if (messages.length > 0) await this.#parts.publish(messages, run);
     if (!each && outcome.kind === 'done') return this.#ackAll(run);
     let acked = 0;
     for (const [at, held] of run.entries()) {
@@ -171,8 +167,6 @@ export class Settler {
     }
   }
 }
-
-const isList = (outcome: Outcome | readonly Outcome[]): outcome is readonly Outcome[] => Array.isArray(outcome);
 
 const transportCodes: ReadonlySet<string> = new Set([
   'BROKER_UNAVAILABLE',

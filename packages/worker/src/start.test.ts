@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { MemoryBroker } from '@blockhub/broker';
 import { VirtualClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
@@ -62,11 +63,13 @@ describe('start', () => {
     const clock = new VirtualClock();
     const plan = scripted({ declare: ['fail-before', 'fail-after'], consume: ['fail-before', 'fail-after'] });
     const given = parts({ clock, broker: new MemoryBroker({ clock }).connect({ plan }) });
-    const starting = startWorker(plain(), given);
+    const { signal } = new AbortController();
+    const starting = startWorker(plain(), { ...given, signal });
     await VirtualClock.settle();
     expect(given.health.report().checks['sample: queues']).toMatchObject({ ok: false, detail: 'BROKER_UNAVAILABLE' });
     const running = await outcomeOf(clock, starting);
     expect(running.state).toBe('running');
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect((await given.broker.queues()).find(({ name }) => name === 'in')?.consumers).toBe(1);
     await running.stop({ graceMs: 0 });
   });

@@ -10,7 +10,7 @@ import { Limiter } from './limiter.ts';
 import { factsOf } from './message-log.ts';
 import type { MessageSpans } from './message-spans.ts';
 import type { TakeMeters } from './meters.ts';
-import { done, type Outcome } from './outcome.ts';
+import { done, isList, type Outcome } from './outcome.ts';
 import { Pause } from './pause.ts';
 import { type Run, Runs } from './runs.ts';
 import { Settler } from './settler.ts';
@@ -53,7 +53,7 @@ export class Taking {
   #timer: Cancel | undefined;
 
   constructor(parts: TakingParts) {
-    const { take, clock, random, log, health, check, publish, draining, maxAttempts, meters } = parts;
+    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters } = parts;
     const limiter = new Limiter(clock, WARN_EVERY_MS);
     this.#parts = parts;
     this.#prefetch = prefetchOf(take);
@@ -64,7 +64,8 @@ export class Taking {
       draining,
       maxAttempts,
       meters,
-      publish,
+      // Where nobody records spans, only the trace of one message alone goes on.
+      publish: (messages, run) => publish(messages, spans || run.length === 1 ? messagesOf(run) : []),
       pause: (error) => this.#pause.begin(error),
       warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
     });
@@ -72,7 +73,7 @@ export class Taking {
       clock,
       most: this.#prefetch,
       paused: () => this.#pause.on,
-      work: parts.spans ? this.#inSpans(parts.spans) : (run) => this.#work(run),
+      work: spans ? this.#inSpans(spans) : (run) => this.#work(run),
       freed: (deliveries) => this.#free(deliveries),
       tooLong: ({ held: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message put back'),
     });
@@ -181,8 +182,7 @@ export class Taking {
   #settleOne(run: Run, held: Held, outcome: Outcome): Promise<void> | undefined {
     if (run.over) return;
     if (outcome.kind !== 'done' || outcome.messages.length > 0) {
-      if (outcome.kind === 'reject') this.#parts.spans?.fail([held.message], outcome.code);
-      return this.#settler.settle(run.held, outcome).then(() => this.#succeeded(run));
+      return this.#settle(run.held, outcome).then(() => this.#succeeded(run));
     }
     this.#settler.ackOne(held);
     this.#succeeded(run);
@@ -193,7 +193,7 @@ export class Taking {
     try {
       const outcome = await this.#parts.handleBatch(part.map((held) => held.message));
       if (run.over) return;
-      await this.#settler.settle(part, outcome ?? done());
+      await this.#settle(part, outcome ?? done());
       if (part === run.held) this.#succeeded(run);
     } catch (error) {
       if (part.length === 1 || isTransient(error)) return this.#fail(run, part, error);
@@ -201,6 +201,17 @@ export class Taking {
       await this.#workBatch(run, part.slice(0, part.length >> 1));
       await this.#workBatch(run, part.slice(part.length >> 1));
     }
+  }
+
+  /** Spans of what is rejected went wrong. */
+  #settle(part: readonly Held[], outcome: Outcome | readonly Outcome[]): Promise<void> {
+    const { spans } = this.#parts;
+    if (spans)
+      for (const [at, { message }] of part.entries()) {
+        const own = isList(outcome) ? outcome[at] : outcome;
+        if (own?.kind === 'reject') spans.fail([message], own.code);
+      }
+    return this.#settler.settle(part, outcome);
   }
 
   async #fail(run: Run, part: readonly Held[], error: unknown): Promise<void> {

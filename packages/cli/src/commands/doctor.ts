@@ -1,3 +1,5 @@
+import { BlockhubError } from '@blockhub/errors';
+import { hideUserinfo } from '@blockhub/settings';
 import type { Command } from 'commander';
 import { checkMesh } from '../check-mesh.ts';
 import { exitCodes } from '../exit.ts';
@@ -31,9 +33,19 @@ export function define(command: Command, session: Session): void {
     .option('--chain <chain>', 'chain that gets the event, id or name', 'default')
     .option('--wait <time>', 'how long it may take', '1m')
     .action(async (url: string, { chain, wait }: { chain: string; wait: string }) => {
-      const place = { url, chain, token: await session.token() };
+      const place = { url: parseUrl(url), chain, token: await session.token() };
       const checked = await checkMesh(session, place, new Patience(session, wait));
       const { event, block, height, ms } = checked;
       await session.out.one(checked, `${event} B:${block} H:${height} after ${ms} ms`);
     });
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.parse(text);
+  // A mesh knows tokens, no users; and what stands in a command line is read by others.
+  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return url;
+  throw new BlockhubError(
+    'USAGE',
+    `url is http:// or https:// with host and port, such as http://127.0.0.1:8080, not ${hideUserinfo(text)}`,
+  );
 }

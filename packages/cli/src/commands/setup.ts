@@ -22,12 +22,14 @@ export function define(command: Command, session: Session): void {
       const patience = new Patience(session, wait);
       const queues = declarations(await session.partitions(partitions));
       const store = await session.store(true);
-      const bucket = await patience.until(() => store.prepare());
-      const broker = await patience.until(() => session.broker());
-      await patience.until(() => broker.declare(queues));
+      const bucket = await patience.until('the store', () => store.prepare());
+      const broker = await patience.until('the broker', () => session.broker(true));
+      await patience.until('the queues', () => broker.declare(queues));
       const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
       const made =
-        chain === false ? undefined : await patience.until(() => createChain(store, { name: chain, now: session.clock.now(), random }));
+        chain === false
+          ? undefined
+          : await patience.until(`chain ${chain}`, () => createChain(store, { name: chain, now: session.clock.now(), random }));
       await session.out.one(
         { store: store.url, bucket, queues: queues.length, ...(made && { chain: made.id, name: made.name, created: made.created }) },
         `${store.url} ${bucket}, ${queues.length} queues${made ? `, chain ${made.id} ${made.name}` : ''}`,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type BreakableProxy, openProxy, type RabbitmqServer } from '@blockhub/test-servers';
+import { type ChannelModel, connect } from 'amqplib';
 import type { Broker, BrokerLog } from '../../types.ts';
 import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
@@ -41,6 +42,11 @@ export class Bench {
     const broker = await openAmqpBroker(parseAmqpUrl(url), { name: this.vhost, ...others });
     this.#brokers.set(broker, proxy);
     return broker;
+  }
+
+  /** Another program's connection. Whoever asks for it closes it. */
+  stranger(): Promise<ChannelModel> {
+    return connect(`${this.server.url}/${this.vhost}`);
   }
 
   proxyOf(broker: Broker): BreakableProxy {
