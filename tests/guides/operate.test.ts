@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { declarations, queues } from '@blockhub/message';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 
@@ -31,4 +33,16 @@ test('what is marked as executed names tests that are there', () => {
   // The first one says what the mark means.
   for (const paths of named.slice(1)) expect(paths).not.toEqual([]);
   expect(named.flat().filter((path) => !existsSync(join(top, path)))).toEqual([]);
+});
+
+test('a restore empties the queues that refer to the bucket, and keeps what can be taken again', () => {
+  const [, commands = ''] = /^ *```sh\n([^`]*purge_queue[^`]*)```/m.exec(guide) ?? [];
+  const names = declarations(2).map(({ name }) => name);
+  const stub = 'rabbitmqctl() { if [ "$1" = purge_queue ]; then echo "$2"; else echo "$QUEUES"; fi; }';
+  const env = { ...process.env, QUEUES: [...names, 'blockhub.delay.1024', 'my.followers'].join('\n') };
+  const purged = execFileSync('sh', ['-euc', `${stub}\n${commands}`], { env, encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const kept: readonly string[] = [queues.ingress, queues.receipts, queues.deadLetter, queues.kept].map(({ name }) => name);
+  expect(purged).toEqual(names.filter((name) => !kept.includes(name)));
 });
