@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { declarations, queues } from '@blockhub/message';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { helms, nameOf, noHelm, podOf, template } from '../charts/helm.ts';
 
 const top = resolve(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
@@ -46,3 +47,15 @@ test('a restore empties the queues that refer to the bucket, and keeps what can 
   const kept: readonly string[] = [queues.ingress, queues.receipts, queues.deadLetter, queues.kept].map(({ name }) => name);
   expect(purged).toEqual(names.filter((name) => !kept.includes(name)));
 });
+
+const [which] = helms;
+const stops = 'while a bucket is restored nothing runs that would use it';
+if (!which) test.skip(`${stops} (${noHelm})`, () => undefined);
+else
+  test(stops, async () => {
+    const [, values = ''] = /^ *# restore\.yaml\n([^`]*)```/m.exec(guide) ?? [];
+    const { objects } = await template(which, 'blockhub', parse(values) as object, 'blockhub');
+    const running = objects.filter((object) => podOf(object) && object.spec.replicas !== 0).map(nameOf);
+    const servers = ['rabbitmq', 'registry', 'store'].map((name) => `StatefulSet blockhub-${name}`);
+    expect(running.toSorted()).toEqual(['Deployment blockhub-dead-letter', 'Pod blockhub-test', ...servers]);
+  });
