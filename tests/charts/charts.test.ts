@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -347,6 +347,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
     ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
     ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
+    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
     ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
     ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
@@ -368,8 +369,24 @@ each('with Helm %s', (_: string, which: Helm) => {
     const { objects, code } = await template(which, place, { global: given });
     expect(code).toBe(0);
     expect(objects.filter(podOf).map(({ metadata }) => metadata.name)).toEqual([`demo-${place}`]);
+    expect(await template(which, place, { global: { ...given, partition: 8 } })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('global.partition is none of'),
+    });
     if (needs.length > 0)
       expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });
+  });
+
+  test('below a chart of others, global is theirs too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
+    mkdirSync(join(folder, 'charts'));
+    symlinkSync(join(chartsFolder, 'blockhub'), join(folder, 'charts/blockhub'));
+    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: above\nversion: 1.0.0\n');
+    const set = ['--set', 'global.imageRegistry=registry.example.com,global.partitions=4'];
+    const { code, stdout, stderr } = await helm(which, ['template', 'demo', folder, '--kube-version', KUBERNETES, ...set]);
+    rmSync(folder, { recursive: true });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/name: BLOCKHUB_PARTITIONS\n +value: "4"/);
   });
 
   test('lint finds nothing', async () => {
