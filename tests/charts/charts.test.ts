@@ -324,6 +324,21 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(none.objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
   });
 
+  test.each([
+    ['of all', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, {}, [4318, 4318]],
+    ['of one', {}, { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector.example.com/v1/traces' }, [443, undefined]],
+    ['of one before that of all', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a' }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://b:1' }, [1, 80]],
+  ])('spans get to a collector that is named by a variable %s', async (_, all, own, ports) => {
+    const rendered = await template(which, 'blockhub', { global: { env: all }, builder: { env: own } });
+    const last = (place: string): number | undefined =>
+      get(rendered, 'NetworkPolicy', `demo-${place}`)
+        .spec.egress.filter((rule: { to?: object }) => rule.to === undefined)
+        .slice(1)
+        .map((rule: { ports: [{ port: number }] }) => rule.ports[0].port)
+        .at(-1);
+    expect([last('builder'), last('msg-merge')]).toEqual(ports);
+  });
+
   test('names of a long release are cut, and stay different', async () => {
     const release = `a.${'b'.repeat(50)}`;
     const { objects } = await template(which, 'blockhub', {}, release);

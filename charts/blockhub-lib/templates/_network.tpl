@@ -66,7 +66,9 @@ spec:
     {{- with include "blockhub.egressServers" (dict "top" .top "needs" .place.needs) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
-    {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer | compact }}
+    {{- $env := merge (dict) $values.env $values.global.env }}
+    {{- $spans := $env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT | default $env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+    {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer $spans | compact }}
     - ports:
         - {protocol: TCP, port: {{ include "blockhub.port" $url }}}
     {{- end }}
