@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, nameOf, noHelm, podOf, template } from './helm.ts';
+import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, type Manifest, nameOf, noHelm, podOf, template } from './helm.ts';
 
 const places = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
 const external = {
@@ -91,6 +91,45 @@ each('with Helm %s', (_: string, which: Helm) => {
         }
       }
     }
+  });
+
+  test.each([
+    ['one of the chart', { create: true, annotations: { 'eks.amazonaws.com/role-arn': 'arn' } }, 'demo-mesh', 'arn'],
+    [
+      'one of the chart with a name',
+      { create: true, name: 'chains', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } },
+      'chains',
+      'arn',
+    ],
+    ['one that is there', { name: 'chains' }, 'chains', undefined],
+    ['the default one', {}, undefined, undefined],
+  ])('pods of Blockhub have a service account: %s', async (_, serviceAccount, name, role) => {
+    const ours = (objects: readonly Manifest[]): Manifest[] =>
+      objects.filter((object) => podOf(object)?.containers.some(({ image }: { image: string }) => image.startsWith('blockhub:')));
+    for (const [chart, values, pods] of [
+      ['blockhub', {}, 12],
+      ['builder', { broker: { url: 'amqp://rabbit' }, store: { url: 's3:///chains' } }, 1],
+    ] as const) {
+      const rendered = await template(which, chart, { global: { ...values, serviceAccount } });
+      const named = ours(rendered.objects).map(podOf);
+      expect(named).toHaveLength(pods);
+      for (const pod of named) expect([pod.serviceAccountName, pod.automountServiceAccountToken]).toEqual([name, false]);
+      const made = rendered.objects.filter(({ kind }) => kind === 'ServiceAccount');
+      expect(
+        made.map(({ metadata, automountServiceAccountToken }) => [metadata.name, metadata.annotations, automountServiceAccountToken]),
+      ).toEqual(role ? [[name, { 'eks.amazonaws.com/role-arn': role }, false]] : []);
+    }
+  });
+
+  test('all pods of Blockhub get to what all of them need', async () => {
+    const rule = { to: [{ ipBlock: { cidr: '169.254.170.23/32' } }], ports: [{ protocol: 'TCP', port: 80 }] };
+    const { objects } = await template(which, 'blockhub', { global: { networkPolicy: { egress: [rule] } } });
+    const allowed = objects.filter(
+      ({ kind, spec }) => kind === 'NetworkPolicy' && JSON.stringify(spec.egress ?? []).includes('169.254.170.23'),
+    );
+    expect(allowed.map(({ metadata }) => metadata.name.replace('demo-', '')).toSorted()).toEqual(
+      [...places.filter((place) => place !== 'standalone'), 'setup', 'test'].toSorted(),
+    );
   });
 
   test('selectors hold nothing that an upgrade changes, and find their pods', async () => {

@@ -72,7 +72,7 @@ spec:
     - ports:
         - {protocol: TCP, port: {{ include "blockhub.port" $url }}}
     {{- end }}
-    {{- with $values.networkPolicy.egress }}
+    {{- with concat $values.networkPolicy.egress $values.global.networkPolicy.egress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}

@@ -20,7 +20,10 @@ capabilities: {drop: [ALL]}
 
 {{/* What every pod of Blockhub's own image has before its containers. Takes dict "top" $. */}}
 {{- define "blockhub.podHead" -}}
-automountServiceAccountToken: false
+{{- with include "blockhub.serviceAccountName" . }}
+serviceAccountName: {{ . }}
+{{- end }}
+automountServiceAccountToken: {{ .Values.global.serviceAccount.automount }}
 enableServiceLinks: false
 securityContext:
   {{- include "blockhub.podSecurity" 10001 | nindent 2 }}

@@ -10,6 +10,9 @@
 {{- include "blockhub.disruptionBudget" $parts }}
 {{- include "blockhub.scaling" $parts }}
 {{- include "blockhub.networkPolicy" $parts }}
+{{- if .Chart.IsRoot }}
+{{- include "blockhub.serviceAccount" . }}
+{{- end }}
 {{- include "blockhub.podMonitor" (dict "top" . "of" $place.name "port" "probes" "job" "app.kubernetes.io/part-of") }}
 {{- end -}}
 
