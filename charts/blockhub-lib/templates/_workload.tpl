@@ -25,25 +25,29 @@ spec:
     matchLabels:
       {{- include "blockhub.selector" $at | nindent 6 }}
   {{- if $claims }}
-  {{- $volume := get $values .place.volume.of }}
   serviceName: {{ include "blockhub.name" $at }}
   podManagementPolicy: Parallel
-  volumeClaimTemplates:
-    - apiVersion: v1
-      kind: PersistentVolumeClaim
-      metadata:
-        name: {{ .place.volume.of }}
-        labels:
-          {{- include "blockhub.podLabels" $at | nindent 10 }}
-      spec:
-        accessModes: [ReadWriteOnce]
-        {{- with $volume.storageClass }}
-        storageClassName: {{ . | quote }}
-        {{- end }}
-        resources: {requests: {storage: {{ $volume.size }}}}
+  {{- include "blockhub.claim" (merge (dict "name" .place.volume.of "volume" (get $values .place.volume.of)) $at) | nindent 2 }}
   {{- end }}
   template:
     {{- include "blockhub.pod" . | nindent 4 }}
+{{- end -}}
+
+{{/* A volume for each pod; claims outlive the chart. Takes dict "top" $ "of" "builder" "name" "data" "volume" (values `size` and `storageClass`). */}}
+{{- define "blockhub.claim" -}}
+volumeClaimTemplates:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: {{ .name }}
+      labels:
+        {{- include "blockhub.podLabels" . | nindent 8 }}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .volume.storageClass }}
+      storageClassName: {{ . | quote }}
+      {{- end }}
+      resources: {requests: {storage: {{ .volume.size }}}}
 {{- end -}}
 
 {{- define "blockhub.disruptionBudget" -}}
