@@ -237,6 +237,16 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
   });
 
+  test('servers that nobody needs are not asked for', async () => {
+    const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
+    const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+    const rendered = await template(which, 'blockhub', { ...without, setup: { enabled: false } });
+    expect(rendered).toMatchObject({ code: 0, stderr: '' });
+    expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
+    const { stderr } = await template(which, 'blockhub', without);
+    expect(stderr).toMatch(/global\.broker\.url is missing, and setup would look for it/);
+  });
+
   test('queues that only settings name may be declared by who names them', async () => {
     const settings = { to: ['{msg.meta.chain}_chain', 'all.blocks'] };
     const rendered = await template(which, 'blockhub', {
