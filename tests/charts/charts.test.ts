@@ -237,6 +237,14 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
   });
 
+  test.each([
+    ['more than is kept in it', { size: '2Gi' }, 2 ** 31 - 1],
+    ['in units of either kind', { size: '0.5Ti' }, '500g'],
+    ['no volume', { enabled: false }, '9tb'],
+  ])('a spool that fits is taken: %s', async (_, spool, spoolLimit) => {
+    expect(await template(which, 'blockhub', { 'web-to-msg': { spool, settings: { spoolLimit } } })).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('servers that nobody needs are not asked for', async () => {
     const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
     const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
@@ -420,6 +428,12 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
     ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
     ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
+    [
+      'a spool that does not fit',
+      { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } },
+      /spoolLimit is 2\.5GB.* spool\.size, which is 2Gi/,
+    ],
+    ['a volume too small', { 'web-to-msg': { spool: { size: '1024Mi' } } }, /web-to-msg: settings\.spoolLimit is 1073741824/],
     ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
   ])('refuses %s, and says where', async (_, values, message) => {
     const { code, stderr } = await template(which, 'blockhub', values);

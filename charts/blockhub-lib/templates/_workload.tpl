@@ -6,6 +6,18 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What a process may keep has to fit into its volume: a full disk is found out in the worst hour. Takes dict "top" $ "place". */}}
+{{- define "blockhub.checkVolume" -}}
+{{- with .place.volume.limit -}}
+{{- $volume := $.place.volume.of -}}
+{{- $size := (get $.top.Values $volume).size -}}
+{{- $limit := get $.top.Values.settings .setting | default .bytes -}}
+{{- if ge (include "blockhub.bytes" $limit | int64) (include "blockhub.bytes" $size | int64) -}}
+{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size, which is %s" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Deployment, or StatefulSet where each pod has a volume. */}}
 {{- define "blockhub.workload" -}}
 {{- $values := .top.Values -}}
@@ -25,6 +37,7 @@ spec:
     matchLabels:
       {{- include "blockhub.selector" $at | nindent 6 }}
   {{- if $claims }}
+  {{- include "blockhub.checkVolume" . }}
   serviceName: {{ include "blockhub.name" $at }}
   podManagementPolicy: Parallel
   {{- include "blockhub.claim" (merge (dict "name" .place.volume.of "volume" (get $values .place.volume.of)) $at) | nindent 2 }}
