@@ -1,22 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, type Manifest, nameOf, noHelm, podOf, template } from './helm.ts';
+import { chartsFolder, envOf, get, type Helm, helm, KUBERNETES, type Manifest, nameOf, places, podOf, template } from './helm.ts';
+import { each, external } from './with-helm.ts';
 
-const places = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
-const external = {
-  rabbitmq: { enabled: false },
-  registry: { enabled: false },
-  store: { enabled: false },
-  global: {
-    broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
-    store: { url: 's3:///chains?region=eu-central-1' },
-    registry: { url: 'rediss://redis.example.com:6380', secret: 'redis' },
-  },
-};
 /** Everything that can be switched on. */
 const full = {
   global: { monitoring: { podMonitor: true, rules: true, dashboard: true, labels: { team: 'a' } }, env: { LANG: 'C' } },
@@ -32,10 +22,6 @@ const full = {
   grouper: { autoscaling: { enabled: true, by: 'cpu' } },
   standalone: { enabled: true },
 };
-
-if (helms.length === 0) test.skip(`charts (${noHelm})`, () => undefined);
-// An empty table is an error.
-const each = helms.length === 0 ? () => undefined : describe.each(helms.map((one): [string, Helm] => [one.version, one]));
 
 each('with Helm %s', (_: string, which: Helm) => {
   test('the umbrella chart gives the whole mesh', async () => {
@@ -119,17 +105,6 @@ each('with Helm %s', (_: string, which: Helm) => {
         made.map(({ metadata, automountServiceAccountToken }) => [metadata.name, metadata.annotations, automountServiceAccountToken]),
       ).toEqual(role ? [[name, { 'eks.amazonaws.com/role-arn': role }, false]] : []);
     }
-  });
-
-  test('all pods of Blockhub get to what all of them need', async () => {
-    const rule = { to: [{ ipBlock: { cidr: '169.254.170.23/32' } }], ports: [{ protocol: 'TCP', port: 80 }] };
-    const { objects } = await template(which, 'blockhub', { global: { networkPolicy: { egress: [rule] } } });
-    const allowed = objects.filter(
-      ({ kind, spec }) => kind === 'NetworkPolicy' && JSON.stringify(spec.egress ?? []).includes('169.254.170.23'),
-    );
-    expect(allowed.map(({ metadata }) => metadata.name.replace('demo-', '')).toSorted()).toEqual(
-      [...places.filter((place) => place !== 'standalone'), 'setup', 'test'].toSorted(),
-    );
   });
 
   test('selectors hold nothing that an upgrade changes, and find their pods', async () => {
@@ -237,24 +212,6 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
   });
 
-  test.each([
-    ['more than is kept in it', { size: '2Gi' }, 2 ** 31 - 1],
-    ['in units of either kind', { size: '0.5Ti' }, '500g'],
-    ['no volume', { enabled: false }, '9tb'],
-  ])('a spool that fits is taken: %s', async (_, spool, spoolLimit) => {
-    expect(await template(which, 'blockhub', { 'web-to-msg': { spool, settings: { spoolLimit } } })).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  test('servers that nobody needs are not asked for', async () => {
-    const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
-    const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
-    const rendered = await template(which, 'blockhub', { ...without, setup: { enabled: false } });
-    expect(rendered).toMatchObject({ code: 0, stderr: '' });
-    expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
-    const { stderr } = await template(which, 'blockhub', without);
-    expect(stderr).toMatch(/global\.broker\.url is missing, and setup would look for it/);
-  });
-
   test('queues that only settings name may be declared by who names them', async () => {
     const settings = { to: ['{msg.meta.chain}_chain', 'all.blocks'] };
     const rendered = await template(which, 'blockhub', {
@@ -357,45 +314,6 @@ each('with Helm %s', (_: string, which: Helm) => {
       expect(annotations.runbook_url).toBe(`${runbooks}/${alert}.md`);
   });
 
-  test('who may reach whom', async () => {
-    const rendered = await template(which, 'blockhub');
-    const allowed = (name: string): string[] =>
-      get(rendered, 'NetworkPolicy', name).spec.ingress.flatMap(
-        ({ from }: { from: [{ podSelector: { matchExpressions: [{ values: string[] }] } }] }) =>
-          from.flatMap(({ podSelector }) => podSelector.matchExpressions.flatMap(({ values }) => values)),
-      );
-    expect(allowed('demo-registry')).toEqual(['next-field', 'patchblock', 'web-to-msg']);
-    expect(allowed('demo-store')).not.toContain('grouper');
-    expect(get(rendered, 'NetworkPolicy', 'demo-default-deny').spec).toEqual({
-      podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'demo', 'app.kubernetes.io/part-of': 'blockhub' } },
-      policyTypes: ['Ingress', 'Egress'],
-    });
-    const selected = rendered.objects
-      .filter(({ kind }) => kind === 'NetworkPolicy')
-      .map(({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/component']);
-    for (const object of rendered.objects.filter(podOf)) {
-      const labels = object.kind === 'Pod' ? object.metadata.labels : object.spec.template.metadata.labels;
-      expect(selected).toContain(labels['app.kubernetes.io/component']);
-    }
-    const none = await template(which, 'blockhub', { global: { networkPolicy: { enabled: false } } });
-    expect(none.objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
-  });
-
-  test.each([
-    ['of all', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, {}, [4318, 4318]],
-    ['of one', {}, { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector.example.com/v1/traces' }, [443, undefined]],
-    ['of one before that of all', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a' }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://b:1' }, [1, 80]],
-  ])('spans get to a collector that is named by a variable %s', async (_, all, own, ports) => {
-    const rendered = await template(which, 'blockhub', { global: { env: all }, builder: { env: own } });
-    const last = (place: string): number | undefined =>
-      get(rendered, 'NetworkPolicy', `demo-${place}`)
-        .spec.egress.filter((rule: { to?: object }) => rule.to === undefined)
-        .slice(1)
-        .map((rule: { ports: [{ port: number }] }) => rule.ports[0].port)
-        .at(-1);
-    expect([last('builder'), last('msg-merge')]).toEqual(ports);
-  });
-
   test('names of a long release are cut, and stay different', async () => {
     const release = `a.${'b'.repeat(50)}`;
     const { objects } = await template(which, 'blockhub', {}, release);
@@ -405,40 +323,6 @@ each('with Helm %s', (_: string, which: Helm) => {
       expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/);
       expect(metadata.name.length).toBeLessThanOrEqual(kind === 'StatefulSet' ? 52 : 63);
     }
-  });
-
-  test.each<[string, object, RegExp]>([
-    [
-      'a wrong type',
-      { builder: { settings: { prefetch: 'many' } } },
-      /builder[\s\S]*prefetch[\s\S]*(got string, want integer|Expected: integer)/,
-    ],
-    ['a setting that is none', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
-    ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
-    ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
-    ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
-    ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
-    ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
-    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
-    ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
-    ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
-    ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
-    ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
-    ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
-    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
-    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
-    ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
-    [
-      'a spool that does not fit',
-      { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } },
-      /spoolLimit is 2\.5GB.* spool\.size, which is 2Gi/,
-    ],
-    ['a volume too small', { 'web-to-msg': { spool: { size: '1024Mi' } } }, /web-to-msg: settings\.spoolLimit is 1073741824/],
-    ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
-  ])('refuses %s, and says where', async (_, values, message) => {
-    const { code, stderr } = await template(which, 'blockhub', values);
-    expect(stderr).toMatch(message);
-    expect(code).toBe(1);
   });
 
   test.each(places)('%s can be installed by itself', async (place) => {
@@ -453,18 +337,6 @@ each('with Helm %s', (_: string, which: Helm) => {
     });
     if (needs.length > 0)
       expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });
-  });
-
-  test('below a chart of others, global is theirs too', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
-    mkdirSync(join(folder, 'charts'));
-    symlinkSync(join(chartsFolder, 'blockhub'), join(folder, 'charts/blockhub'));
-    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: above\nversion: 1.0.0\n');
-    const set = ['--set', 'global.imageRegistry=registry.example.com,global.partitions=4'];
-    const { code, stdout, stderr } = await helm(which, ['template', 'demo', folder, '--kube-version', KUBERNETES, ...set]);
-    rmSync(folder, { recursive: true });
-    expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/name: BLOCKHUB_PARTITIONS\n +value: "4"/);
   });
 
   test('lint finds nothing', async () => {
