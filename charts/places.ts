@@ -11,6 +11,8 @@ interface Volume {
   /** What tells the process of the folder in it. */
   readonly variable: string;
   readonly folder: string;
+  /** The setting that says how many bytes the process keeps there at most; what it is where nobody says it. */
+  readonly limit?: { readonly setting: string; readonly bytes: number };
 }
 
 /** A chart: a service with the settings that it has at its place in the mesh. */
@@ -69,7 +71,13 @@ function placeOf(name: string, worker: Worker, given: Readonly<Record<string, un
   };
 }
 
-const spool: Volume = { of: 'spool', mount: '/var/lib/blockhub', variable: 'BLOCKHUB_SPOOL', folder: '/var/lib/blockhub/spool' };
+const spool: Volume = {
+  of: 'spool',
+  mount: '/var/lib/blockhub',
+  variable: 'BLOCKHUB_SPOOL',
+  folder: '/var/lib/blockhub/spool',
+  limit: { setting: 'spoolLimit', bytes: defaults(webToMsg.settings, {}).spoolLimit },
+};
 const data: Volume = { of: 'data', mount: '/var/lib/blockhub', variable: 'BLOCKHUB_DATA', folder: '/var/lib/blockhub/data' };
 
 /** The mesh from its door to its end. */

@@ -49,6 +49,19 @@ export const globalValues: Values = {
         'redis://host:6379, or rediss:. Empty: the one of the chart `blockhub`.',
         '`password`',
       ),
+      serviceAccount: {
+        text: 'Who the pods of Blockhub are to Kubernetes, and to a cloud that gives roles to it.',
+        values: {
+          create: value.flag('Whether the chart makes it.', false),
+          name: value.text(
+            'Its name. Empty: `{release}-mesh` where it is made, else the default one of the namespace.',
+            '',
+            '^[a-z0-9.-]{0,253}$',
+          ),
+          annotations: value.strings('Its annotations, where it is made, such as `eks.amazonaws.com/role-arn`.'),
+          automount: value.flag('Whether pods get its token for the API of Kubernetes, which Blockhub never asks.', false),
+        },
+      },
       partitions: value.integer('Queues that chains are spread over; never to be changed.', PARTITIONS, 1, 1024),
       env: value.variables('Further variables of all services, by name. No secrets, and no settings.'),
       monitoring: {
@@ -70,7 +83,10 @@ export const globalValues: Values = {
       },
       networkPolicy: {
         text: 'NetworkPolicies that refuse all but what is needed.',
-        values: { enabled: value.flag('Whether they are there.', true) },
+        values: {
+          enabled: value.flag('Whether they are there.', true),
+          egress: value.list('Further rules of egress of all pods of Blockhub.', 'object'),
+        },
       },
     },
   },

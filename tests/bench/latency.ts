@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { entryKey, parseBlock } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 import { getChain } from '@blockhub/walker';
+
+const PATIENCE_MS = 60_000;
 
 export interface LatencyPlan {
   readonly url: string;
@@ -11,52 +14,77 @@ export interface LatencyPlan {
   readonly seconds: number;
   /** Between two looks for the next block: about half of it is in each wait. */
   readonly lookMs: number;
+  /** How long an answer, and then the blocks of what was answered, may take. */
+  readonly patienceMs?: number;
 }
 
-/** Time from each receipt to its event in a block, in ms, as a follower of the bucket sees it, at a steady rate; the least first. */
-export async function waitsOf({ url, store, chain, perSecond, seconds, lookMs }: LatencyPlan): Promise<number[]> {
+/**
+ * Time from each receipt to its event in a block, in ms, as a follower of the bucket sees it, at a steady rate; the least first. An event whose block was
+ * seen before its answer has waited for nothing.
+ * @throws where an answer is not 201, or an event in no block in time
+ */
+export async function waitsOf(plan: LatencyPlan): Promise<number[]> {
+  const { store, chain, lookMs, patienceMs = PATIENCE_MS } = plan;
   const answered = new Map<string, number>();
-  const waits: number[] = [];
-  let sending = true;
-  const follower = follow(store, chain, lookMs, {
-    tell: (event) => {
-      const at = answered.get(event);
-      if (at !== undefined) waits.push(performance.now() - at);
-      answered.delete(event);
+  const seen = new Map<string, number>();
+  let endsAt = Number.POSITIVE_INFINITY;
+  let isDone = (): boolean => false;
+  const sending = send(plan, patienceMs, answered).then(
+    () => {
+      endsAt = performance.now() + patienceMs;
+      isDone = () => missing() === 0;
     },
-    done: () => !sending && answered.size === 0,
+    (error) => {
+      isDone = () => true;
+      throw error;
+    },
+  );
+  const missing = (): number => [...answered.keys()].filter((event) => !seen.has(event)).length;
+  const tell = (event: string): void => void seen.set(event, performance.now());
+  const following = follow(store, chain, lookMs, tell, () => {
+    if (isDone()) return true;
+    if (performance.now() > endsAt) throw new Error(`${missing()} of ${answered.size} events are in no block after ${patienceMs} ms`);
+    return false;
   });
+  await Promise.all([sending, following]);
+  return Array.from(answered, ([event, at]) => Math.max(0, (seen.get(event) ?? 0) - at)).toSorted((a, b) => a - b);
+}
+
+/** Posts at that rate; notes when each event was answered. Ends at the first answer that is not 201. */
+async function send({ url, chain, perSecond, seconds }: LatencyPlan, patienceMs: number, answered: Map<string, number>): Promise<void> {
   const body = Buffer.alloc(500, 'b');
+  const refused = new AbortController();
+  const post = async (): Promise<void> => {
+    const answer = await fetch(`${url}/append/chain/${chain}`, { method: 'POST', body });
+    const text = await answer.text();
+    if (answer.status !== 201) throw new Error(`an event was answered with ${answer.status} ${text}`);
+    answered.set((JSON.parse(text) as { event: string }).event, performance.now());
+  };
   const posts: Promise<void>[] = [];
   const started = performance.now();
-  for (let n = 0; n < perSecond * seconds; n++) {
+  for (let n = 0; n < perSecond * seconds && !refused.signal.aborted; n++) {
     const wait = started + (n * 1000) / perSecond - performance.now();
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    posts.push(
-      fetch(`${url}/append/chain/${chain}`, { method: 'POST', body }).then(async (answer) => {
-        const { event } = (await answer.json()) as { event: string };
-        answered.set(event, performance.now());
-      }),
-    );
+    if (wait > 0) await sleep(wait);
+    posts.push(post().catch((error) => refused.abort(error)));
   }
-  await Promise.all(posts);
-  sending = false;
-  await follower;
-  return waits.toSorted((a, b) => a - b);
+  // One watch for all of them: a signal in each request would cost what is measured.
+  const late = new AbortController();
+  const overdue = sleep(patienceMs, undefined, { signal: late.signal }).then(() =>
+    refused.abort(new Error('an event was not answered in time')),
+  );
+  await Promise.race([Promise.all(posts), overdue]);
+  late.abort();
+  await overdue.catch(() => undefined);
+  refused.signal.throwIfAborted();
 }
 
 /** Looks for the next height again and again; tells each event. */
-async function follow(
-  store: Store,
-  name: string,
-  lookMs: number,
-  { tell, done }: { tell(event: string): void; done(): boolean },
-): Promise<void> {
+async function follow(store: Store, name: string, lookMs: number, tell: (event: string) => void, isDone: () => boolean): Promise<void> {
   const chain = (await getChain(store, name)).id;
-  for (let height = 1; !done(); ) {
+  for (let height = 1; !isDone(); ) {
     const bytes = await store.find(entryKey(chain, height));
     if (!bytes) {
-      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      await sleep(lookMs);
       continue;
     }
     for (const { event } of parseBlock(bytes).blobs) tell(event);

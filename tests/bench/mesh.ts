@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Place, places } from '../conservation/places.ts';
+import { readNodeStart } from '../image/flags.ts';
 import { freePort, until } from '../standalone/standalone.ts';
 import { cpuSeconds, metric, peakMb } from './processes.ts';
 
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
-/** As the first line of `main.ts` has them. */
-const nodeFlags = ['--max-semi-space-size=2', '--initial-old-space-size=16', '--heap-growing-percent=50'];
+const { environment, flags } = readNodeStart();
 const START_MS = 180_000;
 
 /** What places have in common: broker, store, registry, as variables of the environment. */
@@ -86,11 +86,11 @@ process.once('exit', () => {
 async function startReplica({ name, service, env: own }: Place, env: Environment): Promise<Replica> {
   const [port, probePort] = [await freePort(), await freePort()];
   const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
-  const child: ChildProcess = spawn(process.execPath, [...nodeFlags, main, 'run', service], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, main, 'run', service], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env,
-      MALLOC_ARENA_MAX: '1',
+      ...Object.fromEntries(environment.map((variable) => variable.split('='))),
       NODE_COMPILE_CACHE: compileCache,
       BLOCKHUB_LOG_LEVEL: 'error',
       BLOCKHUB_GRACE: '2s',

@@ -74,16 +74,18 @@ export async function benchLatency(): Promise<Row[]> {
   const mesh = await startStandalone(folder, { port: await freePort(), probePort: await freePort() });
   const pid = mesh.process.pid as number;
   const store = await openStore(`file://${folder}/store`);
-  const waits = await waitsOf({ url: mesh.url, store, chain: 'default', perSecond: 500, seconds: 10, lookMs: 3 });
-  const idle = residentMb(pid);
-  mesh.process.kill('SIGKILL');
-  await mesh.ended;
-  rmSync(folder, { recursive: true });
-  return [
-    { name: '201 → in a block at 500 events/s: p50', value: quantile(waits, 0.5), unit: 'ms', target: '< 150' },
-    { name: '201 → in a block at 500 events/s: p99', value: quantile(waits, 0.99), unit: 'ms', target: '< 500' },
-    { name: 'memory after it', value: idle, unit: 'MB RSS' },
-  ];
+  try {
+    const waits = await waitsOf({ url: mesh.url, store, chain: 'default', perSecond: 500, seconds: 10, lookMs: 3 });
+    return [
+      { name: '201 → in a block at 500 events/s: p50', value: quantile(waits, 0.5), unit: 'ms', target: '< 150' },
+      { name: '201 → in a block at 500 events/s: p99', value: quantile(waits, 0.99), unit: 'ms', target: '< 500' },
+      { name: 'memory after it', value: residentMb(pid), unit: 'MB RSS' },
+    ];
+  } finally {
+    mesh.process.kill('SIGKILL');
+    await mesh.ended;
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Memory of an idle process, and of one that knows of 10,000 idle chains. */

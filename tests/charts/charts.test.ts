@@ -1,22 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { chartsFolder, envOf, get, type Helm, helm, helms, KUBERNETES, nameOf, noHelm, podOf, template } from './helm.ts';
+import { chartsFolder, envOf, get, type Helm, helm, KUBERNETES, type Manifest, nameOf, places, podOf, template } from './helm.ts';
+import { each, external } from './with-helm.ts';
 
-const places = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
-const external = {
-  rabbitmq: { enabled: false },
-  registry: { enabled: false },
-  store: { enabled: false },
-  global: {
-    broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
-    store: { url: 's3:///chains?region=eu-central-1' },
-    registry: { url: 'rediss://redis.example.com:6380', secret: 'redis' },
-  },
-};
 /** Everything that can be switched on. */
 const full = {
   global: { monitoring: { podMonitor: true, rules: true, dashboard: true, labels: { team: 'a' } }, env: { LANG: 'C' } },
@@ -32,10 +22,6 @@ const full = {
   grouper: { autoscaling: { enabled: true, by: 'cpu' } },
   standalone: { enabled: true },
 };
-
-if (helms.length === 0) test.skip(`charts (${noHelm})`, () => undefined);
-// An empty table is an error.
-const each = helms.length === 0 ? () => undefined : describe.each(helms.map((one): [string, Helm] => [one.version, one]));
 
 each('with Helm %s', (_: string, which: Helm) => {
   test('the umbrella chart gives the whole mesh', async () => {
@@ -90,6 +76,34 @@ each('with Helm %s', (_: string, which: Helm) => {
           expect(variable).not.toMatch(/(PASSWORD|SECRET_KEY|ACCESS_KEY|TOKENS?)$/);
         }
       }
+    }
+  });
+
+  test.each([
+    ['one of the chart', { create: true, annotations: { 'eks.amazonaws.com/role-arn': 'arn' } }, 'demo-mesh', 'arn'],
+    [
+      'one of the chart with a name',
+      { create: true, name: 'chains', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } },
+      'chains',
+      'arn',
+    ],
+    ['one that is there', { name: 'chains' }, 'chains', undefined],
+    ['the default one', {}, undefined, undefined],
+  ])('pods of Blockhub have a service account: %s', async (_, serviceAccount, name, role) => {
+    const ours = (objects: readonly Manifest[]): Manifest[] =>
+      objects.filter((object) => podOf(object)?.containers.some(({ image }: { image: string }) => image.startsWith('blockhub:')));
+    for (const [chart, values, pods] of [
+      ['blockhub', {}, 12],
+      ['builder', { broker: { url: 'amqp://rabbit' }, store: { url: 's3:///chains' } }, 1],
+    ] as const) {
+      const rendered = await template(which, chart, { global: { ...values, serviceAccount } });
+      const named = ours(rendered.objects).map(podOf);
+      expect(named).toHaveLength(pods);
+      for (const pod of named) expect([pod.serviceAccountName, pod.automountServiceAccountToken]).toEqual([name, false]);
+      const made = rendered.objects.filter(({ kind }) => kind === 'ServiceAccount');
+      expect(
+        made.map(({ metadata, automountServiceAccountToken }) => [metadata.name, metadata.annotations, automountServiceAccountToken]),
+      ).toEqual(role ? [[name, { 'eks.amazonaws.com/role-arn': role }, false]] : []);
     }
   });
 
@@ -300,30 +314,6 @@ each('with Helm %s', (_: string, which: Helm) => {
       expect(annotations.runbook_url).toBe(`${runbooks}/${alert}.md`);
   });
 
-  test('who may reach whom', async () => {
-    const rendered = await template(which, 'blockhub');
-    const allowed = (name: string): string[] =>
-      get(rendered, 'NetworkPolicy', name).spec.ingress.flatMap(
-        ({ from }: { from: [{ podSelector: { matchExpressions: [{ values: string[] }] } }] }) =>
-          from.flatMap(({ podSelector }) => podSelector.matchExpressions.flatMap(({ values }) => values)),
-      );
-    expect(allowed('demo-registry')).toEqual(['next-field', 'patchblock', 'web-to-msg']);
-    expect(allowed('demo-store')).not.toContain('grouper');
-    expect(get(rendered, 'NetworkPolicy', 'demo-default-deny').spec).toEqual({
-      podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'demo', 'app.kubernetes.io/part-of': 'blockhub' } },
-      policyTypes: ['Ingress', 'Egress'],
-    });
-    const selected = rendered.objects
-      .filter(({ kind }) => kind === 'NetworkPolicy')
-      .map(({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/component']);
-    for (const object of rendered.objects.filter(podOf)) {
-      const labels = object.kind === 'Pod' ? object.metadata.labels : object.spec.template.metadata.labels;
-      expect(selected).toContain(labels['app.kubernetes.io/component']);
-    }
-    const none = await template(which, 'blockhub', { global: { networkPolicy: { enabled: false } } });
-    expect(none.objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
-  });
-
   test('names of a long release are cut, and stay different', async () => {
     const release = `a.${'b'.repeat(50)}`;
     const { objects } = await template(which, 'blockhub', {}, release);
@@ -335,39 +325,16 @@ each('with Helm %s', (_: string, which: Helm) => {
     }
   });
 
-  test.each<[string, object, RegExp]>([
-    [
-      'a wrong type',
-      { builder: { settings: { prefetch: 'many' } } },
-      /builder[\s\S]*prefetch[\s\S]*(got string, want integer|Expected: integer)/,
-    ],
-    ['a setting that is none', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
-    ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
-    ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
-    ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
-    ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
-    ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
-    ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
-    ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
-    ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
-    ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
-    ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
-    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
-    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
-    ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
-    ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
-  ])('refuses %s, and says where', async (_, values, message) => {
-    const { code, stderr } = await template(which, 'blockhub', values);
-    expect(stderr).toMatch(message);
-    expect(code).toBe(1);
-  });
-
   test.each(places)('%s can be installed by itself', async (place) => {
     const { needs } = JSON.parse(readFileSync(join(chartsFolder, place, 'place.json'), 'utf8')) as { needs: string[] };
     const given = { broker: { url: 'amqp://rabbit' }, store: { url: 's3://s3.example.com/chains' }, registry: { url: 'redis://redis' } };
     const { objects, code } = await template(which, place, { global: given });
     expect(code).toBe(0);
     expect(objects.filter(podOf).map(({ metadata }) => metadata.name)).toEqual([`demo-${place}`]);
+    expect(await template(which, place, { global: { ...given, partition: 8 } })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('global.partition is none of'),
+    });
     if (needs.length > 0)
       expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });
   });

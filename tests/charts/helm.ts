@@ -1,10 +1,13 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
 export const chartsFolder = resolve(import.meta.dirname, '../../charts');
+
+/** Charts of places. */
+export const places: readonly string[] = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
 
 /** What a Kubernetes object has, as far as tests look. */
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects

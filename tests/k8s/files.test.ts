@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { helms, nameOf, noHelm, podOf, template } from '../charts/helm.ts';
 
 const top = resolve(import.meta.dirname, '../..');
@@ -46,6 +46,34 @@ describe('Tiltfile', () => {
     expect(entry('docker/dev.Dockerfile')).toEqual([node, '--watch', ...flags]);
     const pnpm = (path: string): string | undefined => /^ARG PNPM=.*$/m.exec(read(path))?.[0];
     expect(pnpm('docker/dev.Dockerfile')).toBe(pnpm('docker/Dockerfile'));
+  });
+});
+
+describe('RabbitMQ of three nodes by the cluster operator', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: Kubernetes' own objects
+  const objects = (path: string): any[] => parseAllDocuments(read(path), { uniqueKeys: true }).map((one) => one.toJS());
+  const plain = Map.groupBy(objects('k8s/rabbitmq/cluster.yaml'), ({ kind }) => kind);
+  const [cluster, budget] = objects('k8s/rabbitmq/operator.yaml');
+  const [config] = plain.get('ConfigMap') ?? [];
+  const [{ spec }] = plain.get('StatefulSet') ?? [];
+  const settings = (text: string): string[] => text.split('\n').filter((line) => /^\w/.test(line));
+
+  test('says what the example says that is tested', () => {
+    const more = settings(cluster.spec.rabbitmq.additionalConfig);
+    expect(more).toEqual(settings(config.data['rabbitmq.conf']).filter((line) => /^(definitions|quorum_queue)\./.test(line)));
+    expect(more.length).toBeGreaterThan(4);
+    const [container] = spec.template.spec.containers;
+    expect(cluster.spec).toMatchObject({ replicas: spec.replicas, image: container.image, resources: container.resources });
+    expect(plain.get('Service')?.map(({ metadata }) => metadata.name)).toContain(cluster.metadata.name);
+    expect(budget.spec.maxUnavailable).toBe(plain.get('PodDisruptionBudget')?.[0].spec.maxUnavailable);
+  });
+
+  test('mounts the definitions where they are looked for', () => {
+    const { containers, volumes } = cluster.spec.override.statefulSet.spec.template.spec;
+    const [{ name, mountPath }] = containers[0].volumeMounts;
+    const { secret } = volumes.find((volume: { name: string }) => volume.name === name);
+    expect(secret.secretName).toBe(/secret generic (\S+) --from-file=secrets\/definitions\.json/.exec(read('k8s/README.md'))?.[1]);
+    expect(cluster.spec.rabbitmq.additionalConfig).toContain(`definitions.local.path = ${mountPath}/${secret.items[0].path}\n`);
   });
 });
 

@@ -66,11 +66,13 @@ spec:
     {{- with include "blockhub.egressServers" (dict "top" .top "needs" .place.needs) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
-    {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer | compact }}
+    {{- $env := merge (dict) $values.env $values.global.env }}
+    {{- $spans := $env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT | default $env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+    {{- range $url := list $values.settings.jwtJwks $values.settings.jwtIssuer $spans | compact }}
     - ports:
         - {protocol: TCP, port: {{ include "blockhub.port" $url }}}
     {{- end }}
-    {{- with $values.networkPolicy.egress }}
+    {{- with concat $values.networkPolicy.egress $values.global.networkPolicy.egress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end }}

@@ -18,24 +18,29 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What every pod of Blockhub's own image has before its containers. Takes dict "top" $. */}}
+{{/*
+What every pod has before its containers. Takes dict "top" $ "values" (those that say where it goes); of a server of others also "uid" 999: it has
+no service account of Blockhub.
+*/}}
 {{- define "blockhub.podHead" -}}
-automountServiceAccountToken: false
 enableServiceLinks: false
+{{- $account := ternary dict .top.Values.global.serviceAccount (hasKey . "uid") }}
+automountServiceAccountToken: {{ $account.automount | default false }}
+{{- if $account }}
+{{- with include "blockhub.serviceAccountName" .top }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- end }}
 securityContext:
-  {{- include "blockhub.podSecurity" 10001 | nindent 2 }}
-{{- with .Values.global.image.pullSecrets }}
+  {{- include "blockhub.podSecurity" (.uid | default 10001) | nindent 2 }}
+{{- with .top.Values.global.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- end -}}
-
-{{/* Where a pod goes. Takes values. */}}
-{{- define "blockhub.placement" -}}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
-{{- with get $ $key }}
+{{- with get $.values $key }}
 {{ $key }}: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
@@ -59,10 +64,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  {{- include "blockhub.podHead" $top | nindent 2 }}
-  {{- with include "blockhub.placement" $values | trim }}
-  {{- . | nindent 2 }}
-  {{- end }}
+  {{- include "blockhub.podHead" (dict "top" $top "values" $values) | nindent 2 }}
   terminationGracePeriodSeconds: {{ include "blockhub.endSeconds" $top }}
   {{- if $values.topologySpread }}
   topologySpreadConstraints:

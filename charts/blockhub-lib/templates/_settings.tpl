@@ -43,6 +43,13 @@ BLOCKHUB_{{ regexReplaceAll "([A-Z])" . "_${1}" | upper }}
 {{- ceil (mulf (regexFind "^[0-9.]+" $text) $factor) | int -}}
 {{- end -}}
 
+{{/* Bytes of a size such as 1.5gb of a setting, or 2Gi of Kubernetes; letters of either case, a k is 1024. */}}
+{{- define "blockhub.bytes" -}}
+{{- $text := include "blockhub.text" . | lower -}}
+{{- $factor := get (dict "" 1 "k" 1024 "m" 1048576 "g" 1073741824 "t" 1099511627776) (regexFind "[kmgt]" $text) -}}
+{{- mulf (regexFind "^[0-9.]+" $text) $factor | int64 -}}
+{{- end -}}
+
 {{/* Plain variables by name, of all and of this chart. */}}
 {{- define "blockhub.plainEnv" -}}
 {{- range $name, $value := merge (dict) .Values.env .Values.global.env }}

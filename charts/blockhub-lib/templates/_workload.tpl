@@ -6,6 +6,18 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What a process may keep has to fit into its volume: a full disk is found out in the worst hour. Takes dict "top" $ "place". */}}
+{{- define "blockhub.checkVolume" -}}
+{{- with .place.volume.limit -}}
+{{- $volume := $.place.volume.of -}}
+{{- $size := (get $.top.Values $volume).size -}}
+{{- $limit := get $.top.Values.settings .setting | default .bytes -}}
+{{- if ge (include "blockhub.bytes" $limit | int64) (include "blockhub.bytes" $size | int64) -}}
+{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size, which is %s" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Deployment, or StatefulSet where each pod has a volume. */}}
 {{- define "blockhub.workload" -}}
 {{- $values := .top.Values -}}
@@ -25,25 +37,30 @@ spec:
     matchLabels:
       {{- include "blockhub.selector" $at | nindent 6 }}
   {{- if $claims }}
-  {{- $volume := get $values .place.volume.of }}
+  {{- include "blockhub.checkVolume" . }}
   serviceName: {{ include "blockhub.name" $at }}
   podManagementPolicy: Parallel
-  volumeClaimTemplates:
-    - apiVersion: v1
-      kind: PersistentVolumeClaim
-      metadata:
-        name: {{ .place.volume.of }}
-        labels:
-          {{- include "blockhub.podLabels" $at | nindent 10 }}
-      spec:
-        accessModes: [ReadWriteOnce]
-        {{- with $volume.storageClass }}
-        storageClassName: {{ . | quote }}
-        {{- end }}
-        resources: {requests: {storage: {{ $volume.size }}}}
+  {{- include "blockhub.claim" (merge (dict "name" .place.volume.of "volume" (get $values .place.volume.of)) $at) | nindent 2 }}
   {{- end }}
   template:
     {{- include "blockhub.pod" . | nindent 4 }}
+{{- end -}}
+
+{{/* A volume for each pod; claims outlive the chart. Takes dict "top" $ "of" "builder" "name" "data" "volume" (values `size` and `storageClass`). */}}
+{{- define "blockhub.claim" -}}
+volumeClaimTemplates:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: {{ .name }}
+      labels:
+        {{- include "blockhub.podLabels" . | nindent 8 }}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .volume.storageClass }}
+      storageClassName: {{ . | quote }}
+      {{- end }}
+      resources: {requests: {storage: {{ .volume.size }}}}
 {{- end -}}
 
 {{- define "blockhub.disruptionBudget" -}}

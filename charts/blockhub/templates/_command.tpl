@@ -2,7 +2,7 @@
 {{- define "blockhub.commandPod" -}}
 {{- $servers := dict "top" .top "user" .of "needs" .needs -}}
 {{- $files := printf "%s%s" (include "blockhub.serverFiles" $servers) (.files | default "") -}}
-{{- include "blockhub.podHead" .top }}
+{{- include "blockhub.podHead" (dict "top" .top "values" dict) }}
 restartPolicy: {{ .restart }}
 containers:
   - name: {{ .of }}

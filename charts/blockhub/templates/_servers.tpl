@@ -1,19 +1,4 @@
-{{/* What servers for development have in common: takes dict "top" $ "of" "rabbitmq" "uid" 999. */}}
-{{- define "blockhub.serverPodHead" -}}
-{{- $values := get .top.Values .of -}}
-automountServiceAccountToken: false
-enableServiceLinks: false
-securityContext:
-  {{- include "blockhub.podSecurity" .uid | nindent 2 }}
-{{- with .top.Values.global.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- include "blockhub.placement" $values }}
-{{- end -}}
-
+{{/* What servers for development have in common: takes dict "top" $ "of" "rabbitmq". */}}
 {{- define "blockhub.serverContainer" -}}
 {{- $values := get .top.Values .of -}}
 name: {{ .of }}
@@ -34,24 +19,6 @@ serviceName: {{ include "blockhub.name" . }}
 selector:
   matchLabels:
     {{- include "blockhub.selector" . | nindent 4 }}
-{{- end -}}
-
-{{/* The claim `data`. It outlives the chart. */}}
-{{- define "blockhub.serverClaim" -}}
-{{- $storage := (get .top.Values .of).storage -}}
-volumeClaimTemplates:
-  - apiVersion: v1
-    kind: PersistentVolumeClaim
-    metadata:
-      name: data
-      labels:
-        {{- include "blockhub.podLabels" . | nindent 8 }}
-    spec:
-      accessModes: [ReadWriteOnce]
-      {{- with $storage.storageClass }}
-      storageClassName: {{ . | quote }}
-      {{- end }}
-      resources: {requests: {storage: {{ $storage.size }}}}
 {{- end -}}
 
 {{/* Service with these ports, and who may reach them: dict "ports" (list (dict "name" "amqp" "port" 5672)) "from" (list of components). */}}

@@ -132,7 +132,7 @@ export const errorCodes = {
   },
   BROKER_QUEUE_MISMATCH: {
     meaning: 'The queue exists with other properties or belongs to another connection.',
-    fix: 'The message names queue and property. Delete the queue when it is empty and start again, or use another name or virtual host.',
+    fix: 'The message names queue and property. Delete the queue when nothing is in it, unacked and delayed messages included, and start again; or use another name or virtual host.',
   },
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {

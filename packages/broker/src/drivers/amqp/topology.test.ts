@@ -50,7 +50,8 @@ onRabbit('queues on RabbitMQ', () => {
         details: { queue: name },
       });
     await expect(broker.declare([{ name: 'drops', kind: 'durable' }])).rejects.toMatchObject({
-      message: 'queue "drops" exists with x-overflow drop-head, and reject-publish is needed: when it is empty delete it, then start again',
+      message:
+        'queue "drops" exists with x-overflow drop-head, and reject-publish is needed: delete it when `rabbitmqctl list_queues name messages` shows 0 for it and each blockhub.delay.*, then start again',
       details: { queue: 'drops', argument: 'x-overflow' },
     });
     await expect(broker.declare([{ name: 'a', kind: 'durable', singleActive: true }])).rejects.toMatchObject({

@@ -121,7 +121,9 @@ function otherArgument(text: string): OtherArgument | undefined {
 }
 
 function mismatch(queue: string, { name, wanted, is }: OtherArgument, cause: Error): BlockhubError {
-  const text = `queue "${queue}" exists with ${name} ${is ?? '(none)'}, and ${wanted ?? '(none)'} is needed: when it is empty delete it, then start again`;
+  const difference = `queue "${queue}" exists with ${name} ${is ?? '(none)'}, and ${wanted ?? '(none)'} is needed`;
+  // What waits for its time to come back is in none of its counts.
+  const text = `${difference}: delete it when \`rabbitmqctl list_queues name messages\` shows 0 for it and each ${delayPrefix}*, then start again`;
   return new BlockhubError('BROKER_QUEUE_MISMATCH', text, { cause, details: { queue, argument: name } });
 }
 

@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { chartsFolder, type Helm, helm, KUBERNETES, nameOf, places, podOf, template } from './helm.ts';
+import { each, external } from './with-helm.ts';
+
+each('with Helm %s', (_: string, which: Helm) => {
+  test.each([
+    ['more than is kept in it', { size: '2Gi' }, 2 ** 31 - 1],
+    ['in units of either kind', { size: '0.5Ti' }, '500g'],
+    ['no volume', { enabled: false }, '9tb'],
+  ])('a spool that fits is taken: %s', async (_, spool, spoolLimit) => {
+    expect(await template(which, 'blockhub', { 'web-to-msg': { spool, settings: { spoolLimit } } })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('servers that nobody needs are not asked for', async () => {
+    const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
+    const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+    const rendered = await template(which, 'blockhub', { ...without, setup: { enabled: false } });
+    expect(rendered).toMatchObject({ code: 0, stderr: '' });
+    expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
+    const { stderr } = await template(which, 'blockhub', without);
+    expect(stderr).toMatch(/global\.broker\.url is missing, and setup would look for it/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      'a wrong type',
+      { builder: { settings: { prefetch: 'many' } } },
+      /builder[\s\S]*prefetch[\s\S]*(got string, want integer|Expected: integer)/,
+    ],
+    ['a setting that is none', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
+    ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
+    ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
+    ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
+    ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
+    ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
+    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
+    ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
+    ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
+    ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
+    ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
+    ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
+    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
+    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
+    ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
+    [
+      'a spool that does not fit',
+      { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } },
+      /spoolLimit is 2\.5GB.* spool\.size, which is 2Gi/,
+    ],
+    ['a volume too small', { 'web-to-msg': { spool: { size: '1024Mi' } } }, /web-to-msg: settings\.spoolLimit is 1073741824/],
+    ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
+  ])('refuses %s, and says where', async (_, values, message) => {
+    const { code, stderr } = await template(which, 'blockhub', values);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(1);
+  });
+
+  test('below a chart of others, global is theirs too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
+    mkdirSync(join(folder, 'charts'));
+    symlinkSync(join(chartsFolder, 'blockhub'), join(folder, 'charts/blockhub'));
+    writeFileSync(join(folder, 'Chart.yaml'), 'apiVersion: v2\nname: above\nversion: 1.0.0\n');
+    const set = ['--set', 'global.imageRegistry=registry.example.com,global.partitions=4'];
+    const { code, stdout, stderr } = await helm(which, ['template', 'demo', folder, '--kube-version', KUBERNETES, ...set]);
+    rmSync(folder, { recursive: true });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/name: BLOCKHUB_PARTITIONS\n +value: "4"/);
+  });
+});

@@ -1,0 +1,21 @@
+import { describe, test } from '@jest/globals';
+import { type Helm, helms, noHelm } from './helm.ts';
+
+/** Tests with each Helm that is here. */
+export function each(name: string, tests: (version: string, which: Helm) => void): void {
+  // An empty table is an error.
+  if (helms.length === 0) test.skip(`charts (${noHelm})`, () => undefined);
+  else describe.each(helms.map((one): [string, Helm] => [one.version, one]))(name, tests);
+}
+
+/** Values with servers of others. */
+export const external = {
+  rabbitmq: { enabled: false },
+  registry: { enabled: false },
+  store: { enabled: false },
+  global: {
+    broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
+    store: { url: 's3:///chains?region=eu-central-1' },
+    registry: { url: 'rediss://redis.example.com:6380', secret: 'redis' },
+  },
+};
