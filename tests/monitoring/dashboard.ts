@@ -190,7 +190,7 @@ const rows: readonly Row[] = [
       {
         title: 'Errors',
         unit: 'reqps',
-        queries: [[`sum by (service, operation, kind) (${rate('blockhub_store_errors_total')})`, '{{service}} {{operation}} {{kind}}']],
+        queries: [[`sum by (service, operation, kind) (${rate('blockhub_store_errors_total')}) > 0`, '{{service}} {{operation}} {{kind}}']],
       },
       {
         title: 'Time of a request, p90',
