@@ -85,7 +85,7 @@ export class Intake {
     if (!this.#alive) return;
     this.#marks.push(HELD);
     this.#held++;
-    deliver(onDelivery, new AmqpDelivery(queue, this, readEnvelope(properties, clock.now()), content, fields.deliveryTag));
+    deliver(onDelivery, new AmqpDelivery(queue, this, readEnvelope(queue, properties, clock.now()), content, fields.deliveryTag));
   }
 
   /** Held all the time, settled in vain: it is delivered from here, or goes back where the consumer takes nothing more. */
