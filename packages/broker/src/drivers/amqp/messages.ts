@@ -84,14 +84,15 @@ export function readEnvelope(
       if (name.startsWith(escapedPrefix)) meta[name.slice(escapedPrefix.length)] = value;
     } else if (!isBrokers.test(name)) meta[name] = value;
   }
-  const attempts = count(headers[attemptsHeader], 0);
+  const tried = count(headers[attemptsHeader], 0);
   const firstAt = count(headers[firstAtHeader], now);
   const death = deathOf(headers['x-death'], queue);
-  if (death) Object.assign(meta, death, { 'dead-attempts': attempts + 1, 'dead-first-at': firstAt, 'dead-last-at': now });
+  if (death) Object.assign(meta, death, { 'dead-attempts': tried + 1, 'dead-first-at': firstAt, 'dead-last-at': now });
   return {
     id: typeof messageId === 'string' ? messageId : '',
     meta,
-    attempts,
+    // A dead letter is new in its queue, as one that a worker publishes.
+    attempts: death ? 0 : tried,
     firstAt,
     seq: String(headers[seqHeader] ?? ''),
     comebacks: count(headers['x-delivery-count'], 0),
