@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '@blockhub/clock';
-import { errorCode } from '@blockhub/errors';
+import { errorCode, hasCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
 import { DELIVERY_LIMIT } from './arguments.ts';
 import type { AmqpDelivery } from './intake.ts';
@@ -10,7 +10,7 @@ import type { Topology } from './topology.ts';
 const LEAST_DELAY_MS = 128;
 /** The longest time that a queue can keep. */
 const MOST_DELAY_MS = 2 ** 31;
-/** After a copy that could not be stored. */
+/** After a copy that could not be stored; doubled each time, until it is due: whole bodies go to a broker that is short already. */
 const AGAIN_MS = 1_000;
 /** One trouble may concern all that consumers hold, each second. */
 const WARN_MS = 60_000;
@@ -32,6 +32,8 @@ interface Copy {
   readonly attempts: number;
   /** When it is to come, by the ticks of the clock; undefined goes straight to its queue. */
   readonly due: number | undefined;
+  /** How long to wait where it cannot be stored. */
+  readonly pauseMs: number;
 }
 
 /**
@@ -59,7 +61,7 @@ export class Retries {
   retry(delivery: AmqpDelivery, afterMs: number, isPrivate: boolean): void {
     const attempts = delivery.attempts + 1;
     if (!isPrivate) {
-      this.#copy({ delivery, attempts, due: this.#parts.clock.ticks() + afterMs });
+      this.#copy({ delivery, attempts, due: this.#parts.clock.ticks() + afterMs, pauseMs: AGAIN_MS });
       return;
     }
     // The queue ends with this process, and so may what waits for it.
@@ -72,7 +74,7 @@ export class Retries {
   /** A message that came back often would become a dead letter, though only its consumers were stopped or their connections lost. A copy begins anew. */
   releaseByCopy(delivery: AmqpDelivery): boolean {
     if (delivery.message.comebacks < DELIVERY_LIMIT / 2) return false;
-    this.#copy({ delivery, attempts: delivery.attempts, due: undefined });
+    this.#copy({ delivery, attempts: delivery.attempts, due: undefined, pauseMs: AGAIN_MS });
     return true;
   }
 
@@ -93,19 +95,27 @@ export class Retries {
   }
 
   async #store({ delivery, attempts, due }: Copy): Promise<void> {
-    const exchange = due === undefined ? '' : await this.#delay(delayOf(due - this.#parts.clock.ticks()));
-    await this.#publish(delivery, attempts, { ...direct, exchange });
+    if (due === undefined) return this.#publish(delivery, attempts, direct);
+    const delayMs = delayOf(due - this.#parts.clock.ticks());
+    const exchange = await this.#delay(delayMs);
+    try {
+      await this.#publish(delivery, attempts, { ...direct, exchange });
+    } catch (error) {
+      // The broker may have lost it; one that is full is there.
+      if (!hasCode(error, 'BROKER_QUEUE_FULL')) this.#delays.delete(delayMs);
+      throw error;
+    }
   }
 
   /** The message stays held meanwhile; where its channel ends it comes again by itself. */
   #copyFailed(copy: Copy, error: unknown): void {
-    const { delivery, attempts, due } = copy;
+    const { delivery, attempts, due, pauseMs } = copy;
+    const { clock } = this.#parts;
     if (!delivery.alive || this.#closed) return;
-    this.forget();
     this.#warn(delivery, error);
-    this.#after(AGAIN_MS, () => {
-      if (due === undefined || due <= this.#parts.clock.ticks()) delivery.comeAgain(attempts);
-      else if (delivery.alive) this.#copy(copy);
+    this.#after(due === undefined ? pauseMs : Math.max(0, Math.min(pauseMs, due - clock.ticks())), () => {
+      if (due === undefined || due <= clock.ticks()) delivery.comeAgain(attempts);
+      else if (delivery.alive) this.#copy({ ...copy, pauseMs: 2 * pauseMs });
     });
   }
 
