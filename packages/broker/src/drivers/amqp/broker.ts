@@ -17,6 +17,7 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { Unconfirmed } from '../../unconfirmed.ts';
+import { DelayWatch } from './delay-watch.ts';
 import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
 import { Looking } from './looking.ts';
@@ -97,7 +98,8 @@ class AmqpBroker implements Broker {
     this.#copier = publisher();
     this.#desk = new Desk(this.#consuming);
     this.#topology = new Topology(this.#desk, log);
-    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, clock, log });
+    const watch = new DelayWatch({ desk: this.#desk, clock, log });
+    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, watch, clock, log });
     this.#looking = new Looking({
       target,
       link: this.#consuming,

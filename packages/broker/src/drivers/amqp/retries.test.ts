@@ -3,7 +3,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { expect, test } from '@jest/globals';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../types.ts';
-import { Intake } from './intake.ts';
+import { type AmqpDelivery, Intake } from './intake.ts';
 import { delayOf, Retries, type RetriesParts } from './retries.ts';
 
 test.each([
@@ -61,3 +61,17 @@ test.each([
     expect(acked).toEqual([1]);
   },
 );
+
+test('a stored retry is watched, in the queue of its delay', async () => {
+  const clock = new VirtualClock();
+  const watched: [queue: string, delayMs: number][] = [];
+  const watch = { used: (queue: string, delayMs: number) => watched.push([queue, delayMs]) };
+  const topology = { declareDelay: async (delayMs: number) => `delay.${delayMs}` };
+  const publisher = { send: async () => undefined };
+  const retries = new Retries({ clock, log: undefined, publisher, topology, watch } as unknown as RetriesParts);
+  const message = { firstAt: 0, seq: 's' };
+  const delivery = { queue: 'a', id: '1', meta: {}, body: Buffer.from(''), attempts: 0, message, alive: true, copied: () => {} };
+  retries.retry(delivery as unknown as AmqpDelivery, 3_500, false);
+  await clock.advance(0);
+  expect(watched).toEqual([['delay.4096', 4096]]);
+});

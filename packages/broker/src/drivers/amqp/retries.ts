@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
 import { DELIVERY_LIMIT } from './arguments.ts';
+import type { DelayWatch } from './delay-watch.ts';
 import type { AmqpDelivery } from './intake.ts';
 import { direct, parcelOf, type Route } from './messages.ts';
 import type { Publisher } from './publisher.ts';
@@ -22,6 +23,7 @@ export interface RetriesParts {
   /** A channel of its own: an exchange that is missing ends it. */
   readonly publisher: Publisher;
   readonly topology: Topology;
+  readonly watch: DelayWatch;
   readonly clock: Clock;
   readonly log: BrokerLog | undefined;
 }
@@ -81,6 +83,7 @@ export class Retries {
   /** Resolves when no copy is under way; those that wait for their time are with the broker. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#parts.watch.close();
     for (const cancel of this.#timers) cancel();
     await Promise.all(this.#copies);
   }
@@ -100,6 +103,7 @@ export class Retries {
     const exchange = await this.#delay(delayMs);
     try {
       await this.#publish(delivery, attempts, { ...direct, exchange });
+      this.#parts.watch.used(exchange, delayMs);
     } catch (error) {
       // The broker may have lost it; one that is full is there.
       if (!hasCode(error, 'BROKER_QUEUE_FULL')) this.#delays.delete(delayMs);

@@ -54,7 +54,7 @@ export class Topology {
     if (queue) await this.#declare(queue);
   }
 
-  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of its exchange. */
+  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of both, the queue and its exchange. */
   async declareDelay(delayMs: number): Promise<string> {
     const name = `${delayPrefix}${delayMs}`;
     await this.#desk.ask(async (channel) => {
