@@ -212,23 +212,23 @@ class AmqpBroker implements Broker {
   }
 
   #consumeUp(): void {
-    for (const { name } of this.#topology.all) void this.#restore(name, this.#consuming.model);
+    for (const queue of this.#topology.all) void this.#restore(queue, this.#consuming.model);
     for (const subscription of this.#subscriptions) subscription.wake();
   }
 
   /** A broker may have lost its durable queues too. */
-  async #restore(name: string, model: ChannelModel): Promise<void> {
+  async #restore(queue: QueueDeclaration, model: ChannelModel): Promise<void> {
     for (
       let waitMs = RESTORE_AGAIN_MS;
       !this.#closing && this.#consuming.isOn(model);
       waitMs = Math.min(2 * waitMs, RESTORE_AGAIN_MOST_MS)
     ) {
       try {
-        await this.#topology.restore(name);
+        await this.#topology.restore(queue);
         return;
       } catch (error) {
         if (this.#consuming.isOn(model))
-          this.#log?.warn({ queue: name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
+          this.#log?.warn({ queue: queue.name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
       }
       await this.#clock.sleep(waitMs, this.#over.signal);
     }
