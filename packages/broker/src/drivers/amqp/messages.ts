@@ -26,6 +26,7 @@ export interface Parcel {
   readonly exchange: string;
   readonly key: string;
   readonly id: string;
+  readonly seq: string;
   readonly body: Buffer;
   readonly options: Options.Publish;
   /** It may be lost: a full queue or none is no error. */
@@ -50,7 +51,7 @@ export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, stor
     headers[needsEscape.test(name) ? escapedPrefix + name : name] = typeof value === 'number' ? numberHeader(value) : value;
   }
   const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
-  return { queue, exchange: route.exchange, key: queue, id, body, options, hint };
+  return { queue, exchange: route.exchange, key: queue, id, seq: story.seq, body, options, hint };
 }
 
 /** Whole numbers have types of their own in AMQP; left to itself amqplib takes some fractions and huge doubles for one, and loses the sign of -0. */
@@ -94,10 +95,12 @@ export function readEnvelope(
     // A dead letter is new in its queue, as one that a worker publishes.
     attempts: death ? 0 : tried,
     firstAt,
-    seq: String(headers[seqHeader] ?? ''),
+    seq: seqOf(headers),
     comebacks: count(headers['x-delivery-count'], 0),
   };
 }
+
+export const seqOf = (headers: MessageProperties['headers']): string => String(headers?.[seqHeader] ?? '');
 
 const isMetaValue = (value: unknown): value is MetaValue =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
