@@ -238,6 +238,16 @@ const settling: Record<string, Check> = {
     all[2]?.retry(0);
     await eventually(harness, () => expect(all[3]).toMatchObject({ id: '1', attempts: 2 }));
   },
+  async 'a retry keeps id, body and meta, and adds nothing'({ broker, harness }) {
+    await declare(broker, 'a');
+    await broker.publish([message('a', '1')]);
+    const { all } = await collect(broker, 'a', 1, (delivery) => {
+      if (delivery.attempts < 2) delivery.retry(100);
+    });
+    await harness.pass(500);
+    await eventually(harness, () => expect(all.length).toBe(3));
+    for (const { id, body, meta } of all) expect({ id, body, meta }).toEqual({ id: '1', body: bodyOf('1'), meta: { chain: 'c', n: 1 } });
+  },
   async 'many retries each come at their own time'({ broker, harness }) {
     await declare(broker, 'a');
     await broker.publish(numbered('a', 1, 30));

@@ -42,6 +42,27 @@ describe('stop', () => {
     expect(await ids(sample, 'in')).toEqual(['b1']);
   });
 
+  test('a message without a batch is a dead letter before the stop is over', async () => {
+    const key = (): string => {
+      throw new BlockhubError('MESSAGE_INVALID', 'no key');
+    };
+    const sample = await testWorker(inOut({ handleBatch: () => {}, take: { batch: { max: 10, ttlMs: 60 * SECOND, key } } }));
+    const order: string[] = [];
+    void sample.worker.stopped.then(() => order.push('stopped'));
+    const { connection } = sample;
+    const publish = connection.publish.bind(connection);
+    connection.publish = async (messages) => {
+      await sample.clock.sleep(200);
+      await publish(messages);
+      order.push('published');
+    };
+    await sample.publish('in', { id: 'm' });
+    await sample.run(10);
+    await sample.stop(5 * SECOND);
+    expect(order).toEqual(['published', 'stopped']);
+    expect([await ids(sample, 'in'), await ids(sample, 'dead-letter')]).toEqual([[], ['m']]);
+  });
+
   test('after the grace everything goes back, without an attempt', async () => {
     const log = keepLog();
     const sample = await handling(() => new Promise<void>(() => {}), { log });

@@ -47,6 +47,8 @@ export class Taking {
   readonly #runs: Runs;
   readonly #settler: Settler;
   readonly #pause: Pause;
+  /** What the key of a batch threw, for a message that is a run of its own then: who drains waits for its dead letter too. */
+  readonly #keyless = new WeakMap<Held, unknown>();
   #consumer: Consumer | undefined;
   #held = 0;
   #stopped = false;
@@ -128,7 +130,8 @@ export class Taking {
     try {
       batches.add(held, this.#parts.clock.ticks());
     } catch (error) {
-      void this.#settler.fail([held], error).then(() => this.#free(1));
+      this.#keyless.set(held, error);
+      this.#runs.start([held]);
       return;
     }
     batches.relieve(this.#held);
@@ -153,7 +156,10 @@ export class Taking {
   }
 
   #work(run: Run): Promise<void> | undefined {
-    return this.#batches ? this.#workBatch(run, run.held) : this.#workOne(run);
+    if (!this.#batches) return this.#workOne(run);
+    const [first] = run.held;
+    if (first && this.#keyless.has(first)) return this.#fail(run, run.held, this.#keyless.get(first));
+    return this.#workBatch(run, run.held);
   }
 
   #inSpans(spans: MessageSpans): (run: Run) => Promise<void> | undefined {

@@ -81,11 +81,23 @@ describe('dead-letter', () => {
     expect((await dead.queue('dead-letter.kept'))[0]).toMatchObject({ id: 'odd', meta: { a: 1 } });
   });
 
-  test('a repair for a queue that is gone is kept, and goes round no more', async () => {
-    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
+  test('a repair for a queue that is gone is tried as often as others, then kept, and goes round no more', async () => {
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000, repairs: 3 } });
     await bury('BROKER_QUEUE_MISSING', { queue: 'nowhere' });
-    await dead.run(10_000);
+    await dead.run(1000 + 2000 + 3999);
+    expect(await kept()).toEqual([]);
+    await dead.run(1);
     expect(await kept()).toEqual(['BROKER_QUEUE_MISSING']);
     expect(await dead.queue('dead-letter')).toEqual([]);
+  });
+
+  test('a repair finds the queue that was declared while it waited', async () => {
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 } });
+    await bury('BROKER_QUEUE_MISSING', { queue: 'late' });
+    await dead.run(1500);
+    await dead.broker.declare([{ name: 'late', kind: 'durable' }]);
+    await dead.run(1500);
+    expect((await dead.queue('late'))[0]).toMatchObject({ id: 'event', meta: { chain: 'c', repairs: 1 } });
+    expect(await kept()).toEqual([]);
   });
 });

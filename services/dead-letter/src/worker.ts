@@ -1,5 +1,5 @@
-import { errorCode, isTransient } from '@blockhub/errors';
-import { type DeadLetter, keepDeadLetter, type Message, type Outgoing, queues, REPAIRS, readDeadLetter } from '@blockhub/message';
+import { errorCode, hasCode, isTransient } from '@blockhub/errors';
+import { type DeadLetter, keepDeadLetter, type Message, queues, REPAIRS, readDeadLetter } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { type Context, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
 import { findRepair } from './repairs.ts';
@@ -31,13 +31,19 @@ export const worker = defineWorker({
     const count = countOf(letter);
     if (!messages || count >= context.settings.repairs) return keep(message, letter.code, context);
     // The broker keeps the time: it survives a restart and holds nothing up.
-    if (message.attempts === 0) return retry(Math.min(MOST_DELAY_MS, context.settings.delay * 2 ** count), 'waits for its repair');
-    const sent = await send(
-      messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })),
-      letter.code,
-      context,
-    );
-    if (!sent) return keep(message, letter.code, context);
+    const later = (why: string): Outcome => retry(Math.min(MOST_DELAY_MS, context.settings.delay * 2 ** (count + message.attempts)), why);
+    if (message.attempts === 0) return later('waits for its repair');
+    try {
+      await context.publish(messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })));
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      // Whoever takes from that queue may only have to start; each try counts as a repair.
+      if (hasCode(error, 'BROKER_QUEUE_MISSING') && count + message.attempts < context.settings.repairs)
+        return later('its queue is missing');
+      // A dead letter must not become another dead letter.
+      context.log.warn({ code: letter.code, cause: errorCode(error) }, 'repair cannot be published');
+      return keep(message, letter.code, context);
+    }
     context.state.letters.labels({ code: letter.code, outcome: 'repaired' }).add();
     return done();
   },
@@ -56,18 +62,6 @@ function read(message: Message): DeadLetter | undefined {
 function countOf({ original }: DeadLetter): number {
   const count = original.meta[REPAIRS];
   return typeof count === 'number' ? count : 0;
-}
-
-/** False when the repair cannot be published for good: a dead letter must not become another dead letter. */
-async function send(messages: readonly Outgoing[], code: string, { publish, log }: DeadLetterContext): Promise<boolean> {
-  try {
-    await publish(messages);
-    return true;
-  } catch (error) {
-    if (isTransient(error)) throw error;
-    log.warn({ code, cause: errorCode(error) }, 'repair cannot be published');
-    return false;
-  }
 }
 
 function keep(message: Message, code: string, { state, log }: DeadLetterContext): Outcome {

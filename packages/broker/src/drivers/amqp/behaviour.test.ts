@@ -25,6 +25,19 @@ onRabbit('on RabbitMQ', () => {
   });
   afterEach(() => bench.close());
 
+  /** The one message of the queue ends consumer after consumer, until the broker gives it up. */
+  async function killConsumers(queue: string): Promise<void> {
+    const model = await bench.stranger();
+    for (let deaths = 0; deaths <= DELIVERY_LIMIT; deaths++) {
+      const channel = await model.createChannel();
+      const taken = Promise.withResolvers<unknown>();
+      await channel.consume(queue, taken.resolve);
+      await taken.promise;
+      await channel.close();
+    }
+    await model.close();
+  }
+
   test('meta comes back with type and value, whatever its names', async () => {
     const meta: Meta = {
       CC: 'no route',
@@ -138,14 +151,7 @@ onRabbit('on RabbitMQ', () => {
       { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter' },
     ]);
     await broker.publish([{ ...outgoing('a', 'poison'), meta: { chain: 'c' } }]);
-    const model = await bench.stranger();
-    for (let deaths = 0; deaths <= DELIVERY_LIMIT; deaths++) {
-      const channel = await model.createChannel();
-      const taken = Promise.withResolvers<unknown>();
-      await channel.consume('a', taken.resolve);
-      await taken.promise;
-      await channel.close();
-    }
+    await killConsumers('a');
     const { all } = await collect(broker, 'dead-letter');
     await eventually(() => expect(all.length).toBe(1));
     expect(all[0]).toMatchObject({ id: 'poison', body: Buffer.from('body of poison'), attempts: 0 });
@@ -158,7 +164,45 @@ onRabbit('on RabbitMQ', () => {
       'dead-first-at': all[0]?.firstAt,
       'dead-last-at': expect.any(Number),
     });
-    await model.close();
+  });
+
+  test('a message that waited for a retry and then ends its consumers says the second', async () => {
+    await broker.declare([
+      { name: 'dead-letter', kind: 'durable' },
+      { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter' },
+    ]);
+    await broker.publish([outgoing('a', 'poison')]);
+    const tray = await collect(broker, 'a', 1);
+    await eventually(() => expect(tray.all.length).toBe(1));
+    await tray.cancel();
+    tray.all[0]?.retry(0);
+    await killConsumers('a');
+    const { all } = await collect(broker, 'dead-letter');
+    await eventually(() => expect(all.length).toBe(1));
+    expect(all[0]).toMatchObject({ attempts: 0, meta: { 'dead-code': 'DELIVERIES_EXHAUSTED', 'dead-queue': 'a', 'dead-attempts': 2 } });
+  });
+
+  test('a dead letter that waits itself says the same behind its wait, to consumers and to browsers', async () => {
+    await broker.declare([
+      { name: 'dead-letter', kind: 'durable' },
+      { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter' },
+    ]);
+    await broker.publish([
+      { ...outgoing('dead-letter', 'full'), meta: { 'dead-code': 'STORE_FULL', 'dead-queue': 'a' } },
+      outgoing('a', 'poison'),
+    ]);
+    await killConsumers('a');
+    const { all, cancel } = await collect(broker, 'dead-letter', 10, (delivery) => {
+      if (delivery.attempts === 0) delivery.retry(0);
+    });
+    await eventually(() => expect(all.filter(({ attempts }) => attempts === 1).length).toBe(2));
+    for (const { id, meta } of all)
+      expect(meta).toEqual(id === 'full' ? { 'dead-code': 'STORE_FULL', 'dead-queue': 'a' } : all.find((one) => one.id === id)?.meta);
+    expect(all.find(({ id }) => id === 'poison')?.meta).toMatchObject({ 'dead-code': 'DELIVERIES_EXHAUSTED', 'dead-queue': 'a' });
+    await cancel();
+    for (const delivery of all.slice(2)) delivery.release();
+    await eventually(async () => expect((await Array.fromAsync(broker.browse('dead-letter'))).length).toBe(2));
+    for await (const { id, meta } of broker.browse('dead-letter')) expect(meta).toEqual(all.find((one) => one.id === id)?.meta);
   });
 
   test('a message that is only given back again and again stays', async () => {
@@ -193,7 +237,10 @@ onRabbit('on RabbitMQ', () => {
     await eventually(() => expect(a.all.filter(({ attempts }) => attempts === 1).length).toBe(5));
     const dead = await collect(broker, 'dead-letter');
     await eventually(() => expect(dead.all.length).toBe(50));
-    expect(dead.all[0]?.meta).toMatchObject({ 'dead-code': 'BROKER_QUEUE_MISSING', 'dead-queue': 'gone', 'dead-attempts': 2 });
+    expect(dead.all[0]).toMatchObject({
+      attempts: 0,
+      meta: { 'dead-code': 'BROKER_QUEUE_MISSING', 'dead-queue': 'gone', 'dead-attempts': 2 },
+    });
   });
 
   test.each([0, 2])('retries that find no room (for more than %i) wait with their consumer, and come at their time', async (room) => {

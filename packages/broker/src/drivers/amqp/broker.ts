@@ -17,6 +17,7 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { Unconfirmed } from '../../unconfirmed.ts';
+import { DelayWatch } from './delay-watch.ts';
 import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
 import { Looking } from './looking.ts';
@@ -97,7 +98,8 @@ class AmqpBroker implements Broker {
     this.#copier = publisher();
     this.#desk = new Desk(this.#consuming);
     this.#topology = new Topology(this.#desk, log);
-    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, clock, log });
+    const watch = new DelayWatch({ desk: this.#desk, clock, log });
+    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, watch, clock, log });
     this.#looking = new Looking({
       target,
       link: this.#consuming,
@@ -210,23 +212,23 @@ class AmqpBroker implements Broker {
   }
 
   #consumeUp(): void {
-    for (const { name } of this.#topology.all) void this.#restore(name, this.#consuming.model);
+    for (const queue of this.#topology.all) void this.#restore(queue, this.#consuming.model);
     for (const subscription of this.#subscriptions) subscription.wake();
   }
 
   /** A broker may have lost its durable queues too. */
-  async #restore(name: string, model: ChannelModel): Promise<void> {
+  async #restore(queue: QueueDeclaration, model: ChannelModel): Promise<void> {
     for (
       let waitMs = RESTORE_AGAIN_MS;
       !this.#closing && this.#consuming.isOn(model);
       waitMs = Math.min(2 * waitMs, RESTORE_AGAIN_MOST_MS)
     ) {
       try {
-        await this.#topology.restore(name);
+        await this.#topology.restore(queue);
         return;
       } catch (error) {
         if (this.#consuming.isOn(model))
-          this.#log?.warn({ queue: name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
+          this.#log?.warn({ queue: queue.name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
       }
       await this.#clock.sleep(waitMs, this.#over.signal);
     }

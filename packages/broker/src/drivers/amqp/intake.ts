@@ -4,12 +4,6 @@ import { deliver, Held, type Settlement } from '../../held.ts';
 import type { Delivery } from '../../types.ts';
 import { type Envelope, readEnvelope } from './messages.ts';
 
-const HELD = 0;
-/** Done, and the server does not know yet. */
-const DONE = 1;
-/** The server knows. */
-const TOLD = 2;
-
 export interface IntakeParts {
   readonly queue: string;
   readonly clock: Clock;
@@ -59,10 +53,10 @@ export class Intake {
   readonly #parts: IntakeParts;
   readonly #channel: Channel;
   #alive = true;
-  /** The first delivery tag in `#marks`; the server counts them from 1 on each channel. */
-  #base = 1;
-  #marks: number[] = [];
-  #held = 0;
+  /** Delivery tags, in order: the server counts them from 1 on each channel. */
+  readonly #held = new Set<number>();
+  /** Those that are done, and the server does not know yet. */
+  #done: number[] = [];
   #flushing = false;
   #finishing = false;
 
@@ -83,9 +77,8 @@ export class Intake {
   take({ content, properties, fields }: ConsumeMessage): void {
     const { queue, clock, onDelivery } = this.#parts;
     if (!this.#alive) return;
-    this.#marks.push(HELD);
-    this.#held++;
-    deliver(onDelivery, new AmqpDelivery(queue, this, readEnvelope(properties, clock.now()), content, fields.deliveryTag));
+    this.#held.add(fields.deliveryTag);
+    deliver(onDelivery, new AmqpDelivery(queue, this, readEnvelope(queue, properties, clock.now()), content, fields.deliveryTag));
   }
 
   /** Held all the time, settled in vain: it is delivered from here, or goes back where the consumer takes nothing more. */
@@ -105,8 +98,8 @@ export class Intake {
 
   done(tag: number): void {
     if (!this.#alive) return;
-    this.#marks[tag - this.#base] = DONE;
-    this.#held--;
+    this.#held.delete(tag);
+    this.#done.push(tag);
     if (this.#flushing) return;
     this.#flushing = true;
     setImmediate(() => this.flush());
@@ -121,24 +114,19 @@ export class Intake {
   flush(): void {
     this.#flushing = false;
     if (!this.#alive) return;
-    const marks = this.#marks;
-    let prefix = 0;
-    let last = -1;
-    for (; prefix < marks.length && marks[prefix] !== HELD; prefix++) if (marks[prefix] === DONE) last = prefix;
-    if (last >= 0) this.#channel.ack(tagged(this.#base + last), true);
-    for (let at = prefix; at < marks.length; at++) {
-      if (marks[at] !== DONE) continue;
-      this.#channel.ack(tagged(this.#base + at));
-      marks[at] = TOLD;
+    const [oldest = Number.POSITIVE_INFINITY] = this.#held;
+    let last = 0;
+    for (const tag of this.#done) {
+      if (tag > oldest) this.#channel.ack(tagged(tag));
+      else last = Math.max(last, tag);
     }
-    marks.splice(0, prefix);
-    this.#base += prefix;
-    if (this.#finishing && this.#held === 0) this.#parts.finished();
+    this.#done = [];
+    if (last > 0) this.#channel.ack(tagged(last), true);
+    if (this.#finishing && this.#held.size === 0) this.#parts.finished();
   }
 
   #giveBack(tag: number): void {
-    this.#marks[tag - this.#base] = TOLD;
-    this.#held--;
+    this.#held.delete(tag);
     this.#channel.nack(tagged(tag), false, true);
     if (this.#finishing) this.flush();
   }

@@ -75,7 +75,7 @@ export class Looking {
         const message = await this.#get(channel, queue);
         if (!message) return;
         if (shown.tags.size === 0) left = Math.max(left, message.fields.messageCount + 1);
-        const stored = this.#stored(message);
+        const stored = this.#stored(queue, message);
         shown.tags.set(stored.seq, message.fields.deliveryTag);
         yield stored;
       }
@@ -119,7 +119,7 @@ export class Looking {
       while (wanted.size > 0) {
         const message = await this.#get(channel, queue);
         if (!message) throw missingMessage(queue, [...wanted][0] as string);
-        if (wanted.delete(this.#stored(message).seq)) taken.push(() => channel.ack(message));
+        if (wanted.delete(this.#stored(queue, message).seq)) taken.push(() => channel.ack(message));
       }
       return end;
     } catch (error) {
@@ -141,8 +141,8 @@ export class Looking {
     }
   }
 
-  #stored({ properties, content }: GetMessage): StoredMessage {
-    const { id, meta, attempts, firstAt, seq } = readEnvelope(properties, this.#parts.clock.now());
+  #stored(queue: string, { properties, content }: GetMessage): StoredMessage {
+    const { id, meta, attempts, firstAt, seq } = readEnvelope(queue, properties, this.#parts.clock.now());
     return { seq: seq || strangersSeq(id, content), id, meta, body: content, attempts, firstAt };
   }
 }

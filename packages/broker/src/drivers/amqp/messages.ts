@@ -26,6 +26,7 @@ export interface Parcel {
   readonly exchange: string;
   readonly key: string;
   readonly id: string;
+  readonly seq: string;
   readonly body: Buffer;
   readonly options: Options.Publish;
   /** It may be lost: a full queue or none is no error. */
@@ -50,7 +51,7 @@ export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, stor
     headers[needsEscape.test(name) ? escapedPrefix + name : name] = typeof value === 'number' ? numberHeader(value) : value;
   }
   const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
-  return { queue, exchange: route.exchange, key: queue, id, body, options, hint };
+  return { queue, exchange: route.exchange, key: queue, id, seq: story.seq, body, options, hint };
 }
 
 /** Whole numbers have types of their own in AMQP; left to itself amqplib takes some fractions and huge doubles for one, and loses the sign of -0. */
@@ -70,8 +71,12 @@ export interface Envelope extends Story {
   readonly comebacks: number;
 }
 
-/** Reads a message; `now` stands for what one of foreign origin does not say. */
-export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties, 'headers' | 'messageId'>, now: number): Envelope {
+/** Reads a message that came out of `queue`; `now` stands for what one of foreign origin does not say. */
+export function readEnvelope(
+  queue: string,
+  { headers = {}, messageId }: Pick<MessageProperties, 'headers' | 'messageId'>,
+  now: number,
+): Envelope {
   const meta: Meta = {};
   for (const name in headers) {
     const value: unknown = headers[name];
@@ -80,16 +85,22 @@ export function readEnvelope({ headers = {}, messageId }: Pick<MessageProperties
       if (name.startsWith(escapedPrefix)) meta[name.slice(escapedPrefix.length)] = value;
     } else if (!isBrokers.test(name)) meta[name] = value;
   }
-  if (headers['x-first-death-reason'] !== undefined) Object.assign(meta, deathOf(headers, now));
+  const tried = count(headers[attemptsHeader], 0);
+  const firstAt = count(headers[firstAtHeader], now);
+  const death = deathOf(headers['x-death'], queue);
+  if (death) Object.assign(meta, death, { 'dead-attempts': tried + 1, 'dead-first-at': firstAt, 'dead-last-at': now });
   return {
     id: typeof messageId === 'string' ? messageId : '',
     meta,
-    attempts: count(headers[attemptsHeader], 0),
-    firstAt: count(headers[firstAtHeader], now),
-    seq: String(headers[seqHeader] ?? ''),
+    // A dead letter is new in its queue, as one that a worker publishes.
+    attempts: death ? 0 : tried,
+    firstAt,
+    seq: seqOf(headers),
     comebacks: count(headers['x-delivery-count'], 0),
   };
 }
+
+export const seqOf = (headers: MessageProperties['headers']): string => String(headers?.[seqHeader] ?? '');
 
 const isMetaValue = (value: unknown): value is MetaValue =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
@@ -97,20 +108,28 @@ const isMetaValue = (value: unknown): value is MetaValue =>
 const count = (value: unknown, otherwise: number): number =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : otherwise;
 
-/** The meta of a dead letter, see `QueueDeclaration.deadLetterTo`, for what the broker itself moved. */
-function deathOf(headers: Readonly<Record<string, unknown>>, now: number): Meta {
-  const deaths = headers['x-death'];
-  const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as { queue?: unknown; 'routing-keys'?: unknown[] } | undefined;
-  const expired = headers['x-first-death-reason'] === 'expired';
-  const attempts = count(headers[attemptsHeader], 0);
+/**
+ * What the meta of a dead letter says, see `QueueDeclaration.deadLetterTo`, where the broker itself moved it to this queue. Its newest entry tells:
+ * a message that waited for a retry has one too, and came to the queue where it belongs. Copies carry no older ones.
+ */
+function deathOf(deaths: unknown, queue: string): Meta | undefined {
+  const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as Death | undefined;
+  if (!newest) return undefined;
+  const waited = newest.reason === 'expired';
+  const from = String((waited ? newest['routing-keys']?.[0] : newest.queue) ?? '');
+  if (from === queue) return undefined;
   return {
-    'dead-code': expired ? 'BROKER_QUEUE_MISSING' : 'DELIVERIES_EXHAUSTED',
-    'dead-message': expired
+    'dead-code': waited ? 'BROKER_QUEUE_MISSING' : 'DELIVERIES_EXHAUSTED',
+    'dead-message': waited
       ? 'its queue was deleted while it waited for a retry'
       : 'its consumers died or lost their connection again and again',
-    'dead-queue': String((expired ? newest?.['routing-keys']?.[0] : headers['x-first-death-queue']) ?? ''),
-    'dead-attempts': attempts + 1,
-    'dead-first-at': count(headers[firstAtHeader], now),
-    'dead-last-at': now,
+    'dead-queue': from,
   };
+}
+
+/** An entry of `x-death`: the newest of them comes first. */
+interface Death {
+  readonly reason?: unknown;
+  readonly queue?: unknown;
+  readonly 'routing-keys'?: readonly unknown[];
 }

@@ -8,11 +8,17 @@ import { outgoing } from './trays.fixture.ts';
 
 /** Confirms what it is told to. */
 class Channel extends EventEmitter {
-  readonly unconfirmed: { queue: string; confirm: () => void }[] = [];
+  readonly unconfirmed: { queue: string; properties: object; confirm: () => void }[] = [];
   closed = false;
 
-  publish(_: string, queue: string, __: Buffer, ___: object, done: (error: Error | null) => void): void {
-    this.unconfirmed.push({ queue, confirm: () => done(null) });
+  publish(_: string, queue: string, __: Buffer, properties: object, done: (error: Error | null) => void): void {
+    this.unconfirmed.push({ queue, properties, confirm: () => done(null) });
+  }
+
+  /** Returns what is on its way there, as where there is no such queue. */
+  return(queue: string): void {
+    for (const { properties } of this.unconfirmed.filter((one) => one.queue === queue))
+      this.emit('return', { fields: { exchange: '', routingKey: queue }, properties });
   }
 
   confirm(queue: string): void {
@@ -47,9 +53,9 @@ async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_I
   });
   await publisher.open(model as unknown as ChannelModel);
   let seq = 0;
-  const send = (queue: string, bytes = 10): Promise<string> => {
+  const send = (queue: string, bytes = 10, id?: string): Promise<string> => {
     const story = { attempts: 0, firstAt: 0, seq: String(seq++) };
-    return publisher.send([parcelOf(outgoing(queue, story.seq, Buffer.alloc(bytes)), story, 2 ** 30)]).then(
+    return publisher.send([parcelOf(outgoing(queue, id ?? story.seq, Buffer.alloc(bytes)), story, 2 ** 30)]).then(
       () => 'confirmed',
       (error) => error.code,
     );
@@ -142,3 +148,30 @@ test('what another publisher of the connection has confirmed keeps it', async ()
   expect([await dead, await alive]).toEqual(['BROKER_UNAVAILABLE', 'confirmed']);
   expect([one.told, other.told]).toEqual([['late dead'], []]);
 });
+
+test.each([false, true])(
+  'what is returned after it was given up says nothing of the same message sent again (before: %j)',
+  async (before) => {
+    const clock = new VirtualClock();
+    const pulse: Pulse = { at: 0 };
+    const { channels, send } = await begin(clock, pulse);
+    const [channel] = channels as [Channel];
+    const first = send('late', 10, 'same');
+    await clock.advance(20_000);
+    pulse.at = clock.ticks();
+    await clock.advance(11_000);
+    expect(await first).toBe('BROKER_UNAVAILABLE');
+    let second = before ? send('late', 10, 'same') : undefined;
+    const [given, again] = [channel.unconfirmed.shift(), channel.unconfirmed.shift()];
+    channel.emit('return', { fields: { exchange: '', routingKey: 'late' }, properties: given?.properties });
+    given?.confirm();
+    again?.confirm();
+    second ??= send('late', 10, 'same');
+    channel.confirm('late');
+    expect(await second).toBe('confirmed');
+    const third = send('late', 10, 'same');
+    channel.return('late');
+    channel.confirm('late');
+    expect(await third).toBe('BROKER_QUEUE_MISSING');
+  },
+);

@@ -3,7 +3,7 @@ import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { closedBroker, missingQueue } from '../../checks.ts';
 import { unavailable } from './link.ts';
-import { type Parcel, tooLarge } from './messages.ts';
+import { type Parcel, seqOf, tooLarge } from './messages.ts';
 
 /** Unconfirmed at a time; more only makes each one wait longer. */
 const WINDOW_MESSAGES = 1_000;
@@ -30,6 +30,8 @@ interface Flight {
   readonly batch: Batch;
   readonly parcel: Parcel;
   readonly since: number;
+  /** By the broker, which confirms it next. */
+  returned: boolean;
 }
 
 /** Shared by the publishers of one connection. */
@@ -63,8 +65,6 @@ export class Publisher {
   /** The first on this channel that was given up. */
   #givenUp: number | undefined;
   #bytes = 0;
-  /** Returned by the broker, to be confirmed next. */
-  readonly #returned = new Map<string, number>();
   #blocked = false;
   #timer: Cancel | undefined;
   #closed = false;
@@ -86,13 +86,12 @@ export class Publisher {
   async #take(model: ChannelModel): Promise<ConfirmChannel> {
     const channel = await model.createConfirmChannel();
     channel.on('error', () => {});
-    channel.on('return', (message) => this.#return(message));
+    channel.on('return', (message) => this.#return(channel, message));
     channel.once('close', () => {
       this.#retired.delete(channel);
       // Those in flight on another one are told by their callbacks.
       if (this.#channel !== channel) return;
       this.#channel = undefined;
-      this.#returned.clear();
       this.#failAll(unavailable('the connection ended before the broker confirmed'));
       // Where the whole connection ended this fails, and changes nothing.
       if (!this.#closed) this.open(model).catch(() => this.#parts.broken());
@@ -153,7 +152,7 @@ export class Publisher {
       if (!channel) throw unavailable('there is no connection to the broker now');
       // The channel keeps this function until the confirm, which may never come: it must not hold the message.
       channel.publish(parcel.exchange, parcel.key, parcel.body, parcel.options, (error) => this.#land(number, error));
-      this.#flights.set(number, { channel, batch, parcel, since: this.#parts.clock.ticks() });
+      this.#flights.set(number, { channel, batch, parcel, since: this.#parts.clock.ticks(), returned: false });
       this.#written++;
     } catch (cause) {
       // amqplib encodes before it writes: nothing of this one went out.
@@ -172,15 +171,11 @@ export class Publisher {
     const flight = this.#flights.get(number);
     if (!flight) return;
     this.#flights.delete(number);
-    const { batch, parcel } = flight;
+    const { batch, parcel, returned } = flight;
     if (!error || isNack(error)) this.#parts.pulse.at = this.#parts.clock.ticks();
     this.#bytes -= parcel.body.length;
     batch.flying--;
-    const failure = error
-      ? failureOf(error, parcel)
-      : this.#returned.size > 0 && this.#wasReturned(parcel)
-        ? missingQueue(parcel.queue)
-        : undefined;
+    const failure = error ? failureOf(error, parcel) : returned ? missingQueue(parcel.queue) : undefined;
     if (failure && !(parcel.hint && failure.code !== 'BROKER_UNAVAILABLE')) this.#fail(batch, failure);
     this.#endIfDone(batch);
     if (this.#waiting.length > 0 || this.#flights.size === 0) this.#pump();
@@ -211,19 +206,15 @@ export class Publisher {
     this.#pump();
   }
 
-  #return({ fields, properties }: Message): void {
-    const key = returnKey(fields.exchange, fields.routingKey, String(properties.messageId));
-    this.#returned.set(key, (this.#returned.get(key) ?? 0) + 1);
-  }
-
-  /** A return comes before the confirm of the same message. */
-  #wasReturned({ exchange, key: routingKey, id }: Parcel): boolean {
-    const key = returnKey(exchange, routingKey, id);
-    const times = this.#returned.get(key);
-    if (times === undefined) return false;
-    if (times > 1) this.#returned.set(key, times - 1);
-    else this.#returned.delete(key);
-    return true;
+  /** Comes before the confirm of the same message. By its seq and not its id: one that was given up may be on its way again. */
+  #return(from: ConfirmChannel, { fields, properties }: Message): void {
+    const seq = seqOf(properties.headers);
+    for (const flight of this.#flights.values()) {
+      const { channel, parcel } = flight;
+      if (channel !== from || parcel.seq !== seq || parcel.key !== fields.routingKey || parcel.exchange !== fields.exchange) continue;
+      flight.returned = true;
+      return;
+    }
   }
 
   #lookForStuck(): void {
@@ -276,8 +267,6 @@ export class Publisher {
     channel.close().catch(() => {});
   }
 }
-
-const returnKey = (exchange: string, key: string, id: string): string => `${exchange}\n${key}\n${id}`;
 
 const blocked = (): BlockhubError => unavailable('the broker takes no messages now: it is short of memory or disk');
 

@@ -1,7 +1,8 @@
 import type { Cancel, Clock } from '@blockhub/clock';
-import { errorCode } from '@blockhub/errors';
+import { errorCode, hasCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
 import { DELIVERY_LIMIT } from './arguments.ts';
+import type { DelayWatch } from './delay-watch.ts';
 import type { AmqpDelivery } from './intake.ts';
 import { direct, parcelOf, type Route } from './messages.ts';
 import type { Publisher } from './publisher.ts';
@@ -10,7 +11,7 @@ import type { Topology } from './topology.ts';
 const LEAST_DELAY_MS = 128;
 /** The longest time that a queue can keep. */
 const MOST_DELAY_MS = 2 ** 31;
-/** After a copy that could not be stored. */
+/** After a copy that could not be stored; doubled each time, until it is due: whole bodies go to a broker that is short already. */
 const AGAIN_MS = 1_000;
 /** One trouble may concern all that consumers hold, each second. */
 const WARN_MS = 60_000;
@@ -22,6 +23,7 @@ export interface RetriesParts {
   /** A channel of its own: an exchange that is missing ends it. */
   readonly publisher: Publisher;
   readonly topology: Topology;
+  readonly watch: DelayWatch;
   readonly clock: Clock;
   readonly log: BrokerLog | undefined;
 }
@@ -32,6 +34,8 @@ interface Copy {
   readonly attempts: number;
   /** When it is to come, by the ticks of the clock; undefined goes straight to its queue. */
   readonly due: number | undefined;
+  /** How long to wait where it cannot be stored. */
+  readonly pauseMs: number;
 }
 
 /**
@@ -59,7 +63,7 @@ export class Retries {
   retry(delivery: AmqpDelivery, afterMs: number, isPrivate: boolean): void {
     const attempts = delivery.attempts + 1;
     if (!isPrivate) {
-      this.#copy({ delivery, attempts, due: this.#parts.clock.ticks() + afterMs });
+      this.#copy({ delivery, attempts, due: this.#parts.clock.ticks() + afterMs, pauseMs: AGAIN_MS });
       return;
     }
     // The queue ends with this process, and so may what waits for it.
@@ -72,13 +76,14 @@ export class Retries {
   /** A message that came back often would become a dead letter, though only its consumers were stopped or their connections lost. A copy begins anew. */
   releaseByCopy(delivery: AmqpDelivery): boolean {
     if (delivery.message.comebacks < DELIVERY_LIMIT / 2) return false;
-    this.#copy({ delivery, attempts: delivery.attempts, due: undefined });
+    this.#copy({ delivery, attempts: delivery.attempts, due: undefined, pauseMs: AGAIN_MS });
     return true;
   }
 
   /** Resolves when no copy is under way; those that wait for their time are with the broker. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#parts.watch.close();
     for (const cancel of this.#timers) cancel();
     await Promise.all(this.#copies);
   }
@@ -93,19 +98,28 @@ export class Retries {
   }
 
   async #store({ delivery, attempts, due }: Copy): Promise<void> {
-    const exchange = due === undefined ? '' : await this.#delay(delayOf(due - this.#parts.clock.ticks()));
-    await this.#publish(delivery, attempts, { ...direct, exchange });
+    if (due === undefined) return this.#publish(delivery, attempts, direct);
+    const delayMs = delayOf(due - this.#parts.clock.ticks());
+    const exchange = await this.#delay(delayMs);
+    try {
+      await this.#publish(delivery, attempts, { ...direct, exchange });
+      this.#parts.watch.used(exchange, delayMs);
+    } catch (error) {
+      // The broker may have lost it; one that is full is there.
+      if (!hasCode(error, 'BROKER_QUEUE_FULL')) this.#delays.delete(delayMs);
+      throw error;
+    }
   }
 
   /** The message stays held meanwhile; where its channel ends it comes again by itself. */
   #copyFailed(copy: Copy, error: unknown): void {
-    const { delivery, attempts, due } = copy;
+    const { delivery, attempts, due, pauseMs } = copy;
+    const { clock } = this.#parts;
     if (!delivery.alive || this.#closed) return;
-    this.forget();
     this.#warn(delivery, error);
-    this.#after(AGAIN_MS, () => {
-      if (due === undefined || due <= this.#parts.clock.ticks()) delivery.comeAgain(attempts);
-      else if (delivery.alive) this.#copy(copy);
+    this.#after(due === undefined ? pauseMs : Math.max(0, Math.min(pauseMs, due - clock.ticks())), () => {
+      if (due === undefined || due <= clock.ticks()) delivery.comeAgain(attempts);
+      else if (delivery.alive) this.#copy({ ...copy, pauseMs: 2 * pauseMs });
     });
   }
 

@@ -3,8 +3,9 @@ import { VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
-import type { Delivery } from '../../types.ts';
+import type { Delivery, QueueDeclaration } from '../../types.ts';
 import { Subscription, type SubscriptionParts } from './subscription.ts';
+import type { Topology } from './topology.ts';
 
 /** A channel that takes everything. */
 class Channel extends EventEmitter {
@@ -85,4 +86,21 @@ test('what is acked after the broker cancelled the consumer is not told to its c
   deliveries[0]?.ack();
   await new Promise((resolve) => setImmediate(resolve));
   expect(acks).toEqual([]);
+});
+
+test('a queue that its process has forgotten is declared again for its consumer', async () => {
+  const clock = new VirtualClock();
+  const channel = new Channel();
+  const declaration: QueueDeclaration = { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter' };
+  const restored: unknown[] = [];
+  let known: QueueDeclaration | undefined = declaration;
+  const topology = { get: () => known, restore: async (queue: unknown) => restored.push(queue) } as unknown as Topology;
+  const subscription = new Subscription({ ...partsOf({ clock, channel }), topology }, { queue: 'a', prefetch: 1, onDelivery: () => {} });
+  await subscription.start();
+  known = undefined;
+  for (let times = 1; times <= 2; times++) {
+    channel.emit('close');
+    await clock.advance(10_000);
+    expect(restored).toEqual(Array(times).fill(declaration));
+  }
 });

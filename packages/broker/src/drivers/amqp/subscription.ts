@@ -1,7 +1,7 @@
 import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { Channel } from 'amqplib';
-import type { BrokerLog, Delivery } from '../../types.ts';
+import type { BrokerLog, Delivery, QueueDeclaration } from '../../types.ts';
 import { type Desk, openChannel, questionError } from './desk.ts';
 import { Intake } from './intake.ts';
 import { closed, type Link, unavailable } from './link.ts';
@@ -32,6 +32,8 @@ export class Subscription {
   readonly #parts: SubscriptionParts;
   readonly #wish: SubscriptionWish;
   #life: { readonly channel: Channel; readonly intake: Intake; readonly tag: string } | undefined;
+  /** Where it is known; a process that declares very many queues forgets the oldest. */
+  #declared: QueueDeclaration | undefined;
   /** Cancelled or closed. */
   #over = false;
   #failures = 0;
@@ -50,7 +52,8 @@ export class Subscription {
   async start(): Promise<void> {
     const { link, desk, topology, retries, clock } = this.#parts;
     const { queue, prefetch, onDelivery } = this.#wish;
-    const declared = topology.get(queue);
+    const declared = topology.get(queue) ?? this.#declared;
+    this.#declared = declared;
     const isPrivate = declared?.kind === 'private';
     const channel = await openChannel(link.model);
     let intake: Intake | undefined;
@@ -152,7 +155,8 @@ export class Subscription {
     this.#timer = clock.after(backOff(++this.#failures, betweenTries, Math.random), async () => {
       this.#timer = undefined;
       try {
-        await topology.restore(queue);
+        const declared = topology.get(queue) ?? this.#declared;
+        if (declared) await topology.restore(declared);
         await this.start();
         log?.info({ queue }, 'consumer restored');
       } catch (error) {

@@ -7,7 +7,7 @@ import { type Desk, isRefusal, questionError } from './desk.ts';
 
 /** Of each length of delay. Retries over it wait with their consumers, which then get nothing more. */
 const DELAY_LIMITS = { maxMessages: 100_000, maxBytes: 2 ** 30 };
-/** The oldest are forgotten first; they are not declared again after the broker lost them. */
+/** The oldest are forgotten first; of those, only what has a consumer is declared again after the broker lost it. */
 const MOST_REMEMBERED = 2_000;
 
 /** They may differ from what a queue has: nobody relies on them, and no queue can change them; policies and operators can. */
@@ -43,18 +43,18 @@ export class Topology {
   async declare(queues: readonly QueueDeclaration[]): Promise<void> {
     queues.forEach(checkDeclaration);
     for (const queue of queues) {
-      await this.#declare(queue);
+      await this.restore(queue);
       this.#remember(queue);
     }
   }
 
   /** Again on a new connection, or after the broker lost it. */
-  async restore(name: string): Promise<void> {
-    const queue = this.#known.get(name);
-    if (queue) await this.#declare(queue);
+  async restore(queue: QueueDeclaration): Promise<void> {
+    const { name, kind } = queue;
+    await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
   }
 
-  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of its exchange. */
+  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of both, the queue and its exchange. */
   async declareDelay(delayMs: number): Promise<string> {
     const name = `${delayPrefix}${delayMs}`;
     await this.#desk.ask(async (channel) => {
@@ -68,11 +68,6 @@ export class Topology {
     );
     await this.#desk.ask((channel) => channel.bindQueue(name, name, ''));
     return name;
-  }
-
-  async #declare(queue: QueueDeclaration): Promise<void> {
-    const { name, kind } = queue;
-    await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
   }
 
   async #assert(name: string, options: Options.AssertQueue, wanted: Arguments): Promise<void> {
