@@ -15,7 +15,8 @@ type Cancel = ReturnType<Clock['after']>;
  * | --------------------------------------- | ------------------------------------------------------------------------ |
  * | publishing a merged message             | waits for the confirm                                                    |
  * | one is out, its answer has not come     | waits for a value at or above the one it used; too long: asks            |
- * | latest value unknown                    | asks, again after a while                                                |
+ * | latest value unknown                    | asks, again after a while; in a crowd, where nobody answers, gives back  |
+ * |                                         | what waits, which would keep other keys out                              |
  * | its answer has come, but took a while   | rests, so that more can share the next merge: where all is slow, few large |
  * |                                         | merges cost less than many small ones                                    |
  * | latest value at hand                    | merges all that waits, up to the limits                                  |
@@ -34,7 +35,7 @@ export interface MergerOptions {
   readonly ask: number;
   /** The longest rest after an answer, in ms. */
   readonly rest: number;
-  /** So many held messages of one queue are a crowd, which keeps others out: its keys do not rest. */
+  /** So many held messages of one queue are a crowd, which keeps others out: its keys do not rest, nor wait for answers that do not come. */
   readonly crowd: number;
   /** Keys that are remembered; idle ones beyond are forgotten. */
   readonly maxKeys: number;
@@ -51,8 +52,8 @@ export interface MergerParts {
   ask(key: string): Promise<void>;
 }
 
-/** `merged`: safe, can be acked. `expired`: waited for too long. `draining`: put it back. */
-export type Fate = 'merged' | 'expired' | 'draining';
+/** `merged`: safe, can be acked. `expired`: waited for too long. `crowded`: others need its place, to be tried later. `draining`: put it back. */
+export type Fate = 'merged' | 'expired' | 'crowded' | 'draining';
 
 interface Waiting {
   readonly message: Message;
@@ -84,6 +85,8 @@ const MOST_WAIT_MS = 60_000;
 /** A key rests so many times as long as its answer took: its merges are under way for a third of the time. */
 const RESTS = 2;
 const MOST_DOUBLINGS = 10;
+/** So many waits without progress, in a row, and nobody may be there to answer. */
+const IN_VAIN = 2;
 
 /** Merges messages of several sources by key. Holds no message that its callers do not hold too. */
 export class Merger {
@@ -119,9 +122,8 @@ export class Merger {
     const state = this.#touch(key);
     const { items } = message.meta;
     const { queue } = message;
-    const held = (this.#held.get(queue) ?? 0) + 1;
-    this.#held.set(queue, held);
-    if (held >= this.#options.crowd) state.restsUntil = 0;
+    this.#held.set(queue, (this.#held.get(queue) ?? 0) + 1);
+    if (this.#isCrowd(queue)) state.restsUntil = 0;
     const fate = new Promise<Fate>((resolve, reject) => {
       const since = this.#options.clock.ticks();
       const waiting = { message, since, items: typeof items === 'number' ? items : 1, resolve, reject };
@@ -222,6 +224,7 @@ export class Merger {
       return;
     }
     if (state.askedAt !== undefined) state.silences++;
+    if (state.silences >= IN_VAIN) this.#makeRoom(state);
     state.askedAt = now;
     state.asking = true;
     const end = (): void => {
@@ -229,6 +232,15 @@ export class Merger {
     };
     this.#parts.ask(state.key).then(end, end);
     this.#wakeAfter(state, this.#patience(state, this.#options.ask));
+  }
+
+  #makeRoom(state: Key): void {
+    for (const list of state.waiting)
+      if (list[0] && this.#isCrowd(list[0].message.queue)) for (const one of list.splice(0)) one.resolve('crowded');
+  }
+
+  #isCrowd(queue: string): boolean {
+    return (this.#held.get(queue) ?? 0) >= this.#options.crowd;
   }
 
   /** Asking often does not help where things are slow. */

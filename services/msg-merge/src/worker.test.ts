@@ -259,6 +259,30 @@ describe('many chains', () => {
     expect(await blueprints()).toHaveLength(20);
   });
 
+  test('for which nobody answers make room for the others in a crowd', async () => {
+    await start({ prefetch: 4, ask: 1000 });
+    await put(group(1), group(2), group(3), group(4));
+    const other = 'b'.repeat(64);
+    await tail(7, other);
+    await put({ meta: { chain: other, items: 1 }, body: [5] });
+    expect(await held()).toBe(4);
+    await merge.run(2999);
+    expect(await blueprints()).toEqual([]);
+    await merge.run(1);
+    expect(await blueprints()).toEqual([{ height: 7, items: [5] }]);
+    expect((await merge.broker.queues()).find(({ name }) => name === grouped)).toMatchObject({ delayed: 4, unacked: 0 });
+    await merge.run(30_000);
+    await tail(1);
+    expect((await blueprints())[1]?.items.toSorted()).toEqual([1, 2, 3, 4]);
+  });
+
+  test('for which nobody answers stay where they are while there is room', async () => {
+    await start({ prefetch: 8, ask: 1000 });
+    await put(group(1), group(2));
+    await merge.run(20_000);
+    expect(await held()).toBe(2);
+  });
+
   test('that are idle are forgotten beyond the limit, and asked for again', async () => {
     await start({ maxKeys: 2 });
     for (const name of ['b', 'c', 'd']) await tail(1, name.repeat(64));

@@ -125,6 +125,7 @@ export const worker = defineWorker({
 
 function outcomeOf(fate: Fate, drop: boolean): Outcome {
   if (fate === 'draining') return retry(0, 'draining');
+  if (fate === 'crowded') return retry(EXPIRED_RETRY_MS, 'nobody answers for its key, and others need its place');
   return fate === 'merged' || drop ? done() : retry(EXPIRED_RETRY_MS, 'waited too long for its other half');
 }
 
