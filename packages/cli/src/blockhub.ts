@@ -15,8 +15,9 @@ export interface Ran {
 
 export const mainFile: string = join(import.meta.dirname, 'main.ts');
 
-export function start(args: readonly string[], env: Record<string, string> = {}): { child: ChildProcess; ran: Promise<Ran> } {
-  const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'pipe', env: { ...process.env, ...env } });
+/** In the folder `cwd`, or in that of this process. */
+export function start(args: readonly string[], env: Record<string, string> = {}, cwd?: string): { child: ChildProcess; ran: Promise<Ran> } {
+  const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'pipe', env: { ...process.env, ...env }, cwd });
   const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
   const ran = Promise.all([closed, text(child.stdout), text(child.stderr)]).then(([code, stdout, stderr]) => ({ code, stdout, stderr }));
   return { child, ran };
@@ -25,9 +26,9 @@ export function start(args: readonly string[], env: Record<string, string> = {})
 /** Runs it to its end, as a process of its own. */
 export async function blockhub(
   args: readonly string[],
-  options: { stdin?: string | Buffer; env?: Record<string, string> } = {},
+  options: { stdin?: string | Buffer; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Ran> {
-  const { child, ran } = start(args, options.env);
+  const { child, ran } = start(args, options.env, options.cwd);
   child.stdin?.end(options.stdin ?? '');
   return ran;
 }

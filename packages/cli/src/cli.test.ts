@@ -122,8 +122,8 @@ describe('one chain, from its creation on', () => {
     // An empty variable is as good as none.
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: '', BLOCKHUB_DATA: data } }))).toHaveLength(1);
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: path, BLOCKHUB_DATA: '' } }))).toHaveLength(1);
-    const unset = await blockhub(['queues'], { env: { BLOCKHUB_BROKER: '', BLOCKHUB_DATA: '' } });
-    expect(unset.stderr).toContain(`there is no broker at ${join(process.cwd(), 'data/broker.sqlite')}`);
+    const unset = await blockhub(['queues'], { env: { BLOCKHUB_BROKER: '', BLOCKHUB_DATA: '' }, cwd: path });
+    expect(unset.stderr).toContain(`there is no broker at ${join(path, 'data/broker.sqlite')}`);
   });
 
   test('with several chains and none named default, one must be named', async () => {
