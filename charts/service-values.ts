@@ -3,12 +3,12 @@ import type { Place } from './places.ts';
 import { type Group, type Value, type Values, value } from './value.ts';
 
 /** A URL never holds who may open it: others read the specification of a pod. */
-const URL_PATTERN = '^([a-z0-9+]+://[^@]*)?$';
+const urlPattern = (schemes: string): string => `^((${schemes})://[^@]*)?$`;
 
-const server = (what: string, url: string, keys: string, more: Values = {}): Group => ({
+const server = (what: string, schemes: string, url: string, keys: string, more: Values = {}): Group => ({
   text: what,
   values: {
-    url: value.text(url, '', URL_PATTERN),
+    url: value.text(url, '', urlPattern(schemes)),
     secret: value.text(`Name of a Secret with ${keys}. Empty: the one that the chart \`blockhub\` makes, or with a URL of your own: none.`),
     ...more,
   },
@@ -35,17 +35,20 @@ export const globalValues: Values = {
       },
       broker: server(
         'RabbitMQ.',
+        'amqps?',
         'amqp://host:5672/vhost, or amqps:. Empty: the one of the chart `blockhub`.',
         'a password under the name of each place, and `setup` (with `user`: one under `password`)',
         { user: value.text('One user for all. Empty: each place has a user of its name.') },
       ),
       store: server(
         'The bucket.',
+        's3',
         's3://endpoint/bucket/prefix, or s3:///bucket?region=… for AWS. Empty: the one of the chart `blockhub`.',
         '`accessKey` and `secretKey`',
       ),
       registry: server(
         'Redis, or what speaks like it.',
+        'rediss?',
         'redis://host:6379, or rediss:. Empty: the one of the chart `blockhub`.',
         '`password`',
       ),

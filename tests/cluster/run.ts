@@ -123,6 +123,14 @@ async function install({ namespace, release, phases }: Stage): Promise<First & {
   return { ...first, figures: { firstBlockSeconds, memoryRequestsMB, idleCores, idleMemoryMB } };
 }
 
+async function refused(attempt: Promise<void>, reason: string): Promise<void> {
+  const said = await attempt.then(
+    () => 'nothing',
+    (error: Error) => error.message,
+  );
+  if (!said.includes(reason)) throw new Error(`Helm should say: ${reason}. It says: ${said}`);
+}
+
 /** Everything that senders should not notice; gives what the tests of the chart wrote. */
 async function disturb({ namespace, release, images, phases }: Stage): Promise<string[]> {
   const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
@@ -136,6 +144,9 @@ async function disturb({ namespace, release, images, phases }: Stage): Promise<s
   };
   const before = await phases.run('helm test', () => release.test());
   await phases.run('upgrade', () => upgrade(images.next, {}));
+  await phases.run('other partitions', () =>
+    refused(release.upgrade(images.next, { global: { partitions: 3 } }), 'global.partitions is 3'),
+  );
   await phases.run('kill', () => killAll(namespace));
   await phases.run('scale to 3', () => upgrade(images.next, three));
   await phases.run('upgrade 3', () => upgrade(images.ours, three));

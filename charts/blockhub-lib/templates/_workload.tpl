@@ -13,7 +13,7 @@
 {{- $size := (get $.top.Values $volume).size -}}
 {{- $limit := get $.top.Values.settings .setting | default .bytes -}}
 {{- if ge (include "blockhub.bytes" $limit | int64) (include "blockhub.bytes" $size | int64) -}}
-{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size, which is %s" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
+{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size, which is %s: lower the one or raise the other" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
