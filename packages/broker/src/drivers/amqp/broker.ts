@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { type BlockhubError, errorCode, hasCode } from '@blockhub/errors';
+import { errorCode, hasCode } from '@blockhub/errors';
 import type { ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import { StateHolder } from '../../state.ts';
@@ -152,7 +152,7 @@ class AmqpBroker implements Broker {
         await this.#publisher.send(messages.map((message) => parcelOf(message, this.#story(firstAt), this.#target.maxMessageBytes)));
         return;
       } catch (error) {
-        const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String((error as BlockhubError).details.queue));
+        const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String(error.details.queue));
         if (!queue || revived.has(queue.name)) throw error;
         revived.add(queue.name);
         await this.#topology.revive(queue);
