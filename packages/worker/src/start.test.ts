@@ -66,7 +66,10 @@ describe('start', () => {
     const { signal } = new AbortController();
     const starting = startWorker(plain(), { ...given, signal });
     await VirtualClock.settle();
-    expect(given.health.report().checks['sample: queues']).toMatchObject({ ok: false, detail: expect.stringMatching(/^BROKER_UNAVAILABLE: ./) });
+    expect(given.health.report().checks['sample: queues']).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/^BROKER_UNAVAILABLE: ./),
+    });
     const running = await outcomeOf(clock, starting);
     expect(running.state).toBe('running');
     expect(getEventListeners(signal, 'abort')).toEqual([]);
