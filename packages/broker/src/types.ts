@@ -115,7 +115,7 @@ export interface Consumer {
  * The queues as one process sees them. Promises of every driver:
  * - Confirmed messages are delivered at least once, in order of publishing but for retries, releases and lost connections.
  * - The broker reconnects, declares private queues again and restores consumers; nobody else does.
- * - It never retries a publish: an error says what the caller knows, see `publish`.
+ * - It never retries a publish, but for a queue that it declared and that was deleted: an error says what the caller knows, see `publish`.
  * After `close` everything rejects with BROKER_CLOSED.
  */
 export interface Broker {

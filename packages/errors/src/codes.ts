@@ -166,7 +166,12 @@ export const errorCodes = {
   OBJECT_HASH_MISMATCH: { meaning: 'The bytes do not have the declared hash.', fix: 'Find what changed them on the way.' },
   OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.', status: 415 },
   OBJECT_MISSING: { meaning: 'No object lies at this key.', fix: 'Run `blockhub verify`.' },
-  STORE_DENIED: { meaning: 'The store refuses access.', fix: 'Correct credentials or permissions.', transient: true, status: 503 },
+  STORE_DENIED: {
+    meaning: 'The store refuses access.',
+    fix: 'Correct the credentials (BLOCKHUB_STORE_ACCESS_KEY, BLOCKHUB_STORE_SECRET_KEY) or permissions.',
+    transient: true,
+    status: 503,
+  },
   STORE_FULL: { meaning: 'The store has no room left.', fix: 'Free or add space; work goes on by itself.', transient: true, status: 503 },
   STORE_KEY_INVALID: { meaning: 'The object key cannot be used.', fix: 'Correct the key or its template.' },
   STORE_NOT_FOUND: {

@@ -167,6 +167,10 @@ export async function hasPassed(store: Store, url: string, nowMs: number): Promi
 export const keepVerdict = async (store: Store, url: string, nowMs: number): Promise<unknown> =>
   store.create(`${folderAt(nowMs)}/${verdictName(url)}`, text(url));
 
+/** Of a bucket that is not there, or a URL that is wrong, nothing is known either. */
+const isUnanswered = (error: unknown): boolean =>
+  isTransient(error) || hasCode(error, 'STORE_NOT_FOUND') || hasCode(error, 'STORE_URL_INVALID');
+
 export interface ProbeOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -192,7 +196,7 @@ export async function probeStore(
     const result = await run(name, check, { store, key, prefix });
     done.push(result);
     // No verdict without an answer: the other checks would only wait for the same.
-    if (isTransient(result.error)) break;
+    if (isUnanswered(result.error)) break;
   }
   const left = await removeAll(store, used);
   await removeStale(store, clock.now()).catch(() => undefined);
@@ -203,7 +207,7 @@ export async function probeStore(
 export function unsafe(url: string, report: ProbeReport): BlockhubError | undefined {
   const failed = report.checks.filter((check) => !check.ok);
   if (failed.length === 0) return undefined;
-  const open = failed.find((check) => isTransient(check.error))?.error;
+  const open = failed.find((check) => isUnanswered(check.error))?.error;
   if (open instanceof BlockhubError) return open;
   const what = failed.map((check) => `${check.name}: ${check.detail}`).join('; ');
   const names = failed.map((check) => check.name);

@@ -1,5 +1,5 @@
 import { type BackOff, backOff, type Clock, systemClock } from '@blockhub/clock';
-import { BlockhubError, type ErrorCode } from '@blockhub/errors';
+import { BlockhubError, type ErrorCode, hasCode } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
 import type { ByteRange, FailureClass, StoreDriver, StoredObject } from './driver.ts';
 import { checkKey, checkPrefix } from './keys.ts';
@@ -186,13 +186,14 @@ export class Store {
   /**
    * Probes once and remembers the verdict; a store that passed within a day, for whomever, is only asked a few things.
    *
-   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet
+   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet;
+   * STORE_NOT_FOUND, STORE_URL_INVALID
    */
   async assertSafe(): Promise<void> {
     const verdict = this.#verdict ?? this.#probeOnceADay();
     this.#verdict = verdict;
     const failure = unsafe(this.url, await verdict);
-    if (failure?.transient) this.#verdict = undefined;
+    if (failure && !hasCode(failure, 'STORE_UNSAFE')) this.#verdict = undefined;
     if (failure) throw failure;
   }
 

@@ -1,9 +1,10 @@
 import { type BackOff, backOff, type Cancel } from '@blockhub/clock';
-import { errorCode, isTransient } from '@blockhub/errors';
+import { type BlockhubError, isTransient } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
 import { eventIds } from './chance.ts';
+import { causeOf, clean } from './clean.ts';
 import { contextsOf } from './message-log.ts';
 import { MessageSpans } from './message-spans.ts';
 import { Meters } from './meters.ts';
@@ -17,6 +18,8 @@ import { unlessAborted, whenAborted } from './when-aborted.ts';
 
 const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
+/** A step that takes longer is told of: its server may be silent for ever. */
+const SLOW_MS = 10 * SECOND;
 const startWait: BackOff = { firstMs: 100, mostMs: 10 * SECOND };
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -114,6 +117,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     const { clock, random, health, signal } = this.#options;
     for (let failures = 1; ; failures++) {
       signal?.throwIfAborted();
+      const answered = clock.after(SLOW_MS, () => this.#tellSlow(step));
       try {
         const value = await run();
         signal?.throwIfAborted();
@@ -122,11 +126,22 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
         return value;
       } catch (error) {
         if (!isTransient(error)) throw error;
-        health.set(this.#check(step), false, errorCode(error));
-        this.#log.warn({ step, code: errorCode(error), failures }, 'start-up step waits');
+        const { code, fix } = error as BlockhubError;
+        const reason = causeOf(error);
+        health.set(this.#check(step), false, `${code}: ${reason}`);
+        this.#log.warn({ step, code, reason, fix, failures }, 'start-up step waits');
+      } finally {
+        answered();
       }
       await clock.sleep(backOff(failures, startWait, random), signal);
     }
+  }
+
+  #tellSlow(step: string): void {
+    const { store, health } = this.#options;
+    const reason = `not done after ${SLOW_MS / SECOND} s`;
+    health.set(this.#check(step), false, reason);
+    this.#log.warn({ step, reason, ...(step === 'store' && store && { store: clean(store.url) }) }, 'start-up step waits');
   }
 
   /** Repeated after a transient failure, it goes on with those that did not start. */

@@ -2,8 +2,8 @@ import type { Outgoing } from '@blockhub/broker';
 import { type BackOff, backOff, type Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
 import { deadLetter, type Message } from '@blockhub/message';
-import { hideUserinfo } from '@blockhub/settings';
 import type { Random } from './chance.ts';
+import { causeOf, clean } from './clean.ts';
 import { ack, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
 import { isList, type Outcome } from './outcome.ts';
@@ -15,7 +15,6 @@ const transientWait: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
 /** For what somebody may have to repair: 20 tries take about an hour. */
 const unknownWait: BackOff = { firstMs: 250, mostMs: 5 * MINUTE };
 const MAX_EXCUSED = 10_000;
-const MAX_CAUSE = 500;
 
 export interface SettlerParts {
   readonly clock: Clock;
@@ -180,14 +179,3 @@ const transportCodes: ReadonlySet<string> = new Set([
 
 /** The next message would fail alike, so it is better not to try. */
 const isTransport = (error: BlockhubError): boolean => transportCodes.has(error.code);
-
-/** First line of what an error says: no stack, no user or password of a URL, no value that a name calls secret. */
-function clean(text: string): string {
-  const [line = ''] = text.split('\n', 1);
-  return hideUserinfo(line.slice(0, MAX_CAUSE)).replace(secretValue, '$1…');
-}
-
-const secretValue =
-  /((?:token|secret|passw(?:or)?d|authorization|cookie|api-?key)["']?\s*[:=]\s*["']?)(?:(?:bearer|basic)\s+)?[^\s"',;&]+/gi;
-
-const causeOf = (error: unknown): string => clean(error instanceof Error ? error.message : String(error));

@@ -66,12 +66,32 @@ describe('start', () => {
     const { signal } = new AbortController();
     const starting = startWorker(plain(), { ...given, signal });
     await VirtualClock.settle();
-    expect(given.health.report().checks['sample: queues']).toMatchObject({ ok: false, detail: 'BROKER_UNAVAILABLE' });
+    expect(given.health.report().checks['sample: queues']).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/^BROKER_UNAVAILABLE: ./),
+    });
     const running = await outcomeOf(clock, starting);
     expect(running.state).toBe('running');
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect((await given.broker.queues()).find(({ name }) => name === 'in')?.consumers).toBe(1);
     await running.stop({ graceMs: 0 });
+  });
+
+  test('says what it waits for, and what to do, without secrets', async () => {
+    const given = parts();
+    const driver = new MemoryStore({ clock: given.clock }).driver();
+    const refused = { ...driver, create: () => Promise.reject(new Error('403 at //me:hunter2@host')), classify: () => 'denied' as const };
+    const store = new Store(refused, { clock: given.clock, url: 's3://host/bucket' });
+    const giveUp = new AbortController();
+    const starting = startWorker(plain({ needs: ['store'] }), { ...given, store, signal: giveUp.signal });
+    await given.clock.advance(SECOND);
+    const [line] = given.log.lines.filter(({ text }) => text === 'start-up step waits');
+    const reason = expect.stringMatching(/ at s3:\/\/host\/bucket: access refused: 403 at \/\/\[hidden\]@host$/);
+    expect(line).toMatchObject({ level: 'warn', step: 'store', code: 'STORE_DENIED', reason, fix: expect.stringContaining('credentials') });
+    expect(given.health.report().checks['sample: store']?.detail).toMatch(/^STORE_DENIED: .* access refused/);
+    expect(JSON.stringify(given.log.lines)).not.toContain('hunter2');
+    giveUp.abort(new Error('stopped'));
+    await expect(outcomeOf(given.clock, starting)).rejects.toThrow('stopped');
   });
 
   test('waits for what setup needs, and ends with other errors of it after releasing everything', async () => {
@@ -124,9 +144,15 @@ describe('start', () => {
       if (silent === 'broker') given.broker.declare = never;
       const giveUp = new AbortController();
       const starting = startWorker(plain({ needs: ['store'] }), { ...given, store: silentStore, signal: giveUp.signal });
-      await VirtualClock.settle();
+      await given.clock.advance(10 * SECOND);
+      const step = silent === 'broker' ? 'queues' : 'store';
+      const told = { level: 'warn', text: 'start-up step waits', step, reason: 'not done after 10 s' };
+      expect(given.log.lines.at(-1)).toMatchObject(told);
+      expect(given.health.report().checks[`sample: ${step}`]?.detail).toBe(told.reason);
       giveUp.abort(new Error('stopped'));
       await expect(starting).rejects.toThrow('stopped');
+      await given.clock.advance(10 * SECOND);
+      expect(given.log.lines.filter(({ text }) => text === told.text)).toHaveLength(1);
     }
   });
 

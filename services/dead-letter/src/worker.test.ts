@@ -1,4 +1,6 @@
+import { BlockhubError } from '@blockhub/errors';
 import { type DeadReason, deadLetter } from '@blockhub/message';
+import { createLogger } from '@blockhub/telemetry';
 import { type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
@@ -20,6 +22,13 @@ async function bury(
   );
   await dead.publish(letter.queue, letter);
   await dead.run(0);
+}
+
+/** What warns, in short. */
+function keepLines() {
+  const written: string[] = [];
+  const log = createLogger({ name: 'dead-letter', level: 'warn', stream: { write: (line) => written.push(line) } });
+  return { log, lines: (): unknown[] => written.map((line) => JSON.parse(line).msg) };
 }
 
 const kept = async (): Promise<unknown[]> => (await dead.queue('dead-letter.kept')).map(({ meta }) => meta['dead-code']);
@@ -72,6 +81,25 @@ describe('dead-letter', () => {
     const [message] = await dead.queue('dead-letter.kept');
     expect(message).toMatchObject({ id: 'event', meta: { chain: 'c', 'dead-code': code, 'dead-queue': 'ingress', 'dead-attempts': 4 } });
     expect(message?.body.toString()).toBe('body');
+  });
+
+  test('what cannot be kept waits as it is, and is told and counted when it is kept', async () => {
+    const { lines, log } = keepLines();
+    dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 }, log });
+    const publish = dead.connection.publish.bind(dead.connection);
+    dead.connection.publish = () => Promise.reject(new BlockhubError('BROKER_QUEUE_MISSING', 'no kept'));
+    await bury('OBJECT_HASH_MISMATCH');
+    expect(lines()).toEqual(['dead letter cannot be kept, trying again']);
+    expect(await dead.metrics.text()).not.toContain('outcome="kept"');
+    dead.connection.publish = publish;
+    await dead.run(999);
+    expect(await kept()).toEqual([]);
+    await dead.run(1);
+    const [message] = await dead.queue('dead-letter.kept');
+    expect(message?.meta).toMatchObject({ 'dead-code': 'OBJECT_HASH_MISMATCH', 'dead-queue': 'ingress' });
+    expect(lines().at(-1)).toBe('dead letter kept');
+    expect(await dead.metrics.text()).toMatch(/outcome="kept".* 1$/m);
+    expect(await dead.queue('dead-letter')).toEqual([]);
   });
 
   test('what is no dead letter is kept too', async () => {

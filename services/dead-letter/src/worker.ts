@@ -31,7 +31,7 @@ export const worker = defineWorker({
     const count = countOf(letter);
     if (!messages || count >= context.settings.repairs) return keep(message, letter.code, context);
     // The broker keeps the time: it survives a restart and holds nothing up.
-    const later = (why: string): Outcome => retry(Math.min(MOST_DELAY_MS, context.settings.delay * 2 ** (count + message.attempts)), why);
+    const later = (why: string): Outcome => retry(delayOf(count + message.attempts, context), why);
     if (message.attempts === 0) return later('waits for its repair');
     try {
       await context.publish(messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })));
@@ -64,8 +64,20 @@ function countOf({ original }: DeadLetter): number {
   return typeof count === 'number' ? count : 0;
 }
 
-function keep(message: Message, code: string, { state, log }: DeadLetterContext): Outcome {
+const delayOf = (before: number, { settings }: DeadLetterContext): number => Math.min(MOST_DELAY_MS, settings.delay * 2 ** before);
+
+async function keep(message: Message, code: string, context: DeadLetterContext): Promise<Outcome> {
+  const { state, log } = context;
+  const facts = { code, queue: message.meta['dead-queue'] };
+  try {
+    await context.publish([keepDeadLetter(message)], [message]);
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    // A dead letter of its own would take the code of this one away.
+    log.warn({ ...facts, cause: errorCode(error) }, 'dead letter cannot be kept, trying again');
+    return retry(delayOf(message.attempts, context), 'cannot be kept');
+  }
   state.letters.labels({ code, outcome: 'kept' }).add();
-  log.warn({ code, queue: message.meta['dead-queue'] }, 'dead letter kept');
-  return done([keepDeadLetter(message)]);
+  log.warn(facts, 'dead letter kept');
+  return done();
 }

@@ -1,6 +1,6 @@
 import type { Broker, Outgoing } from '@blockhub/broker';
 import type { Clock } from '@blockhub/clock';
-import { isTransient } from '@blockhub/errors';
+import { BlockhubError, hasCode, isTransient } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type Context, publishInSpans } from '@blockhub/worker';
 import { within } from './within.ts';
@@ -47,7 +47,8 @@ export class Carrier {
   /** Resolves when every message is confirmed. Nothing may be large any more. */
   publish(messages: readonly Outgoing[], end: number, keeps?: Keeps): Promise<void> {
     const { broker, clock, tracing } = this.#parts;
-    const publishing = tracing ? publishInSpans(tracing, messages, (all) => broker.publish(all)) : broker.publish(messages);
+    const publish = (all: readonly Outgoing[]): Promise<void> => broker.publish(all).catch(untilQueueIsThere);
+    const publishing = tracing ? publishInSpans(tracing, messages, publish) : publish(messages);
     keeps?.(publishing);
     return within(clock, end, publishing, 'broker');
   }
@@ -66,4 +67,10 @@ export class Carrier {
     }
     return { ...message, body: EMPTY };
   }
+}
+
+/** The queues were there at the start: one that was deleted since is the broker's trouble, which passes, and not the sender's. */
+function untilQueueIsThere(cause: unknown): never {
+  if (!hasCode(cause, 'BROKER_QUEUE_MISSING')) throw cause;
+  throw new BlockhubError('BROKER_UNAVAILABLE', `${cause.message} any more`, { cause, details: cause.details });
 }

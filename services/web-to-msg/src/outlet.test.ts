@@ -121,6 +121,7 @@ const eventsOf = (answers: readonly Answer[]): string[] => answers.map(([, , eve
 describe.each<[Mood, number]>([
   ['blocked', 0],
   ['disconnected', 0],
+  ['robbed', 0],
   ['silent', LIMIT_MS],
   ['mute', LIMIT_MS],
 ])('a broker that is %s', (mood, firstMs) => {

@@ -1,8 +1,8 @@
 import type { Broker, BrokerState, Outgoing } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** How a broker is. `silent`: it takes nothing and says nothing; `mute`: it takes what it gets and never confirms. Both look connected. */
-export type Mood = 'connected' | 'blocked' | 'disconnected' | 'silent' | 'mute';
+/** How a broker is. `silent`: it takes nothing and says nothing; `mute`: it takes what it gets and never confirms; `robbed`: its queues were deleted. These look connected. */
+export type Mood = 'connected' | 'blocked' | 'disconnected' | 'silent' | 'mute' | 'robbed';
 
 export interface Wayward {
   readonly broker: Broker;
@@ -16,11 +16,12 @@ export function wayward(real: Broker): Wayward {
   let mood: Mood = 'connected';
   const listeners = new Set<(state: BrokerState) => void>();
   const asked: string[] = [];
-  const stateOf = (): BrokerState => (mood === 'silent' || mood === 'mute' ? 'connected' : mood);
+  const stateOf = (): BrokerState => (mood === 'blocked' || mood === 'disconnected' ? mood : 'connected');
   const publish = async (messages: readonly Outgoing[]): Promise<void> => {
     asked.push(messages[0]?.id ?? '');
     if (mood === 'connected' || mood === 'mute') await real.publish(messages);
     if (mood === 'silent' || mood === 'mute') await new Promise(() => {});
+    if (mood === 'robbed') throw new BlockhubError('BROKER_QUEUE_MISSING', 'no queue "ingress"', { details: { queue: 'ingress' } });
     if (mood !== 'connected') throw new BlockhubError('BROKER_UNAVAILABLE', `it is ${mood}`);
   };
   const broker = new Proxy(real, {

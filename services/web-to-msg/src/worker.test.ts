@@ -474,6 +474,7 @@ describe('without a confirm there is no 2xx', () => {
 
   test.each([
     ['a broker that is away', new BlockhubError('BROKER_UNAVAILABLE', 'away'), 503, 'BROKER_UNAVAILABLE'],
+    ['a queue that was deleted', new BlockhubError('BROKER_QUEUE_MISSING', 'no queue "ingress"'), 503, 'BROKER_UNAVAILABLE'],
     ['a full queue', new BlockhubError('BROKER_QUEUE_FULL', 'full'), 503, 'BROKER_QUEUE_FULL'],
     ['a broker that never answers', undefined, 503, 'CAPTURE_UNCONFIRMED'],
     ['an error that nobody foresaw', new Error('with a secret'), 500, 'INTERNAL'],

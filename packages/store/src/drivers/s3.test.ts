@@ -49,6 +49,16 @@ async function serve(
 
 const bytes = Buffer.from('x');
 
+test.each([
+  [coded(404, 'NoSuchBucket'), 'STORE_NOT_FOUND', 'there is no bucket bucket; create it'],
+  [coded(400, 'AuthorizationHeaderMalformed', '<Region>eu-1</Region>'), 'STORE_URL_INVALID', 'write ?region=eu-1'],
+])('a place that is wrong is not called an unsafe store: %j', async (answer, code, message) => {
+  const { store } = await serve([answer]);
+  await expect(store.assertSafe()).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  const { checks } = await store.probe();
+  expect(checks).toHaveLength(1);
+});
+
 describe('what an answer means', () => {
   test.each([
     [coded(403, 'AccessDenied'), 'STORE_DENIED'],

@@ -11,7 +11,7 @@ interface Declared {
   readonly digest: Buffer;
 }
 
-/** RFC 9530, section 5. Those that detect accidents only are checked as well: a difference is a damage all the same. Others are left alone, as it says. */
+/** RFC 9530, section 5. Those that detect accidents only are checked as well: a difference is a damage all the same. Others are left alone, as it says, but no digest is anything else than bytes. */
 const algorithms: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' };
 const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 };
 
@@ -29,11 +29,12 @@ function fromDictionary(header: string, value: string): Declared[] {
   }
   const declared: Declared[] = [];
   for (const [name, [item]] of dictionary) {
+    if (!(item instanceof ArrayBuffer || ArrayBuffer.isView(item))) throw bad();
     const algorithm = Object.hasOwn(algorithms, name) ? algorithms[name] : undefined;
     if (algorithm === undefined) continue;
-    const digest = item instanceof ArrayBuffer || ArrayBuffer.isView(item) ? toBuffer(item) : undefined;
-    if (digest?.length !== bytesOf[algorithm]) throw bad();
-    declared.push({ header, algorithm, digest: digest as Buffer });
+    const digest = toBuffer(item);
+    if (digest.length !== bytesOf[algorithm]) throw bad();
+    declared.push({ header, algorithm, digest });
   }
   return declared;
 }

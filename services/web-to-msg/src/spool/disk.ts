@@ -103,7 +103,7 @@ async function lockFolder(path: string): Promise<Lock> {
   try {
     await makeFolder(path);
     const lock = takeLock(join(path, 'spool'), (pid, cause) => {
-      const message = `Process ${pid} works on the spool ${path}; stop it, or give each instance a --spool of its own.`;
+      const message = `Process ${pid} works on the spool ${path}.`;
       return new BlockhubError('SPOOL_IN_USE', message, { cause, details: { field: 'spool' } });
     });
     await tryWriting(path).catch((error: unknown) => {

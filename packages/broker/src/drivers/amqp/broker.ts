@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { errorCode } from '@blockhub/errors';
+import { errorCode, hasCode } from '@blockhub/errors';
 import type { ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import { StateHolder } from '../../state.ts';
@@ -139,10 +139,25 @@ class AmqpBroker implements Broker {
 
   async publish(messages: readonly Outgoing[]): Promise<void> {
     this.#check();
+    await this.#unconfirmed.during(messages, this.#send(messages));
+  }
+
+  /** An operator may delete a queue that this process declared: it is declared again, and all goes again under the same ids. */
+  async #send(messages: readonly Outgoing[]): Promise<void> {
     const firstAt = this.#clock.now();
-    const { maxMessageBytes } = this.#target;
-    const parcels = messages.map((message) => parcelOf(message, this.#story(firstAt), maxMessageBytes));
-    await this.#unconfirmed.during(messages, this.#publisher.send(parcels));
+    const revived = new Set<string>();
+    for (;;) {
+      try {
+        // Each time with seqs of their own: some may lie in their queues already.
+        await this.#publisher.send(messages.map((message) => parcelOf(message, this.#story(firstAt), this.#target.maxMessageBytes)));
+        return;
+      } catch (error) {
+        const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String(error.details.queue));
+        if (!queue || revived.has(queue.name)) throw error;
+        revived.add(queue.name);
+        await this.#topology.revive(queue);
+      }
+    }
   }
 
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {

@@ -26,6 +26,7 @@ export class Topology {
   readonly #desk: Desk;
   readonly #log: BrokerLog | undefined;
   readonly #known = new Map<string, QueueDeclaration>();
+  readonly #reviving = new Map<string, Promise<void>>();
 
   constructor(desk: Desk, log: BrokerLog | undefined) {
     this.#desk = desk;
@@ -52,6 +53,18 @@ export class Topology {
   async restore(queue: QueueDeclaration): Promise<void> {
     const { name, kind } = queue;
     await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
+  }
+
+  /** As `restore`, for a queue that was found missing: once for all who found it. */
+  revive(queue: QueueDeclaration): Promise<void> {
+    const { name } = queue;
+    const under = this.#reviving.get(name);
+    if (under) return under;
+    const reviving = this.restore(queue)
+      .then(() => this.#log?.warn({ queue: name }, 'queue was gone, declared again'))
+      .finally(() => this.#reviving.delete(name));
+    this.#reviving.set(name, reviving);
+    return reviving;
   }
 
   /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of both, the queue and its exchange. */

@@ -154,6 +154,30 @@ onRabbit('trouble with RabbitMQ', () => {
     expect(a.all.at(-1)?.attempts).toBe(1);
   });
 
+  test('queues that an operator deleted come back with the next publish, as they were; those of others do not', async () => {
+    const log = listen();
+    const broker = await bench.connect('', { log });
+    await broker.declare([
+      { name: 'kept', kind: 'durable', maxMessages: 1_000 },
+      { name: 'other', kind: 'durable' },
+    ]);
+    for (const name of ['kept', 'other']) await bench.ask('DELETE', `queues/${bench.vhost}/${name}`);
+    await Promise.all([
+      broker.publish([outgoing('kept', '1'), outgoing('other', '2')]),
+      ...numbered('kept', 3, 20).map((message) => broker.publish([message])),
+    ]);
+    // What lay in one while the other was missing may lie there twice, each to be taken by itself.
+    const kept = await Array.fromAsync(broker.browse('kept'));
+    expect(new Set(kept.map(({ id }) => id)).size).toBe(19);
+    expect(new Set(kept.map(({ seq }) => seq)).size).toBe(kept.length);
+    expect((await Array.fromAsync(broker.browse('other'))).map(({ id }) => id)).toContain('2');
+    expect(await bench.ask('GET', `queues/${bench.vhost}/kept`)).toMatchObject({ arguments: { 'x-max-length': 1_000 } });
+    expect(log.lines.join()).toContain('queue was gone, declared again {"queue":"kept"}');
+    const stranger = await bench.connect();
+    await bench.ask('DELETE', `queues/${bench.vhost}/kept`);
+    await expect(stranger.publish([outgoing('kept', '21')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
+  });
+
   test('a publish that ends its channel leaves the broker connected', async () => {
     const broker = await bench.connect(`?maxMessageBytes=${200 * 2 ** 20}`);
     await broker.declare([{ name: 'a', kind: 'durable' }]);
