@@ -296,7 +296,7 @@ describe('where from and where to', () => {
 
   test('have to be said: a misspelt variable takes no default', () => {
     expect(read({ BLOCKHUB_OUTT: out })).toThrow(
-      /^2 mistakes in the settings:\n.*\bin \(--in, BLOCKHUB_IN\): is required.*\n.*\bout \(--out, BLOCKHUB_OUT\): is required/,
+      /^3 mistakes in the settings:\n.*\bin \(--in, BLOCKHUB_IN\): is required.*\n.*\bout \(--out, BLOCKHUB_OUT\): is required.*\n.*did you mean BLOCKHUB_OUT\?/,
     );
     expect(read({ BLOCKHUB_IN: 'ingress', BLOCKHUB_OUT: out })()).toMatchObject(blobs);
   });
