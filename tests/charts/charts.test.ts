@@ -135,6 +135,10 @@ each('with Helm %s', (_: string, which: Helm) => {
       BLOCKHUB_BROKER_USER: 'deploy-blocks',
     });
     expect(blocks).not.toHaveProperty('BLOCKHUB_REGISTRY');
+    expect(envOf(get(rendered, 'Deployment', 'demo-deploy-blobs'))).toMatchObject({
+      BLOCKHUB_IN: 'ingress',
+      BLOCKHUB_OUT: 'blobs.deployed.{partition(msg.meta.chain)}',
+    });
     expect(podOf(get(rendered, 'Deployment', 'demo-deploy-blobs')).containers[0].args).toEqual(['run', 'deploy']);
     const web = get(rendered, 'StatefulSet', 'demo-web-to-msg');
     expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '0.0.0.0', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });

@@ -67,7 +67,14 @@ const stage = <const S extends SettingsShape, T>(worker: Worker<S, T>, given: Pa
 const stages: readonly Stage[] = [
   stage(
     deploy,
-    { partitions: PARTITIONS, pack: true, packTtl: 5, ownObject: 300, out: 'blobs.deployed.{partition(msg.meta.chain)}' },
+    {
+      partitions: PARTITIONS,
+      in: queues.ingress.name,
+      pack: true,
+      packTtl: 5,
+      ownObject: 300,
+      out: 'blobs.deployed.{partition(msg.meta.chain)}',
+    },
     'deploy-blobs',
   ),
   stage(grouper, { partitions: PARTITIONS, ttl: 10 }),

@@ -126,7 +126,7 @@ export class Session {
   /** What opens the door of a mesh: a token or API key, from BLOCKHUB_TOKEN or a file. */
   async token(): Promise<string | undefined> {
     const { setting } = await import('@blockhub/settings');
-    return (await this.#ofEnvironment({ token: setting.text({ text: 'Token of a sender.', secret: true }) })).token;
+    return (await this.#ofEnvironment({ token: setting.text({ text: 'Token of a sender.', secret: true, unlike: ['tokens'] }) })).token;
   }
 
   /** @throws REGISTRY_URL_INVALID */

@@ -123,6 +123,16 @@ describe('doctor mesh', () => {
     expect(ran.stderr).not.toContain('word');
   });
 
+  test('a misspelt BLOCKHUB_TOKEN is a mistake; BLOCKHUB_TOKENS is what web-to-msg reads', async () => {
+    using server = await capture(() => [403, { code: 'ACCESS_DENIED' }]);
+    const env = { BLOCKHUB_DATA: data };
+    await blockhub(['create', 'default'], { env });
+    const ran = (more: Record<string, string>) =>
+      blockhubHere(['doctor', 'mesh', server.url], { env: { ...env, ...more }, clock: slowClock() });
+    expect(await ran({ BLOCKHUB_TOKNE: 'x' })).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean BLOCKHUB_TOKEN?') });
+    expect(await ran({ BLOCKHUB_TOKENS: 'x' })).toMatchObject({ stderr: expect.stringContaining('MESH_REFUSES') });
+  });
+
   // Less than one request may take.
   test('one that takes and says nothing is waited for until --wait is over, or Ctrl-C', async () => {
     const env = { BLOCKHUB_DATA: data };

@@ -33,6 +33,9 @@ export function findNearest(given: string, flags: readonly string[]): string | u
   return nearest;
 }
 
+/** True where a letter more, less or other, or two neighbours swapped, make one text of the other. */
+export const isOneEdit = (a: string, b: string): boolean => Math.abs(a.length - b.length) <= 1 && distance(a, b) === 1;
+
 /** Edits between two short texts (Levenshtein), a swap of neighbours being one edit. */
 function distance(a: string, b: string): number {
   let older: number[] = [];

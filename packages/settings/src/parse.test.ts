@@ -257,3 +257,53 @@ describe('secrets', () => {
     expect(() => setting.text({ text: 'x', secret: true, default: 'y' })).toThrow('a secret has no default');
   });
 });
+
+describe('a misspelt variable', () => {
+  const near = {
+    partitions: setting.integer({ text: 'Queues', default: 1 }),
+    held: setting.text({ text: 'Held' }),
+    hold: setting.text({ text: 'Hold' }),
+    token: setting.text({ text: 'Token', secret: true, unlike: ['tokens'] }),
+    storeUrl: setting.url({ text: 'Store', required: true }),
+  };
+  const store = { BLOCKHUB_STORE_URL: './store' };
+  const found = (env: Source['env'], argv: string[] = []): string[] =>
+    mistakes(() => parseSettings(near, { argv, env: { ...store, ...env } }));
+
+  test.each([
+    ['BLOCKHUB_PARTITONS', 'BLOCKHUB_PARTITIONS'],
+    ['BLOCKHUB_PARTITIONSS', 'BLOCKHUB_PARTITIONS'],
+    ['BLOCKHUB_PARTITIOMS', 'BLOCKHUB_PARTITIONS'],
+    ['BLOCKHUB_PRATITIONS', 'BLOCKHUB_PARTITIONS'],
+    ['BLOCKHUB_TOKEN_FIL', 'BLOCKHUB_TOKEN_FILE'],
+    ['BLOCKHUB_HLD', 'BLOCKHUB_HELD or BLOCKHUB_HOLD'],
+  ])('%s is refused', (variable, meant) =>
+    expect(found({ [variable]: 'geheim' })).toEqual([`${variable} is not known: did you mean ${meant}?`]),
+  );
+
+  test('stands among all mistakes', () => {
+    expect(
+      mistakes(() => parseSettings(near, { argv: ['--x'], env: { BLOCKHUB_STOREURL: './geheim', BLOCKHUB_PARTITIONS: 'x' } })),
+    ).toEqual([
+      expect.stringContaining('is no setting'),
+      expect.stringContaining('partitions'),
+      expect.stringContaining('storeUrl (--store-url, BLOCKHUB_STORE_URL): is required'),
+      'BLOCKHUB_STOREURL is not known: did you mean BLOCKHUB_STORE_URL?',
+    ]);
+  });
+
+  test('is one whose right name is set, but empty', () => {
+    expect(found({ BLOCKHUB_PARTITONS: '2', BLOCKHUB_PARTITIONS: '' })).toHaveLength(1);
+  });
+
+  test.each<[string, Source['env']]>([
+    ['the right one is set', { BLOCKHUB_PARTITONS: '2', BLOCKHUB_PARTITIONS: '3' }],
+    ['it is a setting itself', { BLOCKHUB_HOLD: 'x' }],
+    ['it is empty', { BLOCKHUB_PARTITONS: '' }],
+    ['it is two edits away', { BLOCKHUB_PARTITON: '2', BLOCKHUB_PARTITIONS_X: '2' }],
+    ['it is of somebody else', { LOCKHUB_PARTITIONS: '2', BLOCKHUB2_PARTITIONS: '2', PARTITIONS: '2' }],
+    ['another program reads it', { BLOCKHUB_TOKENS: 'x', BLOCKHUB_TOKENS_FILE: '/x' }],
+    ['it links to a Service', { BLOCKHUB_PARTITION: 'tcp://10.0.0.1:80' }],
+    ['it is very long', { [`BLOCKHUB_${'X'.repeat(1_000_000)}`]: 'x' }],
+  ])('is none where %s', (_, env) => expect(found(env)).toEqual([]));
+});

@@ -3,10 +3,14 @@ import { inspect } from 'node:util';
 import { BlockhubError, errorCode } from '@blockhub/errors';
 import { readFlags } from './flags.ts';
 import { hidden, hideUserinfo, quoteOpen } from './hidden.ts';
+import { findMisspelt, isServiceLink } from './misspelt.ts';
 import { checkShape, envName, flagName } from './names.ts';
 import { Mistake, type Setting, type SettingsShape, type Values } from './setting.ts';
 
-/** Where settings come from. A flag wins over the environment; an empty variable counts as not set. */
+/**
+ * Where settings come from. A flag wins over the environment; an empty variable counts as not set. A variable `BLOCKHUB_…` that is one edit away from one
+ * that could be set, and is not, is a mistake.
+ */
 export interface Source {
   /** Without the program, as in `process.argv.slice(2)`. */
   readonly argv: readonly string[];
@@ -66,6 +70,7 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
       mistakes.push(wrong(name, one, error.message, env));
     }
   }
+  mistakes.push(...findMisspelt(shape, env));
   if (mistakes.length > 0) throw refuse(mistakes);
   return { values: seal(shape, values), positionals };
 }
@@ -95,9 +100,9 @@ function missing(name: string, one: Setting<unknown>): string {
 }
 
 function wrong(name: string, one: Setting<unknown>, reason: string, env: Source['env']): string {
-  // Kubernetes gives each pod `{SERVICE}_PORT=tcp://…`; with a Service called blockhub that is the name of a setting.
+  // With a Service called blockhub the link to it has the name of a setting.
   const linked =
-    /^tcp:\/\//.test(env[envName(name)] ?? '') && one.kind === 'integer'
+    isServiceLink(env[envName(name)] ?? '') && one.kind === 'integer'
       ? ' (Kubernetes set it for a Service: set enableServiceLinks: false)'
       : '';
   // The reason of a secret may quote it; only those about its file are ours.

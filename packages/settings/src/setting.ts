@@ -15,6 +15,8 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** Has to be given. */
   readonly required: boolean;
+  /** Settings of other programs with nearly this name: their variables are not this one, misspelt. */
+  readonly unlike: readonly string[];
   /** JSON schema of the value, without text and default. */
   readonly schema: Readonly<Record<string, unknown>>;
   /** @throws Mistake with what is wrong and what to write instead. */
@@ -34,6 +36,7 @@ interface Options<D> {
   readonly example?: string;
   readonly secret?: boolean;
   readonly required?: boolean;
+  readonly unlike?: readonly string[];
   readonly placeholder?: string;
 }
 
@@ -73,6 +76,7 @@ function make<O extends Options<unknown>, T>(options: O, behaviour: Behaviour<T>
     example: options.example,
     secret,
     required: options.required === true,
+    unlike: options.unlike ?? [],
   };
   return made as Setting<Given<O, T>>;
 }

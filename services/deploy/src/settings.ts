@@ -5,12 +5,17 @@ import type { MimeCheck } from './mime.ts';
 
 export const settings = {
   partitions: commonSettings.partitions,
-  in: setting.text({ text: 'Queue to take from.', default: queues.ingress.name, example: 'blocks.newblockcreated' }),
+  // No defaults: beside a misspelt variable they would take another one's messages, or let messages end here that somebody waits for.
+  in: setting.text({ text: 'Queue to take from.', required: true, example: queues.ingress.name }),
   key: setting.text({
     text: 'Template of the object key of a body; `blobs/{its sha256}.blob` without it.',
     example: 'blocks/{msg.meta.block}.block',
   }),
-  out: setting.text({ text: 'Template of the queue for what `body` says; nothing is published without it.', example: 'blobs.deployed.0' }),
+  out: setting.text({
+    text: 'Template of the queue for what `body` says, or `none`: nothing is published.',
+    required: true,
+    example: 'blobs.deployed.{partition(msg.meta.chain)}',
+  }),
   body: setting.choice({
     text: 'What is published: a list of receipts, or the message with its body as it lies in the store.',
     of: ['receipt', 'pass'],
@@ -42,6 +47,7 @@ export const settings = {
 export interface State {
   /** Undefined: by the sha256. */
   readonly key: Template | undefined;
+  /** Undefined: nothing is published. */
   readonly out: Template | undefined;
   readonly checkMime: MimeCheck;
 }

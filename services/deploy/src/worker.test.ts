@@ -1,5 +1,6 @@
 import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
 import { type DeadLetter, readDeadLetter, replayDeadLetter, writeIngress } from '@blockhub/message';
+import { parseSettings } from '@blockhub/settings';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
@@ -7,7 +8,8 @@ import { worker } from './worker.ts';
 const chains = ['a'.repeat(64), 'b'.repeat(64)] as const;
 const out = 'blobs.deployed.{partition(msg.meta.chain)}';
 const deployed = 'blobs.deployed.0';
-const packed = { out, pack: true, packTtl: 5, ownObject: 1000 };
+const blobs = { in: 'ingress', out };
+const packed = { ...blobs, pack: true, packTtl: 5, ownObject: 1000 };
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -217,7 +219,7 @@ describe('packs', () => {
 
 describe('one by one', () => {
   test('identical bytes at the key are a success, other bytes are not', async () => {
-    deploy = await testWorker(worker, { settings: { out, key: 'files/{msg.meta.mime}' } });
+    deploy = await testWorker(worker, { settings: { ...blobs, key: 'files/{msg.meta.mime}' } });
     await deploy.publish('ingress', capture('same', { mime: 'a' }), capture('same', { mime: 'a' }), capture('other', { mime: 'a' }));
     await deploy.run(10);
     expect((await receipts()).map(({ at }) => at)).toEqual([{ key: 'files/a' }, { key: 'files/a' }]);
@@ -225,14 +227,14 @@ describe('one by one', () => {
   });
 
   test('rewrite replaces', async () => {
-    deploy = await testWorker(worker, { settings: { out, key: 'files/{msg.meta.mime}', rewrite: true, readBack: true } });
+    deploy = await testWorker(worker, { settings: { ...blobs, key: 'files/{msg.meta.mime}', rewrite: true, readBack: true } });
     await deploy.publish('ingress', capture('old'), capture('new'));
     await deploy.run(10);
     expect((await deploy.store.get('files/text/plain')).toString()).toBe('new');
   });
 
   test('types that are not allowed are refused', async () => {
-    deploy = await testWorker(worker, { settings: { out, mime: ['image/*', 'text/plain'] } });
+    deploy = await testWorker(worker, { settings: { ...blobs, mime: ['image/*', 'text/plain'] } });
     await deploy.publish(
       'ingress',
       capture('1', { mime: 'IMAGE/png' }),
@@ -284,7 +286,36 @@ describe('passing on', () => {
   });
 
   test('packs give receipts only', async () => {
-    deploy = await testWorker(worker);
+    deploy = await testWorker(worker, { settings: pass });
     await expect(testWorker(worker, { settings: { ...pass, pack: true } })).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
+  });
+});
+
+describe('where from and where to', () => {
+  const read = (env: Record<string, string>) => () => parseSettings(worker.settings, { argv: [], env });
+
+  test('have to be said: a misspelt variable takes no default', () => {
+    expect(read({ BLOCKHUB_OUTT: out })).toThrow(
+      /^3 mistakes in the settings:\n.*\bin \(--in, BLOCKHUB_IN\): is required.*\n.*\bout \(--out, BLOCKHUB_OUT\): is required.*\n.*did you mean BLOCKHUB_OUT\?/,
+    );
+    expect(read({ BLOCKHUB_IN: 'ingress', BLOCKHUB_OUT: out })()).toMatchObject(blobs);
+  });
+
+  test('none is nowhere: what is captured is stored, and nothing is published', async () => {
+    deploy = await testWorker(worker, { settings: { ...packed, out: 'none', packTtl: 0 } });
+    await deploy.publish('ingress', capture('one'), capture('two'));
+    await deploy.run(10);
+    expect(await Array.fromAsync(deploy.store.list('packs'))).toHaveLength(1);
+    const queues = await deploy.broker.queues();
+    expect(queues.map(({ name }) => name)).not.toContain('none');
+    expect(queues.filter(({ ready, delayed, unacked }) => (ready ?? 0) + (delayed ?? 0) + (unacked ?? 0) > 0)).toEqual([]);
+  });
+
+  test('none is nowhere for messages that would pass, too', async () => {
+    deploy = await testWorker(worker, { settings: { in: 'in', out: 'none', body: 'pass' } });
+    await deploy.publish('in', { id: 'm', body: 'body' });
+    await deploy.run(10);
+    expect((await deploy.store.get(`blobs/${hashOf('sha256', Buffer.from('body'))}.blob`)).toString()).toBe('body');
+    expect(await deadCodes()).toEqual([]);
   });
 });

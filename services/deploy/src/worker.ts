@@ -7,6 +7,9 @@ import { keep } from './keep.ts';
 import { mimeCheck } from './mime.ts';
 import { type DeployContext, type State, settings } from './settings.ts';
 
+/** As `out`: what is stored is told to nobody. */
+const NOWHERE = 'none';
+
 /** Writes message bodies to the store and publishes their receipts, or the messages again. */
 export const worker = defineWorker({
   name: 'deploy',
@@ -16,12 +19,12 @@ export const worker = defineWorker({
   takes: ({ in: queue, pack, packMessages, packBytes, packTtl, prefetch }) => [
     pack ? { queue, prefetch: 2 * packMessages, batch: { max: packMessages, maxBytes: packBytes, ttlMs: packTtl } } : { queue, prefetch },
   ],
-  gives: ({ out }) => (out === undefined ? [] : [out]),
+  gives: ({ out }) => (out === NOWHERE ? [] : [out]),
   setup: ({ settings: { key, out, mime, body, pack } }): State => {
     if (pack && body === 'pass') throw new BlockhubError('SETTINGS_INVALID', '--pack gives receipts: it does not go with --body pass');
     return {
       key: key === undefined ? undefined : template(key),
-      out: out === undefined ? undefined : template(out),
+      out: out === NOWHERE ? undefined : template(out),
       checkMime: mimeCheck(mime),
     };
   },

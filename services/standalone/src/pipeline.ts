@@ -68,6 +68,7 @@ export function pipeline({ partitions = 1, groupTtlMs, packTtlMs }: PipelineOpti
       deploy,
       {
         partitions,
+        in: queues.ingress.name,
         out: 'blobs.deployed.{partition(msg.meta.chain)}',
         pack: true,
         ...(packTtlMs !== undefined && { packTtl: packTtlMs }),

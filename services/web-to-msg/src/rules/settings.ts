@@ -22,6 +22,7 @@ export const ruleSettings = {
   tokens: setting.list({
     text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names its sender.',
     secret: true,
+    unlike: ['token'],
   }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false }),
   apiKeyRefresh: setting.duration({ text: 'A revoked API key ends within this time.', default: '30s', min: SECOND }),
