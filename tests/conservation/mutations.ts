@@ -20,8 +20,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/worker/src/settler.ts',
-        find: 'await this.#parts.publish(\n',
-        replace: "if (!each && outcome.kind === 'done') this.#ackAll(run);\n      await this.#parts.publish(\n",
+        find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
+        replace: "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    await this.#parts.publish(messages, run);",
       },
     ],
     only: ['kill', 'delay'],
