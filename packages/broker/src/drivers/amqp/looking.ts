@@ -21,10 +21,21 @@ export interface LookingParts {
   publish(messages: readonly Outgoing[]): Promise<void>;
 }
 
-/** A browse that goes on. */
+/**
+ * Of acks to a quorum queue the server keeps what is over a few dozen until the queue has answered, and forgets it when their channel closes: those
+ * messages come again. So they are given in parts.
+ */
+const ACKS_AT_ONCE = 16;
+
+/** A browse that goes on, or a search. */
 interface Shown {
   readonly queue: string;
   readonly channel: Channel;
+  /** What came meanwhile, and is next. */
+  readonly ahead: GetMessage[];
+}
+
+interface Browse extends Shown {
   /** Delivery tags of what it holds, by seq. */
   readonly tags: Map<string, number>;
 }
@@ -32,7 +43,7 @@ interface Shown {
 /** What people ask. AMQP has no way to look: messages are taken, shown, and given back when the channel closes. */
 export class Looking {
   readonly #parts: LookingParts;
-  readonly #browses = new Set<Shown>();
+  readonly #browses = new Set<Browse>();
 
   constructor(parts: LookingParts) {
     this.#parts = parts;
@@ -68,11 +79,11 @@ export class Looking {
   /** The messages are held until the loop ends, so that `take` finds them. */
   async *browse(queue: string): AsyncGenerator<StoredMessage> {
     const channel = await openChannel(this.#parts.link.model);
-    const shown: Shown = { queue, channel, tags: new Map() };
+    const shown: Browse = { queue, channel, ahead: [], tags: new Map() };
     this.#browses.add(shown);
     try {
       for (let left = 1; left > 0; left--) {
-        const message = await this.#get(channel, queue);
+        const message = await this.#next(shown);
         if (!message) return;
         if (shown.tags.size === 0) left = Math.max(left, message.fields.messageCount + 1);
         const stored = this.#stored(queue, message);
@@ -87,22 +98,25 @@ export class Looking {
 
   async take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[]): Promise<void> {
     const wanted = new Set(seqs);
-    const taken: (() => void)[] = [];
-    for (const { queue: browsed, channel, tags } of this.#browses) {
-      for (const seq of browsed === queue ? wanted : []) {
+    const taken = new Map<Shown, (() => void)[]>();
+    for (const browse of this.#browses) {
+      const { channel, tags } = browse;
+      const acks: (() => void)[] = [];
+      for (const seq of browse.queue === queue ? wanted : []) {
         const tag = tags.get(seq);
         if (tag === undefined) continue;
         wanted.delete(seq);
-        taken.push(() => {
+        acks.push(() => {
           tags.delete(seq);
           channel.ack(tagged(tag));
         });
       }
+      taken.set(browse, acks);
     }
     const end = await this.#find(queue, wanted, taken);
     try {
       if (replacement.length > 0) await this.#parts.publish(replacement);
-      for (const take of taken) take();
+      for (const [shown, acks] of taken) await this.#ack(shown, acks);
     } catch (error) {
       throw questionError(error, queue);
     } finally {
@@ -110,22 +124,37 @@ export class Looking {
     }
   }
 
+  async #ack(shown: Shown, acks: readonly (() => void)[]): Promise<void> {
+    for (let from = 0; from < acks.length; from += ACKS_AT_ONCE) {
+      for (const ack of acks.slice(from, from + ACKS_AT_ONCE)) ack();
+      // Whatever the queue answers, it has taken the acks before this question.
+      const message = await this.#get(shown.channel, shown.queue);
+      if (message) shown.ahead.push(message);
+    }
+  }
+
   /** After the browse has ended: goes through the queue from its beginning and holds what it finds until `end`. */
-  async #find(queue: string, wanted: Set<string>, taken: (() => void)[]): Promise<() => Promise<void>> {
+  async #find(queue: string, wanted: Set<string>, taken: Map<Shown, (() => void)[]>): Promise<() => Promise<void>> {
     if (wanted.size === 0) return async () => {};
     const channel = await openChannel(this.#parts.link.model);
     const end = (): Promise<void> => closed(channel);
+    const acks: (() => void)[] = [];
+    taken.set({ queue, channel, ahead: [] }, acks);
     try {
       while (wanted.size > 0) {
         const message = await this.#get(channel, queue);
         if (!message) throw missingMessage(queue, [...wanted][0] as string);
-        if (wanted.delete(this.#stored(queue, message).seq)) taken.push(() => channel.ack(message));
+        if (wanted.delete(this.#stored(queue, message).seq)) acks.push(() => channel.ack(message));
       }
       return end;
     } catch (error) {
       await end();
       throw error;
     }
+  }
+
+  async #next({ ahead, channel, queue }: Shown): Promise<GetMessage | false> {
+    return ahead.shift() ?? this.#get(channel, queue);
   }
 
   async #get(channel: Channel, queue: string): Promise<GetMessage | false> {
