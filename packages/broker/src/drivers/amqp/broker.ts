@@ -31,6 +31,8 @@ import type { AmqpTarget } from './url.ts';
 /** A private queue may belong to the connection before this one for as long as the server waits for its heartbeats. */
 const RESTORE_AGAIN_MS = 250;
 const RESTORE_AGAIN_MOST_MS = 5_000;
+/** Consumers have to hear first that their queue is gone: of one that is back at once RabbitMQ 3.10 may not tell them, and they would wait at it for ever. */
+const REVIVE_AFTER_MS = 1_000;
 /** What is in flight gets so long to be confirmed; a dead peer must not keep a process from ending. */
 const CLOSE_MS = 10_000;
 
@@ -155,6 +157,7 @@ class AmqpBroker implements Broker {
         const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String(error.details.queue));
         if (!queue || revived.has(queue.name)) throw error;
         revived.add(queue.name);
+        await this.#clock.sleep(REVIVE_AFTER_MS);
         await this.#topology.revive(queue);
       }
     }
