@@ -21,7 +21,8 @@ export const mutations: readonly Mutation[] = [
       {
         file: 'packages/worker/src/settler.ts',
         find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
-        replace: "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    await this.#parts.publish(messages, run);",
+        replace:
+          "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",
       },
     ],
     only: ['kill', 'delay'],

@@ -1,24 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificate, openProxy, rabbitmq } from '@blockhub/test-servers';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { certificate, openProxy } from '@blockhub/test-servers';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openBroker } from '../../open.ts';
 import type { Broker, Meta } from '../../types.ts';
 import { DELIVERY_LIMIT } from './arguments.ts';
-import { Bench } from './server.fixture.ts';
+import { Bench, onRabbit } from './server.fixture.ts';
 import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
 
-const server = await rabbitmq();
-const onRabbit = 'absent' in server ? describe.skip : describe;
-
-if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
-
-onRabbit('on RabbitMQ', () => {
-  if ('absent' in server) return;
+await onRabbit('on RabbitMQ', (server) => {
   let bench: Bench;
   let broker: Broker;
-  afterAll(() => server.close());
   beforeEach(async () => {
     bench = await new Bench(server).open();
     broker = await bench.connect();

@@ -157,7 +157,7 @@ class AmqpBroker implements Broker {
         const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String(error.details.queue));
         if (!queue || revived.has(queue.name)) throw error;
         revived.add(queue.name);
-        await this.#clock.sleep(REVIVE_AFTER_MS);
+        await this.#clock.sleep(REVIVE_AFTER_MS, this.#over.signal);
         await this.#topology.revive(queue);
       }
     }

@@ -1,15 +1,10 @@
 import { hasCode } from '@blockhub/errors';
 import { type Random, seededRandom } from '@blockhub/faults';
-import { type BreakableProxy, rabbitmq } from '@blockhub/test-servers';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import type { BreakableProxy } from '@blockhub/test-servers';
+import { expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
-import { Bench } from './server.fixture.ts';
+import { Bench, onRabbit } from './server.fixture.ts';
 import { eventually, outgoing } from './trays.fixture.ts';
-
-const server = await rabbitmq();
-const onRabbit = 'absent' in server ? describe.skip : describe;
-
-if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
 
 const MESSAGES = 1_500;
 const FAULTS = 25;
@@ -42,10 +37,7 @@ async function harm(proxy: BreakableProxy, random: Random): Promise<void> {
   await sleep(random() * 300);
 }
 
-onRabbit('connections that break again and again', () => {
-  if ('absent' in server) return;
-  afterAll(() => server.close());
-
+await onRabbit('connections that break again and again', (server) => {
   test.each([1, 2, 3])(
     'lose nothing that was confirmed (seed %p)',
     async (seed) => {

@@ -1,13 +1,10 @@
 import { VirtualClock } from '@blockhub/clock';
-import { rabbitmq } from '@blockhub/test-servers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { DelayWatch } from './delay-watch.ts';
 import type { Desk } from './desk.ts';
-import { Bench } from './server.fixture.ts';
+import { Bench, onRabbit } from './server.fixture.ts';
 import { collect, eventually, listen, numbered } from './trays.fixture.ts';
-
-const server = await rabbitmq();
 
 /** A queue at rest: what is ready at each look, and what one that takes from it finds. */
 class Asked {
@@ -92,8 +89,7 @@ describe('the watch over delays', () => {
   });
 });
 
-if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
-else {
+await onRabbit('the watch over delays on RabbitMQ', (server) => {
   const bench = new Bench(server);
   let model: ChannelModel;
   beforeAll(async () => {
@@ -103,7 +99,6 @@ else {
   afterAll(async () => {
     await model.close();
     await bench.close();
-    await server.close();
   });
 
   // A queue that stands still cannot be made: nobody knows how RabbitMQ loses its timer.
@@ -151,4 +146,4 @@ else {
     await eventually(() => expect(ids().slice(4)).toEqual(['1', '2', '3', '4']));
     expect([seen, log.lines]).toEqual([[3, 3, 3, 3, 3], []]);
   });
-}
+});

@@ -1,19 +1,11 @@
-import { rabbitmq } from '@blockhub/test-servers';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
-import { Bench } from './server.fixture.ts';
+import { Bench, onRabbit } from './server.fixture.ts';
 import { numbered } from './trays.fixture.ts';
 
-const server = await rabbitmq();
-const onRabbit = 'absent' in server ? describe.skip : describe;
-
-if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
-
-onRabbit('looking into queues of RabbitMQ', () => {
-  if ('absent' in server) return;
+await onRabbit('looking into queues of RabbitMQ', (server) => {
   let bench: Bench;
   let broker: Broker;
-  afterAll(() => server.close());
   beforeEach(async () => {
     bench = await new Bench(server).open();
     broker = await bench.connect();

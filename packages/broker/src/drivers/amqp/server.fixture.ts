@@ -1,9 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { type BreakableProxy, openProxy, type RabbitmqServer } from '@blockhub/test-servers';
+import { type BreakableProxy, openProxy, type RabbitmqServer, rabbitmq } from '@blockhub/test-servers';
+import { afterAll, describe, test } from '@jest/globals';
 import { type ChannelModel, connect } from 'amqplib';
 import type { Broker, BrokerLog } from '../../types.ts';
 import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
+
+/** Tests on a real RabbitMQ, found or started for this file; where there is none, one that is skipped and says why. */
+export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void): Promise<void> {
+  const server = await rabbitmq();
+  if ('absent' in server) return test.skip(`${title} (RabbitMQ: ${server.absent})`, () => {});
+  describe(title, () => {
+    tests(server);
+    afterAll(() => server.close()); // hooks run in this order: theirs first
+  });
+}
 
 /** A virtual host of its own on the server, and what was opened on it. */
 export class Bench {

@@ -1,22 +1,14 @@
 import { VirtualClock } from '@blockhub/clock';
-import { rabbitmq } from '@blockhub/test-servers';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
-import { Bench } from './server.fixture.ts';
+import { Bench, onRabbit } from './server.fixture.ts';
 import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
-
-const server = await rabbitmq();
-const onRabbit = 'absent' in server ? describe.skip : describe;
-
-if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
 
 const connected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('connected'));
 const disconnected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('disconnected'));
 
-onRabbit('trouble with RabbitMQ', () => {
-  if ('absent' in server) return;
+await onRabbit('trouble with RabbitMQ', (server) => {
   let bench: Bench;
-  afterAll(() => server.close());
   beforeEach(async () => {
     bench = await new Bench(server).open();
   });
