@@ -9,14 +9,15 @@ const make = (store: Store, more: object = {}) => createKey(store, { now: 1000, 
 
 test('a key is found by its id, with its limits; the bucket has the hash of its secret and never the secret', async () => {
   const store = await open();
-  const { key, record } = await make(store, { label: 'shop', chains: ['a'], expiresAt: 2000 });
+  const { key, record } = await make(store, { label: 'shop', chains: ['a'], sources: ['10.0.0.0/8'], expiresAt: 2000 });
   const { id, secret } = parseKey(key) ?? { id: '', secret: '' };
-  expect(await findKey(store, id)).toEqual({ record });
+  expect(await findKey(store, id)).toEqual({ record, sources: expect.anything() });
   expect(record).toEqual({
     id,
     hash: expect.stringMatching(/^[0-9a-f]{64}$/),
     label: 'shop',
     chains: ['a'],
+    sources: ['10.0.0.0/8'],
     createdAt: 1000,
     expiresAt: 2000,
   });

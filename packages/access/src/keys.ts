@@ -1,5 +1,6 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
+import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
 
 /*
@@ -16,6 +17,8 @@ export interface KeyRecord {
   readonly label?: string;
   /** Ids of the chains it is good for; every chain when absent. */
   readonly chains?: readonly string[];
+  /** Addresses that it may be used from, as `AddressSet` takes them; from everywhere when absent. */
+  readonly sources?: readonly string[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   /** Milliseconds since 1970, from when on it is good for nothing; never when absent. */
@@ -30,10 +33,12 @@ export interface Revocation {
 
 export interface KnownKey {
   readonly record: KeyRecord;
+  /** Those of the record. */
+  readonly sources?: AddressSet;
   readonly revoked?: Revocation;
 }
 
-export interface KeyOptions extends Pick<KeyRecord, 'label' | 'chains' | 'expiresAt'> {
+export interface KeyOptions extends Pick<KeyRecord, 'label' | 'chains' | 'sources' | 'expiresAt'> {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** 40 bytes that nobody can guess. */
@@ -47,7 +52,7 @@ const isId = (id: string): boolean => /^[0-9a-f]{16}$/.test(id);
 
 /** Makes a key. Its text is given here and never again. Throws what the store throws. */
 export async function createKey(store: Store, options: KeyOptions): Promise<{ readonly key: string; readonly record: KeyRecord }> {
-  const { now, random, label, chains, expiresAt } = options;
+  const { now, random, label, chains, sources, expiresAt } = options;
   if (random.length !== 40) throw new RangeError('a key needs 40 random bytes');
   const { id, secret, text } = formatKey(random);
   const record: KeyRecord = {
@@ -55,6 +60,7 @@ export async function createKey(store: Store, options: KeyOptions): Promise<{ re
     hash: hashSecret(secret),
     ...(label === undefined ? {} : { label }),
     ...(chains === undefined ? {} : { chains }),
+    ...(sources === undefined ? {} : { sources }),
     createdAt: now,
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
@@ -69,7 +75,8 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
   const [bytes, revocation] = await Promise.all([store.find(recordKey(id)), store.find(revocationKey(id))]);
   if (bytes === undefined) return undefined;
   const record = readRecord(id, bytes);
-  return revocation === undefined ? { record } : { record, revoked: readRevocation(revocation) };
+  const sources = record.sources && { sources: sourcesOf(id, record.sources) };
+  return { record, ...sources, ...(revocation !== undefined && { revoked: readRevocation(revocation) }) };
 }
 
 /** Ids of all keys, in order; also of those that are damaged or revoked. */
@@ -97,11 +104,18 @@ function readRecord(id: string, bytes: Buffer): KeyRecord {
   if (value?.id !== id || typeof value.hash !== 'string' || !/^[0-9a-f]{64}$/.test(value.hash) || !isTime(value.createdAt))
     throw damaged(id);
   // What limits a key must be readable, or a key for one chain would become a key for all.
-  const { chains, expiresAt, label } = value;
-  if (chains !== undefined && !(Array.isArray(chains) && chains.every((chain) => typeof chain === 'string'))) throw damaged(id);
+  const { chains, sources, expiresAt, label } = value;
+  for (const list of [chains, sources])
+    if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === 'string'))) throw damaged(id);
   if (expiresAt !== undefined && !isTime(expiresAt)) throw damaged(id);
   if (label !== undefined && typeof label !== 'string') throw damaged(id);
   return value as KeyRecord;
+}
+
+function sourcesOf(id: string, items: readonly string[]): AddressSet {
+  return new AddressSet(items, () => {
+    throw damaged(id);
+  });
 }
 
 /** That the object is there is what counts: a damaged one revokes as well. */

@@ -40,10 +40,16 @@ test('a key for chains knows them by id, however they were named', async () => {
   expect(await keys('create', '--chain', 'nobody')).toMatchObject({ code: 4, stderr: expect.stringContaining('CHAIN_NOT_FOUND') });
 });
 
+test('a key for addresses keeps them', async () => {
+  const { id, sources } = await created('--source', '10.0.0.0/8', '2001:db8::1');
+  expect(sources).toEqual(['10.0.0.0/8', '2001:db8::1']);
+  expect(linesOf(await keys('list'))).toMatchObject([{ id, state: 'valid', sources }]);
+});
+
 test('a table is for people: the key alone on stdout, and what became of each', async () => {
   const made = await keys('create', '--output', 'table');
   expect(made.stdout).toMatch(/^bh_[0-9a-f]{16}_[\w-]{43}\n$/);
-  expect((await keys('list', '--output', 'table')).stdout).toMatch(/^ID .*\n[0-9a-f]{16} {2}valid {9}all /);
+  expect((await keys('list', '--output', 'table')).stdout).toMatch(/^ID .*\n[0-9a-f]{16} {2}valid {9}all {5}all /);
 });
 
 test('a key that ends is expired then', async () => {
@@ -78,6 +84,8 @@ test.each<[string, string[], number, RegExp]>([
   ['an end that no calendar has', ['create', '--expires', '2999-13-01'], 2, /is a time such as/],
   ['an empty label', ['create', '--label', ' '], 2, /--label has 1 to 200/],
   ['an endless label', ['create', '--label', 'x'.repeat(201)], 2, /--label has 1 to 200/],
+  ['an address that is none', ['create', '--source', '10.0.0.1', 'home'], 2, /--source: "home" is no address/],
+  ['a block with bits behind it', ['create', '--source', '10.0.0.1/8'], 2, /--source: "10.0.0.1\/8" has bits behind/],
   ['a key that is not there', ['revoke', '0'.repeat(16)], 4, /KEY_NOT_FOUND/],
   ['what is no id', ['revoke', '../x'], 4, /KEY_NOT_FOUND/],
 ])('%s is told, and nothing is made', async (_name, args, code, text) => {

@@ -35,8 +35,8 @@ export const errorCodes = {
     status: 401,
   },
   ACCESS_FORBIDDEN: {
-    meaning: 'The sender is known, but may not append to this chain.',
-    fix: 'Use a key or JWT that names the chain, or another chain.',
+    meaning: 'The sender is known, but may not append to this chain, or not from this address.',
+    fix: 'Use a key or JWT that names the chain, or another chain; use a key from the addresses that it was made for.',
     status: 403,
   },
   ACCESS_REQUIRED: {

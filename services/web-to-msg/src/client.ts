@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { type AddressSet, parseAddress } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
-import { type AddressSet, parseAddress } from './rules/addresses.ts';
 
 /** Who sent a request. */
 export interface Client {
@@ -23,7 +23,7 @@ export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressS
   const peer = socket.remoteAddress ?? '';
   const client = { ip: peer, port: socket.remotePort ?? 0, tls: (socket as Partial<TLSSocket>).encrypted === true };
   const forwarded = headers['x-forwarded-for'];
-  if (!proxies || forwarded === undefined || !isIn(proxies, peer)) return client;
+  if (!proxies || forwarded === undefined || !proxies.hasText(peer)) return client;
   const hops = [forwarded].flat().join(',').split(',');
   for (let at = hops.length - 1; at >= 0; at--) {
     const ip = (hops[at] ?? '').trim();
@@ -33,11 +33,3 @@ export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressS
   }
   return client;
 }
-
-function isIn(proxies: AddressSet, ip: string): boolean {
-  const address = parseAddress(withoutZone(ip));
-  return address !== undefined && proxies.has(address);
-}
-
-/** The kernel adds the name of the interface to link-local addresses. */
-export const withoutZone = (ip: string): string => ip.split('%', 1)[0] ?? '';

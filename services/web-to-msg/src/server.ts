@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
+import type { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Appender } from './appender.ts';
@@ -10,7 +11,6 @@ import { Connections } from './connection.ts';
 import { isDryRun, reportOf } from './dry-run.ts';
 import { Failures } from './failures.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
-import type { AddressSet } from './rules/addresses.ts';
 import type { Head } from './rules/rule.ts';
 import type { Said } from './rules/rules.ts';
 import type { CaptureContext } from './settings.ts';

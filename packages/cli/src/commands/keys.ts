@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createKey, findKey, type KnownKey, listKeys, parseKey, revokeKey } from '@blockhub/access';
+import { AddressSet, createKey, findKey, type KnownKey, listKeys, parseKey, revokeKey } from '@blockhub/access';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { Command } from 'commander';
@@ -10,6 +10,7 @@ import type { Session } from '../session.ts';
 interface CreateOptions {
   label?: string;
   chain?: string[];
+  source?: string[];
   expires?: string;
 }
 
@@ -19,6 +20,7 @@ interface Row {
   state: 'valid' | 'expired' | 'revoked' | 'damaged';
   label?: string;
   chains?: readonly string[];
+  sources?: readonly string[];
   /** ms since 1970, as are the other times. */
   createdAt?: number;
   expiresAt?: number;
@@ -35,6 +37,7 @@ export function define(command: Command, session: Session): void {
     .description('make a key and print it; nobody can print it again')
     .option('--label <text>', 'whose key it is')
     .option('--chain <chain...>', 'it is good for these chains only, by id or name (default: every chain)')
+    .option('--source <address...>', 'from these addresses only: 10.1.2.3, 10.0.0.0/8, 192.12-168.1-30.22 (default: from everywhere)')
     .option('--expires <time>', 'it is good until then, such as 2027-01-31 or 2027-01-31T12:00:00Z (default: until it is revoked)')
     .action((options: CreateOptions) => create(session, options));
   command
@@ -49,9 +52,10 @@ export function define(command: Command, session: Session): void {
     .action((id: string, options: { reason?: string }) => revoke(session, id, options.reason));
 }
 
-async function create(session: Session, { label, chain, expires }: CreateOptions): Promise<void> {
+async function create(session: Session, { label, chain, source, expires }: CreateOptions): Promise<void> {
   if (label !== undefined && (label.trim() === '' || label.length > MAX_LABEL))
     throw new BlockhubError('USAGE', `--label has 1 to ${MAX_LABEL} characters`);
+  if (source) checkSources(source);
   const now = session.clock.now();
   const expiresAt = expires === undefined ? undefined : timeOf(expires, now);
   const store = await session.store(true);
@@ -61,6 +65,7 @@ async function create(session: Session, { label, chain, expires }: CreateOptions
     random: randomBytes(40),
     ...(label === undefined ? {} : { label }),
     ...(chains === undefined ? {} : { chains }),
+    ...(source === undefined ? {} : { sources: source }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   });
   const { hash: _, ...shown } = record;
@@ -72,6 +77,12 @@ async function chainIds(session: Session, store: Store, names: readonly string[]
   const ids = new Set<string>();
   for (const name of names) ids.add((await session.chain(store, name)).id);
   return [...ids];
+}
+
+function checkSources(sources: readonly string[]): void {
+  new AddressSet(sources, (what) => {
+    throw new BlockhubError('USAGE', `--source: ${what}`);
+  });
 }
 
 function timeOf(text: string, now: number): number {
@@ -96,6 +107,7 @@ async function list(session: Session): Promise<void> {
     state: (row) => row.state,
     label: (row) => row.label ?? '',
     chains: (row) => row.chains?.map((chain) => chain.slice(0, 12)).join(' ') ?? 'all',
+    sources: (row) => row.sources?.join(' ') ?? 'all',
     created: (row) => timeText(row.createdAt),
     expires: (row) => timeText(row.expiresAt),
     revoked: (row) => [timeText(row.revokedAt), row.reason ?? ''].join(' ').trim(),

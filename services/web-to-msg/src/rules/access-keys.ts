@@ -63,8 +63,8 @@ export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
   };
 }
 
-function accessOf({ record, revoked }: KnownKey, now: number): Access | BlockhubError {
+function accessOf({ record, sources, revoked }: KnownKey, now: number): Access | BlockhubError {
   if (revoked) return denied('The API key was revoked.');
   if (record.expiresAt !== undefined && record.expiresAt <= now) return denied('The API key has expired.');
-  return { subject: `key:${record.id}`, ...(record.chains ? { chains: record.chains } : {}) };
+  return { subject: `key:${record.id}`, ...(record.chains ? { chains: record.chains } : {}), ...(sources && { sources }) };
 }

@@ -83,7 +83,7 @@ describe('shared tokens', () => {
 });
 
 describe('API keys', () => {
-  const made = async (rule: AccessTest, options: { chains?: string[]; expiresAt?: number } = {}) =>
+  const made = async (rule: AccessTest, options: { chains?: string[]; sources?: string[]; expiresAt?: number } = {}) =>
     createKey(rule.test.store, { now: rule.test.clock.now(), random: randomBytes(40), ...options });
 
   test('are taken in x-api-key and as Bearer, and name who sends', async () => {
@@ -124,6 +124,23 @@ describe('API keys', () => {
     ]);
     const none = await made(rule, { chains: [] });
     expect(await ask(rule, { 'x-api-key': none.key }, 'mine')).toBe('ACCESS_FORBIDDEN');
+  });
+
+  test.each<[string[] | undefined, string, string]>([
+    [undefined, '192.0.2.1', 'passed'],
+    [['192.0.2.0/24', '10.1.2.3'], '192.0.2.1', 'passed'],
+    [['192.0.2.0/24', '10.1.2.3'], '::ffff:10.1.2.3', 'passed'],
+    [['fe80::/10'], 'fe80::1%eth0', 'passed'],
+    [['192.0.2.0/24'], '192.0.3.1', 'ACCESS_FORBIDDEN'],
+    [['192.0.2.0/24'], '2001:db8::1', 'ACCESS_FORBIDDEN'],
+    [['0.0.0.0/0', '::/0'], '', 'ACCESS_FORBIDDEN'],
+    [[], '192.0.2.1', 'ACCESS_FORBIDDEN'],
+    [['everywhere'], '192.0.2.1', 'thrown KEY_DAMAGED'],
+  ])('for the sources %j: from %j', async (sources, ip, expected) => {
+    const rule = await open({ apiKeys: true });
+    const { key } = await made(rule, sources && { sources });
+    const head = headOf({ 'x-api-key': key }, { client: { ip, port: 1, tls: false } });
+    expect(await verdictOf(() => rule.head?.(head))).toBe(expected);
   });
 
   test('end when their time comes', async () => {

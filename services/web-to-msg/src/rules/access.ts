@@ -29,10 +29,12 @@ export const accessRule: MakeRule = (context) => {
   };
 };
 
-async function judge(context: RuleContext, { chain }: Head, method: AccessMethod, credential: string): Promise<Verdict> {
+async function judge(context: RuleContext, { chain, client: { ip } }: Head, method: AccessMethod, credential: string): Promise<Verdict> {
   const access = await method.check(credential);
   if (access instanceof BlockhubError) return access;
-  const { subject, chains } = access;
+  const { subject, chains, sources } = access;
+  if (sources && !sources.hasText(ip))
+    return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not be used from ${ip || 'no address'}.`, { details: { subject, ip } });
   if (chains === undefined || chains.includes(chain) || (await isOneOf(context, chain, chains))) return { subject };
   return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not append to the chain ${JSON.stringify(chain)}.`, {
     details: { subject, chain },

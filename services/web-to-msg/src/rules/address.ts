@@ -1,6 +1,5 @@
+import { AddressSet, parseAddress, withoutZone } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
-import { withoutZone } from '../client.ts';
-import { AddressSet, parseAddress } from './addresses.ts';
 import type { MakeRule } from './rule.ts';
 
 /** Who may send, by address (CAP-6): inside the allowed set, when there is one, and not blocked. What is no address is refused. */

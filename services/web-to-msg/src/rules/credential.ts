@@ -1,3 +1,4 @@
+import type { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { Head } from './rule.ts';
 
@@ -7,6 +8,8 @@ export interface Access {
   readonly subject: string;
   /** Chains by id or name; every chain when absent. */
   readonly chains?: readonly string[];
+  /** Where requests may come from; everywhere when absent. */
+  readonly sources?: AddressSet;
 }
 
 /** One kind of credential. */

@@ -1,9 +1,9 @@
+import { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import { envName, flagName } from '@blockhub/settings';
 import type { Metrics } from '@blockhub/telemetry';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
-import { AddressSet } from './addresses.ts';
 import { digestRule } from './digest.ts';
 import { mimeRule } from './mime.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';

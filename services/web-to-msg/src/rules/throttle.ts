@@ -1,7 +1,6 @@
+import { type Address, parseAddress, withoutZone } from '@blockhub/access';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { withoutZone } from '../client.ts';
-import { type Address, parseAddress } from './addresses.ts';
 import type { MakeRule, Rule, RuleContext } from './rule.ts';
 
 /** Senders that are remembered at a time, by each rule. Over it strangers are refused until one is forgotten: memory is bounded, and fails closed. */

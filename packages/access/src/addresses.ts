@@ -26,6 +26,9 @@ function v6Value(text: string): bigint {
   return [...before, ...zeros, ...after].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
 }
 
+/** The kernel adds the name of the interface to link-local addresses. */
+export const withoutZone = (ip: string): string => ip.split('%', 1)[0] ?? '';
+
 const OCTET = '(?:0|[1-9][0-9]{0,2})';
 const OCTET_RANGES = new RegExp(`^${OCTET}(?:-${OCTET})?(?:[.]${OCTET}(?:-${OCTET})?){3}$`);
 type Range<T> = readonly [first: T, last: T];
@@ -48,6 +51,12 @@ export class AddressSet {
     }
     this.#v4 = merge(this.#v4, (value) => value + 1);
     this.#v6 = merge(this.#v6, (value) => value + 1n);
+  }
+
+  /** Whether it has the address that a text says; a zone (`fe80::1%eth0`) does not count. False for what is no address. */
+  hasText(text: string): boolean {
+    const address = parseAddress(withoutZone(text));
+    return address !== undefined && this.has(address);
   }
 
   has(address: Address): boolean {
