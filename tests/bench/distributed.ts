@@ -18,6 +18,7 @@ const EVENTS = 20_000;
 /** For each process of capture, before anything is counted: code is compiled, tails are found. */
 const WARM = 5_000;
 const CHAINS = 100;
+const REPLICAS = [1, 2, 4];
 /** As many as replicas at most, so that all of them have work. */
 const PARTITIONS = 4;
 /** Fewer where making them, with an event each, takes longer than that. */
@@ -48,9 +49,7 @@ interface Home {
 const parts = {
   capture,
   single,
-  'one-replica': (servers: Servers) => replicated(servers, 1),
-  'two-replicas': (servers: Servers) => replicated(servers, 2),
-  'four-replicas': (servers: Servers) => replicated(servers, 4),
+  replicas,
 };
 
 export type Part = keyof typeof parts;
@@ -131,10 +130,17 @@ async function* single(servers: Servers): AsyncGenerator<Row[]> {
   await (await startMesh(options)).stop();
   const mesh = await startMesh(options);
   try {
-    yield await endToEnd('one chain', servers, mesh, [one as string]);
-    yield await endToEnd(`${CHAINS} chains`, servers, mesh, many);
+    for (const [what, chains] of [
+      ['one chain', [one as string]],
+      [`${CHAINS} chains`, many],
+    ] as const) {
+      await post(mesh, chains, WARM);
+      const watch = mesh.watchMemory();
+      yield await endToEnd(what, servers, mesh, chains);
+      yield memory(`memory with ${what} under load`, watch());
+    }
     yield await latency(home, mesh);
-    yield memory(mesh);
+    yield memory('most memory ever', mesh.peaks());
     await verify(home.store, mesh);
     yield await idle(home, servers, mesh);
   } finally {
@@ -151,57 +157,70 @@ async function latency({ store }: Home, { urls: [url = ''] }: Mesh): Promise<Row
   ];
 }
 
-const memory = (mesh: Mesh): Row[] =>
-  Array.from(mesh.peaks(), ([name, value]) => ({ name: `distributed, most memory: ${name}`, value, unit: 'MB RSS', target: '≤ 90' }));
+const memory = (what: string, megabytes: ReadonlyMap<string, number>): Row[] =>
+  Array.from(megabytes, ([name, value]) => ({ name: `distributed, ${what}: ${name}`, value, unit: 'MB RSS', target: '≤ 90' }));
 
-/** The same load on so many processes of each service; one too, as they are all equally new. */
-async function* replicated(servers: Servers, replicas: number): AsyncGenerator<Row[]> {
-  const home = await openHome(servers);
-  const chains = await makeChains(home.store, CHAINS);
-  const mesh = await startMesh({ env: home.env, replicas, partitions: PARTITIONS });
+/** The same load on meshes of one, two and four processes of each service, in turn: a machine may be half as fast a minute later. */
+async function* replicas(servers: Servers): AsyncGenerator<Row[]> {
+  const ends: (() => Promise<void>)[] = [];
   try {
-    yield await endToEnd(`${CHAINS} chains, replicas: ${replicas}`, servers, mesh, chains);
-    await verify(home.store, mesh);
+    const meshes: { what: string; mesh: Mesh; home: Home; chains: readonly string[]; rounds: Row[][] }[] = [];
+    for (const count of REPLICAS) {
+      const home = await openHome(servers);
+      ends.unshift(() => home.close());
+      const chains = await makeChains(home.store, CHAINS);
+      const mesh = await startMesh({ env: home.env, replicas: count, partitions: PARTITIONS });
+      ends.unshift(() => mesh.stop());
+      await post(mesh, chains, WARM * count);
+      meshes.push({ what: `${CHAINS} chains, replicas: ${count}`, mesh, home, chains, rounds: [] });
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const { what, mesh, chains, rounds } of meshes) rounds.push(await endToEnd(what, servers, mesh, chains));
+      meshes.reverse();
+    }
+    meshes.sort((a, b) => a.mesh.replicas.length - b.mesh.replicas.length);
+    for (const { mesh, home } of meshes) await verify(home.store, mesh);
+    const one = meshes[0]?.rounds ?? [];
+    for (const { what, rounds } of meshes) {
+      const medianOf = (at: number, of: (row: Row, round: number) => number): number =>
+        median(rounds.map((rows, round) => of(rows[at] as Row, round)));
+      const asOne = medianOf(0, ({ value }, round) => value / (one[round]?.[0]?.value ?? Number.NaN));
+      yield [
+        ...(rounds[0] ?? []).map((row, at) => ({ ...row, value: medianOf(at, ({ value }) => value) })),
+        { name: `distributed, ${what}: speed, that of one replica in the same round is 1`, value: asOne, unit: '', target: '≥ 1' },
+      ];
+    }
   } finally {
-    await mesh.stop();
-    await home.close();
+    for (const end of ends) await end();
   }
 }
 
-/** Load as fast as it is taken, until everything is in blocks; then what it took. */
-async function endToEnd(what: string, servers: Servers, mesh: Mesh, chains: readonly string[]): Promise<Row[]> {
-  // Two items of each event: its body and its request document.
+/** Load on all chains as fast as it is taken, until everything is in blocks. */
+async function post(mesh: Mesh, chains: readonly string[], amount: number): Promise<{ perSecond: number; cpuSeconds: number }> {
   const inBlocks = (): Promise<number> => mesh.metric(IN_BLOCKS, 'next-field');
+  // Two items of each event: its body and its request document.
+  const wanted = (await inBlocks()) + 2 * amount;
+  const share = { connections: CONNECTIONS / mesh.urls.length, amount: Math.floor(amount / mesh.urls.length), bytes: BYTES };
+  const results = await Promise.all(
+    mesh.urls.map((_, n) => {
+      const urls = chains.flatMap((chain) => mesh.urls.map((url) => `${url}/append/chain/${chain}`));
+      return load({ ...share, urls: urls.filter((_url, at) => at % mesh.urls.length === n) });
+    }),
+  );
+  const sum = (of: (result: (typeof results)[number]) => number): number => results.reduce((all, result) => all + of(result), 0);
+  const failed = sum((one) => one.failed);
+  if (failed > 0) throw new Error(`${failed} requests failed`);
+  await inTime(async () => (await inBlocks()) >= wanted);
+  return { perSecond: sum((one) => one.perSecond), cpuSeconds: sum((one) => one.cpuSeconds) };
+}
+
+/** What it takes to bring events into blocks, by processes that are warm. */
+async function endToEnd(what: string, servers: Servers, mesh: Mesh, chains: readonly string[]): Promise<Row[]> {
   const blocks = (): Promise<number> => mesh.metric('blockhub_next_field_blocks_total', 'next-field');
   const requests = (): Promise<number> => mesh.metric('blockhub_store_requests_total');
-  const urls = chains.flatMap((chain) => mesh.urls.map((url) => `${url}/append/chain/${chain}`));
-  const post = async (amount: number): Promise<Awaited<ReturnType<typeof load>>> => {
-    const wanted = (await inBlocks()) + 2 * amount;
-    const share = Math.floor(amount / mesh.urls.length);
-    const results = await Promise.all(
-      mesh.urls.map((_, n) =>
-        load({
-          urls: urls.filter((_url, at) => at % mesh.urls.length === n),
-          connections: CONNECTIONS / mesh.urls.length,
-          amount: share,
-          bytes: BYTES,
-        }),
-      ),
-    );
-    const failed = results.reduce((sum, result) => sum + result.failed, 0);
-    if (failed > 0) throw new Error(`${failed} requests failed`);
-    await inTime(async () => (await inBlocks()) >= wanted);
-    const sum = (of: (result: (typeof results)[number]) => number): number => results.reduce((all, result) => all + of(result), 0);
-    return {
-      ...(results[0] as (typeof results)[number]),
-      perSecond: sum((one) => one.perSecond),
-      cpuSeconds: sum((one) => one.cpuSeconds),
-    };
-  };
-  await post(WARM * mesh.urls.length);
   const before = { cpu: await cpuOf(servers, mesh), machine: machineCpuSeconds(), blocks: await blocks(), requests: await requests() };
   const started = performance.now();
-  const sent = await post(EVENTS);
+  const sent = await post(mesh, chains, EVENTS);
   const seconds = (performance.now() - started) / 1000;
   const machine = machineCpuSeconds() - before.machine;
   const cpu = [...(await cpuOf(servers, mesh))].map(([name, value]) => [name, value - (before.cpu.get(name) ?? 0)] as const);

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { type Place, places } from '../conservation/places.ts';
 import { readNodeStart } from '../image/flags.ts';
 import { freePort, until } from '../standalone/standalone.ts';
-import { cpuSeconds, metric, peakMb } from './processes.ts';
+import { median } from './capture.ts';
+import { cpuSeconds, metric, peakMb, residentMb } from './processes.ts';
 
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const { environment, flags } = readNodeStart();
 const START_MS = 180_000;
+const MEMORY_LOOK_MS = 500;
 
 /** What places have in common: broker, store, registry, as variables of the environment. */
 export type Environment = Readonly<Record<string, string>>;
@@ -33,8 +35,10 @@ export interface Mesh {
   metric(name: string, place?: string): Promise<number>;
   /** CPU seconds so far, by place. */
   cpu(): ReadonlyMap<string, number>;
-  /** The most memory that a process of a place ever had, in MB. */
+  /** The most memory that a process of a place ever had, its start included, in MB. */
   peaks(): ReadonlyMap<string, number>;
+  /** Looks from now on, and tells at its end what a process of each place had for half of the time, in MB. */
+  watchMemory(): () => ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
 
@@ -64,6 +68,16 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
     cpu: () => new Map(stages.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
     peaks: () =>
       new Map(stages.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
+    watchMemory() {
+      const seen = new Map(stages.map(({ name }) => [name, [] as number[]]));
+      const look = setInterval(() => {
+        for (const { name, pid } of started) seen.get(name)?.push(residentMb(pid));
+      }, MEMORY_LOOK_MS);
+      return () => {
+        clearInterval(look);
+        return new Map(Array.from(seen, ([name, values]) => [name, median(values)]));
+      };
+    },
     async stop() {
       await Promise.all(started.map((replica) => replica.stop()));
     },

@@ -72,18 +72,18 @@ export interface QueueInfo {
   readonly name: string;
   readonly kind: 'durable' | 'private';
   readonly ready: number;
-  /** Held by consumers. A process that only looks into another one's SQLite file sees these as ready. RabbitMQ tells it with `management` only. */
+  /** Held by consumers. SQLite: of this process; one without consumers cannot tell, and sees as ready what those of another one hold. RabbitMQ tells it with `management` only. */
   readonly unacked: number | undefined;
   /** RabbitMQ does not tell: what waits there lies in queues that all share. */
   readonly delayed: number | undefined;
   /** Sum of the bodies of all three. RabbitMQ: of ready and unacked ones, with `management` only. */
   readonly bytes: number | undefined;
-  /** One that was cancelled may count until it holds nothing. */
-  readonly consumers: number;
+  /** One that was cancelled may count until it holds nothing. SQLite: as `unacked`. */
+  readonly consumers: number | undefined;
 }
 
 /** Of a driver that counts everything itself. */
-export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed' | 'bytes']: number };
+export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed' | 'bytes' | 'consumers']: number };
 
 /** A message seen by `browse`. */
 export interface StoredMessage {

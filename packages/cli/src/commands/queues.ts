@@ -2,7 +2,7 @@ import { declarations } from '@blockhub/message';
 import type { Command } from 'commander';
 import type { Session } from '../session.ts';
 
-/** RabbitMQ does not tell all. */
+/** Neither RabbitMQ nor a file tells all. */
 const unknown = '?';
 
 export function define(command: Command, session: Session): void {
@@ -17,7 +17,7 @@ export function define(command: Command, session: Session): void {
       unacked: ({ unacked }) => unacked ?? unknown,
       delayed: ({ delayed }) => delayed ?? unknown,
       bytes: ({ bytes }) => bytes ?? unknown,
-      consumers: ({ consumers }) => consumers,
+      consumers: ({ consumers }) => consumers ?? unknown,
       kind: ({ kind }) => kind,
     });
   });

@@ -115,7 +115,10 @@ class SqliteBroker implements Broker {
   }
 
   async queues(names?: readonly string[]): Promise<QueueInfo[]> {
-    const infos = this.#read(() => [...this.#queues].map((queue) => queue.info()));
+    const seen = this.#read(() => [...this.#queues].map((queue) => queue.info()));
+    // Without consumers of its own this process is most likely one that looks at the queues of another one.
+    const looking = seen.every(({ consumers }) => consumers === 0);
+    const infos = looking ? seen.map((info): QueueInfo => ({ ...info, unacked: undefined, consumers: undefined })) : seen;
     return infos.filter(({ name }) => !names || names.includes(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

@@ -74,6 +74,8 @@ test('a second process cannot consume and is told who does; everything else it c
   await broker.take('b', [one?.seq ?? '']);
   expect(two?.id).toBe('2');
   expect(await broker.queues()).toMatchObject([{ name: 'a' }, { name: 'b', ready: 1 }]);
+  // It cannot know who consumes there, and what they hold.
+  expect((await broker.queues()).map(({ consumers, unacked }) => [consumers, unacked])).toEqual(Array(2).fill([undefined, undefined]));
 });
 
 test('the lock goes with its process, also by kill -9', async () => {
