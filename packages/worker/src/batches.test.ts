@@ -170,12 +170,31 @@ describe('batches', () => {
     expect(batches.waiting).toBe(14);
   });
 
-  test('nothing waits longer than ten minutes, whatever the policy says', () => {
-    const batches = new Batches({ max: 100, ttlMs: 24 * 3_600_000 }, 200, { handle: () => {}, putBack: () => {} });
+  const waitOf = (policy: BatchPolicy, ...took: number[]): number => {
+    const batches = new Batches(policy, 200, { handle: () => {}, putBack: () => {} });
+    for (const ms of took) batches.took(ms);
     batches.add(
       hold({ id: 'a', queue: 'q', meta: {}, body: Buffer.alloc(0), attempts: 0, firstAt: 0, ack() {}, retry() {}, release() {} }),
       1000,
     );
-    expect(batches.dueAt).toBe(1000 + 600_000);
+    return (batches.dueAt ?? Number.NaN) - 1000;
+  };
+
+  test('nothing waits longer than ten minutes, whatever the policy says', () => {
+    const day = 24 * 3_600_000;
+    expect(waitOf({ max: 100, ttlMs: day })).toBe(600_000);
+    expect(waitOf({ max: 100, ttlMs: 1, mostTtlMs: day }, day)).toBe(600_000);
+  });
+
+  test.each([
+    [undefined, [500], 100],
+    [50, [500], 100],
+    [1000, [], 100],
+    [1000, [10], 100],
+    [1000, [120], 240],
+    [1000, [900], 1000],
+    [1000, [900, 10], 100],
+  ])('with at most %p ms they wait twice as long as the last of %p took', (mostTtlMs, took, waitMs) => {
+    expect(waitOf({ max: 100, ttlMs: 100, ...(mostTtlMs !== undefined && { mostTtlMs }) }, ...took)).toBe(waitMs);
   });
 });

@@ -2,6 +2,8 @@ import { deliveriesOf, type Held } from './held.ts';
 import type { BatchPolicy } from './types.ts';
 
 const MINUTE = 60_000;
+/** Batches are under way for a third of the time at most, as long as they may wait for it. */
+const RESTS = 2;
 /** Longest wait in a batch; brokers take back what is held for 30 minutes, and handling comes after. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
 
@@ -29,7 +31,7 @@ export class Batches {
   readonly #prefetch: number;
   readonly #end: BatchEnd;
   readonly #open = new Map<string, Batch>();
-  readonly #waitMs: number;
+  #waitMs: number;
   #waiting = 0;
 
   constructor(policy: BatchPolicy, prefetch: number, end: BatchEnd) {
@@ -37,6 +39,12 @@ export class Batches {
     this.#prefetch = prefetch;
     this.#end = end;
     this.#waitMs = Math.min(policy.ttlMs, LONGEST_WAIT_MS);
+  }
+
+  /** How long the last batch was at work, in ms. */
+  took(ms: number): void {
+    const { ttlMs, mostTtlMs = ttlMs } = this.#policy;
+    this.#waitMs = Math.min(Math.max(ttlMs, Math.min(RESTS * ms, mostTtlMs)), LONGEST_WAIT_MS);
   }
 
   /** Deliveries that wait in open batches. */

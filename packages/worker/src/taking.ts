@@ -227,7 +227,9 @@ export class Taking {
 
   #succeeded(run: Run): void {
     this.#pause.succeeded();
-    this.#parts.meters.handled(this.#parts.clock.ticks() - run.startedAt);
+    const ms = this.#parts.clock.ticks() - run.startedAt;
+    this.#batches?.took(ms);
+    this.#parts.meters.handled(ms);
   }
 }
 

@@ -39,6 +39,11 @@ export const settings = {
   packMessages: setting.integer({ text: 'Most bodies of a pack.', default: 1000, min: 1, max: 2000 }),
   packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),
   packTtl: setting.duration({ text: 'How long a body waits for others.', default: '100ms', max: 60_000 }),
+  packRest: setting.duration({
+    text: 'How long it waits at most where packs take long to write: twice as long as the last one took, so that more share the next one.',
+    default: '1s',
+    max: 60_000,
+  }),
   ownObject: setting.size({ text: 'Bodies from this size on are objects of their own.', default: '256kb' }),
   prefetch: setting.integer({ text: 'Most messages held at a time without packs; with packs, twice `packMessages`.', default: 64, min: 1 }),
 };

@@ -151,6 +151,31 @@ describe('packs', () => {
     expect(await deadCodes()).toEqual(['OBJECT_EXISTS']);
   });
 
+  test('packs that took long to write make the next ones wait for more, as long as they may', async () => {
+    let writeMs = 150;
+    deploy = await testWorker(worker, { settings: { ...packed, packRest: 200 } });
+    const create = deploy.store.create.bind(deploy.store);
+    deploy.store.create = async (...args) => {
+      const made = await create(...args);
+      await deploy.clock.sleep(writeMs);
+      return made;
+    };
+    const packs = async (): Promise<number> => (await Array.fromAsync(deploy.store.list('packs'))).length;
+    const after = async (ms: number, text: string): Promise<number> => {
+      await deploy.publish('ingress', capture(text));
+      await deploy.run(ms);
+      return packs();
+    };
+    expect(await after(5, 'one')).toBe(1);
+    await deploy.run(writeMs);
+    writeMs = 1;
+    expect([await after(100, 'two'), await after(99, 'three'), await after(1, 'four')]).toEqual([1, 1, 2]);
+    await deploy.run(writeMs);
+    expect(await after(5, 'five')).toBe(3);
+    await deploy.run(writeMs);
+    expect(await receipts()).toHaveLength(5);
+  });
+
   const captureIn = (ms: number): TestMessage => ({ ...capture(`in ${ms}`), id: newEvent(deploy.clock.now() + ms, Buffer.alloc(10)) });
   const taken = async (): Promise<string[]> => (await receipts()).map(({ event }) => event);
 

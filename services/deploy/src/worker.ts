@@ -16,8 +16,10 @@ export const worker = defineWorker({
   summary: 'Writes message bodies to the store, packed or one by one, and publishes receipts.',
   settings,
   needs: ['store'],
-  takes: ({ in: queue, pack, packMessages, packBytes, packTtl, prefetch }) => [
-    pack ? { queue, prefetch: 2 * packMessages, batch: { max: packMessages, maxBytes: packBytes, ttlMs: packTtl } } : { queue, prefetch },
+  takes: ({ in: queue, pack, packMessages, packBytes, packTtl, packRest, prefetch }) => [
+    pack
+      ? { queue, prefetch: 2 * packMessages, batch: { max: packMessages, maxBytes: packBytes, ttlMs: packTtl, mostTtlMs: packRest } }
+      : { queue, prefetch },
   ],
   gives: ({ out }) => (out === NOWHERE ? [] : [out]),
   setup: ({ settings: { key, out, mime, body, pack } }): State => {
