@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CreateBucketCommand, type ObjectLockRule, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { certificate, type Fault, type FaultyProxy, minio, openFaultyProxy, openProxy } from '@blockhub/test-servers';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { storeConformance } from '../conformance.ts';
@@ -43,6 +44,21 @@ else {
     driver: openS3Driver(parseS3Place(new URL(fresh()), process.env), credentials),
   }));
 
+  const makeLockedBucket = async (Bucket: string): Promise<void> => {
+    const { endpoint, region } = parseS3Place(new URL(server.url), process.env);
+    const { accessKey: accessKeyId = '', secretKey: secretAccessKey = '' } = credentials ?? {};
+    const client = new S3Client({
+      endpoint: String(endpoint),
+      region,
+      forcePathStyle: true,
+      credentials: { accessKeyId, secretAccessKey },
+    });
+    await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+    const Rule: ObjectLockRule = { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } };
+    await client.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule } }));
+    client.destroy();
+  };
+
   describe('a real S3 server', () => {
     test('gets its bucket from whoever comes first, once', async () => {
       const { host, search } = place();
@@ -61,6 +77,20 @@ else {
       expect(report.checks.filter((check) => !check.ok)).toEqual([]);
       expect(report.left).toEqual([]);
       expect(await Array.fromAsync(store.list(''))).toEqual([]);
+    });
+
+    test('with versions and a lock on every object can be relied on too', async () => {
+      const { host, search } = place();
+      const url = `s3://${host}/locked-${randomUUID()}${search}`;
+      const { bucket } = parseS3Place(new URL(url), process.env);
+      await makeLockedBucket(bucket);
+      const store = await openFresh(undefined, { url });
+      expect((await store.probe()).checks.filter((check) => !check.ok)).toEqual([]);
+      expect(await store.create('a', text('1'))).toBe('created');
+      expect(await store.create('a', text('2'))).toBe('exists');
+      await store.put('b', text('1'));
+      await store.put('b', text('2'));
+      expect([String(await store.get('a')), String(await store.get('b'))]).toEqual(['1', '2']);
     });
 
     test('lists page by page', async () => {

@@ -59,6 +59,13 @@ test.each([
   expect(checks).toHaveLength(1);
 });
 
+test('writes carry the checksum that a bucket with locked objects asks for', async () => {
+  const { store, asked } = await serve([{ status: 200 }]);
+  await store.create('a', bytes);
+  await store.put('a', bytes);
+  expect(asked.map(({ headers }) => headers['content-md5'])).toEqual(Array(2).fill('ndTkYSaMgDT1yFZOFVxnpg=='));
+});
+
 describe('what an answer means', () => {
   test.each([
     [coded(403, 'AccessDenied'), 'STORE_DENIED'],
