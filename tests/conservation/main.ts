@@ -56,6 +56,10 @@ else {
     console.log(describeRun(result));
     console.log(JSON.stringify(figuresOf(result)));
     process.exitCode = result.clean ? 0 : 1;
+  } catch (error) {
+    // Now: what went wrong with a server goes wrong at its end once more.
+    console.error(error);
+    process.exitCode = 1;
   } finally {
     await servers.close();
   }
