@@ -63,13 +63,20 @@ export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Pr
   }
 }
 
+const START_NOTED_LATE_MS = 1_000;
+
 /** The library is loaded only where a container is wanted. */
 async function describe(image: string, recipe: Recipe, onHost: boolean): Promise<GenericContainer> {
   const { port, otherPorts = [], environment = {}, command, ready } = recipe;
   const { GenericContainer, Wait } = await import('testcontainers');
   const container = new GenericContainer(image).withEnvironment(environment);
-  if (onHost) container.withNetworkMode('host').withWaitStrategy(Wait.forLogMessage(ready));
-  else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([Wait.forLogMessage(ready), Wait.forListeningPorts()]));
+  const said = Wait.forLogMessage(ready);
+  const wait = said.waitUntilReady.bind(said);
+  // Docker notes the time of a start when the server may have said so already: it would be waited for in vain, and removed then.
+  said.waitUntilReady = (inspected, bound, startedAt) =>
+    wait(inspected, bound, startedAt && new Date(startedAt.getTime() - START_NOTED_LATE_MS));
+  if (onHost) container.withNetworkMode('host').withWaitStrategy(said);
+  else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([said, Wait.forListeningPorts()]));
   return command === undefined ? container : container.withCommand([...command]);
 }
 
