@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@blockhub/clock';
 import type { Store } from '@blockhub/store';
@@ -11,6 +12,7 @@ import { startSenders, stopSenders } from './crowd.ts';
 import { Phases } from './phases.ts';
 import { type Images, nameOf, places, Release } from './release.ts';
 
+const operatorExample = join(import.meta.dirname, '../../k8s/rabbitmq/operator.yaml');
 const CHAINS = 4;
 const BLOCK_MS = 60_000;
 const READY_MS = 240_000;
@@ -44,6 +46,14 @@ const elsewhere = {
   },
 };
 
+/** What a cluster may have been extended by. */
+const extensions = ['monitoring.coreos.com', 'keda.sh', 'gateway.networking.k8s.io', 'rabbitmq.com'];
+const extended = {
+  global: { monitoring: { podMonitor: true, rules: true, dashboard: true } },
+  ...Object.fromEntries(places.map((place) => [place, { autoscaling: { enabled: true } }])),
+  'web-to-msg': { autoscaling: { enabled: true, by: 'cpu' }, route: { enabled: true, parentRefs: [{ name: 'public' }] } },
+};
+
 export interface RunResult {
   readonly clean: boolean;
   /** What is not as it must be, in words. */
@@ -66,7 +76,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
   const phases = new Phases(say);
   const stage = { namespace, release, images, phases };
   try {
-    const warnings = await phases.run('dry run', () => dryRun(release));
+    const { warnings, leftOut } = await phases.run('dry run', () => dryRun(namespace, release));
     const first = await install(stage);
     const chains = await makeChains(release);
     await startSenders(namespace, images.ours, chains);
@@ -94,7 +104,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
       clean: isClean(verdict) && wrong.length === 0,
       wrong,
       figures: {
-        ...{ clean: wrong.length === 0, ...first.figures },
+        ...{ clean: wrong.length === 0, ...first.figures, ...(leftOut.length > 0 && { dryRunWithout: leftOut }) },
         ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
         ...{ tries: sent.length, captured, spooled, refused: refused.length, strangers, blocks, events },
         ...{ phases: phases.figures(sent), seconds: Math.round((performance.now() - started) / 1000) },
@@ -105,11 +115,17 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
   }
 }
 
-/** Warnings of the API server about what the charts render. */
-async function dryRun(release: Release): Promise<string[]> {
+/** Warnings of the API server about what is rendered; and the extensions without which it cannot judge all of that. */
+async function dryRun(namespace: Namespace, release: Release): Promise<{ warnings: string[]; leftOut: string[] }> {
+  const { groups } = JSON.parse((await namespace.kubectl(['get', '--raw', '/apis'])).stdout) as { groups: { name: string }[] };
+  const leftOut = extensions.filter((extension) => !groups.some(({ name }) => name === extension));
   const said: string[] = [];
   for (const values of [{}, all, elsewhere, { standalone: { enabled: true } }]) said.push(await release.dryRun(values));
-  return said.filter((text) => /warning/i.test(text));
+  if (leftOut.length === 0) {
+    said.push(await release.dryRun(extended));
+    said.push((await namespace.kubectl(['apply', '--dry-run=server', '--filename', operatorExample])).stderr);
+  }
+  return { warnings: said.filter((text) => /warning/i.test(text)), leftOut };
 }
 
 /** From nothing to the first block; and what that costs when nothing happens. */
