@@ -51,6 +51,12 @@ test('a text that is no id is not repeated: it may be a key', async () => {
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('almost');
 });
 
+test('sources that are none make no key', async () => {
+  const store = await open();
+  await expect(make(store, { sources: ['10.0.0.0/8', 'home'] })).rejects.toThrow(/sources: "home" is no address/);
+  expect(await Array.fromAsync(store.list('keys/'))).toEqual([]);
+});
+
 test('the first revocation stays, whoever comes later or at once', async () => {
   const store = await open();
   const { record } = await make(store);

@@ -50,10 +50,11 @@ const recordKey = (id: string): string => `${FOLDER}${id}.key`;
 const revocationKey = (id: string): string => `${FOLDER}${id}.revoked`;
 const isId = (id: string): boolean => /^[0-9a-f]{16}$/.test(id);
 
-/** Makes a key. Its text is given here and never again. Throws what the store throws. */
+/** Makes a key. Its text is given here and never again. Throws what the store throws; RangeError for sources that are none. */
 export async function createKey(store: Store, options: KeyOptions): Promise<{ readonly key: string; readonly record: KeyRecord }> {
   const { now, random, label, chains, sources, expiresAt } = options;
   if (random.length !== 40) throw new RangeError('a key needs 40 random bytes');
+  if (sources) setOf(sources, (what) => new RangeError(`sources: ${what}`));
   const { id, secret, text } = formatKey(random);
   const record: KeyRecord = {
     id,
@@ -75,7 +76,7 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
   const [bytes, revocation] = await Promise.all([store.find(recordKey(id)), store.find(revocationKey(id))]);
   if (bytes === undefined) return undefined;
   const record = readRecord(id, bytes);
-  const sources = record.sources && { sources: sourcesOf(id, record.sources) };
+  const sources = record.sources && { sources: setOf(record.sources, () => damaged(id)) };
   return { record, ...sources, ...(revocation !== undefined && { revoked: readRevocation(revocation) }) };
 }
 
@@ -103,8 +104,9 @@ function readRecord(id: string, bytes: Buffer): KeyRecord {
   const value = parse(bytes) as Partial<KeyRecord> | undefined;
   if (value?.id !== id || typeof value.hash !== 'string' || !/^[0-9a-f]{64}$/.test(value.hash) || !isTime(value.createdAt))
     throw damaged(id);
-  // What limits a key must be readable, or a key for one chain would become a key for all.
-  const { chains, sources, expiresAt, label } = value;
+  // What limits a key must be readable, or a key for one chain would become a key for all; a later version may know of other limits.
+  const { chains, sources, expiresAt, label, ...rest } = value;
+  if (Object.keys(rest).some((name) => !['id', 'hash', 'createdAt'].includes(name))) throw damaged(id);
   for (const list of [chains, sources])
     if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === 'string'))) throw damaged(id);
   if (expiresAt !== undefined && !isTime(expiresAt)) throw damaged(id);
@@ -112,9 +114,9 @@ function readRecord(id: string, bytes: Buffer): KeyRecord {
   return value as KeyRecord;
 }
 
-function sourcesOf(id: string, items: readonly string[]): AddressSet {
-  return new AddressSet(items, () => {
-    throw damaged(id);
+function setOf(items: readonly string[], error: (what: string) => Error): AddressSet {
+  return new AddressSet(items, (what) => {
+    throw error(what);
   });
 }
 

@@ -37,7 +37,10 @@ export function define(command: Command, session: Session): void {
     .description('make a key and print it; nobody can print it again')
     .option('--label <text>', 'whose key it is')
     .option('--chain <chain...>', 'it is good for these chains only, by id or name (default: every chain)')
-    .option('--source <address...>', 'from these addresses only: 10.1.2.3, 10.0.0.0/8, 192.12-168.1-30.22 (default: from everywhere)')
+    .option(
+      '--source <address...>',
+      'from these addresses only, as web-to-msg sees them (--trusted-proxies): 192.0.2.3, 198.51.100.0/24, 192.12-168.1-30.22 (default: from everywhere)',
+    )
     .option('--expires <time>', 'it is good until then, such as 2027-01-31 or 2027-01-31T12:00:00Z (default: until it is revoked)')
     .action((options: CreateOptions) => create(session, options));
   command

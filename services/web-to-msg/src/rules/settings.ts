@@ -11,7 +11,7 @@ export const ruleSettings = {
   trustedProxies: setting.list({
     text: 'Addresses of proxies whose X-Forwarded-For is believed, as in `allowIps`. Nobody is, unless set.',
     default: [],
-    example: '10.0.0.0/8,::1',
+    example: '10.0.3.17,::1',
   }),
   allowIps: setting.list({
     text: 'Addresses that may send; all others may not. Addresses, CIDR blocks, or ranges per octet.',
