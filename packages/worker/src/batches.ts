@@ -2,7 +2,7 @@ import { deliveriesOf, type Held } from './held.ts';
 import type { BatchPolicy } from './types.ts';
 
 const MINUTE = 60_000;
-/** Batches are under way for a third of the time at most, as long as they may wait for it. */
+/** A batch waits so many times as long as the last one took: until they fill sooner, one is under way for half of the time. */
 const RESTS = 2;
 /** Longest wait in a batch; brokers take back what is held for 30 minutes, and handling comes after. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
@@ -41,10 +41,12 @@ export class Batches {
     this.#waitMs = Math.min(policy.ttlMs, LONGEST_WAIT_MS);
   }
 
-  /** How long the last batch was at work, in ms. */
-  took(ms: number): void {
+  /** How long the last batch was at work, in ms. True where those that are open have to go sooner now. */
+  took(ms: number): boolean {
     const { ttlMs, mostTtlMs = ttlMs } = this.#policy;
+    const before = this.#waitMs;
     this.#waitMs = Math.min(Math.max(ttlMs, Math.min(RESTS * ms, mostTtlMs)), LONGEST_WAIT_MS);
+    return this.#waitMs < before;
   }
 
   /** Deliveries that wait in open batches. */

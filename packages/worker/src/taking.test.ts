@@ -165,6 +165,32 @@ describe('batches', () => {
     expect(await depth(sample, 'in')).toBe(0);
   });
 
+  test('go as soon as they may, also behind one that was to wait for longer', async () => {
+    const times: number[] = [];
+    let ms = 5_000;
+    await using sample = await testWorker(
+      inOut({
+        take: { batch: { max: 2, ttlMs: 100, mostTtlMs: 10_000 } },
+        handleBatch: async (_, { clock }) => {
+          times.push(clock.ticks());
+          await clock.sleep(ms);
+        },
+      }),
+    );
+    await sample.publish('in', ...many(2));
+    await sample.run(ms);
+    ms = 1;
+    await sample.publish('in', { id: 'one' });
+    await sample.run(500);
+    await sample.publish('in', { id: 'two' });
+    await sample.run(ms);
+    const from = sample.clock.ticks();
+    await sample.publish('in', { id: 'three' });
+    await sample.run(100);
+    expect(times.length).toBe(3);
+    expect((times[2] ?? Number.NaN) - from).toBe(100);
+  });
+
   test('one outcome for all: published once, then all acked', async () => {
     await using sample = await batching({ max: 3, ttlMs: 50 }, (messages) => done([out(messages.map(({ id }) => id).join())]), {
       plan: scripted({ publish: ['fail-after'] }),

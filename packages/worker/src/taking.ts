@@ -147,6 +147,8 @@ export class Taking {
   #setTimer(): void {
     const { clock } = this.#parts;
     const at = this.#batches?.dueAt;
+    this.#timer?.();
+    this.#timer = undefined;
     if (at === undefined) return;
     this.#timer = clock.after(Math.max(0, at - clock.ticks()), () => {
       this.#timer = undefined;
@@ -228,7 +230,8 @@ export class Taking {
   #succeeded(run: Run): void {
     this.#pause.succeeded();
     const ms = this.#parts.clock.ticks() - run.startedAt;
-    this.#batches?.took(ms);
+    // The wait may have become shorter than the one that the timer knows.
+    if (this.#batches?.took(ms)) this.#setTimer();
     this.#parts.meters.handled(ms);
   }
 }
@@ -239,8 +242,8 @@ const isPromise = (given: Handled): given is Extract<Handled, Promise<unknown>> 
 function prefetchOf({ queue, prefetch, batch }: Take): number {
   const most = prefetch ?? (batch ? 2 * batch.max : DEFAULT_PREFETCH);
   if (!(Number.isInteger(most) && most > 0)) throw new RangeError(`prefetch of ${queue} must be an integer from 1`);
-  if (batch && !(batch.max > 0 && batch.ttlMs >= 0 && (batch.min ?? 1) <= batch.max))
-    throw new RangeError(`batch policy of ${queue} must have 1 ≤ min ≤ max and ttlMs ≥ 0`);
+  if (batch && !(batch.max > 0 && batch.ttlMs >= 0 && (batch.mostTtlMs ?? 0) >= 0 && (batch.min ?? 1) <= batch.max))
+    throw new RangeError(`batch policy of ${queue} must have 1 ≤ min ≤ max, and ttlMs and mostTtlMs ≥ 0`);
   return most;
 }
 

@@ -24,14 +24,14 @@ export interface BatchPolicy {
   readonly max: number;
   /** Most bytes of bodies of a batch. A message that is larger than this goes alone. */
   readonly maxBytes?: number;
-  /** How long the oldest message of a batch waits. Ten minutes at most, whatever is set: brokers take back what is held for long. */
+  /** How long the oldest message of a batch waits, but for `mostTtlMs`. Ten minutes at most, whatever is set: brokers take back what is held for long. */
   readonly ttlMs: number;
   /**
    * Where handling takes long, a batch waits longer, so that more share it: twice as long as the last one took, at most so long. Slow is
    * what is overloaded, and there few large batches cost less than many small ones. `ttlMs` by default.
    */
   readonly mostTtlMs?: number;
-  /** With fewer than this at the end of `ttlMs` or at stop, the messages are put back instead. A full prefetch overrules it. 1 by default. */
+  /** With fewer than this at the end of its wait or at stop, the messages are put back instead. A full prefetch overrules it. 1 by default. */
   readonly min?: number;
   /** Messages of different keys never share a batch. Throwing a BlockhubError rejects the message. One key for all by default. */
   key?(message: Message): string;

@@ -40,7 +40,7 @@ export const settings = {
   packBytes: setting.size({ text: 'Most bytes of a pack.', default: '4mb', min: 1 }),
   packTtl: setting.duration({ text: 'How long a body waits for others.', default: '100ms', max: 60_000 }),
   packRest: setting.duration({
-    text: 'How long it waits at most where packs take long to write: twice as long as the last one took, so that more share the next one.',
+    text: 'How long a body waits for others at most where packs take long to write: twice as long as the last one took.',
     default: '1s',
     max: 60_000,
   }),

@@ -12,7 +12,7 @@ import { openDataFolder } from './data-folder.ts';
 import { pipeline } from './pipeline.ts';
 import { settings } from './settings.ts';
 
-/** Shorter than what deploy waits by itself: an object of a folder costs less than one of S3. */
+/** Shorter than what deploy waits by itself: an object of a folder costs less than one of S3. Where writing takes long it waits for longer here too. */
 const PACK_TTL_MS = 50;
 
 /** Every worker in one process, on what lies in one folder. */
