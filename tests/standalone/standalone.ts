@@ -99,9 +99,7 @@ export async function quiet(data: string): Promise<void> {
     const queues = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { name: string; ready: number; unacked: number; delayed: number });
-    return (
-      queues.length > 0 && queues.every((queue) => queue.name === 'dead-letter.kept' || queue.ready + queue.unacked + queue.delayed === 0)
-    );
+      .map((line) => JSON.parse(line) as { name: string; ready: number; delayed: number });
+    return queues.length > 0 && queues.every((queue) => queue.name === 'dead-letter.kept' || queue.ready + queue.delayed === 0);
   }, 200);
 }

@@ -72,7 +72,7 @@ export interface QueueInfo {
   readonly name: string;
   readonly kind: 'durable' | 'private';
   readonly ready: number;
-  /** Held by consumers. SQLite: of this process; one without consumers cannot tell, and sees as ready what those of another one hold. RabbitMQ tells it with `management` only. */
+  /** Held by consumers. SQLite: known to the process that consumes, or did; any other one sees as ready what that one holds. RabbitMQ tells it with `management` only. */
   readonly unacked: number | undefined;
   /** RabbitMQ does not tell: what waits there lies in queues that all share. */
   readonly delayed: number | undefined;

@@ -158,6 +158,7 @@ class AmqpBroker implements Broker {
         if (!queue || revived.has(queue.name)) throw error;
         revived.add(queue.name);
         await this.#clock.sleep(REVIVE_AFTER_MS, this.#over.signal);
+        if (this.#over.signal.aborted) throw error;
         await this.#topology.revive(queue);
       }
     }

@@ -170,6 +170,19 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     await expect(stranger.publish([outgoing('kept', '21')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
   });
 
+  test('a broker that is closed meanwhile leaves a deleted queue alone: others may not know yet that it is gone', async () => {
+    const broker = await bench.connect();
+    await broker.declare([{ name: 'a', kind: 'durable' }]);
+    await bench.ask('DELETE', `queues/${bench.vhost}/a`);
+    const sent = expect(broker.publish([outgoing('a', '1')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
+    // Behind this one the answer to the first is there.
+    await broker.publish([outgoing('blockhub.none', '2')]).catch(() => undefined);
+    await broker.close();
+    await sent;
+    const stranger = await bench.connect();
+    expect(await stranger.queues(['a'])).toEqual([]);
+  });
+
   test('a publish that ends its channel leaves the broker connected', async () => {
     const broker = await bench.connect(`?maxMessageBytes=${200 * 2 ** 20}`);
     await broker.declare([{ name: 'a', kind: 'durable' }]);

@@ -116,9 +116,8 @@ class SqliteBroker implements Broker {
 
   async queues(names?: readonly string[]): Promise<QueueInfo[]> {
     const seen = this.#read(() => [...this.#queues].map((queue) => queue.info()));
-    // Without consumers of its own this process is most likely one that looks at the queues of another one.
-    const looking = seen.every(({ consumers }) => consumers === 0);
-    const infos = looking ? seen.map((info): QueueInfo => ({ ...info, unacked: undefined, consumers: undefined })) : seen;
+    // Another process may consume, unless this one has the right to.
+    const infos = this.#lock === undefined ? seen.map((info): QueueInfo => ({ ...info, unacked: undefined, consumers: undefined })) : seen;
     return infos.filter(({ name }) => !names || names.includes(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

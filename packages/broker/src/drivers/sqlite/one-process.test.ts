@@ -78,6 +78,19 @@ test('a second process cannot consume and is told who does; everything else it c
   expect((await broker.queues()).map(({ consumers, unacked }) => [consumers, unacked])).toEqual(Array(2).fill([undefined, undefined]));
 });
 
+test('who consumed knows what is still held', async () => {
+  const broker = await open();
+  await broker.declare([{ name: 'a', kind: 'durable' }]);
+  await broker.publish([{ queue: 'a', id: '1', meta: {}, body: Buffer.alloc(0) }]);
+  const held: { ack(): void }[] = [];
+  const consuming = await broker.consume('a', { prefetch: 10 }, (delivery) => held.push(delivery));
+  while (held.length === 0) await new Promise(setImmediate);
+  const cancelled = consuming.cancel();
+  expect(await broker.queues()).toMatchObject([{ ready: 0, unacked: 1, consumers: expect.any(Number) }]);
+  held[0]?.ack();
+  await cancelled;
+});
+
 test('the lock goes with its process, also by kill -9', async () => {
   const first = await consumer();
   const broker = await open();
