@@ -162,36 +162,32 @@ const memory = (what: string, megabytes: ReadonlyMap<string, number>): Row[] =>
 
 /** The same load on meshes of one, two and four processes of each service, in turn: a machine may be half as fast a minute later. */
 async function* replicas(servers: Servers): AsyncGenerator<Row[]> {
-  const ends: (() => Promise<void>)[] = [];
-  try {
-    const meshes: { what: string; mesh: Mesh; home: Home; chains: readonly string[]; rounds: Row[][] }[] = [];
-    for (const count of REPLICAS) {
-      const home = await openHome(servers);
-      ends.unshift(() => home.close());
-      const chains = await makeChains(home.store, CHAINS);
-      const mesh = await startMesh({ env: home.env, replicas: count, partitions: PARTITIONS });
-      ends.unshift(() => mesh.stop());
-      await post(mesh, chains, WARM * count);
-      meshes.push({ what: `${CHAINS} chains, replicas: ${count}`, mesh, home, chains, rounds: [] });
-    }
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const { what, mesh, chains, rounds } of meshes) rounds.push(await endToEnd(what, servers, mesh, chains));
-      meshes.reverse();
-    }
-    meshes.sort((a, b) => a.mesh.replicas.length - b.mesh.replicas.length);
-    for (const { mesh, home } of meshes) await verify(home.store, mesh);
-    const one = meshes[0]?.rounds ?? [];
-    for (const { what, rounds } of meshes) {
-      const medianOf = (at: number, of: (row: Row, round: number) => number): number =>
-        median(rounds.map((rows, round) => of(rows[at] as Row, round)));
-      const asOne = medianOf(0, ({ value }, round) => value / (one[round]?.[0]?.value ?? Number.NaN));
-      yield [
-        ...(rounds[0] ?? []).map((row, at) => ({ ...row, value: medianOf(at, ({ value }) => value) })),
-        { name: `distributed, ${what}: speed, that of one replica in the same round is 1`, value: asOne, unit: '', target: '≥ 1' },
-      ];
-    }
-  } finally {
-    for (const end of ends) await end();
+  await using ends = new AsyncDisposableStack();
+  const meshes: { what: string; mesh: Mesh; home: Home; chains: readonly string[]; rounds: Row[][] }[] = [];
+  for (const count of REPLICAS) {
+    const home = await openHome(servers);
+    ends.defer(() => home.close());
+    const chains = await makeChains(home.store, CHAINS);
+    const mesh = await startMesh({ env: home.env, replicas: count, partitions: PARTITIONS });
+    ends.defer(() => mesh.stop());
+    await post(mesh, chains, WARM * count);
+    meshes.push({ what: `${CHAINS} chains, replicas: ${count}`, mesh, home, chains, rounds: [] });
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { what, mesh, chains, rounds } of meshes) rounds.push(await endToEnd(what, servers, mesh, chains));
+    meshes.reverse();
+  }
+  meshes.sort((a, b) => a.mesh.replicas.length - b.mesh.replicas.length);
+  for (const { mesh, home } of meshes) await verify(home.store, mesh);
+  const one = meshes[0]?.rounds ?? [];
+  for (const { what, rounds } of meshes) {
+    const medianOf = (at: number, of: (row: Row, round: number) => number): number =>
+      median(rounds.map((rows, round) => of(rows[at] as Row, round)));
+    const asOne = medianOf(0, ({ value }, round) => value / (one[round]?.[0]?.value ?? Number.NaN));
+    yield [
+      ...(rounds[0] ?? []).map((row, at) => ({ ...row, value: medianOf(at, ({ value }) => value) })),
+      { name: `distributed, ${what}: speed, that of one replica in the same round is 1`, value: asOne, unit: '', target: '≥ 1' },
+    ];
   }
 }
 

@@ -56,6 +56,7 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
   // The first one probes the store, and the others find its verdict.
   const started = [await startReplica(first, env)];
   started.push(...(await Promise.all(rest.map((place) => startReplica(place, env)))));
+  const looks: NodeJS.Timeout[] = [];
   const sumOf = (name: string, of: (replica: Replica) => number): number =>
     started.filter((replica) => replica.name === name).reduce((sum, replica) => sum + of(replica), 0);
   return {
@@ -73,12 +74,14 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
       const look = setInterval(() => {
         for (const { name, pid } of started) seen.get(name)?.push(residentMb(pid));
       }, MEMORY_LOOK_MS);
+      looks.push(look);
       return () => {
         clearInterval(look);
         return new Map(Array.from(seen, ([name, values]) => [name, median(values)]));
       };
     },
     async stop() {
+      for (const look of looks) clearInterval(look);
       await Promise.all(started.map((replica) => replica.stop()));
     },
   };

@@ -73,8 +73,10 @@ async function describe(image: string, recipe: Recipe, onHost: boolean): Promise
   const said = Wait.forLogMessage(ready);
   const wait = said.waitUntilReady.bind(said);
   // Docker notes the time of a start when the server may have said so already: it would be waited for in vain, and removed then.
-  said.waitUntilReady = (inspected, bound, startedAt) =>
-    wait(inspected, bound, startedAt && new Date(startedAt.getTime() - START_NOTED_LATE_MS));
+  said.waitUntilReady = async (started, bound, startedAt = new Date(0)) => {
+    const endedBefore = Date.parse((await started.inspect()).State.FinishedAt);
+    return wait(started, bound, new Date(Math.max(0, endedBefore, startedAt.getTime() - START_NOTED_LATE_MS)));
+  };
   if (onHost) container.withNetworkMode('host').withWaitStrategy(said);
   else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([said, Wait.forListeningPorts()]));
   return command === undefined ? container : container.withCommand([...command]);
