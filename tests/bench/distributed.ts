@@ -198,10 +198,7 @@ async function post(mesh: Mesh, chains: readonly string[], amount: number): Prom
   const wanted = (await inBlocks()) + 2 * amount;
   const share = { connections: CONNECTIONS / mesh.urls.length, amount: Math.floor(amount / mesh.urls.length), bytes: BYTES };
   const results = await Promise.all(
-    mesh.urls.map((_, n) => {
-      const urls = chains.flatMap((chain) => mesh.urls.map((url) => `${url}/append/chain/${chain}`));
-      return load({ ...share, urls: urls.filter((_url, at) => at % mesh.urls.length === n) });
-    }),
+    mesh.urls.map((url) => load({ ...share, urls: chains.map((chain) => `${url}/append/chain/${chain}`) })),
   );
   const sum = (of: (result: (typeof results)[number]) => number): number => results.reduce((all, result) => all + of(result), 0);
   const failed = sum((one) => one.failed);

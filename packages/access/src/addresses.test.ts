@@ -50,6 +50,17 @@ const setOf = (...items: string[]): { has(ip: string): boolean; mistakes: string
   return { has: (ip) => set.has(parseAddress(ip) ?? { family: 6, value: -1n }), mistakes };
 };
 
+test.each([
+  ['10.1.2.3', true],
+  ['::ffff:10.1.2.3', true],
+  ['fe80::1%eth0', true],
+  ['11.1.2.3', false],
+  ['2001:db8::1%10.1.2.3', false],
+  ['', false],
+])('of the connection from %j, 10.0.0.0/8 and fe80::/10 say %p', (ip, expected) => {
+  expect(new AddressSet(['10.0.0.0/8', 'fe80::/10'], () => {}).hasPeer(ip)).toBe(expected);
+});
+
 describe('a set of addresses', () => {
   test.each([
     ['10.0.0.0/8', ['10.0.0.0', '10.255.255.255', '::ffff:10.1.1.1'], ['9.255.255.255', '11.0.0.0', '::a00:1']],

@@ -26,8 +26,8 @@ function v6Value(text: string): bigint {
   return [...before, ...zeros, ...after].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
 }
 
-/** The kernel adds the name of the interface to link-local addresses. */
-export const withoutZone = (ip: string): string => ip.split('%', 1)[0] ?? '';
+/** The address of a connection: the kernel adds the name of the interface to link-local ones (`fe80::1%eth0`), which does not count. */
+export const parsePeer = (ip: string): Address | undefined => parseAddress(ip.split('%', 1)[0] ?? '');
 
 const OCTET = '(?:0|[1-9][0-9]{0,2})';
 const OCTET_RANGES = new RegExp(`^${OCTET}(?:-${OCTET})?(?:[.]${OCTET}(?:-${OCTET})?){3}$`);
@@ -53,9 +53,9 @@ export class AddressSet {
     this.#v6 = merge(this.#v6, (value) => value + 1n);
   }
 
-  /** Whether it has the address that a text says; a zone (`fe80::1%eth0`) does not count. False for what is no address. */
-  hasText(text: string): boolean {
-    const address = parseAddress(withoutZone(text));
+  /** Whether it has the address of a connection. False for what is no address. */
+  hasPeer(ip: string): boolean {
+    const address = parsePeer(ip);
     return address !== undefined && this.has(address);
   }
 

@@ -23,7 +23,7 @@ export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressS
   const peer = socket.remoteAddress ?? '';
   const client = { ip: peer, port: socket.remotePort ?? 0, tls: (socket as Partial<TLSSocket>).encrypted === true };
   const forwarded = headers['x-forwarded-for'];
-  if (!proxies || forwarded === undefined || !proxies.hasText(peer)) return client;
+  if (!proxies || forwarded === undefined || !proxies.hasPeer(peer)) return client;
   const hops = [forwarded].flat().join(',').split(',');
   for (let at = hops.length - 1; at >= 0; at--) {
     const ip = (hops[at] ?? '').trim();

@@ -33,7 +33,7 @@ async function judge(context: RuleContext, { chain, client: { ip } }: Head, meth
   const access = await method.check(credential);
   if (access instanceof BlockhubError) return access;
   const { subject, chains, sources } = access;
-  if (sources && !sources.hasText(ip))
+  if (sources && !sources.hasPeer(ip))
     return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not be used from ${ip || 'no address'}.`, { details: { subject, ip } });
   if (chains === undefined || chains.includes(chain) || (await isOneOf(context, chain, chains))) return { subject };
   return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not append to the chain ${JSON.stringify(chain)}.`, {

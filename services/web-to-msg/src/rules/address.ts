@@ -1,4 +1,4 @@
-import { AddressSet, parseAddress, withoutZone } from '@blockhub/access';
+import { AddressSet, parsePeer } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { MakeRule } from './rule.ts';
 
@@ -11,7 +11,7 @@ export const addressRule: MakeRule = ({ settings, mistake }) => {
   return {
     name: 'address',
     head({ client }) {
-      const address = parseAddress(withoutZone(client.ip));
+      const address = parsePeer(client.ip);
       if (address && !blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
       return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip || 'no address'} are not taken.`, {
         details: { ip: client.ip },

@@ -1,4 +1,4 @@
-import { type Address, parseAddress, withoutZone } from '@blockhub/access';
+import { parsePeer } from '@blockhub/access';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import type { MakeRule, Rule, RuleContext } from './rule.ts';
@@ -60,7 +60,7 @@ export class Throttle {
 
 /** The addresses of an IPv6 /64 are one sender's: it can use any of them. */
 function networkOf(ip: string): string {
-  const address: Address | undefined = parseAddress(withoutZone(ip));
+  const address = parsePeer(ip);
   if (!address) return '';
   return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
 }
