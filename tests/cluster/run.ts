@@ -96,7 +96,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
     const wrong = [
       ...warnings.map((warning) => `dry run: ${warning}`),
       ...(process.env.BLOCKHUB_TEST_EXTENDED ? leftOut.map((group) => `the cluster knows nothing of ${group}`) : []),
-      ...refused.map(({ answer: { status, code }, at }) => `a sender got ${status} ${code} in ${phases.at(at)}`),
+      ...refused.map(({ answer: { status, code, detail }, at }) => `a sender got ${status} ${code} in ${phases.at(at)}: ${detail}`),
       ...describe(verdict),
       ...(captured < FEWEST ? [`only ${captured} events were captured`] : []),
     ];

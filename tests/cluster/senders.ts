@@ -20,6 +20,8 @@ interface TriedAnswer {
   /** 0: the connection broke or was refused (`reset`), or nothing came though it held (`silent`). */
   readonly status: number;
   readonly code?: string | undefined;
+  /** What the answer says beside its code. */
+  readonly detail?: string | undefined;
   readonly receipt?: { readonly chain: string; readonly event: string; readonly hash: string };
   /** The status of an answer that is not Blockhub's, which is as good as a connection that broke. */
   readonly stranger?: number;
@@ -91,8 +93,8 @@ function post(to: string, body: Buffer): Promise<TriedAnswer> {
  */
 function read(status: number, text: string): TriedAnswer {
   try {
-    const { code, chain, event, hash } = JSON.parse(text);
-    return status === 201 || status === 202 ? { status, receipt: { chain, event, hash } } : { status, code };
+    const { code, detail, chain, event, hash } = JSON.parse(text);
+    return status === 201 || status === 202 ? { status, receipt: { chain, event, hash } } : { status, code, detail };
   } catch {
     return { status: 0, code: 'reset', stranger: status };
   }

@@ -10,6 +10,8 @@ import type { World } from './world.ts';
 export interface Answer {
   readonly status: number;
   readonly code?: string;
+  /** What the answer says beside its code. */
+  readonly detail?: string;
   readonly receipt?: Captured['receipt'];
 }
 
@@ -21,10 +23,10 @@ const NOTHING: Answer = { status: 0, code: 'nothing' };
 const TRAVEL_MS = 20;
 
 /** Small, so that a few bytes are a large body, and broker and store are often slower. */
-const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100 });
+const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100, spoolTimeout: 100 });
 
 /** Capture waits for store and broker together, then for its spool. */
-const PATIENCE_MS = 2 * settings.confirmTimeout + 2 * TRAVEL_MS + 10;
+const PATIENCE_MS = settings.confirmTimeout + settings.spoolTimeout + 2 * TRAVEL_MS + 10;
 
 interface Door {
   readonly appender: Appender;

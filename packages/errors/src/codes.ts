@@ -55,7 +55,7 @@ export const errorCodes = {
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
   CAPTURE_UNCONFIRMED: {
-    meaning: 'Broker or store did not answer in time; the blob may or may not be kept.',
+    meaning: 'Broker, store or the disk of the spool did not answer in time; the blob may or may not be kept.',
     fix: 'Try again after the time in Retry-After.',
     transient: true,
     status: 503,

@@ -85,10 +85,10 @@ export class Appender {
     const rules = new Rules({ settings, clock, store, metrics, chains });
     const carrier = new Carrier({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
-    const limitMs = settings.confirmTimeout;
-    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs };
+    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs: settings.confirmTimeout };
     const spool = folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier }));
-    return new Appender(context, { chains, rules, spool, outlet: new Outlet({ broker, carrier, spool, clock, limitMs }) });
+    const outlet = new Outlet({ broker, carrier, spool, clock, spoolLimitMs: settings.spoolTimeout });
+    return new Appender(context, { chains, rules, spool, outlet });
   }
 
   /** Nothing waits on our disk for the broker. */

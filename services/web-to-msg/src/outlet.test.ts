@@ -1,7 +1,7 @@
 import { MemoryBroker } from '@blockhub/broker';
 import { newEvent } from '@blockhub/chain';
 import { VirtualClock } from '@blockhub/clock';
-import { type FaultPlan, seededPlan, seededRandom } from '@blockhub/faults';
+import { type Decision, type FaultPlan, seededPlan, seededRandom } from '@blockhub/faults';
 import { declarations, queues } from '@blockhub/message';
 import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
@@ -210,6 +210,17 @@ test.each([1, 2, 3, 4, 5])('a broker that fails by plan %i: what is answered arr
   expect(await house.arrived()).toEqual(eventsOf(answers));
 });
 
+/** A disk that does as told from then on. */
+function diskOf(): { readonly disk: MemoryDisk; next: Partial<Decision> } {
+  const plan: FaultPlan = {
+    decide: () => ({ outcome: 'ok', delayMs: 0, answerMs: 0, ...told.next }),
+    chance: () => false,
+    random: () => 0,
+  };
+  const told = { disk: new MemoryDisk({ plan }), next: {} };
+  return told;
+}
+
 describe('a spool that takes no more', () => {
   test('is an error at once; there is room again when it is drained', async () => {
     const house = await openHouse({ settings: { spoolRequests: 3 } });
@@ -232,22 +243,29 @@ describe('a spool that takes no more', () => {
   });
 
   test('because its disk failed once is ready again by itself: without readiness nobody might try', async () => {
-    let failing = false;
-    const plan: FaultPlan = {
-      decide: () => ({ outcome: failing ? 'fail-before' : 'ok', delayMs: 0, answerMs: 0 }),
-      chance: () => false,
-      random: () => 0,
-    };
-    const house = await openHouse({ disk: new MemoryDisk({ plan }) });
+    const disk = diskOf();
+    const house = await openHouse(disk);
     house.become('blocked');
-    failing = true;
+    disk.next = { outcome: 'fail-before' };
     expect(kindsOf(await postInTurn(house, 1))).toEqual([['SPOOL_UNAVAILABLE', 0]]);
     expect(house.health.ready()).toBe(false);
-    failing = false;
+    disk.next = {};
     await house.clock.advance(5000);
     expect(house.health.ready()).toBe(true);
     expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', 0]]);
   });
+});
+
+test('a disk that is slow costs its sender time, and only one that does not answer at all a refusal', async () => {
+  const disk = diskOf();
+  const house = await openHouse({ ...disk, settings: { spoolTimeout: 6000 } });
+  house.become('silent');
+  expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', LIMIT_MS]]);
+  // The file is there: its bytes, then their sync.
+  disk.next = { delayMs: 2500 };
+  expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', 5000]]);
+  disk.next = { delayMs: 10_000 };
+  expect(kindsOf(await postInTurn(house, 1))).toEqual([['CAPTURE_UNCONFIRMED', 6000]]);
 });
 
 test('while the broker is away, readiness and metrics tell of the spool, and it is ready', async () => {

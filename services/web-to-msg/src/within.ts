@@ -10,10 +10,15 @@ export type Waited = 'broker' | 'store' | 'registry' | 'spool';
 export const within = <T>(clock: Clock, end: number, work: Promise<T>, who: Waited): Promise<T> =>
   before(clock, end, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${who} did not answer in time.`));
 
+/** A process that stood still runs its timers before it sees what came meanwhile: time to see it. */
+const LAST_LOOK_MS = 10;
+
 /** Waits until `end`, in ticks; past it rejects with what `late` gives. */
 export function before<T>(clock: Clock, end: number, work: Promise<T>, late: () => BlockhubError): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(Math.max(0, end - clock.ticks()), () => reject(late()));
+    let cancel = clock.after(Math.max(0, end - clock.ticks() - LAST_LOOK_MS), () => {
+      cancel = clock.after(LAST_LOOK_MS, () => reject(late()));
+    });
     work.then(
       (result) => {
         cancel();
