@@ -126,8 +126,6 @@ async function* single(servers: Servers): AsyncGenerator<Row[]> {
   const [one, ...many] = await makeChains(home.store, 1 + CHAINS);
   await createChain(home.store, { name: 'latency', now: Date.now(), random: Math.random });
   const options = { env: home.env, replicas: 1, partitions: PARTITIONS };
-  // As in an image that was built: what the first processes compiled is there for the next.
-  await (await startMesh(options)).stop();
   const mesh = await startMesh(options);
   try {
     for (const [what, chains] of [

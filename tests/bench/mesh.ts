@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Place, places } from '../conservation/places.ts';
@@ -8,7 +9,8 @@ import { freePort, until } from '../standalone/standalone.ts';
 import { median } from './capture.ts';
 import { cpuSeconds, metric, peakMb, residentMb } from './processes.ts';
 
-const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+/** As an image runs it: bundled. */
+let bundled: string | undefined;
 const { environment, flags } = readNodeStart();
 const START_MS = 180_000;
 const MEMORY_LOOK_MS = 500;
@@ -90,25 +92,32 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
 /** Capture alone. */
 export const startCapture = (env: Environment): Promise<Replica> => startReplica(places(1).at(-1) as Place, env);
 
-/** Removing types takes 15 MB and more, which is not loaded where all code lies in this folder. A process writes to it when it ends by itself. */
-const compileCache = join(tmpdir(), 'blockhub-bench-code');
 const STOP_MS = 10_000;
 
 /** None of them outlives the benchmark. */
 const children = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
+  if (bundled !== undefined) rmSync(bundled, { recursive: true, force: true });
 });
+
+/** The command in a bundle of its own. */
+function bundle(): string {
+  if (bundled === undefined) {
+    bundled = mkdtempSync(join(tmpdir(), 'blockhub-bench-code-'));
+    execFileSync(process.execPath, [join(import.meta.dirname, '../../docker/bundle.ts'), bundled]);
+  }
+  return join(bundled, 'packages/cli/src/main.js');
+}
 
 async function startReplica({ name, service, env: own }: Place, env: Environment): Promise<Replica> {
   const [port, probePort] = [await freePort(), await freePort()];
   const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
-  const child: ChildProcess = spawn(process.execPath, [...flags, main, 'run', service], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, bundle(), 'run', service], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env,
       ...Object.fromEntries(environment.map((variable) => variable.split('='))),
-      NODE_COMPILE_CACHE: compileCache,
       BLOCKHUB_LOG_LEVEL: 'error',
       BLOCKHUB_GRACE: '2s',
       ...env,

@@ -9,7 +9,7 @@ const { environment, flags } = readNodeStart();
 test('the image starts Node as the first line of the command does', () => {
   const dockerfile = read('docker/Dockerfile');
   const [, entrypoint = '[]'] = /^ENTRYPOINT (.*)$/m.exec(dockerfile) ?? [];
-  expect(JSON.parse(entrypoint)).toEqual(['node', ...flags, '/app/packages/cli/src/main.ts']);
+  expect(JSON.parse(entrypoint)).toEqual(['node', ...flags, '/app/packages/cli/src/main.js']);
   const [, variables = ''] = /^ENV (.*)$/m.exec(dockerfile) ?? [];
   expect(variables.split(' ')).toEqual(expect.arrayContaining([...environment]));
 });
@@ -21,7 +21,7 @@ test('so does `pnpm blockhub`', () => {
 
 test('the page for other images says so, and why', () => {
   const page = read('docs/distributed.md');
-  const [, variables = '', said = ''] = /^(.*) node (.*) packages\/cli\/src\/main\.ts run /m.exec(page) ?? [];
+  const [, variables = '', said = ''] = /^(.*) node (.*) \S+\/packages\/cli\/src\/main\.js run /m.exec(page) ?? [];
   expect(said.split(' ')).toEqual(flags);
   expect(variables.split(' ')).toEqual(expect.arrayContaining([...environment]));
   const reasons = [...page.matchAll(/^\| `(--[\w-]+=\d+|[A-Z_]+(?:=\d+)?)` \| \S/gm)].map(([, what]) => what);

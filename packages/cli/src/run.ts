@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import about from '../package.json' with { type: 'json' };
 import { errorText, exitCodeOf, exitCodes } from './exit.ts';
 import { formats } from './output.ts';
 import { type CommonOptions, type Io, Session } from './session.ts';
@@ -93,7 +93,7 @@ function report(error: unknown, session: Session): number {
 function program(session: Session): Command {
   const root = new Command('blockhub')
     .description('Walk, verify and repair chains of blocks.')
-    .version((JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version)
+    .version(about.version)
     .addOption(new Option('--store <url>', 'where the chains lie (default: DIR/store; also BLOCKHUB_STORE)'))
     .addOption(new Option('--broker <url>', 'where the queues are (default: DIR/broker.sqlite; also BLOCKHUB_BROKER)'))
     .addOption(new Option('--registry <url>', 'where chains are known by name (default: DIR/registry.sqlite; also BLOCKHUB_REGISTRY)'))

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 
 /** They are not imported by name: the command must start without them, and depends on none. */
 const folder = new URL('../../../services/', import.meta.url);
-const mainOf = (name: string): URL => new URL(`${name}/src/main.ts`, folder);
+const mainOf = (name: string): URL => new URL(`${name}/src/main${extname(import.meta.filename)}`, folder);
 
 /** What `blockhub run` can start. */
 export interface Service {

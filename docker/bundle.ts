@@ -1,0 +1,69 @@
+/**
+ * Writes all code of the command and of every service to a folder: `node bundle.ts FOLDER [PARTS]`. It needs no other file to run. To PARTS goes what
+ * package each file came from, for the parts list of the image.
+ *
+ * A process takes 15 MB less of it than of the sources, and starts faster: it loads some ten files instead of hundreds, without what nobody calls.
+ */
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { licencesOf, partsOf } from './parts.ts';
+
+const top = resolve(import.meta.dirname, '..');
+const [to = '', parts] = process.argv.slice(2);
+if (to === '') throw new Error('Say where to: node docker/bundle.ts FOLDER [PARTS]');
+const read = (path: string): string => readFileSync(join(top, path), 'utf8');
+function write(path: string, text: string): void {
+  mkdirSync(dirname(resolve(to, path)), { recursive: true });
+  writeFileSync(resolve(to, path), text);
+}
+
+/** A `require` that is made by hand hides from esbuild what it loads, and when. */
+const requires: Plugin = {
+  name: 'requires',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/(packages|services)\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', ''),
+      loader: 'ts',
+    }));
+  },
+};
+
+const services = globSync('services/*', { cwd: top }).toSorted();
+const { metafile } = await build({
+  absWorkingDir: top,
+  entryPoints: ['packages/cli', ...services].map((folder) => `${folder}/src/main.ts`),
+  outbase: '.',
+  outdir: resolve(to),
+  // As deep as our own files: what looks for files from where it lies finds them.
+  chunkNames: 'packages/chunks/src/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  // Names stay, so that a stack trace can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // For `node --enable-source-maps`; other processes do not read them.
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+  // For CommonJS, which has it.
+  banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
+  plugins: [requires],
+});
+
+const { name: _name, version, license } = JSON.parse(read('package.json')) as Record<string, string>;
+write('package.json', `${JSON.stringify({ name: 'blockhub', version, license, type: 'module' }, null, 2)}\n`);
+for (const service of services) {
+  const { name, description } = JSON.parse(read(`${service}/package.json`)) as Record<string, string>;
+  write(`${service}/package.json`, `${JSON.stringify({ name, version, description, license, type: 'module' }, null, 2)}\n`);
+}
+
+const all = partsOf(top, metafile);
+write('LICENSE', read('LICENSE'));
+write('LICENSES.md', licencesOf(all));
+if (parts !== undefined) writeFileSync(parts, JSON.stringify(all.map(({ id }) => id)));
