@@ -41,6 +41,8 @@ const { metafile } = await build({
   splitting: true,
   platform: 'node',
   format: 'esm',
+  // Of what comes in both forms the one whose exports are known by name.
+  mainFields: ['module', 'main'],
   target: 'node24',
   // Names stay, so that a stack trace can be read.
   minifyWhitespace: true,
@@ -55,6 +57,12 @@ const { metafile } = await build({
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   plugins: [requires],
 });
+
+/** Who imports CommonJS while it runs gets no names from a chunk, only a default: for vendors' code that is a fault which shows when they need it. */
+for (const [file, { imports }] of Object.entries(metafile.inputs))
+  for (const { kind, path, external } of imports)
+    if (kind === 'dynamic-import' && !external && metafile.inputs[path]?.format !== 'esm' && file.includes('node_modules/'))
+      throw new Error(`${file} imports ${path}, which would have no exports`);
 
 const { name: _name, version, license } = JSON.parse(read('package.json')) as Record<string, string>;
 write('package.json', `${JSON.stringify({ name: 'blockhub', version, license, type: 'module' }, null, 2)}\n`);

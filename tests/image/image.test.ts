@@ -143,6 +143,7 @@ function suite(): void {
     const probes = `http://${await ask('port', container, '8081/tcp')}`;
     await until(async () => (await docker('logs', container)).stdout.includes('probes listen'));
     expect((await fetch(`${probes}/livez`)).status).toBe(200);
+    expect(await (await fetch(`${probes}/metrics`)).text()).toContain('process_cpu_seconds_total{service="shoveltomany"}');
     await ask('stop', '--time=60', container);
     expect(await inspect('.State.ExitCode', container)).toBe(0);
     const { stdout } = await docker('logs', container);

@@ -128,7 +128,8 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   }
 
   const open = async (): Promise<Registry> => {
-    const { collectDefaultMetrics, Registry } = await import('prom-client');
+    // CommonJS, of which a bundle knows no names.
+    const { collectDefaultMetrics, Registry } = (await import('prom-client')).default;
     const made = new Registry();
     if (service) made.setDefaultLabels({ service });
     const { user, system } = process.cpuUsage();
