@@ -8,18 +8,20 @@ export interface Part {
   readonly id: string;
   /** SPDX. */
   readonly license: string;
-  /** Its licence and notices, as it brings them. */
+  /** Its licence and notices, those in files of the bundle too. */
   readonly texts: readonly string[];
 }
 
 const FOLDER = /^(?:.*\/node_modules\/(?:@[^/]+\/)?[^/]+|(?:packages|services)\/[^/]+)(?=\/)/;
+const COMMENT = /\/\*[\s\S]*?\*\//g;
 const TEXT = /^(licen[cs]e|copying|notice)/i;
 
 /** In order of their ids. Files that left nothing in the bundle do not count. */
 export function partsOf(top: string, { outputs }: Metafile): Part[] {
   const files = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs));
-  const folders = new Set(files.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => folderOf(file)));
-  return [...folders].map((folder) => partAt(join(top, folder))).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const bundled = new Set(files.filter(([file, { bytesInOutput }]) => bytesInOutput > 0 && !file.includes(':')).map(([file]) => file));
+  const byFolder = Map.groupBy(bundled, folderOf);
+  return [...byFolder].map(([folder, own]) => partAt(top, folder, own)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function folderOf(file: string): string {
@@ -28,13 +30,22 @@ function folderOf(file: string): string {
   return folder;
 }
 
-function partAt(folder: string): Part {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>;
-  const texts = readdirSync(folder).filter((file) => TEXT.test(file));
+function partAt(top: string, folder: string, files: readonly string[]): Part {
+  const read = (file: string): string => readFileSync(join(top, file), 'utf8');
+  const { name, version, license } = JSON.parse(read(`${folder}/package.json`)) as Record<string, unknown>;
+  if (typeof license !== 'string') throw new Error(`${folder}/package.json names no licence`);
+  const texts = readdirSync(join(top, folder)).filter((file) => TEXT.test(file));
+  // What somebody copied into a file stands only there.
+  const notices = files.toSorted().flatMap(
+    (file) =>
+      read(file)
+        .match(COMMENT)
+        ?.filter((comment) => /copyright/i.test(comment)) ?? [],
+  );
   return {
     id: `${name}@${version}`,
-    license: String(license),
-    texts: texts.toSorted().map((file) => readFileSync(join(folder, file), 'utf8').trim()),
+    license,
+    texts: [...new Set([...texts.toSorted().map((file) => read(`${folder}/${file}`).trim()), ...notices])],
   };
 }
 

@@ -7,7 +7,7 @@ import type { Named, Try } from './names.ts';
 
 type Answer = Sent['answer'];
 
-const PATIENCE_MS = 6_000;
+const PATIENCE_MS = 10_000;
 /** Parts of the requests: those that name their event, and of these those that come twice at once, and once more behind a receipt. */
 const NAMED = 0.5;
 const TWICE = 0.1;

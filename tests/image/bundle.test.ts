@@ -16,7 +16,7 @@ const credentialsFile = join(folder, 'credentials');
 const MADE = { AccessKeyId: 'MADE', SecretAccessKey: 's', Token: 't', Expiration: '2100-01-01T00:00:00Z' };
 
 /** What stands where AWS would: it gives keys to who asks, and notes with which keys the bucket is asked. */
-let aws: Server;
+let aws: Server | undefined;
 let url: string;
 const asked: string[] = [];
 
@@ -24,14 +24,15 @@ beforeAll(async () => {
   execFileSync(process.execPath, [join(import.meta.dirname, '../../docker/bundle.ts'), folder]);
   writeFileSync(tokenFile, 'token');
   writeFileSync(credentialsFile, '[mine]\naws_access_key_id = FILED\naws_secret_access_key = s\n');
-  aws = createServer(async (request, response) => response.writeHead(200).end(await answer(request))).listen(0, '127.0.0.1');
+  aws = createServer(async (request, response) => response.writeHead(200).end(await answer(request)));
+  aws.listen(0, '127.0.0.1');
   await once(aws, 'listening');
   url = `http://127.0.0.1:${(aws.address() as AddressInfo).port}`;
 }, 60_000);
 
 afterAll(() => {
-  aws.close();
-  aws.closeAllConnections();
+  aws?.close();
+  aws?.closeAllConnections();
   rmSync(folder, { recursive: true });
 });
 
@@ -64,10 +65,21 @@ test.each<[from: string, key: string, env: () => Record<string, string>]>([
 ])(
   'the bundle takes the keys of the store from %s',
   async (_from, key, env) => {
-    asked.length = 0;
-    const args = [main, 'doctor', 'store', '--store', `${url}/bucket`];
-    await promisify(execFile)(process.execPath, args, { env: { HOME: folder, AWS_REGION: 'us-east-1', ...env() } }).catch(() => undefined);
+    const loaded = await askStore(env());
     expect(new Set(asked)).toEqual(new Set([key]));
+    // What `fetch` and `WebSocket` bring is 5 MB and more.
+    expect(loaded.filter((module) => module.includes('undici'))).toEqual([]);
   },
   60_000,
 );
+
+const TELLS = "process.on('exit', () => console.error(JSON.stringify(process.moduleLoadList)))";
+
+/** Gives what Node has loaded in the end. */
+async function askStore(env: Record<string, string>): Promise<string[]> {
+  asked.length = 0;
+  const args = [`--import=data:text/javascript,${TELLS}`, main, 'doctor', 'store', '--store', `${url}/bucket`];
+  const options = { env: { HOME: folder, AWS_REGION: 'us-east-1', ...env } };
+  const { stderr } = await promisify(execFile)(process.execPath, args, options).catch((error: { readonly stderr: string }) => error);
+  return JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as string[];
+}

@@ -19,7 +19,7 @@ test('so does `pnpm blockhub`', () => {
   expect(scripts.blockhub).toBe([...environment, 'node', ...flags, 'packages/cli/src/main.ts'].join(' '));
 });
 
-test('the page for other images says so, and why', () => {
+test('the page for who starts it without the image says so, and why', () => {
   const page = read('docs/distributed.md');
   const [, variables = '', said = ''] = /^(.*) node (.*) \S+\/packages\/cli\/src\/main\.js run /m.exec(page) ?? [];
   expect(said.split(' ')).toEqual(flags);

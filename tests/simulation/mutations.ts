@@ -11,7 +11,7 @@ interface Mutation {
   readonly replace: string;
 }
 
-const mutations: readonly Mutation[] = [
+export const mutations: readonly Mutation[] = [
   {
     name: 'capture answers 201 before the broker has confirmed',
     file: 'services/web-to-msg/src/carrier.ts',
@@ -27,8 +27,8 @@ const mutations: readonly Mutation[] = [
   {
     name: 'capture waits for an answer for ever',
     file: 'services/web-to-msg/src/within.ts',
-    find: 'const cancel = clock.after(Math.max(0, end - clock.ticks()), () =>',
-    replace: 'const cancel = clock.after(Number.MAX_SAFE_INTEGER, () =>',
+    find: 'let cancel = clock.after(Math.max(0, end - clock.ticks() - LAST_LOOK_MS), () =>',
+    replace: 'let cancel = clock.after(Number.MAX_SAFE_INTEGER, () =>',
   },
   {
     name: 'capture answers 202 before the disk has synced',
@@ -63,8 +63,9 @@ const mutations: readonly Mutation[] = [
   {
     name: 'messages are acked before what comes of them is confirmed',
     file: 'packages/worker/src/settler.ts',
-    find: 'await this.#parts.publish(each ?',
-    replace: "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    await this.#parts.publish(each ?",
+    find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
+    replace:
+      "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",
   },
   {
     name: 'the next entry is written, not created if absent',

@@ -85,10 +85,10 @@ export class Appender {
     const rules = new Rules({ settings, clock, store, metrics, chains });
     const carrier = new Carrier({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
-    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, limitMs: settings.confirmTimeout };
+    const waits = { limitMs: settings.confirmTimeout, diskLimitMs: settings.spoolTimeout };
+    const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, ...waits };
     const spool = folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier }));
-    const outlet = new Outlet({ broker, carrier, spool, clock, spoolLimitMs: settings.spoolTimeout });
-    return new Appender(context, { chains, rules, spool, outlet });
+    return new Appender(context, { chains, rules, spool, outlet: new Outlet({ broker, carrier, spool, clock }) });
   }
 
   /** Nothing waits on our disk for the broker. */

@@ -266,6 +266,10 @@ test('a disk that is slow costs its sender time, and only one that does not answ
   expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', 5000]]);
   disk.next = { delayMs: 10_000 };
   expect(kindsOf(await postInTurn(house, 1))).toEqual([['CAPTURE_UNCONFIRMED', 6000]]);
+  // Others may go elsewhere, for a while.
+  expect(house.health.report().checks.spool).toMatchObject({ ok: false, detail: expect.stringContaining('CAPTURE_UNCONFIRMED') });
+  await house.clock.advance(5000);
+  expect(house.health.ready()).toBe(true);
 });
 
 test('while the broker is away, readiness and metrics tell of the spool, and it is ready', async () => {

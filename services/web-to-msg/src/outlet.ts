@@ -14,8 +14,6 @@ export interface OutletParts {
   /** Undefined: what the broker does not take is refused. */
   readonly spool: Spool | undefined;
   readonly clock: Clock;
-  /** Longest wait for the disk of the spool: behind it there is only a refusal, so it may be longer than the one for the broker. */
-  readonly spoolLimitMs: number;
 }
 
 /**
@@ -33,7 +31,7 @@ export class Outlet {
    * Waits for broker and store until `end`, in ticks, then for the disk. Errors: those of broker and store, CAPTURE_UNCONFIRMED; with a spool SPOOL_FULL and SPOOL_UNAVAILABLE instead of what is transient.
    */
   async send(messages: readonly Outgoing[], end: number, keeps: Keeps): Promise<SafeIn> {
-    const { carrier, spool, clock, spoolLimitMs } = this.#parts;
+    const { carrier, spool } = this.#parts;
     if (!spool) {
       await carrier.publish(await carrier.store(messages, end, keeps), end, keeps);
       return 'broker';
@@ -41,9 +39,7 @@ export class Outlet {
     const left = await this.#store(spool, messages, end, keeps);
     if (await this.#tryBroker(spool, left, end, keeps)) return 'broker';
     // The broker may have them for all that: they keep their ids, and a chain takes each once.
-    const spooling = spool.add(left);
-    keeps(spooling);
-    await within(clock, clock.ticks() + spoolLimitMs, spooling, 'spool');
+    await spool.add(left, keeps);
     return 'spool';
   }
 

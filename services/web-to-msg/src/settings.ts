@@ -18,7 +18,7 @@ export const settings = {
     text: 'Folder, of this instance alone, for what the broker does not take: answered with 202 and sent later. Without it the answer is 503.',
     example: '/var/lib/blockhub/spool',
   }),
-  spoolTimeout: setting.duration({ text: 'Longest wait for the disk of the spool; past it the answer is 503.', default: '6s' }),
+  spoolTimeout: setting.duration({ text: 'Longest wait for the disk of the spool; past it the answer is 503.', default: '5s' }),
   spoolLimit: setting.size({ text: 'Most bytes in the spool; over it the answer is 503.', default: '1gb' }),
   spoolRequests: setting.integer({ text: 'Most requests in the spool; over it the answer is 503.', default: 1_000_000, min: 1 }),
   requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),

@@ -10,7 +10,7 @@ export type Waited = 'broker' | 'store' | 'registry' | 'spool';
 export const within = <T>(clock: Clock, end: number, work: Promise<T>, who: Waited): Promise<T> =>
   before(clock, end, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${who} did not answer in time.`));
 
-/** A process that stood still runs its timers before it sees what came meanwhile: time to see it. */
+/** A process that stood still runs its timers before it sees what came meanwhile: time to see it, out of that which is allowed. */
 const LAST_LOOK_MS = 10;
 
 /** Waits until `end`, in ticks; past it rejects with what `late` gives. */

@@ -3,7 +3,8 @@ import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock'
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
 import type { Random } from '@blockhub/worker';
-import { type Carrier, isLarge } from '../carrier.ts';
+import { type Carrier, isLarge, type Keeps } from '../carrier.ts';
+import { within } from '../within.ts';
 import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
@@ -21,6 +22,8 @@ export interface SpoolOptions {
   readonly carrier: Carrier;
   /** Longest wait for broker and store at first. Nobody waits for a drain, so it grows when that was not enough. */
   readonly limitMs: number;
+  /** Longest wait of a request for the disk: behind it there is only a refusal, so it may be longer than the one for the broker. */
+  readonly diskLimitMs: number;
   readonly broker: Pick<Broker, 'state' | 'onState'>;
   /** Most bytes of the spool's files, and most requests in them. */
   readonly maxBytes: number;
@@ -104,13 +107,15 @@ export class Spool {
     return this.#handover?.promise;
   }
 
-  /** Resolves when the messages are durable here. SPOOL_FULL, SPOOL_UNAVAILABLE: they may get to the broker all the same. */
-  async add(messages: readonly Outgoing[]): Promise<void> {
-    const { clock, log } = this.#options;
+  /** Resolves when the messages are durable here. SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: they may get to the broker all the same. */
+  async add(messages: readonly Outgoing[], keeps: Keeps): Promise<void> {
+    const { clock, log, diskLimitMs } = this.#options;
     const at = clock.now();
     if (this.isEmpty) this.#oldestAt = at;
     try {
-      await this.#log.add({ at, messages });
+      const adding = this.#log.add({ at, messages });
+      keeps(adding);
+      await within(clock, clock.ticks() + diskLimitMs, adding, 'spool');
       if (this.#trouble !== undefined) this.#setTrouble(undefined);
     } catch (error) {
       this.#refused.add();
