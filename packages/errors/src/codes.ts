@@ -125,7 +125,7 @@ export const errorCodes = {
     fix: 'Send less; or raise max_message_size of RabbitMQ and maxMessageBytes in the broker URL alike.',
   },
   BROKER_QUEUE_FULL: {
-    meaning: 'A queue is at its limit.',
+    meaning: 'A queue is at its limit, or has just gone.',
     fix: 'Wait until consumers catch up, or raise the limit.',
     transient: true,
     status: 503,

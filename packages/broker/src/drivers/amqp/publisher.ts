@@ -274,8 +274,12 @@ const isNack = (error: unknown): boolean => error instanceof Error && error.mess
 
 function failureOf(error: unknown, { queue }: Parcel): BlockhubError {
   if (isNack(error))
-    return new BlockhubError('BROKER_QUEUE_FULL', `the broker refuses a message for "${queue}": the queue is at its limit`, {
-      details: { queue },
-    });
+    return new BlockhubError(
+      'BROKER_QUEUE_FULL',
+      `the broker refuses a message for "${queue}": the queue is at its limit, or has just gone`,
+      {
+        details: { queue },
+      },
+    );
   return unavailable('the connection ended before the broker confirmed', error);
 }
