@@ -19,6 +19,7 @@ const TEXT = /^(licen[cs]e|copying|notice)/i;
 /** In order of their ids. Files that left nothing in the bundle do not count. */
 export function partsOf(top: string, { outputs }: Metafile): Part[] {
   const files = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs));
+  // What a plugin made up has a colon in its name, and is of no package.
   const bundled = new Set(files.filter(([file, { bytesInOutput }]) => bytesInOutput > 0 && !file.includes(':')).map(([file]) => file));
   const byFolder = Map.groupBy(bundled, folderOf);
   return [...byFolder].map(([folder, own]) => partAt(top, folder, own)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
