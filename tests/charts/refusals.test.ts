@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { chartsFolder, type Helm, helm, KUBERNETES, nameOf, places, podOf, template } from './helm.ts';
+import { chartsFolder, envOf, type Helm, helm, KUBERNETES, nameOf, places, podOf, template } from './helm.ts';
 import { each, external } from './with-helm.ts';
 
 each('with Helm %s', (_: string, which: Helm) => {
@@ -12,6 +12,14 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['no volume', { enabled: false }, '9tb'],
   ])('a spool that fits is taken: %s', async (_, spool, spoolLimit) => {
     expect(await template(which, 'blockhub', { 'web-to-msg': { spool, settings: { spoolLimit } } })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('what is not set is no variable: an empty one of a restriction would be refused by the process', async () => {
+    const { objects, stderr } = await template(which, 'blockhub', { standalone: { enabled: true } });
+    expect(stderr).toBe('');
+    const variables = objects.filter((object) => podOf(object)?.containers[0].env).flatMap((object) => Object.entries(envOf(object)));
+    expect(variables.length).toBeGreaterThan(20);
+    expect(variables.filter(([name, value]) => name.startsWith('BLOCKHUB_') && !value)).toEqual([]);
   });
 
   test('servers that nobody needs are not asked for', async () => {
@@ -41,6 +49,14 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
     ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
     ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
+    ['a restriction that is empty', { 'web-to-msg': { settings: { allowIps: [] } } }, /allowIps[\s\S]*minItems/],
+    ['a restriction that is null', { 'web-to-msg': { settings: { allowIps: null } } }, /allowIps/],
+    ['a list of tokens that is empty', { 'web-to-msg': { settings: { tokens: [] } } }, /tokens/],
+    ['a restriction of blanks', { 'web-to-msg': { settings: { blockIps: [' '] } } }, /blockIps[\s\S]*pattern/],
+    ['an audience of blanks', { 'web-to-msg': { settings: { jwtAudience: ' ' } } }, /jwtAudience[\s\S]*pattern/],
+    ['an issuer that is empty', { 'web-to-msg': { settings: { jwtIssuer: '' } } }, /jwtIssuer[\s\S]*(minLength|length)/],
+    ['a predicate that is empty', { shoveltomany: { settings: { when: '' } } }, /when[\s\S]*(minLength|length)/],
+    ['MIME types that are none', { 'deploy-blobs': { settings: { mime: [] } } }, /mime[\s\S]*minItems/],
     ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
     ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
     ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],

@@ -133,6 +133,9 @@ ${generated}
 
 Each setting is a flag and a variable of the environment. Sizes are like \`4kb\` or \`1.2gb\`, durations like \`250ms\` or \`2m\`.
 
+An empty variable is not set. That of a secret, or of a setting that restricts what may pass, must not be empty: the process does not start. The same holds for
+an empty flag, and for an empty file that a variable \`…_FILE\` names.
+
 ## Every service
 
 These are the same everywhere; a service takes those that it needs. Below are the settings of its own.

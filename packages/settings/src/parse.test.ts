@@ -160,7 +160,7 @@ describe('mistakes', () => {
     [['--level', 'trace'], {}, '"trace" is not known: write debug, info'],
     [['--level', 'constructor'], {}, 'is not known'],
     [['--chains', 'a,,b'], {}, 'has an empty part'],
-    [['--chains', 'a\n\nb'], {}, 'has an empty part'],
+    [['--chains', 'a\n,\nb'], {}, 'has an empty part'],
     [['--name', 'A1'], {}, '"A1" has not the form ^[a-z]+$'],
     [['--store-url', 'minio'], {}, '"minio" is not a URL: write one with a scheme, or a path from / or ./'],
     [['--broker', 'http://x'], {}, 'has the scheme http: write a URL with amqp or memory'],

@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { BlockhubError, errorCode } from '@blockhub/errors';
+import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { readFlags } from './flags.ts';
-import { hidden, hideUserinfo, quoteOpen } from './hidden.ts';
+import { hidden, hideUrl, hideUserinfo, quoteOpen } from './hidden.ts';
 import { findMisspelt, isServiceLink } from './misspelt.ts';
 import { checkShape, envName, flagName } from './names.ts';
+import { readSecret, readSecretBytes } from './secret.ts';
 import { Mistake, type Setting, type SettingsShape, type Values } from './setting.ts';
+import { quote } from './units.ts';
 
 /**
- * Where settings come from. A flag wins over the environment; an empty variable counts as not set. A variable `BLOCKHUB_…` that is one edit away from one
+ * Where settings come from. A flag wins over the environment; an empty variable counts as not set, but is a mistake for a secret and for a setting that
+ * restricts. A variable `BLOCKHUB_…` that is one edit away from one
  * that could be set, and is not, is a mistake.
  */
 export interface Source {
@@ -51,10 +53,15 @@ export function defaults<const S extends SettingsShape>(shape: S, given: Partial
   for (const [name, one] of Object.entries(shape)) {
     values[name] = given[name] ?? one.default;
     if (one.required && values[name] === undefined) mistakes.push(missing(name, one));
+    // What is the default, too, restricts nothing for all to see.
+    if (one.restricts && one.default === undefined && isNothing(given[name]))
+      mistakes.push(`${names(name, one)}: is empty and would restrict nothing: write a value, or leave it out`);
   }
   if (mistakes.length > 0) throw refuse(mistakes);
   return seal(shape, values);
 }
+
+const isNothing = (value: unknown): boolean => value === '' || (Array.isArray(value) && value.length === 0);
 
 function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPositionals: number): Arguments<S> {
   checkShape(shape);
@@ -62,12 +69,12 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
   const values: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(shape)) {
     try {
-      const raw = given.has(name) ? given.get(name) : fromEnvironment(name, one, env);
+      const raw = given.has(name) ? fromFlag(name, one, given.get(name)) : fromEnvironment(name, one, env);
       if (raw === undefined && one.required && !given.has(name)) mistakes.push(missing(name, one));
       values[name] = raw === undefined ? one.default : one.parse(raw);
     } catch (error) {
       if (!(error instanceof Mistake)) throw error;
-      mistakes.push(wrong(name, one, error.message, env));
+      mistakes.push(wrong(name, one, error, env));
     }
   }
   mistakes.push(...findMisspelt(shape, env));
@@ -75,19 +82,60 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
   return { values: seal(shape, values), positionals };
 }
 
-/** A secret may lie in a file, as mounted by orchestrators; its last line break does not belong to it. @throws Mistake */
-function fromEnvironment(name: string, { secret }: Setting<unknown>, env: Source['env']): string | undefined {
+/** What is wrong with a value before it is parsed. It never shows a secret, so that it can be shown of secrets as well. */
+class Refusal extends Mistake {}
+
+/** @throws Refusal */
+function fromFlag(name: string, one: Setting<unknown>, raw: string | undefined): string | undefined {
+  const flag = flagName(name);
+  return raw === undefined ? undefined : checkGiven(flag, one, raw, `leave ${flag} out`);
+}
+
+/** An empty variable is not set, but for those of secrets and restrictions. A secret may lie in a file, as mounted by orchestrators. @throws Refusal */
+function fromEnvironment(name: string, one: Setting<unknown>, env: Source['env']): string | undefined {
   const variable = envName(name);
-  const raw = env[variable] || undefined;
-  const file = secret ? env[`${variable}_FILE`] || undefined : undefined;
-  if (file === undefined) return raw;
-  if (raw !== undefined) throw new Mistake(`${variable} and ${variable}_FILE are both set: unset one`);
+  const fileVariable = `${variable}_FILE`;
+  const [raw, file] = [env[variable], env[fileVariable]];
+  if (file !== undefined && one.secret) {
+    if (raw) throw new Refusal(`${variable} and ${fileVariable} are both set: unset one`);
+    return fromFile(fileVariable, one, file);
+  }
+  if (file !== undefined && one.restricts)
+    throw new Refusal(`${fileVariable} is not known, as only secrets come from files: set ${variable} instead`);
+  if (raw === undefined) return undefined;
+  return checkGiven(variable, one, raw, `unset ${variable}`) || undefined;
+}
+
+function fromFile(variable: string, one: Setting<unknown>, file: string): string {
+  if (file.trim() === '') throw new Refusal(`${variable} is empty: write the path of a file, or unset ${variable}`);
+  const subject = `the file ${quoteOpen(file)} that ${variable} names`;
+  let bytes: Buffer;
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    bytes = readSecretBytes(file);
   } catch (error) {
-    throw new Mistake(
-      `the file ${quoteOpen(file)} that ${variable}_FILE names cannot be read (${errorCode(error)}): correct the path or its rights`,
+    const code = errorCode(error);
+    const why = code === 'EISDIR' ? 'it is a folder, as the target of a mount without source is' : code;
+    throw new Refusal(`${subject} cannot be read (${why}): correct the path or its rights`);
+  }
+  return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);
+}
+
+/** An empty secret or restriction would let more pass than whoever gave it meant. @throws Refusal */
+function checkGiven(subject: string, one: Setting<unknown>, raw: string, otherwise: string): string {
+  if (one.secret) return secretOf(subject, one, Buffer.from(raw), `write a value, or ${otherwise}`);
+  if (one.restricts && /^[\s,\ufeff]*$/.test(raw))
+    throw new Refusal(
+      `${subject} is ${raw === '' ? 'empty' : `empty but for ${quote(raw)}`} and would restrict nothing: write a value, or ${otherwise}`,
     );
+  return raw;
+}
+
+function secretOf(subject: string, one: Setting<unknown>, bytes: Uint8Array, fix: string): string {
+  try {
+    return readSecret(subject, bytes, { list: one.kind === 'list' });
+  } catch (error) {
+    if (!hasCode(error, 'SETTINGS_INVALID')) throw error;
+    throw new Refusal(error.details.empty ? `${error.message}: ${fix}` : error.message);
   }
 }
 
@@ -99,15 +147,15 @@ function missing(name: string, one: Setting<unknown>): string {
   return `${names(name, one)}: is required: set it${example}`;
 }
 
-function wrong(name: string, one: Setting<unknown>, reason: string, env: Source['env']): string {
+function wrong(name: string, one: Setting<unknown>, mistake: Mistake, env: Source['env']): string {
   // With a Service called blockhub the link to it has the name of a setting.
   const linked =
     isServiceLink(env[envName(name)] ?? '') && one.kind === 'integer'
       ? ' (Kubernetes set it for a Service: set enableServiceLinks: false)'
       : '';
-  // The reason of a secret may quote it; only those about its file are ours.
+  // What a parser says of a secret may quote it.
   const shown =
-    one.secret && !reason.includes(`${envName(name)}_FILE`) ? `the value, not shown, does not fit: write ${secretForm(one)}` : reason;
+    one.secret && !(mistake instanceof Refusal) ? `the value, not shown, does not fit: write ${secretForm(one)}` : mistake.message;
   return `${names(name, one)}: ${shown}${linked}`;
 }
 
@@ -128,7 +176,7 @@ export function describe<S extends SettingsShape>(shape: S, values: Values<S>): 
   const shown: Record<string, string> = {};
   for (const [name, one] of Object.entries(shape)) {
     const value = (values as Record<string, unknown>)[name];
-    if (value !== undefined) shown[name] = one.secret ? hidden : hideUserinfo(one.format(value));
+    if (value !== undefined) shown[name] = one.secret ? hidden : (one.kind === 'url' ? hideUrl : hideUserinfo)(one.format(value));
   }
   return shown;
 }

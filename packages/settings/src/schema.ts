@@ -10,7 +10,14 @@ const secretSchema = {
   additionalProperties: false,
 };
 
-function property({ text, schema, default: preset, secret, kind, format, example }: Setting<unknown>): Record<string, unknown> {
+/** What a restriction must hold at least, as an empty one is refused at the start. */
+const restriction = ({ kind, schema }: Setting<unknown>): Record<string, unknown> => {
+  if (kind === 'list') return { minItems: 1 };
+  return (kind === 'text' || kind === 'url') && !schema.pattern ? { pattern: '\\S' } : {};
+};
+
+function property(one: Setting<unknown>): Record<string, unknown> {
+  const { text, schema, default: preset, secret, kind, format, example, restricts } = one;
   if (secret) return { description: text, ...secretSchema };
   // Amounts stand as people write them.
   const shown =
@@ -24,6 +31,7 @@ function property({ text, schema, default: preset, secret, kind, format, example
   return {
     description: text,
     ...schema,
+    ...(restricts && restriction(one)),
     ...(shown === undefined ? {} : { default: shown }),
     ...(example === undefined ? {} : { examples: [hideUserinfo(example)] }),
   };

@@ -1,4 +1,5 @@
 import { quoteOpen } from './hidden.ts';
+import { explainRaw, findRawCharacter, type Userinfo } from './raw-characters.ts';
 import { durationPattern, formatDuration, formatSize, parseDuration, parseSize, quote, sizePattern } from './units.ts';
 
 /** One setting: what it means and how its text becomes a value. Made by `setting.*` only. */
@@ -15,6 +16,8 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** Has to be given. */
   readonly required: boolean;
+  /** It lets less pass, so that an empty value would let more pass than was meant: given but empty, it is a mistake. */
+  readonly restricts: boolean;
   /** Settings of other programs with nearly this name: their variables are not this one, misspelt. */
   readonly unlike: readonly string[];
   /** JSON schema of the value, without text and default. */
@@ -36,6 +39,8 @@ interface Options<D> {
   readonly example?: string;
   readonly secret?: boolean;
   readonly required?: boolean;
+  /** See `Setting.restricts`. */
+  readonly restricts?: boolean;
   readonly unlike?: readonly string[];
   readonly placeholder?: string;
 }
@@ -76,6 +81,7 @@ function make<O extends Options<unknown>, T>(options: O, behaviour: Behaviour<T>
     example: options.example,
     secret,
     required: options.required === true,
+    restricts: options.restricts === true,
     unlike: options.unlike ?? [],
   };
   return made as Setting<Given<O, T>>;
@@ -138,11 +144,17 @@ function parseText(raw: string): string {
 interface UrlOptions extends Options<string> {
   /** The schemes that are taken, without colon; every scheme when absent. */
   readonly schemes?: readonly string[];
+  /** Where user and password belong, for what is said of characters that cannot stand in them. */
+  readonly userinfo?: Userinfo;
 }
 
-function checkUrl(raw: string, schemes: readonly string[] | undefined): string {
+const anyUserinfo: Userinfo = { url: 'URL', takes: 'user and password' };
+
+function checkUrl(raw: string, { schemes, userinfo = anyUserinfo }: Pick<UrlOptions, 'schemes' | 'userinfo'>): string {
   parseText(raw);
   if (/^\.{0,2}\//.test(raw) && !schemes) return raw;
+  const character = findRawCharacter(raw);
+  if (character) throw new Mistake(explainRaw(character, userinfo));
   const scheme = URL.canParse(raw) ? new URL(raw).protocol.slice(0, -1) : undefined;
   if (!scheme)
     throw new Mistake(
@@ -150,6 +162,9 @@ function checkUrl(raw: string, schemes: readonly string[] | undefined): string {
     );
   if (schemes && !schemes.includes(scheme))
     throw new Mistake(`${quoteOpen(raw)} has the scheme ${scheme}: write a URL with ${schemes.join(' or ')}`);
+  const { username, password } = new URL(raw);
+  if (userinfo.takes === 'nothing' && (username || password))
+    throw new Mistake(`the ${userinfo.url} takes no user and no password${userinfo.instead ? `: give them ${userinfo.instead}` : ''}`);
   return raw;
 }
 
@@ -179,7 +194,7 @@ export const setting = {
       placeholder: 'URL',
       schema: { type: 'string', minLength: 1 },
       format: String,
-      parse: (raw) => checkUrl(raw, options.schemes),
+      parse: (raw) => checkUrl(raw, options),
     });
   },
   /** A whole number; `min` is 0 unless given. */
@@ -221,16 +236,16 @@ export const setting = {
       },
     });
   },
-  /** Texts with commas or line breaks between them; the flag may stand several times. */
+  /** Texts with commas or line breaks between them, empty lines left out; the flag may stand several times. */
   list<const O extends Options<readonly string[]>>(options: O): Setting<Given<O, readonly string[]>> {
     return make<O, readonly string[]>(options, {
       kind: 'list',
       placeholder: 'A,B',
-      schema: { type: 'array', items: { type: 'string', minLength: 1, pattern: '^[^,]+$' } },
+      schema: { type: 'array', items: { type: 'string', minLength: 1, pattern: '^[^,]*[^,\\s][^,]*$' } },
       format: (value) => value.join(','),
       parse(raw) {
-        if (raw === '') return [];
-        const items = raw.split(/,|\r?\n/).map((item) => item.trim());
+        const lines = raw.split(/[\r\n]+/).filter((line) => line.trim() !== '');
+        const items = lines.flatMap((line) => line.split(',').map((item) => item.trim()));
         if (items.includes(''))
           throw new Mistake(`${quoteOpen(raw)} has an empty part: write words with commas or line breaks between them`);
         return items.map(parseText);

@@ -28,7 +28,12 @@ export const settings = {
     default: 'bytes',
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
-  mime: setting.list({ text: 'MIME types that are taken, all when empty.', default: [], example: 'text/plain,image/*' }),
+  mime: setting.list({
+    text: 'MIME types that are taken. If it is not set, all are.',
+    default: [],
+    restricts: true,
+    example: 'text/plain,image/*',
+  }),
   maxAhead: setting.duration({
     text: 'How far the time of an event may lie ahead of the clock here; until then it waits, at most a day.',
     default: '5m',

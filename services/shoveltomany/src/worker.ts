@@ -12,7 +12,8 @@ const settings = {
     example: '{msg.meta.chain}_chain',
   }),
   when: setting.text({
-    text: 'Which messages pass; all when absent. The others are done.',
+    text: 'Which messages pass. If it is not set, all do. The others are done.',
+    restricts: true,
     example: 'startsWith(msg.meta.mime, "image/")',
   }),
   missing: setting.choice({

@@ -4,50 +4,85 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-const limit = (text: string) => setting.text({ text, placeholder: 'N/s|m|h', example: '100/s' });
+const limit = (text: string) => setting.text({ text, restricts: true, placeholder: 'N/s|m|h', example: '100/s' });
 
-/** Settings of the rules. All are off unless set, but for the check of declared digests. */
+const jwtUrl = { url: 'URL of the issuer', takes: 'nothing' } as const;
+
+/** Settings of the rules. All are off unless set, but for the check of declared digests. What restricts must not be empty where it is given. */
 export const ruleSettings = {
   trustedProxies: setting.list({
     text: 'Addresses of proxies whose X-Forwarded-For is believed, as in `allowIps`. Nobody is, unless set.',
     default: [],
+    restricts: true,
     example: '10.0.3.17,::1',
   }),
   allowIps: setting.list({
     text: 'Addresses that may send; all others may not. Addresses, CIDR blocks, or ranges per octet.',
     default: [],
+    restricts: true,
     example: '10.0.0.0/8,192.12-168.1-30.22',
   }),
-  blockIps: setting.list({ text: 'Addresses that may not send, also of those in `allowIps`.', default: [], example: '203.0.113.7' }),
+  blockIps: setting.list({
+    text: 'Addresses that may not send, also of those in `allowIps`.',
+    default: [],
+    restricts: true,
+    example: '203.0.113.7',
+  }),
   tokens: setting.list({
     text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names its sender.',
     secret: true,
+    restricts: true,
     unlike: ['token'],
   }),
-  apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false }),
+  apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false, restricts: true }),
   apiKeyRefresh: setting.duration({ text: 'A revoked API key ends within this time.', default: '30s', min: SECOND }),
   jwtIssuer: setting.url({
-    text: 'Take JWTs of this issuer, as Bearer.',
+    text: 'Take JWTs of this issuer, as Bearer. It must be spelt as in the claim `iss` of the JWTs, a slash at its end included.',
     schemes: ['https', 'http'],
+    userinfo: jwtUrl,
+    restricts: true,
     example: 'https://tenant.eu.auth0.com/',
   }),
-  jwtAudience: setting.text({ text: 'Audience that a JWT must name; needed with `jwtIssuer`.', example: 'https://capture.example.com' }),
-  jwtJwks: setting.url({ text: 'Where the keys of the issuer are; found by OIDC discovery unless set.', schemes: ['https', 'http'] }),
+  jwtAudience: setting.text({
+    text: 'Audience that a JWT must name; needed with `jwtIssuer`.',
+    restricts: true,
+    example: 'https://capture.example.com',
+  }),
+  jwtJwks: setting.url({
+    text: 'Where the keys of the issuer are. If it is not set, they are found by OIDC discovery.',
+    schemes: ['https', 'http'],
+    userinfo: jwtUrl,
+    restricts: true,
+  }),
+  jwtKeyRefresh: setting.duration({
+    text: 'A key that the issuer adds is taken within this time: before a JWT is refused that no known key verifies, the keys are fetched again, at most once in this time. A key that the issuer removes is refused after ten minutes, or after one hour while the issuer does not answer.',
+    default: '10s',
+    min: SECOND,
+    max: 10 * MINUTE,
+  }),
   jwtClockSkew: setting.duration({ text: 'How far the clock of the issuer may be off.', default: '30s', max: 10 * MINUTE }),
   jwtChainsClaim: setting.text({
     text: 'Claim with the list of chains, by id or name, that a JWT is good for; every chain unless set.',
+    restricts: true,
     example: 'chains',
   }),
   allowMimes: setting.list({
-    text: 'MIME types that are taken, declared and sniffed; all when empty.',
+    text: 'MIME types that are taken, declared and sniffed. If it is not set, all are.',
     default: [],
+    restricts: true,
     example: 'text/plain,image/*',
   }),
-  blockMimes: setting.list({ text: 'MIME types that are refused, declared or sniffed.', default: [], example: 'application/x-msdownload' }),
+  blockMimes: setting.list({
+    text: 'MIME types that are refused, declared or sniffed.',
+    default: [],
+    restricts: true,
+    example: 'application/x-msdownload',
+  }),
   sniffMimes: setting.flag({ text: 'Note in the meta which type the first bytes have; always on with a MIME list.', default: false }),
   verifyDigests: setting.flag({
     text: 'Check bodies against Content-Digest, Repr-Digest, Content-MD5 and x-hash where a sender declares one.',
     default: true,
+    restricts: true,
   }),
   throttleIp: limit('Most requests from one address (an IPv6 /64 counts as one), to each instance.'),
   throttleKey: limit('Most requests of one API key, JWT subject or name of tokens, to each instance.'),
@@ -56,6 +91,7 @@ export const ruleSettings = {
   idempotencyHeaders: setting.list({
     text: 'Headers whose value names an event: the same value within `idempotencyWindow` is the same event.',
     default: [],
+    restricts: true,
     example: 'idempotency-key,webhook-id,ce-id',
   }),
   idempotencyWindow: setting.duration({ text: 'How long such a value is remembered.', default: '24h', min: SECOND, max: 7 * DAY }),
