@@ -3,7 +3,7 @@ export type { MemoryConnection } from './drivers/memory/connection.ts';
 export { type ConnectOptions, MemoryBroker, type MemoryBrokerOptions } from './drivers/memory/server.ts';
 export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';
 export { type Lock, takeLock } from './drivers/sqlite/lock.ts';
-export { brokerLogin } from './login.ts';
+export { brokerLogin, brokerUserinfo } from './login.ts';
 export { type BrokerDriver, type OpenBrokerOptions, openBroker } from './open.ts';
 export type {
   Broker,

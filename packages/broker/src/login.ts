@@ -1,4 +1,11 @@
-import { setting } from '@blockhub/settings';
+import { setting, type Userinfo } from '@blockhub/settings';
+
+/** What the URL of a broker may hold of a login. */
+export const brokerUserinfo: Userinfo = {
+  url: 'broker URL',
+  takes: 'user and password',
+  instead: 'as BLOCKHUB_BROKER_PASSWORD, or in a file that BLOCKHUB_BROKER_PASSWORD_FILE names',
+};
 
 /** Settings of every program that opens a broker by URL. */
 export const brokerLogin = {

@@ -1,8 +1,10 @@
 import { type Clock, systemClock } from '@blockhub/clock';
+import { explainRaw, findRawCharacter, hideUrl } from '@blockhub/settings';
 import { invalidUrl } from './checks.ts';
 import { parseAmqpUrl } from './drivers/amqp/url.ts';
 import { MemoryBroker } from './drivers/memory/server.ts';
 import { openSqliteBroker } from './drivers/sqlite/broker.ts';
+import { brokerUserinfo } from './login.ts';
 import type { Broker, BrokerLog } from './types.ts';
 
 export interface OpenBrokerOptions {
@@ -60,13 +62,20 @@ function filePath({ host, pathname, hash }: URL): string {
   }
 }
 
+/** Of the scheme that was meant, where one was. */
+const exampleOf = (url: string): string =>
+  /^amqps?:/i.test(url.trim()) ? 'amqp://rabbitmq:5672/vhost' : 'sqlite:///var/lib/blockhub/broker.sqlite';
+
 /**
  * Opens the broker that a URL names: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite` (embedded) or
  * `amqp://host:5672/vhost` and `amqps:` (RabbitMQ; options in packages/broker/README.md).
  * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path`, or an option's name.
  */
 export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
-  if (!URL.canParse(url)) throw invalidUrl('url', 'the broker URL cannot be parsed; an example: sqlite:///var/lib/blockhub/broker.sqlite');
+  const raw = findRawCharacter(url);
+  if (raw) throw invalidUrl(raw.part, explainRaw(raw, brokerUserinfo));
+  if (!URL.canParse(url))
+    throw invalidUrl('url', `the broker URL ${JSON.stringify(hideUrl(url))} cannot be parsed: write one such as ${exampleOf(url)}`);
   const parsed = new URL(url);
   const known = { ...drivers, ...options.drivers };
   const scheme = parsed.protocol.slice(0, -1);

@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
+import { explainRaw, findRawCharacter } from '@blockhub/settings';
 import { invalidUrl } from './invalid-url.ts';
+import { registryUserinfo } from './secrets.ts';
 
 /** Where a Redis registry lies and how it is talked to. */
 export interface RedisPlace {
@@ -25,6 +27,8 @@ const form = 'write redis://host:6379 or rediss://host:6379';
  * @throws REGISTRY_URL_INVALID naming the part
  */
 export function parseRedisPlace(text: string): RedisPlace {
+  const raw = findRawCharacter(text);
+  if (raw) throw invalidUrl(text, `cannot be read: ${explainRaw(raw, registryUserinfo)}`);
   if (!URL.canParse(text)) throw invalidUrl(text, `cannot be read: ${form}`);
   const { protocol, hostname, port, pathname, username, password, searchParams, hash } = new URL(text);
   if (password !== '')

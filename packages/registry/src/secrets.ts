@@ -1,4 +1,11 @@
-import { setting } from '@blockhub/settings';
+import { setting, type Userinfo } from '@blockhub/settings';
+
+/** What the URL of a registry may hold of a login. */
+export const registryUserinfo: Userinfo = {
+  url: 'registry URL',
+  takes: 'user',
+  instead: 'as BLOCKHUB_REGISTRY_PASSWORD, or in a file that BLOCKHUB_REGISTRY_PASSWORD_FILE names',
+};
 
 /** Settings of every program that opens a registry by URL. */
 export const registrySecrets = {

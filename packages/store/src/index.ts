@@ -5,5 +5,5 @@ export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './driv
 export { afterFolder } from './keys.ts';
 export { type OpenDriver, type OpenStoreOptions, openStore } from './open.ts';
 export type { ProbeCheck, ProbeReport } from './probe.ts';
-export { credentialsOf, storeSecrets } from './secrets.ts';
+export { credentialsOf, storeSecrets, storeUserinfo } from './secrets.ts';
 export { Store, type StoreOperation, type StoreOptions, storeOperations } from './store.ts';

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock } from '@blockhub/clock';
+import { explainRaw, findRawCharacter } from '@blockhub/settings';
 import type { StoreCredentials, StoreDriver } from './driver.ts';
 import { openFileDriver } from './drivers/file.ts';
 import { MemoryStore } from './drivers/memory.ts';
 import { invalidUrl } from './invalid-url.ts';
+import { storeUserinfo } from './secrets.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 /** Opens the place that a URL names. Credentials are never in the URL. */
@@ -67,11 +69,11 @@ function parse(text: string): URL {
     url.pathname = resolve(text).replaceAll('%', '%25');
     return url;
   }
-  try {
-    return new URL(text);
-  } catch (error) {
-    throw invalidUrl(`${text.split(':')[0]}: cannot be read as a URL`, error);
-  }
+  const raw = findRawCharacter(text);
+  if (raw) throw invalidUrl(explainRaw(raw, storeUserinfo));
+  // What `new URL` throws holds all of the text.
+  if (!URL.canParse(text)) throw invalidUrl(`${text.split(':')[0]}: cannot be read as a URL`);
+  return new URL(text);
 }
 
 /**
@@ -82,7 +84,8 @@ function parse(text: string): URL {
  */
 export async function openStore(text: string, options: OpenStoreOptions = {}): Promise<Store> {
   const url = parse(text);
-  if (url.username !== '' || url.password !== '') throw invalidUrl('credentials belong in the environment or in a file, not in the URL');
+  if (url.username !== '' || url.password !== '')
+    throw invalidUrl(`credentials do not belong in the URL: give them ${storeUserinfo.instead}`);
   const { drivers, credentials, ...rest } = options;
   const known = { ...schemes, ...drivers };
   const scheme = url.protocol.slice(0, -1);

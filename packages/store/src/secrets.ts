@@ -1,6 +1,13 @@
 import { BlockhubError } from '@blockhub/errors';
-import { setting, type Values } from '@blockhub/settings';
+import { setting, type Userinfo, type Values } from '@blockhub/settings';
 import type { StoreCredentials } from './driver.ts';
+
+/** The URL of a store never holds who may open it. */
+export const storeUserinfo: Userinfo = {
+  url: 'store URL',
+  takes: 'nothing',
+  instead: 'as BLOCKHUB_STORE_ACCESS_KEY and BLOCKHUB_STORE_SECRET_KEY, or in files that these with _FILE name',
+};
 
 /** Settings of every program that opens a store by URL. */
 export const storeSecrets = {

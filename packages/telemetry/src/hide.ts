@@ -8,13 +8,27 @@ const maxDepth = 6;
 const maxMembers = 100;
 const maxText = 8192;
 
-/** User and password of URLs, and secret-looking query parameters, in any text, JSON included, made unreadable. */
-export function hideText(text: string): string {
-  let shown = text;
-  if (shown.includes('@')) shown = shown.replace(/:\/\/(?:\\.|[^\s/\\])*@/g, `://${hidden}@`);
-  if (shown.includes('='))
-    shown = shown.replace(/([?&][\w.-]{0,40}(?:token|secret|passw|signature|credential|apikey)[\w.-]{0,40}=)[^&\s"\\]+/gi, `$1${hidden}`);
-  return shown;
+const secretOption = /([?&][\w.-]{0,40}(?:token|secret|passw|signature|credential|apikey)[\w.-]{0,40}=)(?!%2f|\/)[^&\s"\\]+/gi;
+const words = /\S+/g;
+/** A text of JSON ends at a quotation mark that is not escaped. */
+const wordsOfJson = /(?:\\.|[^\s"\\])+/g;
+
+/** User and password of URLs, and secret-looking query parameters, in any text made unreadable. */
+export const hideText = (text: string): string => hideIn(text, words);
+
+/** `hideText` for a line of JSON, which stays one. */
+export const hideLine = (line: string): string => hideIn(line, wordsOfJson);
+
+function hideIn(text: string, each: RegExp): string {
+  const shown = text.includes('@') ? text.replace(each, hideUserinfo) : text;
+  return shown.includes('=') ? shown.replace(secretOption, `$1${hidden}`) : shown;
+}
+
+/** Up to the last `@` of a word: what ends a host, such as a slash, stands in passwords by mistake. Three slashes begin a path. */
+function hideUserinfo(word: string): string {
+  const at = word.lastIndexOf('@');
+  const slashes = at < 0 ? -1 : word.slice(0, at).search(/:\/\/(?!\/)/);
+  return slashes < 0 ? word : `${word.slice(0, slashes + 3)}${hidden}${word.slice(at)}`;
 }
 
 /** A copy to be logged: secret keys hidden, errors as plain objects, texts cut, bytes only counted. */

@@ -1,5 +1,5 @@
 import { pino, stdTimeFunctions } from 'pino';
-import { hideText, hideValue } from './hide.ts';
+import { hideLine, hideValue } from './hide.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -53,7 +53,7 @@ export function createLogger({ name, level = 'info', stream }: LoggerOptions): L
       },
       // Errors are already plain when they get here: the default serializer would copy every field of theirs, headers of a request included.
       serializers: { err: (value: unknown) => value },
-      hooks: { streamWrite: hideText },
+      hooks: { streamWrite: hideLine },
     },
     stream ?? standardOutput(),
   );

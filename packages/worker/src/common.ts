@@ -1,7 +1,7 @@
-import { brokerLogin } from '@blockhub/broker';
-import { registrySecrets } from '@blockhub/registry';
+import { brokerLogin, brokerUserinfo } from '@blockhub/broker';
+import { registrySecrets, registryUserinfo } from '@blockhub/registry';
 import { type Setting, type SettingsShape, setting, type Values } from '@blockhub/settings';
-import { storeSecrets } from '@blockhub/store';
+import { storeSecrets, storeUserinfo } from '@blockhub/store';
 import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from './types.ts';
 
@@ -10,11 +10,21 @@ import type { Worker } from './types.ts';
  * into its own settings: `settings: { partitions: commonSettings.partitions }`.
  */
 export const commonSettings = {
-  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672' }),
+  broker: setting.url({ text: 'Where the queues are.', required: true, example: 'amqp://rabbitmq:5672', userinfo: brokerUserinfo }),
   ...brokerLogin,
-  store: setting.url({ text: 'Where the objects are.', required: true, example: 'file:///var/lib/blockhub/store' }),
+  store: setting.url({
+    text: 'Where the objects are.',
+    required: true,
+    example: 'file:///var/lib/blockhub/store',
+    userinfo: storeUserinfo,
+  }),
   ...storeSecrets,
-  registry: setting.url({ text: 'Where chains are known by name.', required: true, example: 'sqlite:///var/lib/blockhub/registry.sqlite' }),
+  registry: setting.url({
+    text: 'Where chains are known by name.',
+    required: true,
+    example: 'sqlite:///var/lib/blockhub/registry.sqlite',
+    userinfo: registryUserinfo,
+  }),
   ...registrySecrets,
   partitions: setting.integer({
     text: 'Queues that chains are spread over; the same in all services, for ever.',

@@ -1,6 +1,8 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, hasCode } from '@blockhub/errors';
+import { MAX_SECRET_BYTES, readSecret } from '@blockhub/settings';
 import { type ChannelModel, connect, credentials } from 'amqplib';
 import { invalidUrl } from '../../checks.ts';
 import { gather } from './gather.ts';
@@ -72,8 +74,18 @@ export async function dial(target: AmqpTarget, address: Address, name: string): 
 
 export async function login({ user, password, passwordFile }: AmqpTarget): Promise<Login> {
   if (passwordFile === undefined) return { user: user ?? 'guest', password: password ?? (user === undefined ? 'guest' : '') };
-  const text = await read('passwordFile', passwordFile);
-  return { user: user ?? 'guest', password: text.toString('utf8').replace(/\r?\n$/, '') };
+  return { user: user ?? 'guest', password: await readPassword(passwordFile) };
+}
+
+async function readPassword(path: string): Promise<string> {
+  // One byte more than may be there tells that there are more.
+  const bytes = await read('passwordFile', path, () => createReadStream(path, { end: MAX_SECRET_BYTES }).toArray().then(Buffer.concat));
+  try {
+    return readSecret(`the file ${JSON.stringify(path)} that passwordFile names`, bytes);
+  } catch (error) {
+    if (!hasCode(error, 'SETTINGS_INVALID')) throw error;
+    throw invalidUrl('passwordFile', error.message, error);
+  }
 }
 
 export async function tlsFiles({ ca, cert, key }: AmqpTarget): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
@@ -84,9 +96,9 @@ export async function tlsFiles({ ca, cert, key }: AmqpTarget): Promise<{ ca?: Bu
   };
 }
 
-async function read(field: string, path: string): Promise<Buffer> {
+async function read(field: string, path: string, readAll = () => readFile(path)): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await readAll();
   } catch (cause) {
     throw invalidUrl(field, `${field}: the file ${path} cannot be read`, cause);
   }

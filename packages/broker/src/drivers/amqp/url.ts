@@ -32,12 +32,14 @@ const repeated = new Set(['host']);
 
 /** BROKER_URL_INVALID names the wrong part; no text of it holds user or password. */
 export function parseAmqpUrl(url: URL): AmqpTarget {
+  // Without them all is a path, and a password may be an option.
+  if (!url.href.startsWith(`${url.protocol}//`)) throw invalidUrl('host', `an address is missing: write ${url.protocol}//host:5672`);
   const options = url.searchParams;
   for (const name of options.keys()) {
     if (!known.has(name)) throw invalidUrl(name, `amqp broker URLs have no option "${name}", there are ${[...known].join(', ')}`);
     if (!repeated.has(name) && options.getAll(name).length > 1) throw invalidUrl(name, `option "${name}" is given twice`);
   }
-  if (url.hash) throw invalidUrl('hash', 'a broker URL has no #; write %23 in names and passwords');
+  if (url.hash) throw invalidUrl('hash', 'a broker URL has no part behind #: write %23 for a # in names and passwords');
   const tls = url.protocol === 'amqps:';
   const target = {
     tls,
@@ -77,7 +79,7 @@ function decode(field: string, text: string): string {
     return decodeURIComponent(text);
   } catch {
     // The cause would quote it.
-    throw invalidUrl(field, `the ${field} holds a wrong % escape`);
+    throw invalidUrl(field, `the ${field} of the broker URL holds a wrong % escape: write %25 for a percent sign`);
   }
 }
 
