@@ -79,10 +79,10 @@ export class Appender {
    * @throws SETTINGS_INVALID, SPOOL_IN_USE, SPOOL_UNUSABLE
    */
   static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
-    const { broker, registry, store, clock, settings, metrics, tracing } = context;
+    const { broker, registry, store, clock, settings, metrics, tracing, log, health } = context;
     const chains = new Chains(registry, store, clock);
     // Before the spool, which drains by itself: settings that are refused must leave nothing behind that goes on.
-    const rules = new Rules({ settings, clock, store, metrics, chains });
+    const rules = new Rules({ settings, clock, store, metrics, chains, log, health });
     const carrier = new Carrier({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
     const waits = { limitMs: settings.confirmTimeout, diskLimitMs: settings.spoolTimeout };

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { Broker } from '@blockhub/broker';
 import { expect, test } from '@jest/globals';
 import { startCapture } from './capture-server.fixture.ts';
+import { AUDIENCE, startIssuer } from './rules/issuer.fixture.ts';
 
 /** A broker on which nobody declared this queue, and this process may not. */
 const without =
@@ -36,4 +37,16 @@ test.each(['ingress', 'dead-letter'])('without its queue %s it does not listen, 
     message: expect.stringContaining(missing),
   });
   expect(await isFree(port)).toBe(true);
+});
+
+test('a wrong spelling of the issuer of JWTs is seen at the start, before anybody sends one', async () => {
+  await using issuer = await startIssuer();
+  const jwtIssuer = issuer.url.replace(/\/$/, '');
+  await using capture = await startCapture({ jwtIssuer, jwtAudience: AUDIENCE });
+  const told = () => capture.health().checks['jwt-issuer'];
+  while (!told()) await new Promise((resolve) => setImmediate(resolve));
+  expect(told()).toEqual({
+    ok: false,
+    detail: expect.stringContaining(`expected the issuer "${jwtIssuer}", got "${issuer.url}"; they differ only in the slash at the end`),
+  });
 });

@@ -29,6 +29,7 @@ export const worker = defineWorker({
     const { port: taken } = app.server.address() as AddressInfo;
     health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${taken}`);
     log.info({ host, port: taken }, 'listening');
+    context.state.rules.start();
     return {
       async close(graceOver) {
         health.set('listening', false, 'closing');

@@ -1,58 +1,133 @@
 import { BlockhubError } from '@blockhub/errors';
-import type { JWTPayload } from 'jose';
+import type { JWK, JWTPayload } from 'jose';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import { IssuerKeys } from './issuer-keys.ts';
+import { explainIssuers, IssuerNotes, quoted } from './issuer-notes.ts';
+import { algorithms, type KeyHint, type KeySet } from './key-set.ts';
 import type { RuleContext } from './rule.ts';
 
-/** Public-key signatures only: `none` and HMAC would let who reads the issuer's public keys sign. */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+/** Node takes no larger head of a request; whoever raises that should not make each check of a signature longer. */
+const MAX_LENGTH = 16 * 1024;
 const SUBJECT = /^[\x21-\x7e]{1,200}$/;
-/** Codes of jose that say something about the JWT; all others are about the way to the issuer. */
+/** Codes of jose that say something about the JWT, by a key that verifies it; all others are about the key. */
 const ABOUT_THE_JWT = new Set([
   'ERR_JWT_CLAIM_VALIDATION_FAILED',
   'ERR_JWT_EXPIRED',
   'ERR_JWT_INVALID',
   'ERR_JWS_INVALID',
-  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
   'ERR_JOSE_ALG_NOT_ALLOWED',
   'ERR_JOSE_NOT_SUPPORTED',
-  'ERR_JWKS_NO_MATCHING_KEY',
-  'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
 ]);
+const WRONG_SIGNATURE = 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED';
 
 /** JWTs of one issuer for one audience, as Bearer. */
 export function findJwtAccess(context: RuleContext): AccessMethod | undefined {
-  const { jwtIssuer: issuer, jwtAudience: audience, jwtJwks } = context.settings;
-  if (issuer === undefined && audience === undefined && jwtJwks === undefined) return undefined;
+  const { settings, clock, log, health } = context;
+  const { jwtIssuer: issuer, jwtAudience: audience, jwtJwks: jwks, jwtKeyRefresh: refreshMs } = settings;
+  if (issuer === undefined && audience === undefined && jwks === undefined && settings.jwtChainsClaim === undefined) return undefined;
   if (issuer === undefined) context.mistake('jwtIssuer', 'is missing: JWTs are taken of one issuer only');
   if (audience === undefined) context.mistake('jwtAudience', 'is missing: without it a JWT for another service would do here');
   if (issuer === undefined || audience === undefined) return undefined;
-  const keys = new IssuerKeys(issuer, jwtJwks, context.clock);
+  const notes = new IssuerNotes({ issuer, clock, log, health });
+  const keys = new IssuerKeys({ issuer, jwks, refreshMs, clock, notes });
   return {
     credential: bearerOf,
-    check: (credential) => verify(credential, { ...context, issuer, audience, keys }),
+    check: (credential) => verify(credential, { ...context, issuer, audience, keys, notes }),
+    // So that a wrong issuer is seen at the start. What keeps it from being read is told by the notes.
+    start: () => void keys.current().catch(() => undefined),
   };
 }
 
-type Verifying = RuleContext & { readonly issuer: string; readonly audience: string; readonly keys: IssuerKeys };
+interface Verifying extends RuleContext {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: IssuerKeys;
+  readonly notes: IssuerNotes;
+}
 
-async function verify(credential: string, { settings, clock, issuer, audience, keys }: Verifying): Promise<Access | BlockhubError> {
-  const { jwtVerify } = await import('jose');
+/** A JWT that is wrong by itself, or of another issuer, asks for no keys. */
+async function verify(credential: string, verifying: Verifying): Promise<Access | BlockhubError> {
+  const { issuer, keys, notes } = verifying;
+  const hint = await readHint(credential, issuer, notes);
+  if (hint instanceof BlockhubError) return hint;
+  const known = await keys.current();
+  const first = await tryKeys(known, hint, credential, verifying);
+  if (first.verdict) return first.verdict;
+  const newer = await keys.newer(known);
+  const last = newer ? await tryKeys(newer, hint, credential, verifying) : first;
+  if (last.verdict) return last.verdict;
+  const named = hint.kid === undefined ? 'It names no key' : `It names the key ${quoted(hint.kid)}`;
+  // The sender may be right: the key that it names is one of the issuer.
+  if (last.broken) throw new BlockhubError('ACCESS_UNAVAILABLE', `The JWT cannot be checked. ${named}, which is broken at the issuer.`);
+  return denied(
+    `The JWT is not valid: no key of the issuer verifies its signature. ${named}; ${last.tried} keys of ${hint.alg} were tried.`,
+  );
+}
+
+/** What the JWT says of its key, before anything of it is known to be true. */
+async function readHint(credential: string, issuer: string, notes: IssuerNotes): Promise<KeyHint | BlockhubError> {
+  if (credential.length > MAX_LENGTH) return denied(`The JWT is not valid: it has more than ${MAX_LENGTH} characters.`);
+  const { decodeJwt, decodeProtectedHeader } = await import('jose');
   try {
-    const { payload } = await jwtVerify(credential, keys.find, {
+    const { alg, kid, crit } = decodeProtectedHeader(credential);
+    if (alg === undefined || !algorithms.includes(alg))
+      return denied(`The JWT is not valid: its alg is ${quoted(alg)}, which is not taken.`);
+    if (crit !== undefined) return denied('The JWT is not valid: it has critical extensions (crit), of which none is known.');
+    if (kid !== undefined && typeof kid !== 'string') return denied('The JWT is not valid: its kid is no text.');
+    const { iss } = decodeJwt(credential);
+    if (iss === issuer) return { alg, kid };
+    notes.foreign(iss);
+    return denied(`The JWT is not valid: ${explainIssuers(issuer, iss)}.`);
+  } catch (error) {
+    return denied(`The JWT is not valid: ${(error as Error).message}.`);
+  }
+}
+
+interface Tried {
+  /** Undefined where no key verifies it. */
+  readonly verdict?: Access | BlockhubError;
+  readonly tried: number;
+  /** A key that the JWT names by its kid cannot be used. */
+  readonly broken: boolean;
+}
+
+async function tryKeys(set: KeySet, hint: KeyHint, credential: string, verifying: Verifying): Promise<Tried> {
+  const candidates = set.candidates(hint);
+  let broken = false;
+  for (const key of candidates) {
+    const verdict = await tryKey(set, key, hint, credential, verifying);
+    if (verdict === 'broken') broken ||= hint.kid !== undefined && key.kid === hint.kid;
+    else if (verdict) return { verdict, tried: candidates.length, broken };
+  }
+  return { tried: candidates.length, broken };
+}
+
+async function tryKey(
+  set: KeySet,
+  key: JWK,
+  { alg }: KeyHint,
+  credential: string,
+  { settings, clock, issuer, audience }: Verifying,
+): Promise<Access | BlockhubError | 'broken' | undefined> {
+  const { jwtVerify } = await import('jose');
+  const imported = await set.import(key, alg);
+  if (!imported) return 'broken';
+  try {
+    const { payload } = await jwtVerify(credential, imported, {
       issuer,
       audience,
-      algorithms: ALGORITHMS,
+      algorithms: [alg],
       clockTolerance: settings.jwtClockSkew / 1000,
       currentDate: new Date(clock.now()),
       requiredClaims: ['exp', 'sub'],
     });
     return accessOf(payload, settings.jwtChainsClaim);
   } catch (error) {
-    if (error instanceof BlockhubError) throw error;
     const { code, message } = error as Error & { code?: string };
+    if (code === WRONG_SIGNATURE) return undefined;
     if (code !== undefined && ABOUT_THE_JWT.has(code)) return denied(`The JWT is not valid: ${message}.`);
-    throw new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be used.', { cause: error });
+    // Such as an RSA key that is too short.
+    return 'broken';
   }
 }
 

@@ -32,10 +32,19 @@ function parseToken(text: string, place: number, mistake: (what: string) => void
 }
 
 /** Shared tokens in x-token, several at once, so that they can be changed one by one. */
-export function findTokenAccess({ settings, clock, mistake }: RuleContext): AccessMethod | undefined {
-  if (settings.tokens === undefined || settings.tokens.length === 0) return undefined;
+export function findTokenAccess({ settings, clock, log, mistake }: RuleContext): AccessMethod | undefined {
+  if (settings.tokens === undefined) return undefined;
+  // Without any, everybody would be let in.
+  if (settings.tokens.length === 0) mistake('tokens', 'are given, but there is none: give one, or leave the setting out');
   const tokens = settings.tokens.map((text, at) => parseToken(text, at + 1, (what) => mistake('tokens', what)));
+  let told = false;
+  const tellWhereAllExpired = (): void => {
+    if (told || tokens.length === 0 || tokens.some(({ until }) => until > clock.now())) return;
+    told = true;
+    log.error({ tokens: tokens.length }, 'every token has expired: no request with x-token is taken until BLOCKHUB_TOKENS has a new one');
+  };
   return {
+    start: tellWhereAllExpired,
     credential: ({ headers }) => headers['x-token']?.toString(),
     check(credential) {
       const hash = hashOf(credential);
@@ -43,7 +52,9 @@ export function findTokenAccess({ settings, clock, mistake }: RuleContext): Acce
       // All of them, whichever fits: the time says nothing about which one, nor how much of it, was right. Of twins the one that lasts longer counts.
       for (const token of tokens) if (timingSafeEqual(token.hash, hash) && !(found && found.until > token.until)) found = token;
       if (!found) return denied('The token is not known.');
-      return clock.now() < found.until ? { subject: found.subject } : denied('The token has expired.');
+      if (clock.now() < found.until) return { subject: found.subject };
+      tellWhereAllExpired();
+      return denied('The token has expired.');
     },
   };
 }

@@ -16,6 +16,9 @@ export const accessRule: MakeRule = (context) => {
   if (methods.length === 0) return undefined;
   return {
     name: 'access',
+    start() {
+      for (const method of methods) method.start?.();
+    },
     head(head) {
       // Node keeps the first of several, a proxy before it may have kept the last.
       if (countHeader(head, 'authorization') > 1)

@@ -18,6 +18,8 @@ export interface AccessMethod {
   credential(head: Head): string | undefined;
   /** Gives an error where it is not valid; throws where nobody can tell. */
   check(credential: string): Access | BlockhubError | Promise<Access | BlockhubError>;
+  /** Called once when requests are taken, for what takes time and is better begun before the first one. */
+  start?(): void;
 }
 
 /** What stands behind `Authorization: Bearer`. */

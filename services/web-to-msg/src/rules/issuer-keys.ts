@@ -1,115 +1,133 @@
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import type { FlattenedJWSInput, JSONWebKeySet, JWSHeaderParameters, JWTVerifyGetKey } from 'jose';
+import { type FetchBounds, fetchJson, Unfit } from './fetch-json.ts';
+import { explainIssuers, type IssuerNotes, OtherIssuer } from './issuer-notes.ts';
+import { KeySet } from './key-set.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const FRESH_MS = 10 * MINUTE;
 /** Keys of an issuer that is away are good for so long: its senders go on, and a key that it took back does not stay for ever. */
 const STALE_MS = 60 * MINUTE;
-/** Ids that somebody makes up lead to one question in this time; a key that is new must wait for it as well. */
-const UNKNOWN_PAUSE_MS = 30 * SECOND;
 const FAILURE_PAUSE_MS = SECOND;
-/** For discovery and keys together. */
-const FETCH_TIMEOUT_MS = 1500;
-/** Real sets have a few KB. */
-const MAX_BYTES = 256 * 1024;
+/** The time is for discovery and keys together; real sets have a few KB. */
+const bounds: FetchBounds = { timeoutMs: 1500, maxBytes: 256 * 1024 };
 
-type FindKey = (header: JWSHeaderParameters, token: FlattenedJWSInput) => ReturnType<JWTVerifyGetKey>;
+export interface IssuerOptions {
+  readonly issuer: string;
+  /** Where the keys are; found by OIDC discovery where it is not given. */
+  readonly jwks: string | undefined;
+  /** How often keys are read before their time, because no known one verifies a JWT. */
+  readonly refreshMs: number;
+  readonly clock: Clock;
+  readonly notes: IssuerNotes;
+}
 
 /**
- * The public keys of an issuer (RFC 7517): read when the first JWT comes, again after ten minutes, and when a JWT names one that is not there.
- * However many JWTs come, the issuer is asked once at a time, once in half a minute for ids that are not known, once in a second while it fails.
+ * The public keys of an issuer (RFC 7517): read at the start, again after ten minutes, and when a JWT comes that none of them verifies.
+ * However many JWTs come, the issuer is asked once at a time, once in `refreshMs` for what is not known, and once in a second while it fails.
  */
 export class IssuerKeys {
-  readonly #issuer: string;
-  readonly #jwks: string | undefined;
-  readonly #clock: Clock;
-  #known: { readonly find: FindKey; readonly at: number } | undefined;
-  #reading: Promise<FindKey> | undefined;
+  readonly #options: IssuerOptions;
+  #known: { readonly set: KeySet; readonly text: string; readonly at: number } | undefined;
+  #reading: Promise<KeySet> | undefined;
   #failure: { readonly error: BlockhubError; readonly until: number } | undefined;
+  /** When keys were last read before their time. */
+  #refreshedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param jwks where the keys are; found by OIDC discovery where it is not given */
-  constructor(issuer: string, jwks: string | undefined, clock: Clock) {
-    this.#issuer = issuer;
-    this.#jwks = jwks;
-    this.#clock = clock;
+  constructor(options: IssuerOptions) {
+    this.#options = options;
   }
 
-  /** The key that signed a JWT, as it says. Throws ACCESS_UNAVAILABLE where nobody can tell, and what jose throws where there is no such key. */
-  readonly find: FindKey = async (header, token) => {
-    const find = await this.#fresh();
-    try {
-      return await find(header, token);
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== 'ERR_JWKS_NO_MATCHING_KEY' || this.#age() < UNKNOWN_PAUSE_MS) throw error;
+  /** The keys as the issuer had them within ten minutes, or an hour while it is away. Throws ACCESS_UNAVAILABLE. */
+  async current(): Promise<KeySet> {
+    const known = this.#known;
+    const age = this.#age();
+    if (known && age < FRESH_MS) return known.set;
+    const reading = this.#read();
+    if (!known || age >= STALE_MS) return reading;
+    // While it is away nobody waits for it again and again.
+    if (this.#failure) {
+      reading.catch(() => undefined);
+      return known.set;
     }
-    return (await this.#read())(header, token);
-  };
+    return reading.catch((error: unknown) => {
+      if (this.#known) return this.#known.set;
+      throw error;
+    });
+  }
+
+  /**
+   * The keys as they are now, for a JWT that none of those `tried` verifies. Gives undefined where they were read for such a reason within `refreshMs`:
+   * what is made up must not ask the issuer each time. Throws ACCESS_UNAVAILABLE where nobody can tell.
+   */
+  async newer(tried: KeySet): Promise<KeySet | undefined> {
+    if (this.#known && this.#known.set !== tried) return this.#known.set;
+    const now = this.#options.clock.ticks();
+    if (!this.#reading && now - this.#refreshedAt < this.#options.refreshMs) return undefined;
+    const set = await this.#read();
+    this.#refreshedAt = now;
+    return set === tried ? undefined : set;
+  }
 
   #age(): number {
-    return this.#known ? this.#clock.ticks() - this.#known.at : Number.POSITIVE_INFINITY;
+    return this.#known ? this.#options.clock.ticks() - this.#known.at : Number.POSITIVE_INFINITY;
   }
 
-  async #fresh(): Promise<FindKey> {
-    if (this.#known && this.#age() < FRESH_MS) return this.#known.find;
-    try {
-      return await this.#read();
-    } catch (error) {
-      if (this.#known && this.#age() < STALE_MS) return this.#known.find;
-      throw error;
-    }
-  }
-
-  #read(): Promise<FindKey> {
-    if (this.#failure && this.#failure.until > this.#clock.ticks()) return Promise.reject(this.#failure.error);
-    this.#reading ??= this.#fetch().finally(() => {
+  #read(): Promise<KeySet> {
+    if (this.#reading) return this.#reading;
+    if (this.#failure && this.#failure.until > this.#options.clock.ticks()) return Promise.reject(this.#failure.error);
+    this.#reading = this.#fetch().finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;
   }
 
-  async #fetch(): Promise<FindKey> {
+  async #fetch(): Promise<KeySet> {
+    const { clock, notes } = this.#options;
     // What is read now was true when the reading began.
-    const at = this.#clock.ticks();
+    const at = clock.ticks();
     try {
-      const { createLocalJWKSet } = await import('jose');
-      const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-      const find = createLocalJWKSet((await fetchJson(this.#jwks ?? (await this.#discover(signal)), signal)) as unknown as JSONWebKeySet);
-      this.#known = { find, at };
+      const signal = AbortSignal.timeout(bounds.timeoutMs);
+      const url = this.#options.jwks ?? (await this.#discover(signal));
+      const answer = await fetchJson(url, signal, bounds);
+      const text = JSON.stringify(answer.keys);
+      const same = this.#known?.text === text ? this.#known.set : undefined;
+      const set = same ?? this.#parse(answer, url);
+      this.#known = { set, text, at };
       this.#failure = undefined;
-      return find;
+      notes.read(set, !same);
+      return set;
     } catch (cause) {
-      const error = new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be read now.', { cause });
-      this.#failure = { error, until: this.#clock.ticks() + FAILURE_PAUSE_MS };
+      const { message } = cause as Error;
+      const error = new BlockhubError('ACCESS_UNAVAILABLE', `The keys of the JWT issuer cannot be read now: ${message}.`, { cause });
+      this.#failure = { error, until: clock.ticks() + FAILURE_PAUSE_MS };
+      notes.failed(cause as Error);
+      throw error;
+    }
+  }
+
+  #parse(answer: Readonly<Record<string, unknown>>, url: string): KeySet {
+    try {
+      return KeySet.parse(answer, url);
+    } catch (error) {
+      // A set in which nothing is left takes all keys back.
+      if (Array.isArray(answer.keys)) this.#known = undefined;
       throw error;
     }
   }
 
   /** OpenID Connect Discovery 1.0, section 4. */
   async #discover(signal: AbortSignal): Promise<string> {
-    const url = `${this.#issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const { issuer, jwks_uri: jwks } = await fetchJson(url, signal);
-    if (issuer !== this.#issuer) throw new Error(`${url} is about another issuer`);
-    if (typeof jwks !== 'string') throw new Error(`${url} names no jwks_uri`);
+    const { issuer } = this.#options;
+    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+    const { issuer: named, jwks_uri: jwks } = await fetchJson(url, signal, bounds);
+    if (named !== issuer) throw new OtherIssuer(`${url} is about another issuer: ${explainIssuers(issuer, named)}`);
+    if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new Unfit(`${url} names no jwks_uri`);
+    const { protocol } = new URL(jwks);
+    // Keys that come in the open can be those of anybody on the way.
+    if (protocol !== 'https:' && !(protocol === 'http:' && issuer.startsWith('http:')))
+      throw new Unfit(`${url} names a jwks_uri with ${protocol}, expected https:`);
     return jwks;
   }
-}
-
-/** A JSON object of bounded size. */
-async function fetchJson(url: string, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const answer = await fetch(url, { redirect: 'error', signal, headers: { accept: 'application/json' } });
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop ends the transfer.
-  for await (const part of answer.body ?? []) {
-    if (!answer.ok) break;
-    length += part.length;
-    if (length > MAX_BYTES) throw new Error(`${url} answered with more than ${MAX_BYTES} bytes`);
-    parts.push(part);
-  }
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-  const value: unknown = JSON.parse(Buffer.concat(parts).toString());
-  if (typeof value !== 'object' || value === null) throw new Error(`${url} answered with no JSON object`);
-  return value as Record<string, unknown>;
 }

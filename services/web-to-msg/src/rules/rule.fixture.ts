@@ -3,6 +3,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
 import { openStore } from '@blockhub/store';
+import { createHealth, createLogger } from '@blockhub/telemetry';
 import { Chains } from '../chains.ts';
 import { type CaptureSettings, settings } from '../settings.ts';
 import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
@@ -10,6 +11,8 @@ import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
 export interface RuleTest extends RuleContext {
   readonly clock: VirtualClock;
   readonly mistakes: string[];
+  /** Lines of the log. */
+  readonly lines: Record<string, unknown>[];
 }
 
 /** What a rule is made from, with memory behind it and a clock that stands still. */
@@ -17,11 +20,15 @@ export async function ruleTest(given: Partial<CaptureSettings> = {}): Promise<Ru
   const clock = new VirtualClock();
   const store = await openStore('memory:', { clock });
   const mistakes: string[] = [];
+  const lines: Record<string, unknown>[] = [];
   return {
     settings: defaults(settings, given),
     clock,
     store,
     chains: new Chains(new MemoryRegistry(), store, clock),
+    log: createLogger({ name: 'test', level: 'debug', stream: { write: (line) => lines.push(JSON.parse(line)) } }),
+    lines,
+    health: createHealth(),
     mistakes,
     mistake: (name, what) => mistakes.push(`${name}: ${what}`),
   };

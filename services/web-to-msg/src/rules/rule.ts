@@ -10,6 +10,7 @@ import type { Meta } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
+import type { Health, Logger } from '@blockhub/telemetry';
 import type { Chains } from '../chains.ts';
 import type { Client } from '../client.ts';
 import type { CaptureSettings } from '../settings.ts';
@@ -45,6 +46,8 @@ export interface Rule {
   head?(head: Head): Verdict | Promise<Verdict>;
   /** Asked when the body is there. */
   body?(head: Head, body: Buffer): Verdict | Promise<Verdict>;
+  /** Called once when requests are taken. */
+  start?(): void;
 }
 
 /** What rules are made from. */
@@ -53,6 +56,8 @@ export interface RuleContext {
   readonly clock: Clock;
   readonly store: Store;
   readonly chains: Chains;
+  readonly log: Logger;
+  readonly health: Health;
   /** Notes a mistake in the settings; with one or more the start is refused. A secret never stands in it. */
   mistake(setting: string, what: string): void;
 }

@@ -31,6 +31,7 @@ export class Rules {
   readonly proxies: AddressSet | undefined;
   readonly #head: readonly Rule[];
   readonly #body: readonly Rule[];
+  readonly #rules: readonly Rule[];
   readonly #count: (rule: string, code: string) => void;
 
   /** @throws SETTINGS_INVALID with every mistake of every rule */
@@ -48,8 +49,14 @@ export class Rules {
     if (mistakes.length > 0) throw refuse(mistakes);
     const refused = metrics.counter('blockhub_capture_refused_total', 'Requests that a rule refused.', ['rule', 'code']);
     this.#count = (rule, code) => refused.labels({ rule, code }).add();
+    this.#rules = rules;
     this.#head = rules.filter((rule) => rule.head);
     this.#body = rules.filter((rule) => rule.body);
+  }
+
+  /** Requests are taken from now on. */
+  start(): void {
+    for (const rule of this.#rules) rule.start?.();
   }
 
   /**

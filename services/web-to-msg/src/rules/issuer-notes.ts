@@ -1,0 +1,106 @@
+import type { Clock } from '@blockhub/clock';
+import type { Health, Logger } from '@blockhub/telemetry';
+import type { KeySet } from './key-set.ts';
+
+/** What goes on is told again after so long. */
+const TELL_AGAIN_MS = 60_000;
+const MOST_SHOWN = 200;
+const CHECK = 'jwt-issuer';
+
+/** A text from outside, as it may stand in a line: quoted and cut. */
+export const quoted = (text: unknown): string => {
+  const shown = typeof text === 'string' ? text : JSON.stringify(text);
+  if (shown === undefined) return 'nothing';
+  return JSON.stringify(shown.length > MOST_SHOWN ? `${shown.slice(0, MOST_SHOWN)}…` : shown);
+};
+
+/** Both spellings, and in what little thing they differ, where it is one. Issuers are compared letter by letter (RFC 7519, 4.1.1). */
+export function explainIssuers(expected: string, got: unknown): string {
+  const hint = typeof got === 'string' ? hintOf(expected, got) : undefined;
+  return `expected the issuer ${quoted(expected)}, got ${quoted(got)}${hint ? `; they differ only in ${hint}` : ''}`;
+}
+
+function hintOf(expected: string, got: string): string | undefined {
+  const same = (change: (text: string) => string): boolean => change(expected) === change(got);
+  if (same((text) => text.trim())) return 'blanks around it';
+  if (same((text) => text.replace(/\/+$/, ''))) return 'the slash at the end';
+  if (same((text) => text.replace(/^https?:/i, ''))) return 'http and https';
+  if (same((text) => text.toLowerCase())) return 'capital letters';
+  const plain = (text: string): string =>
+    (URL.canParse(text) ? new URL(text).href : text)
+      .toLowerCase()
+      .replace(/^https?:\/\//, '')
+      .replace(/\/+$/, '');
+  return same(plain) || same((text) => plain(`https://${text.replace(/^https?:\/\//i, '')}`)) ? 'how the same address is spelt' : undefined;
+}
+
+/** The discovery document is about another issuer: no waiting mends that. */
+export class OtherIssuer extends Error {}
+
+interface Parts {
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly health: Health;
+}
+
+/** Tells in the log and on /readyz how it stands with the issuer of JWTs, each thing once a minute while it goes on. */
+export class IssuerNotes {
+  readonly #parts: Parts;
+  readonly #toldAt = new Map<string, number>();
+  #keys = 'its keys are not read yet';
+  #foreign = '';
+  #ok = true;
+  #hasKeys = false;
+  #failing = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The keys were read; `changed` where they are others than before. */
+  read(set: KeySet, changed: boolean): void {
+    const { issuer, log, clock } = this.#parts;
+    if (this.#failing) log.info({ issuer }, 'keys of the JWT issuer can be read again');
+    if (changed)
+      log.info(
+        { issuer, kids: set.kids.slice(0, 20) },
+        this.#hasKeys ? 'the JWT issuer has other keys' : 'keys of the JWT issuer were read',
+      );
+    if (changed && set.ignored.length > 0) log.warn({ issuer, ignored: set.ignored.slice(0, 20) }, 'keys of the JWT issuer are left out');
+    [this.#failing, this.#hasKeys, this.#ok] = [false, true, true];
+    this.#keys = `${set.size} keys, read at ${new Date(clock.now()).toISOString()}`;
+    this.#show();
+  }
+
+  /** The keys could not be read. Only where they never were, and the issuer is another one, is the process not ready: that is a mistake in its settings. */
+  failed(error: Error): void {
+    const { issuer, log } = this.#parts;
+    this.#failing = true;
+    this.#ok = this.#hasKeys || !(error instanceof OtherIssuer);
+    this.#keys = `${this.#hasKeys ? 'the keys of before are used: ' : 'its keys cannot be read: '}${error.message}`;
+    if (this.#mayTell('failed')) log.warn({ issuer, reason: error.message }, 'keys of the JWT issuer cannot be read');
+    this.#show();
+  }
+
+  /** A JWT of another issuer was refused. @param got the claim `iss` as it came */
+  foreign(got: unknown): void {
+    const { issuer, log, clock } = this.#parts;
+    const reason = explainIssuers(issuer, got);
+    if (!this.#mayTell('foreign')) return;
+    log.warn({ issuer, reason }, 'a JWT of another issuer was refused');
+    this.#foreign = `; a JWT was refused at ${new Date(clock.now()).toISOString()}: ${reason}`;
+    this.#show();
+  }
+
+  #mayTell(what: string): boolean {
+    const now = this.#parts.clock.ticks();
+    if (now - (this.#toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return false;
+    this.#toldAt.set(what, now);
+    return true;
+  }
+
+  #show(): void {
+    this.#parts.health.set(CHECK, this.#ok, `${this.#parts.issuer}: ${this.#keys}${this.#foreign}`);
+  }
+}
