@@ -1,4 +1,5 @@
 import { BlockhubError, type ErrorCode, errorCode } from '@blockhub/errors';
+import { hideUserinfo } from '@blockhub/settings';
 
 /** What the exit code of the command says. */
 export const exitCodes = { ok: 0, faults: 1, usage: 2, unchecked: 3, notFound: 4, interrupted: 130 } as const;
@@ -32,5 +33,5 @@ export const exitCodeOf = (error: unknown): number => (error instanceof Blockhub
 export function errorText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const fix = error instanceof BlockhubError ? `\n${error.fix}` : '';
-  return `${errorCode(error)}: ${message}${fix}`;
+  return `${errorCode(error)}: ${hideUserinfo(message)}${fix}`;
 }

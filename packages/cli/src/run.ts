@@ -1,3 +1,4 @@
+import { hideUserinfo } from '@blockhub/settings';
 import { Command, CommanderError, Option } from 'commander';
 import about from '../package.json' with { type: 'json' };
 import { errorText, exitCodeOf, exitCodes } from './exit.ts';
@@ -100,7 +101,11 @@ function program(session: Session): Command {
     .addOption(new Option('--data <dir>', 'folder of the embedded parts (default: ./data; also BLOCKHUB_DATA)'))
     .addOption(new Option('--output <format>', 'default: table on a terminal, else ndjson').choices(formats))
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => session.io.stdout.write(text), writeErr: (text) => session.io.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => session.io.stdout.write(text),
+      // It repeats options that it does not know, with their values.
+      writeErr: (text) => session.io.stderr.write(hideUserinfo(text)),
+    })
     .showHelpAfterError('(--help shows all)')
     .helpCommand(false)
     .exitOverride();

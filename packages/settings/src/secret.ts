@@ -39,7 +39,7 @@ export function readSecret(subject: string, bytes: Uint8Array, { list = false }:
   const secret = text.trim();
   if (secret === '' || (list && /^[\s,\ufeff]*$/.test(secret))) {
     const only = list ? 'blanks, line breaks and commas' : 'blanks and line breaks';
-    throw new BlockhubError('SETTINGS_INVALID', `${subject} is empty${text === '' ? '' : `, it holds only ${only}`}`, {
+    throw new BlockhubError('SETTINGS_INVALID', `${subject} is empty${text === '' ? '' : ` (it holds only ${only})`}`, {
       details: { empty: true },
     });
   }

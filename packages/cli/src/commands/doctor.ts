@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import { hideUserinfo } from '@blockhub/settings';
+import { hideUrl } from '@blockhub/settings';
 import type { Command } from 'commander';
 import { checkMesh } from '../check-mesh.ts';
 import { exitCodes } from '../exit.ts';
@@ -44,8 +44,5 @@ function parseUrl(text: string): URL {
   const url = URL.parse(text);
   // A mesh knows tokens, no users; and what stands in a command line is read by others.
   if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return url;
-  throw new BlockhubError(
-    'USAGE',
-    `url is http:// or https:// with host and port, such as http://127.0.0.1:8080, not ${hideUserinfo(text)}`,
-  );
+  throw new BlockhubError('USAGE', `url is http:// or https:// with host and port, such as http://127.0.0.1:8080, not ${hideUrl(text)}`);
 }

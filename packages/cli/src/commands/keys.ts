@@ -59,6 +59,9 @@ async function create(session: Session, { label, chain, source, expires }: Creat
   if (label !== undefined && (label.trim() === '' || label.length > MAX_LABEL))
     throw new BlockhubError('USAGE', `--label has 1 to ${MAX_LABEL} characters`);
   if (source) checkSources(source);
+  // Whoever gives an empty one means to limit the key, and does not say to what.
+  if (chain?.some((name) => name.trim() === ''))
+    throw new BlockhubError('USAGE', '--chain is empty: write the id or name of a chain, or leave it out');
   const now = session.clock.now();
   const expiresAt = expires === undefined ? undefined : timeOf(expires, now);
   const store = await session.store(true);
