@@ -12,6 +12,8 @@ describe('a character of user or password that is written raw', () => {
     ['amqp://user:HUN%@host', 'password', '%', '%25'],
     ['amqp://user:HUN%ffTER@host', 'password', '%', '%25'],
     ['amqp://user:HUN\\TER@host', 'password', '\\', '%5C'],
+    ['amqp://user:HUN\nTER@host', 'password', '\n', '%0A'],
+    ['amqp://user:HUN\tTER@host', 'password', '\t', '%09'],
     ['amqp://user:12?34@host', 'password', '?', '%3F'],
     ['amqp://user:12/34@host/vhost', 'password', '/', '%2F'],
     ['amqp://user:12#34@host', 'password', '#', '%23'],

@@ -20,7 +20,7 @@ export interface Userinfo {
 
 /**
  * Finds `/`, `?`, `#`, `@`, `\` or `%` that stands as it is in user or password. A parser of URLs would take it for the end of that part, and
- * the rest of a password for a host, a path or an option. Gives undefined for URLs without user, and for those without a host (`sqlite:///…`).
+ * the rest of a password for a host, a path or an option; and it leaves line breaks out. Gives undefined for URLs without user, and for those without a host (`sqlite:///…`).
  */
 export function findRawCharacter(url: string): RawCharacter | undefined {
   const rest = /^[a-z][a-z0-9+.-]*:\/\/([^/].*)$/is.exec(url.trim())?.[1];
@@ -37,7 +37,7 @@ export function findRawCharacter(url: string): RawCharacter | undefined {
     return { part: colon >= 0 && colon < at ? 'password' : 'user', character, escaped };
   };
   if (!authority.includes('@') && colon < 0 && rest[end] === '/') return { part: 'path', character: '@', escaped: '%40' };
-  const raw = userinfo.search(/[/?#@\\]/);
+  const raw = userinfo.search(/[/?#@\\\t\r\n]/);
   if (raw >= 0) return found(raw);
   const percent = findWrongEscape(userinfo);
   return percent < 0 ? undefined : found(percent);

@@ -73,6 +73,7 @@ const refused: [string, string | Buffer, RegExp][] = [
   ['a backspace', 'HUNTER22\b', /the control character 0x08 at byte 8/],
   ['DEL', 'HUNTER2\u007f', /the control character 0x7f at byte 7/],
   ['a control character of two bytes', 'HUN\u0085TER2', /U\+0085\) at byte 3/],
+  ['an invisible hyphen', 'HUN\u00adTER2', /the invisible character U\+00AD at byte 3/],
   ['an invisible blank', 'HUN\u200bTER2', /the invisible character U\+200B at byte 3/],
   ['an invisible blank around', '\u200bHUNTER2', /the invisible character U\+200B at byte 0/],
   ['a mark of direction', 'HUNTER2\u202e', /the invisible character U\+202E at byte 7/],

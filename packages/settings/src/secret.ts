@@ -11,7 +11,7 @@ interface SecretOptions {
 }
 
 /** Characters that nobody types on purpose: controls, line breaks of Unicode, invisible characters and marks of direction, and what stands for bytes that were lost. */
-const REFUSED = /[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/gu;
+const REFUSED = /[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/gu;
 
 /**
  * The one rule for the bytes of every secret, from wherever it comes: a file, a variable or a flag. Byte order mark, blanks and line breaks

@@ -2,7 +2,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { JWK, JWTPayload } from 'jose';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { explainIssuers, IssuerNotes, quoted } from './issuer-notes.ts';
+import { IssuerNotes, quoted } from './issuer-notes.ts';
 import { algorithms, type KeyHint, type KeySet } from './key-set.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -77,7 +77,7 @@ async function readHint(credential: string, issuer: string, notes: IssuerNotes):
     const { iss } = decodeJwt(credential);
     if (iss === issuer) return { alg, kid };
     notes.foreign(iss);
-    return denied(`The JWT is not valid: ${explainIssuers(issuer, iss)}.`);
+    return denied(`The JWT is not valid: its issuer (iss) is ${quoted(iss)}, which is not taken here.`);
   } catch (error) {
     return denied(`The JWT is not valid: ${(error as Error).message}.`);
   }

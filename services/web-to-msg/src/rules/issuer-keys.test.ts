@@ -1,9 +1,13 @@
 import { gzipSync } from 'node:zlib';
+import { VirtualClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { createHealth, silentLogger } from '@blockhub/telemetry';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CaptureSettings } from '../settings.ts';
 import { type AccessTest, ask, open } from './access.fixture.ts';
 import { AUDIENCE, bearer, claimsOf, type Issuer, json, makePair, type Pair, sign, startIssuer } from './issuer.fixture.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import { IssuerNotes } from './issuer-notes.ts';
 import { headOf } from './rule.fixture.ts';
 
 let issuer: Issuer;
@@ -51,7 +55,7 @@ describe('a difference of issuers', () => {
     ['a line break', (url) => `${url}\n{"level":"error"}`, ''],
   ];
 
-  test.each(spellings)('of a JWT: %s is refused, with both spellings in the answer, the log and on /readyz', async (_, change, hint) => {
+  test.each(spellings)('of a JWT: %s is refused, with both spellings in the log and on /readyz', async (_, change, hint) => {
     const rule = await given();
     expect(await askWith(rule, one)).toBe('passed');
     const iss = change(issuer.url);
@@ -61,7 +65,9 @@ describe('a difference of issuers', () => {
     const [line, more] = rule.test.lines.filter(({ msg }) => msg === 'a JWT of another issuer was refused');
     expect([line?.level, more]).toEqual(['warn', undefined]);
     const got = typeof iss === 'string' ? JSON.stringify(iss.slice(0, 200)).slice(0, -1) : '';
-    for (const text of [message, String(line?.reason), detailOf(rule)?.detail]) {
+    expect(message).toContain('its issuer (iss) is ');
+    for (const part of jwt.split('.')) expect(message).not.toContain(part);
+    for (const text of [String(line?.reason), detailOf(rule)?.detail]) {
       expect(text).toContain(`expected the issuer "${issuer.url}", got ${got}`);
       expect(text).toContain(hint && `they differ only in ${hint}`);
       for (const part of jwt.split('.')) expect(text).not.toContain(part);
@@ -159,7 +165,12 @@ describe('an answer that is none', () => {
   ])('%s: nobody can tell, and the log and /readyz say why', async (_, spoil, why) => {
     spoil();
     const rule = await given();
-    expect(await askWith(rule, one)).toBe('thrown ACCESS_UNAVAILABLE');
+    // Strangers are not told where the issuer is, or how it fails.
+    await expect(answerOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
+      code: 'ACCESS_UNAVAILABLE',
+      message: 'The keys of the JWT issuer cannot be read now.',
+      cause: expect.objectContaining({ message: expect.stringMatching(why) }),
+    });
     expect(await askWith(rule, one)).toBe('thrown ACCESS_UNAVAILABLE');
     const lines = rule.test.lines.filter(({ msg }) => msg === 'keys of the JWT issuer cannot be read');
     expect(lines).toEqual([expect.objectContaining({ level: 'warn', reason: expect.stringMatching(why) })]);
@@ -179,5 +190,41 @@ test('keys are read when requests are taken, before the first JWT comes', async 
   // The same reading is awaited.
   expect(await askWith(rule, one)).toBe('passed');
   expect(reads()).toBe(1);
-  expect(detailOf(rule)).toMatchObject({ ok: true, detail: expect.stringContaining('1 keys, read at ') });
+  expect(detailOf(rule)).toMatchObject({ ok: true, detail: expect.stringContaining('1 key, read at ') });
+});
+
+describe('by themselves', () => {
+  function keysOf() {
+    const clock = new VirtualClock();
+    const failures: string[] = [];
+    const notes = new IssuerNotes({ issuer: issuer.url, clock, log: silentLogger, health: createHealth() });
+    const failed = notes.failed.bind(notes);
+    notes.failed = (error) => {
+      failures.push(error.message);
+      failed(error);
+    };
+    return { keys: new IssuerKeys({ issuer: issuer.url, jwks: undefined, refreshMs: 10 * SECOND, clock, notes }), clock, failures };
+  }
+
+  test('keys that another JWT had read are not asked for again, nor kept from one that tried older ones', async () => {
+    const { keys } = keysOf();
+    const before = await keys.current();
+    issuer.publish([stranger.jwk]);
+    const after = await keys.newer(before);
+    expect(after).not.toBe(before);
+    expect(await keys.newer(before)).toBe(after);
+    expect(reads()).toBe(2);
+  });
+
+  test('while an issuer hangs, one request waits for it, and the others go on with the keys of before', async () => {
+    const { keys, clock, failures } = keysOf();
+    const known = await keys.current();
+    issuer.pages.set('/keys', () => undefined);
+    await clock.run(() => false, 10 * 60 * SECOND);
+    expect(await keys.current()).toBe(known);
+    expect(failures).toHaveLength(1);
+    await clock.run(() => false, SECOND);
+    expect(await keys.current()).toBe(known);
+    expect(failures).toHaveLength(1);
+  });
 });

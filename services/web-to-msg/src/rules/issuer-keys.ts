@@ -99,8 +99,8 @@ export class IssuerKeys {
       notes.read(set, !same);
       return set;
     } catch (cause) {
-      const { message } = cause as Error;
-      const error = new BlockhubError('ACCESS_UNAVAILABLE', `The keys of the JWT issuer cannot be read now: ${message}.`, { cause });
+      // Strangers get this text: what it is about, and where, is in the cause, which is logged.
+      const error = new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be read now.', { cause });
       this.#failure = { error, until: clock.ticks() + FAILURE_PAUSE_MS };
       notes.failed(cause as Error);
       throw error;

@@ -69,7 +69,7 @@ export class IssuerNotes {
       );
     if (changed && set.ignored.length > 0) log.warn({ issuer, ignored: set.ignored.slice(0, 20) }, 'keys of the JWT issuer are left out');
     [this.#failing, this.#hasKeys, this.#ok] = [false, true, true];
-    this.#keys = `${set.size} keys, read at ${new Date(clock.now()).toISOString()}`;
+    this.#keys = `${set.size} ${set.size === 1 ? 'key' : 'keys'}, read at ${new Date(clock.now()).toISOString()}`;
     this.#show();
   }
 
