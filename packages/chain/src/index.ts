@@ -2,6 +2,7 @@ export { buildBlock, buildRoot } from './build.ts';
 export { checkBlock } from './check.ts';
 export { eventTime, isEvent, newEvent } from './event.ts';
 export { blobMatches, hashOf, isHash } from './hash.ts';
+export { chainText, type ReadChain, type ReadId, readChain, readId } from './ids.ts';
 export { reservedMeta } from './item.ts';
 export { blobKey, blockKey, chainPrefix, entryKey, heightOfKey, isChainName, nameKey, packKey } from './keys.ts';
 export { blockId, parseBlock, tailOf } from './parse.ts';
