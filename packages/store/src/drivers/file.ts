@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs';
+import { constants, readFile } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import type { ByteRange, FailureClass, StoreDriver, StoredObject } from '../driver.ts';
+import type { ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
 import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
 
 /** A third of the CPU time of the `readFile` that gives promises, and a walk is one of these per block. */
 const readWhole = promisify(readFile);
+/** What somebody put there may be a pipe, whose opening would wait for a writer for ever. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+/** Node takes a number here as well, which its types do not know. */
+const READ_OPTIONS = { flag: READ as unknown as string };
 
 const TEMPORARY = '.tmp';
 /** A temporary file this old belongs to no living write; should it yet, that write fails at its link and is tried again. */
@@ -64,7 +68,7 @@ class FileDriver implements StoreDriver {
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
     const path = join(this.#root, key);
     try {
-      return range ? await readRange(path, range) : await readWhole(path);
+      return range ? await readRange(path, range) : await readWhole(path, READ_OPTIONS);
     } catch (error) {
       nothingThere(error);
       return this.#checkPlace();
@@ -111,8 +115,8 @@ class FileDriver implements StoreDriver {
     await this.#sync.sync(folder).catch(nothingThere);
   }
 
-  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject> {
-    yield* listFolder(this.#root, prefix, after);
+  async *list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncGenerator<StoredObject> {
+    yield* listFolder(this.#root, prefix, { after, onUnseen });
     await this.#checkPlace();
   }
 
@@ -218,7 +222,7 @@ async function makeFolder(path: string): Promise<string | undefined> {
 }
 
 async function readRange(path: string, range: ByteRange): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ);
   try {
     const bytes = Buffer.allocUnsafe(Math.min(range.length, Math.max(0, (await file.stat()).size - range.offset)));
     let at = 0;
