@@ -11,8 +11,11 @@ import { isChainName } from './keys.ts';
 export type ReadId =
   /** A whole id in its one form. 32 digits without a label can be both an MD5 and an event id. */
   | { readonly kind: 'id'; readonly hash?: string; readonly event?: string }
-  /** The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. */
-  | { readonly kind: 'prefix'; readonly hash?: string; readonly event?: string }
+  /**
+   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is to be said where nothing
+   * begins so: there are so many digits that a whole id was meant.
+   */
+  | { readonly kind: 'prefix'; readonly hash?: string; readonly event?: string; readonly wrong?: string }
   /** `meant`: it looks like an id that was damaged, rather than like something else. */
   | { readonly kind: 'wrong'; readonly wrong: string; readonly meant: boolean };
 
@@ -41,7 +44,7 @@ const LABEL = /^(?:urn:)?(sha-?256|sha-?1|sha-?512|sha|md5|uuid|[ab])[:=]|^0x/i;
 const CUT = /(?:…|\.{2,})/u;
 const events = { sizes: [8, 4, 4, 4, 12], digits: 32 };
 
-type Label = 'sha256' | 'md5' | 'uuid' | 'other' | undefined;
+type Label = 'sha256' | 'sha1' | 'sha512' | 'md5' | 'uuid' | undefined;
 
 /** The digits, which label stands before them, and where they begin in the text. */
 function unwrap(text: string): { body: string; label: Label; at: number } {
@@ -63,18 +66,28 @@ function unwrap(text: string): { body: string; label: Label; at: number } {
 function labelOf(word: string | undefined, before: Label): Label {
   const plain = word?.toLowerCase().replace('-', '');
   if (plain === undefined || plain === 'a' || plain === 'b') return before;
-  return plain === 'sha256' || plain === 'md5' || plain === 'uuid' ? plain : 'other';
+  return plain === 'sha' ? 'sha1' : (plain as Label);
+}
+
+/** Hex digits of any hash, in lower case, without what is around them, and the name of the hash before them; `wrong` where they are none. */
+export function readHex(text: string): { readonly digits: string; readonly label?: string; readonly wrong?: string } {
+  const { body, label, at } = unwrap(text.slice(0, MAX_TEXT));
+  const strange = /[^0-9a-f]/iu.exec(body);
+  const read = { digits: body.toLowerCase(), ...(label === undefined ? {} : { label }) };
+  return strange ? { ...read, wrong: strangeWrong(strange[0], at + strange.index + 1) } : read;
 }
 
 const wrong = (what: string, meant = true): ReadId => ({ kind: 'wrong', wrong: what, meant });
 
 /** Reads the id of a block, chain, blob or event, or the beginning of one. Never throws. */
 export function readId(text: string): ReadId {
-  if (isHash(text, 'sha256')) return { kind: 'id', hash: text };
+  const isWhole: boolean = isHash(text, 'sha256');
+  if (isWhole) return { kind: 'id', hash: text };
   if (text.length > MAX_TEXT) return wrong(`is ${text.length} characters long, expected an id of at most 64 digits`, false);
   const { body, label, at } = unwrap(text);
   if (body === '') return wrong('is empty, expected an id', false);
-  if (label === 'other') return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were made so');
+  if (label === 'sha1' || label === 'sha512')
+    return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were made so');
   const digits = body.replaceAll('-', '').toLowerCase();
   const cut = CUT.exec(body);
   if (cut && /[0-9a-f]{4}/i.test(digits))
@@ -98,7 +111,7 @@ function readPart(digits: string, label: Label): ReadId {
   if (digits.length > most || (digits.length === most && label !== 'sha256')) return wrong(lengthWrong(digits.length, label));
   const hash = label !== 'uuid' ? { hash: digits } : {};
   const event = label !== 'sha256' && label !== 'md5' && mayBeginEvent(digits) ? { event: dashed(digits) } : {};
-  return { kind: 'prefix', ...hash, ...event };
+  return { kind: 'prefix', ...hash, ...event, ...(isMeant(digits) ? { wrong: lengthWrong(digits.length, label) } : {}) };
 }
 
 function readDashed(body: string, digits: string, label: Label): ReadId {
@@ -114,7 +127,7 @@ function readDashed(body: string, digits: string, label: Label): ReadId {
   if (digits.length === events.digits) return readEvent(digits);
   if (digits.length < MIN_PREFIX) return wrong(`has ${digits.length} hex digits, expected at least ${MIN_PREFIX}`, meant);
   if (!mayBeginEvent(digits)) return wrong('begins no event id: those are UUIDs of version 7', meant);
-  return { kind: 'prefix', event: form };
+  return { kind: 'prefix', event: form, ...(isMeant(digits) ? { wrong: lengthWrong(digits.length, 'uuid') } : {}) };
 }
 
 function readEvent(digits: string): ReadId {
@@ -150,7 +163,19 @@ function lengthWrong(length: number, label: Label): string {
   return `has ${length} hex digits, expected ${expected}`;
 }
 
-const lookAlikes: Readonly<Record<string, string>> = { O: '0', o: '0', Q: '0', l: '1', I: '1', i: '1', S: '5', s: '5', Z: '2', z: '2', g: '9' };
+const lookAlikes: Readonly<Record<string, string>> = {
+  O: '0',
+  o: '0',
+  Q: '0',
+  l: '1',
+  I: '1',
+  i: '1',
+  S: '5',
+  s: '5',
+  Z: '2',
+  z: '2',
+  g: '9',
+};
 
 function strangeWrong(sign: string, position: number): string {
   const code = sign > '~' ? ` (U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')})` : '';
@@ -161,7 +186,8 @@ function strangeWrong(sign: string, position: number): string {
 
 /** Reads what should be a chain's id or name. Its `wrong` is to be said where no chain has the name. Never throws. */
 export function readChain(text: string): ReadChain {
-  if (isHash(text)) return { id: text };
+  const isWhole: boolean = isHash(text);
+  if (isWhole) return { id: text };
   const name = isChainName(text) ? { name: text } : {};
   const read = readId(text);
   // Chains may be named by UUIDs, host names and the like: signs that no hash has make it a name.
@@ -173,7 +199,7 @@ export function readChain(text: string): ReadChain {
   const { kind, hash } = read;
   if (hash === undefined) return name;
   if (kind === 'id') return { id: hash };
-  return { ...name, prefix: hash, ...(isMeant(hash) ? { wrong: lengthWrong(hash.length, undefined) } : {}) };
+  return { ...name, prefix: hash, ...(read.kind === 'prefix' && read.wrong !== undefined ? { wrong: read.wrong } : {}) };
 }
 
 /** A chain's id in its one form, however it is written; any other text as it is. */

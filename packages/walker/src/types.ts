@@ -71,8 +71,8 @@ export interface Fault {
   message: string;
 }
 
-/** A place in a chain: a block id, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
-export type Position = { id: string } | { height: number } | { time: number } | { fromTail: number };
+/** A place in a chain: a block id or its beginning, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
+export type Position = { id: string } | { idPrefix: string } | { height: number } | { time: number } | { fromTail: number };
 
 /** A block as a walk gives it. */
 export interface WalkedBlock extends Block {
