@@ -59,7 +59,8 @@ function readZone(zone: string, text: string): number | string {
   const [, sign, hours = '', minutes = ''] = OFFSET.exec(zone) ?? [];
   if (sign === undefined) {
     const rest = shown(zone);
-    if (/^[.,]/.test(zone)) return `has ${rest} behind the time of day, expected a point and digits behind the seconds, then Z or an offset`;
+    if (/^[.,]/.test(zone))
+      return `has ${rest} behind the time of day, expected a point and digits behind the seconds, then Z or an offset`;
     return `has the time zone ${rest}, expected Z for UTC, or an offset such as +02:00`;
   }
   if (Number(hours) > 23) return `has the offset ${zone}, whose hours must be 00 to 23`;
