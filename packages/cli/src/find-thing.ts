@@ -1,4 +1,4 @@
-import { type Block, blobKey, blockKey, checkBlock, entryKey, type ReadId, readId } from '@blockhub/chain';
+import { type Block, blobKey, blockKey, checkBlock, entryKey, type ReadId, type Receipt, readId } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import {
@@ -7,6 +7,7 @@ import {
   findReceipts,
   listChains,
   readBlocks,
+  readCopies,
   receiptsIn,
   Unseen,
   type WantedReceipt,
@@ -67,15 +68,20 @@ class Search {
   }
 
   async *#chains(): AsyncGenerator<string> {
-    const { session, store, unseen } = this;
-    if (this.#chain !== undefined) {
-      this.#id ??= (await session.chain(store, this.#chain)).id;
-      yield this.#id;
-    } else
+    const { store, unseen } = this;
+    const only = await this.chainId();
+    if (only !== undefined) yield only;
+    else
       for await (const { id, error } of listChains(store, { onUnseen: unseen.add })) {
         yield id;
         if (error !== undefined) unseen.add(`chains/${id}/`, error);
       }
+  }
+
+  /** Id of the chain named. */
+  async chainId(): Promise<string | undefined> {
+    if (this.#chain !== undefined) this.#id ??= (await this.session.chain(this.store, this.#chain)).id;
+    return this.#id;
   }
 
   /** Undefined where nothing lies, or what lies there cannot be read. */
@@ -112,6 +118,9 @@ async function findById(search: Search, { hash, event }: WantedReceipt): Promise
   if (byEvent) return byEvent;
   const byHash = hash === undefined ? undefined : await findInChains(search, hash);
   if (byHash) return byHash;
+  const lost =
+    search.unseen.count === 0 ? undefined : await findInCopies(search, { ...(hash ? { hash } : {}), ...(event ? { event } : {}) });
+  if (lost) return lost;
   if (copy) throw copy;
   const key = hash === undefined ? undefined : blobKey(hash);
   const bytes = key !== undefined && search.inAll ? await search.find(key) : undefined;
@@ -126,8 +135,9 @@ async function findCopy(search: Search, id: string): Promise<Thing | BlockhubErr
   if (!bytes) return undefined;
   const { block, tail, faults } = checkBlock(bytes, { id });
   if (block && faults.length === 0) return { kind: 'block', block, bytes };
-  const error = new BlockhubError('CHAIN_DAMAGED', `${blockKey(id)} ${faults.map(({ message }) => message).join(', ')}`);
-  search.unseen.add(blockKey(id), error);
+  const why = faults.map(({ message }) => message).join(', ');
+  const error = new BlockhubError('CHAIN_DAMAGED', `${blockKey(id)} ${why}`);
+  search.unseen.add(blockKey(id), new BlockhubError('CHAIN_DAMAGED', `it ${why}`));
   const entry = tail && (await search.find(entryKey(tail.chain, tail.height)));
   return (entry && blockOf(entry, id)) ?? error;
 }
@@ -176,6 +186,16 @@ async function findInChains(search: Search, hash: string): Promise<Thing | undef
   return block ?? blob;
 }
 
+/** In blocks whose entries could not be looked at, such as the newest one, whose copy no other block names. */
+function findInCopies(search: Search, wanted: WantedReceipt): Promise<Thing | undefined> {
+  const { session, store, unseen } = search;
+  async function* receipts(): AsyncGenerator<FoundReceipt> {
+    const copies = readCopies(store, { chain: await search.chainId(), signal: session.signal, onUnseen: unseen.add });
+    for await (const block of copies) yield* receiptsIn(block, wanted);
+  }
+  return firstGood(search, receipts());
+}
+
 /**
  * The only thing whose id begins so. Blocks come first, and cost one listing; only where no block's id begins so are own objects listed and
  * the chains read, for blobs and events.
@@ -187,22 +207,23 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
   const blocks = hash === undefined ? [] : await take(blocksFrom(store, hash, { onUnseen: unseen.add }));
   if (blocks.length > 1) throw ambiguous(prefix, 'blocks', blocks);
   if (blocks[0] !== undefined) return findById(search, { hash: blocks[0] });
-  const found = new Map<string, FoundReceipt | undefined>();
-  if (hash !== undefined && search.inAll) for (const blob of await take(blobsFrom(search, hash))) found.set(blob, undefined);
-  const look = (id: string, onProgress: (height: number) => void): AsyncIterable<FoundReceipt> =>
-    findReceipts(
-      store,
-      id,
-      { ...(hash ? { hash } : {}), ...(event ? { event } : {}), isPrefix: true },
-      { signal: session.signal, onProgress, onUnseen: unseen.add },
-    );
-  for await (const one of search.each(look, `${prefix}…`)) {
-    for (const id of idsOf(one, hash, event)) if (!found.get(id)) found.set(id, one);
-    if (found.size > MOST_CANDIDATES) break;
+  const found = new Set(hash !== undefined && search.inAll ? await take(blobsFrom(search, hash)) : []);
+  const options = { signal: session.signal, onUnseen: unseen.add };
+  const ofBlock = (block: Block): string[] => [
+    ...(hash !== undefined && block.id.startsWith(hash) ? [block.id] : []),
+    ...[...receiptsIn(block, wanted)].flatMap(({ receipt }) => idsOf(receipt, hash, event)),
+  ];
+  const wanted = { ...(hash ? { hash } : {}), ...(event ? { event } : {}), isPrefix: true };
+  async function* look(id: string, onProgress: (height: number) => void): AsyncGenerator<string> {
+    // An event tells the time from which on it can be in a block.
+    if (hash === undefined)
+      for await (const { receipt } of findReceipts(store, id, wanted, { ...options, onProgress })) yield* idsOf(receipt, hash, event);
+    else for await (const block of readBlocks(store, id, { ...options, onProgress })) yield* ofBlock(block);
   }
+  for await (const id of search.each(look, `${prefix}…`)) if (found.add(id).size > MOST_CANDIDATES) break;
   const [first] = found;
-  if (found.size > 1) throw ambiguous(prefix, 'blobs or events', [...found.keys()].sort());
-  if (first) return findThing(session, store, first[0], chain);
+  if (found.size > 1) throw ambiguous(prefix, 'blobs or events', [...found].sort());
+  if (first !== undefined) return findThing(session, store, first, chain);
   const shown = `an id that begins with ${prefix}`;
   const absent = new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has ${shown}`, { details: { prefix } });
   throw unseen.notFound(
@@ -212,7 +233,7 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
 }
 
 /** Which of its ids begin so. */
-const idsOf = ({ receipt }: FoundReceipt, hash: string | undefined, event: string | undefined): string[] => [
+const idsOf = (receipt: Receipt, hash: string | undefined, event: string | undefined): string[] => [
   ...(event !== undefined && receipt.event.startsWith(event) ? [receipt.event] : []),
   ...[receipt.hash, receipt.sha256].filter((one) => hash !== undefined && one?.startsWith(hash)).filter((one) => one !== undefined),
 ];

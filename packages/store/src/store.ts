@@ -285,6 +285,6 @@ export class Store {
   #named(error: unknown, operation: StoreOperation, key: string): unknown {
     if (error instanceof BlockhubError) return error;
     if (this.#driver.classify(error) === 'denied') return this.#failure('STORE_DENIED', 'access refused', error, operation, key);
-    return this.#failure('STORE_UNAVAILABLE', 'no success', error, operation, key);
+    return this.#failure('STORE_UNAVAILABLE', 'it cannot be opened', error, operation, key);
   }
 }

@@ -44,15 +44,22 @@ export async function firstNotBefore(
   return { low, high };
 }
 
-/** Heights of a range from its middle outwards: all of a small range, else in steps that double. */
+/**
+ * Heights of a range from its middle outwards: all of a small range; of a large one those close to the middle in steps that double, then
+ * some that are spread evenly, for where a long run cannot be read.
+ */
 function* near(low: number, high: number): Generator<number> {
   const middle = Math.floor((low + high) / 2);
+  const length = high - low;
   yield middle;
-  const isSmall = high - low <= SMALL;
-  for (let step = 1; step < high - low; step = isSmall ? step + 1 : step * 2) {
-    if (middle + step < high) yield middle + step;
-    if (middle - step >= low) yield middle - step;
-  }
+  if (length > SMALL) for (let step = 1; step < length; step *= 2) yield* around(middle, step, low, high);
+  const even = Math.max(1, Math.floor(length / SMALL));
+  for (let step = even; step < length; step += even) yield* around(middle, step, low, high);
+}
+
+function* around(middle: number, step: number, low: number, high: number): Generator<number> {
+  if (middle + step < high) yield middle + step;
+  if (middle - step >= low) yield middle - step;
 }
 
 /** Undefined where no sound block can be read. */
@@ -62,7 +69,7 @@ async function timeAt(store: Store, chain: string, height: number, onUnseen: OnU
     const bytes = await store.find(key);
     const { tail, faults } = bytes ? checkBlock(bytes, { chain, height }) : { faults: [] };
     if (tail && faults.length === 0) return tail.time;
-    onUnseen(key, new BlockhubError('CHAIN_DAMAGED', bytes ? `${key} ${faults[0]?.message ?? 'is damaged'}` : `${key} is missing`));
+    onUnseen(key, new BlockhubError('CHAIN_DAMAGED', `height ${height} ${bytes ? (faults[0]?.message ?? 'is damaged') : 'is missing'}`));
   } catch (error) {
     onUnseen(key, error);
   }

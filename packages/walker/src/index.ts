@@ -14,6 +14,7 @@ export {
 export { findHeight, heightText, parseHeight, parsePosition } from './position.ts';
 export { blocksFrom } from './prefix.ts';
 export { type ReadBlocksOptions, readBlocks } from './read-blocks.ts';
+export { readCopies } from './read-copies.ts';
 export { reasonOf } from './reason.ts';
 export { type FindReceiptOptions, type FoundReceipt, findReceipt, findReceipts, receiptsIn, type WantedReceipt } from './receipt.ts';
 export { findNewest, findTail, type Newest } from './tail.ts';

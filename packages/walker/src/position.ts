@@ -21,8 +21,8 @@ const units = [
   { name: 'milliseconds', digits: 12, perMs: 1 },
   { name: 'seconds', digits: 10, perMs: 0.001 },
 ];
-/** The last time that has four digits in its year. */
-const MAX_TIME = 253_402_300_799_999;
+/** Numbers that would be later than the year 3000 are no times that anybody means. */
+const MAX_TIME = 32_503_680_000_000;
 const MAX_DIGITS = 20;
 
 const usage = (text: string, what: string): BlockhubError =>
@@ -72,7 +72,8 @@ export function parsePosition(text: string): Position {
     throw usage(text, `is not a position, expected ${FORMS}`);
   }
   if (read.hash === undefined) throw usage(text, `is an event id, expected ${FORMS}; \`blockhub info\` shows the block of an event`);
-  return read.kind === 'id' ? { id: read.hash } : { idPrefix: read.hash };
+  if (read.kind === 'id') return { id: read.hash };
+  return { idPrefix: read.hash, ...(read.wrong === undefined ? {} : { wrong: read.wrong }) };
 }
 
 function parseCount(text: string): number {
@@ -85,7 +86,7 @@ function parseCount(text: string): number {
 function parseTime(text: string): number {
   const read = readTime(text);
   if ('ms' in read) return read.ms;
-  throw usage(text, `is not a time: it ${read.wrong}`);
+  throw usage(text, read.wrong);
 }
 
 function positionOf(position: Position | number | string): Position {
@@ -113,7 +114,7 @@ export async function findHeight(
   const position = positionOf(at);
   if ('height' in position) return position.height;
   if ('id' in position) return heightOfId(store, chain, position.id, onUnseen);
-  if ('idPrefix' in position) return heightOfId(store, chain, await idFrom(store, chain, position.idPrefix, onUnseen), onUnseen);
+  if ('idPrefix' in position) return heightOfId(store, chain, await idFrom(store, chain, position, onUnseen), onUnseen);
   const { last } = await findNewest(store, chain, onUnseen);
   if ('fromTail' in position) return Math.max(0, last + 1 - position.fromTail);
   // From a time on: blocks with at least it. Up to a time: the block before the first that is later.
@@ -125,16 +126,23 @@ const missing = (chain: string, id: string, why: string): BlockhubError =>
   new BlockhubError('OBJECT_MISSING', `block ${id} ${why}`, { details: { chain, id } });
 
 /** The only block of the chain whose id begins so. */
-async function idFrom(store: Store, chain: string, prefix: string, onUnseen: OnUnseen | undefined): Promise<string> {
+async function idFrom(
+  store: Store,
+  chain: string,
+  { idPrefix: prefix, wrong }: Extract<Position, { idPrefix: string }>,
+  onUnseen: OnUnseen | undefined,
+): Promise<string> {
   const unseen = new Unseen(onUnseen);
   const ids: string[] = [];
   for await (const id of blocksFrom(store, prefix, { chain, onUnseen: unseen.add })) if (ids.push(id) > MOST_CANDIDATES) break;
   const [id, another] = ids;
-  if (id === undefined)
-    throw unseen.notFound(
-      `a block whose id begins with ${prefix}`,
-      missing(chain, `${prefix}…`, `is not in chain ${chain}: no id of its blocks begins so`),
-    );
+  if (id === undefined) {
+    const absent =
+      wrong === undefined
+        ? missing(chain, `${prefix}…`, `is not in chain ${chain}: no id of its blocks begins so`)
+        : usage(prefix, `is not a block id, and none of chain ${chain} begins so: it ${wrong}`);
+    throw unseen.notFound(`a block whose id begins with ${prefix}`, absent);
+  }
   if (another === undefined) return id;
   const more = ids.length > MOST_CANDIDATES ? ', and more' : '';
   throw new BlockhubError('USAGE', `${prefix} is the beginning of several block ids: ${ids.slice(0, MOST_CANDIDATES).join(', ')}${more}`, {

@@ -1,8 +1,7 @@
 import { type Block, entryKey, heightOfKey } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, errorCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { ChainReader, type Stretch } from './reader.ts';
-import { reasonOf } from './reason.ts';
 
 export interface ReadBlocksOptions {
   /** First height; default the root. */
@@ -75,8 +74,15 @@ class Gaps {
   #tell(from: number, to: number): void {
     const reason = this.#reasons.find(({ height }) => height >= from && height <= to);
     const heights = from === to ? `height ${from} has` : `heights ${from} to ${to} have`;
-    const why = reason ? `: ${reasonOf({ key: entryKey(this.#chain, reason.height), error: reason.error })}` : '';
-    const error = new BlockhubError('CHAIN_DAMAGED', `${heights} no block that can be read${why}`, { cause: reason?.error });
-    this.#onUnseen?.(entryKey(this.#chain, from), error);
+    const key = entryKey(this.#chain, from);
+    const why = reason ? `: ${withoutKey(reason.error, key)}` : '';
+    this.#onUnseen?.(key, new BlockhubError('CHAIN_DAMAGED', `${heights} no block that can be read${why}`, { cause: reason?.error }));
   }
+}
+
+/** Faults begin with their key, which is said beside the reason anyway. */
+function withoutKey(error: unknown, key: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (message.startsWith(`${key} `)) return `it ${message.slice(key.length + 1)}`;
+  return `${errorCode(error)}: ${message}`;
 }

@@ -72,7 +72,13 @@ export interface Fault {
 }
 
 /** A place in a chain: a block id or its beginning, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
-export type Position = { id: string } | { idPrefix: string } | { height: number } | { time: number } | { fromTail: number };
+export type Position =
+  | { id: string }
+  /** `wrong`: what to say where no id begins so, because a whole id was meant. */
+  | { idPrefix: string; wrong?: string }
+  | { height: number }
+  | { time: number }
+  | { fromTail: number };
 
 /** A block as a walk gives it. */
 export interface WalkedBlock extends Block {

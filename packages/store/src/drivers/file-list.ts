@@ -1,9 +1,10 @@
 import { type Dirent, stat as statCallback } from 'node:fs';
-import { lstat, opendir, stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { OnUnseen, StoredObject } from '../driver.ts';
 import { compareKeys, isKey } from '../keys.ts';
+import { inTheWay } from './in-the-way.ts';
 
 /** Names of one folder held at a time; a larger folder is read once for each so many names. */
 const PAGE = 200_000;
@@ -98,16 +99,9 @@ async function* readFolder({ root, folder, onUnseen }: Wanted): AsyncGenerator<D
     yield* await opendir(join(root, folder), { bufferSize: 1024 });
   } catch (error) {
     const isGone = goneMeanwhile(error, () => report(onUnseen, folder, error));
-    // A file, or a link that leads nowhere, lies where the folder should be.
-    if (isGone && onUnseen && (await isElse(join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
+    if (isGone && onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
   }
 }
-
-const isElse = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    (there) => !there.isDirectory(),
-    () => false,
-  );
 
 function goneMeanwhile(error: unknown, otherwise: () => void): boolean {
   const { code } = error as NodeJS.ErrnoException;

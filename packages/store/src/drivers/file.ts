@@ -8,6 +8,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
 import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
+import { inTheWay } from './in-the-way.ts';
 
 /** A third of the CPU time of the `readFile` that gives promises, and a walk is one of these per block. */
 const readWhole = promisify(readFile);
@@ -71,13 +72,17 @@ class FileDriver implements StoreDriver {
       return range ? await readRange(path, range) : await readWhole(path, READ_OPTIONS);
     } catch (error) {
       nothingThere(error);
+      await refuseLink(this.#root, path);
       return this.#checkPlace();
     }
   }
 
   async head(key: string): Promise<{ length: number } | undefined> {
-    const found = await stat(join(this.#root, key)).catch(nothingThere);
-    return found?.isFile() ? { length: found.size } : this.#checkPlace();
+    const path = join(this.#root, key);
+    const found = await stat(path).catch(nothingThere);
+    if (found?.isFile()) return { length: found.size };
+    if (!found) await refuseLink(this.#root, path);
+    return this.#checkPlace();
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -125,6 +130,8 @@ class FileDriver implements StoreDriver {
     if (code === 'ENOSPC' || code === 'EDQUOT') return 'full';
     // EPERM is also what `link` gives on a file system without hard links.
     if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return 'denied';
+    // A link to itself, one to nowhere, and a socket: trying again opens none of them.
+    if (code === 'ELOOP' || code === 'ENOLINK' || code === 'ENXIO') return 'denied';
     // Everything else that the system reports (EIO, EMFILE, ESTALE, …) may pass; what is not from the system is a mistake in the code.
     return code !== undefined && 'syscall' in (error as object) ? 'transient' : 'permanent';
   }
@@ -251,6 +258,12 @@ function noIfTaken(error: unknown): boolean {
 function nothingThere(error: unknown): undefined {
   const code = codeOf(error);
   if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
+}
+
+/** What a link to nowhere stands for, such as a disk that is not mounted, is hidden and not absent. */
+async function refuseLink(root: string, path: string): Promise<void> {
+  if ((await inTheWay(root, path)) !== 'link') return;
+  throw Object.assign(new Error(`ENOLINK: on the way to ${path} is a link that leads nowhere`), { code: 'ENOLINK', syscall: 'open' });
 }
 
 const folderAt = (key: string, cause?: unknown): BlockhubError =>
