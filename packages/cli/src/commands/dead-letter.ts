@@ -150,7 +150,9 @@ function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, d
 
 async function list(session: Session, options: Selection): Promise<void> {
   const rows: Summary[] = [];
+  let count = 0;
   for await (const { summary } of keptLetters(session, await session.broker(), [], options)) {
+    count++;
     if (session.out.format !== 'table') await session.out.item(summary, '');
     else if (rows.length < MAX_ROWS) rows.push(summary);
     else {
@@ -158,6 +160,7 @@ async function list(session: Session, options: Selection): Promise<void> {
       break;
     }
   }
+  if (count === 0) refuseSlips([], options);
   if (session.out.format !== 'table') return session.out.end();
   await session.out.all(rows, {
     id: ({ id }) => id,
@@ -247,16 +250,21 @@ function demandSelection(ids: readonly string[], { all, code, chain }: Selection
     throw new BlockhubError('USAGE', 'say which: message ids, --code, --chain or --all');
 }
 
-/** A slip in an id is not a letter that is gone. */
-function none(ids: readonly string[], { chain }: Selection = {}): BlockhubError {
+/** A slip in an id is not a letter that is gone. @throws USAGE */
+function refuseSlips(ids: readonly string[], { chain }: Selection): void {
+  const refuse = (what: string): never => {
+    throw new BlockhubError('USAGE', what);
+  };
   for (const id of ids) {
     const read = readId(id);
-    if (read.kind === 'wrong' && read.meant)
-      return new BlockhubError('USAGE', `no dead letter has the id ${JSON.stringify(id)}: it ${read.wrong}`);
+    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${JSON.stringify(id)}: it ${read.wrong}`);
   }
   const wrong = chain === undefined ? undefined : readChain(chain).wrong;
-  if (wrong !== undefined)
-    return new BlockhubError('USAGE', `--chain: no dead letter names ${JSON.stringify(chain)}; as an id it ${wrong}`);
+  if (wrong !== undefined) refuse(`--chain: no dead letter names ${JSON.stringify(chain)}; as an id it ${wrong}`);
+}
+
+function none(ids: readonly string[], options: Selection = {}): BlockhubError {
+  refuseSlips(ids, options);
   return new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
 }
 

@@ -20,7 +20,7 @@ export const ruleSettings = {
   }),
   blockIps: setting.list({ text: 'Addresses that may not send, also of those in `allowIps`.', default: [], example: '203.0.113.7' }),
   tokens: setting.list({
-    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names its sender.',
+    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it (2027-01-31T12:00:00Z, or 2027-01-31 for 00:00 UTC), `;name=TEXT` names its sender.',
     secret: true,
     unlike: ['token'],
   }),
