@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
@@ -101,7 +101,8 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
       if (id !== undefined) yield id;
     }
   } catch (error) {
-    if (!onUnseen) throw error;
+    // A store that is away, or not there at all, is no gap in a list.
+    if (!onUnseen || !hasCode(error, 'STORE_DENIED')) throw error;
     onUnseen(FOLDER, error);
   }
   yield* hidden;

@@ -1,38 +1,34 @@
 import { readChain } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type ChainRecord, findChain, getChain, listChains, Unseen } from '@blockhub/walker';
+import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, Unseen } from '@blockhub/walker';
 import type { Session } from './session.ts';
 
 /** Candidates that are shown of an ambiguous beginning. */
 export const MOST_CANDIDATES = 10;
 
 /**
- * The chain with this id, name, or unique beginning of an id. A name that is there comes before a beginning.
+ * The chain with this id, name, or unique beginning of an id. A name whose object is there comes before a beginning, and that before the
+ * look at the roots of all chains, which costs two requests for each.
  * @throws CHAIN_NOT_FOUND; USAGE for a beginning of several ids, and for an id that is damaged; SEARCH_INCOMPLETE
  */
 export async function findNamedChain(session: Session, store: Store, text: string): Promise<ChainRecord> {
-  try {
-    return await getChain(store, text, { scan: true, onUnseen: session.unseen.add });
-  } catch (error) {
-    const { prefix } = readChain(text);
-    if (prefix === undefined || !isAbout(error)) throw error;
-    const found = await findByPrefix(session, store, prefix, error);
-    if (!found) throw error;
-    return found;
-  }
+  const options = { onUnseen: session.unseen.add };
+  const { prefix } = readChain(text);
+  if (prefix === undefined) return getChain(store, text, { ...options, scan: true });
+  const named = await findChain(store, text, options).catch((error: unknown) => {
+    if (!hasCode(error, 'SEARCH_INCOMPLETE')) throw error;
+  });
+  return named ?? (await findByPrefix(session, store, text, prefix)) ?? getChain(store, text, { ...options, scan: true });
 }
 
-/** It says that there is no such chain, or that nobody can tell, but not that the store is away. */
-const isAbout = (error: unknown): error is BlockhubError =>
-  hasCode(error, 'CHAIN_NOT_FOUND') || hasCode(error, 'SEARCH_INCOMPLETE') || hasCode(error, 'USAGE');
-
-async function findByPrefix(session: Session, store: Store, prefix: string, absent: BlockhubError): Promise<ChainRecord | undefined> {
+async function findByPrefix(session: Session, store: Store, text: string, prefix: string): Promise<ChainRecord | undefined> {
   const unseen = new Unseen(session.unseen.add);
   const found: ChainRecord[] = [];
   for await (const chain of listChains(store, { prefix, onUnseen: unseen.add })) if (found.push(chain) > MOST_CANDIDATES) break;
   const [only, another] = found;
-  if (!only && unseen.count > 0) throw unseen.notFound(`a chain whose id begins with ${prefix}`, absent);
+  // What can be a name is looked for among the roots as well.
+  if (!only && unseen.count > 0 && readChain(text).name === undefined) throw unseen.notFound(`chain ${quoted(text)}`, noChain(text));
   if (!another) return only;
   throw ambiguous(
     prefix,

@@ -5,7 +5,9 @@ import {
   blocksFrom,
   type FoundReceipt,
   findReceipts,
+  isOfOneThing,
   listChains,
+  quoted,
   readBlocks,
   readCopies,
   receiptsIn,
@@ -23,8 +25,6 @@ export type Thing =
   | ({ kind: 'blob'; bytes?: Buffer } & FoundReceipt)
   /** An object that no block seen refers to. */
   | { kind: 'object'; key: string; bytes: Buffer };
-
-const MOST_SHOWN = 100;
 
 /** A search in the chain named, or else in all chains. */
 class Search {
@@ -60,7 +60,7 @@ class Search {
         yield* look(chain, onProgress);
       } catch (error) {
         session.signal.throwIfAborted();
-        if (!(error instanceof BlockhubError)) throw error;
+        if (!isOfOneThing(error)) throw error;
         unseen.add(`chains/${chain}/`, error);
       }
     }
@@ -103,12 +103,10 @@ class Search {
  */
 export async function findThing(session: Session, store: Store, text: string, chain: string | undefined): Promise<Thing> {
   const read = readId(text);
-  if (read.kind === 'wrong') throw new BlockhubError('USAGE', `${shownText(text)} is not a block id, event id or hash: it ${read.wrong}`);
+  if (read.kind === 'wrong') throw new BlockhubError('USAGE', `${quoted(text)} is not a block id, event id or hash: it ${read.wrong}`);
   const search = new Search(session, store, chain);
   return read.kind === 'prefix' ? findByPrefix(search, read, chain) : findById(search, read);
 }
-
-const shownText = (text: string): string => JSON.stringify(text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text);
 
 async function findById(search: Search, { hash, event }: WantedReceipt): Promise<Thing> {
   const copy = hash === undefined ? undefined : await findCopy(search, hash);

@@ -14,6 +14,7 @@ import {
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { afterFolder, type OnUnseen, type Store } from '@blockhub/store';
 import { pipeline } from './in-order.ts';
+import { quoted } from './reason.ts';
 import type { ChainRecord } from './types.ts';
 import { Unseen } from './unseen.ts';
 
@@ -105,7 +106,7 @@ export async function findChain(store: Store, nameOrId: string, options: FindCha
   if (!found && !options.scan && error === undefined) return undefined;
   const record = await findByScan(store, name, unseen);
   const absent = notFound(name);
-  const failure = record ? absent : unseen.notFound(`chain ${JSON.stringify(name)}`, absent);
+  const failure = record ? absent : unseen.notFound(`chain ${quoted(name)}`, absent);
   if (failure !== absent) throw failure;
   return record;
 }
@@ -143,14 +144,14 @@ export async function getChain(store: Store, nameOrId: string, options: FindChai
 export function noChain(nameOrId: string): BlockhubError {
   const { name, wrong } = readChain(nameOrId);
   if (wrong === undefined) return notFound(nameOrId);
-  const shown = JSON.stringify(nameOrId);
+  const shown = quoted(nameOrId);
   const what =
     name === undefined ? `${shown} is not the id of a chain: it ${wrong}` : `no chain has the name ${shown}; as an id it ${wrong}`;
   return new BlockhubError('USAGE', what, { details: { chain: nameOrId } });
 }
 
 const notFound = (nameOrId: string): BlockhubError =>
-  new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${JSON.stringify(nameOrId)}`, { details: { chain: nameOrId } });
+  new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quoted(nameOrId)}`, { details: { chain: nameOrId } });
 
 /** The id that a name stands for, also when its chain has no entry (any more). An id stands for itself. @throws CHAIN_NOT_FOUND */
 export async function getId(store: Store, nameOrId: string): Promise<string> {
@@ -244,7 +245,8 @@ async function* chainIds(store: Store, { onUnseen, prefix = '' }: ListChainsOpti
         }
       }
     } catch (error) {
-      if (!onUnseen) throw error;
+      // A store that is away, or not there at all, is no gap in a list.
+      if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || (last !== '' && hasCode(error, 'STORE_UNAVAILABLE')))) throw error;
       onUnseen('chains/', error);
     }
     yield* takeHidden();

@@ -5,6 +5,7 @@ import type { OnUnseen, Store } from '@blockhub/store';
 import { firstNotBefore } from './find-time.ts';
 import { blocksFrom } from './prefix.ts';
 import { readBlocks } from './read-blocks.ts';
+import { quoted } from './reason.ts';
 import { findNewest } from './tail.ts';
 import type { Position } from './types.ts';
 import { Unseen } from './unseen.ts';
@@ -26,7 +27,7 @@ const MAX_TIME = 32_503_680_000_000;
 const MAX_DIGITS = 20;
 
 const usage = (text: string, what: string): BlockhubError =>
-  new BlockhubError('USAGE', `${JSON.stringify(text)} ${what}`, { details: { position: text } });
+  new BlockhubError('USAGE', `${quoted(text)} ${what}`, { details: { position: text } });
 
 /**
  * Reads a height: up to nine digits, or twelve with zeros before them, as in the key of an entry. A longer number is refused, because it is a

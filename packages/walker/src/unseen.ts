@@ -6,6 +6,17 @@ import { reasonOf } from './reason.ts';
 /** Kept for the message; the count goes on. */
 const MOST = 5;
 
+const ofOneThing: ReadonlySet<string> = new Set([
+  'STORE_DENIED',
+  'STORE_UNAVAILABLE',
+  'CHAIN_NOT_FOUND',
+  'CHAIN_DAMAGED',
+  'SEARCH_INCOMPLETE',
+]);
+
+/** True where an error can be of one chain or object only, so that the others are still worth a look; not where the whole store is wrong. */
+export const isOfOneThing = (error: unknown): error is BlockhubError => error instanceof BlockhubError && ofOneThing.has(error.code);
+
 /** What a search could not look at. Each thing counts once, and is handed on as it turns up. */
 export class Unseen {
   readonly #onUnseen: OnUnseen | undefined;

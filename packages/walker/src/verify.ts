@@ -1,6 +1,6 @@
 import { blockKey, chainPrefix, checkBlock, entryKey, type Tail } from '@blockhub/chain';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { hasCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { Checker, covers } from './check.ts';
 import { findDetached, looseBlocks } from './detached.ts';
@@ -8,6 +8,7 @@ import { getId, type ListedChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
 import { reasonOf } from './reason.ts';
 import type { Fault, VerifyLevel } from './types.ts';
+import { isOfOneThing } from './unseen.ts';
 import { walk } from './walk.ts';
 
 export interface VerifyOptions {
@@ -185,7 +186,7 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
       onProgress?.(report);
     }
   } catch (error) {
-    if (signal?.aborted || !(error instanceof BlockhubError)) throw error;
+    if (signal?.aborted || !isOfOneThing(error)) throw error;
     // What the store does not answer is no verdict, and must not hide what was found, nor other chains.
     if (!hasCode(error, 'CHAIN_NOT_FOUND')) ledger.add([], [reasonOf({ key: chainPrefix(chain), error })]);
     else if (lost || (await hasRootCopy(store, chain))) {

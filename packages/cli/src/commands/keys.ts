@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { AddressSet, createKey, findKey, type KnownKey, keyIdOf, listKeys, parseKey, revokeKey } from '@blockhub/access';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
+import { isOfOneThing } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { timeOption } from '../options.ts';
@@ -137,7 +138,7 @@ async function look(session: Session, store: Store, id: string): Promise<Row> {
     return known ? rowOf(known, session.clock.now()) : { id, state: 'damaged' };
   } catch (error) {
     if (hasCode(error, 'KEY_DAMAGED')) return { id, state: 'damaged' };
-    if (!(error instanceof BlockhubError)) throw error;
+    if (!isOfOneThing(error)) throw error;
     session.unseen.add(`keys/${id}.key`, error);
     return { id, state: 'unreadable', error: error.code };
   }

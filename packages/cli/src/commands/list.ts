@@ -1,6 +1,6 @@
-import { BlockhubError, errorCode } from '@blockhub/errors';
+import { errorCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { findNewest, type ListedChain, listChains } from '@blockhub/walker';
+import { findNewest, isOfOneThing, type ListedChain, listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime } from '../output.ts';
@@ -65,7 +65,7 @@ async function rowOf(session: Session, store: Store, chain: ListedChain): Promis
   if (error !== undefined) onUnseen(`chains/${id}/`, error);
   else if (damaged) codes.push('CHAIN_DAMAGED');
   const newest = await findNewest(store, id, onUnseen).catch((reason: unknown): undefined => {
-    if (!(reason instanceof BlockhubError)) throw reason;
+    if (!isOfOneThing(reason)) throw reason;
     // Without its folder the entries are not known to be missing.
     if (error === undefined) onUnseen(`chains/${id}/`, reason);
   });
