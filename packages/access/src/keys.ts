@@ -1,5 +1,5 @@
-import { BlockhubError } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
+import { BlockhubError, hasCode } from '@blockhub/errors';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
 
@@ -80,12 +80,38 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
   return { record, ...sources, ...(revocation !== undefined && { revoked: readRevocation(revocation) }) };
 }
 
-/** Ids of all keys, in order; also of those that are damaged or revoked. */
-export async function* listKeys(store: Store): AsyncGenerator<string> {
-  for await (const { key } of store.list(FOLDER)) {
-    const id = /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
-    if (id !== undefined) yield id;
+/**
+ * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. What lies among them and is no key is left out.
+ * @param options.onUnseen told when the list may have gaps; without it such a gap ends the listing
+ */
+export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnseen } = {}): AsyncGenerator<string> {
+  const idIn = (key: string): string | undefined => /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
+  const hidden: string[] = [];
+  const hide: OnUnseen = (key, error) => {
+    const id = idIn(key);
+    if (id !== undefined) hidden.push(id);
+    else if (key === FOLDER && !onUnseen) throw error;
+    // Behind a folder or revocation that cannot be opened no key of its own is hidden.
+    else if (key === FOLDER) onUnseen?.(key, error);
+  };
+  try {
+    for await (const { key } of store.list(FOLDER, { onUnseen: hide })) {
+      yield* hidden.splice(0);
+      const id = idIn(key);
+      if (id !== undefined) yield id;
+    }
+  } catch (error) {
+    // A store that is away, or not there at all, is no gap in a list.
+    if (!onUnseen || !hasCode(error, 'STORE_DENIED')) throw error;
+    onUnseen(FOLDER, error);
   }
+  yield* hidden;
+}
+
+/** The id of a key as people write it: in capitals, with blanks, quotes or braces around it. What is no id stays as it is. */
+export function keyIdOf(text: string): string {
+  const id = text.replace(/^[\s"'`{(<[]+|[\s"'`})>\],;]+$/g, '').toLowerCase();
+  return isId(id) ? id : text;
 }
 
 /** Ends a key for ever, also a damaged one; gives its first revocation, which stays. @throws KEY_NOT_FOUND */

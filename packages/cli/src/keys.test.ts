@@ -80,8 +80,14 @@ test('one damaged key hides no other, is a fault, and can be revoked', async () 
 
 test.each<[string, string[], number, RegExp]>([
   ['an end in the past', ['create', '--expires', '2001-01-01'], 2, /lies in the past/],
-  ['an end that is no time', ['create', '--expires', 'tomorrow'], 2, /is a time such as/],
-  ['an end that no calendar has', ['create', '--expires', '2999-13-01'], 2, /is a time such as/],
+  ['an end that is no time', ['create', '--expires', 'tomorrow'], 2, /--expires: "tomorrow" is not a time, expected a time such as/],
+  ['an end that no calendar has', ['create', '--expires', '2999-13-01'], 2, /month 13/],
+  [
+    'an end without a time zone',
+    ['create', '--expires', '2999-01-31T12:00'],
+    2,
+    /--expires: .* no time zone: write 2999-01-31T12:00Z for UTC/,
+  ],
   ['an empty label', ['create', '--label', ' '], 2, /--label has 1 to 200/],
   ['an endless label', ['create', '--label', 'x'.repeat(201)], 2, /--label has 1 to 200/],
   ['an address that is none', ['create', '--source', '10.0.0.1', 'home'], 2, /--source: "home" is no address/],

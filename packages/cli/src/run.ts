@@ -1,3 +1,4 @@
+import { hasCode } from '@blockhub/errors';
 import { hideUserinfo } from '@blockhub/settings';
 import { Command, CommanderError, Option } from 'commander';
 import about from '../package.json' with { type: 'json' };
@@ -59,6 +60,7 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
   try {
     await program(session).parseAsync(argv[0] === '--' ? argv.slice(1) : [...argv], { from: 'user' });
+    for (const line of session.unseen.lines()) session.note(line);
     await new Promise(setImmediate);
     return lost ? outputLost(lost, session) : session.exitCode;
   } catch (error) {
@@ -86,6 +88,8 @@ function report(error: unknown, session: Session): number {
     session.note(how ? `interrupted; go on with: ${how}` : 'interrupted');
     return exitCodes.interrupted;
   }
+  // This error names them itself.
+  if (!hasCode(error, 'SEARCH_INCOMPLETE')) for (const line of session.unseen.lines()) session.note(line);
   session.note(errorText(error));
   // A fault that was shown before is certain, whatever ended the command.
   return session.exitCode === exitCodes.faults ? exitCodes.faults : exitCodeOf(error);

@@ -13,6 +13,7 @@ import type { ChainRecord } from '@blockhub/walker';
 import { exitCodes } from './exit.ts';
 import { type Format, formats, Output } from './output.ts';
 import { Progress } from './progress.ts';
+import { UnseenThings } from './unseen.ts';
 
 /** Where a run of the command reads and writes; the process, or what a test gives. */
 export interface Io {
@@ -42,6 +43,8 @@ export class Session {
   exitCode: number = exitCodes.ok;
   /** How to go on after an interruption; asked for only then. */
   resume: (() => string) | undefined;
+  /** What the command went around because it could not be looked at; stderr says so at the end. */
+  readonly unseen: UnseenThings = new UnseenThings();
   #options: CommonOptions = {};
   #output: Output | undefined;
   readonly #closing: (() => Promise<void>)[] = [];
@@ -146,22 +149,14 @@ export class Session {
     return parseSettings(shape, { argv: [], env: this.io.env });
   }
 
-  /** The chain named; without a name the one named `default`, else the only one. */
+  /** The chain with this id, name or unique beginning of an id; without it the one named `default`, else the only one. */
   chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
     return this.progress().during(this.#findChain(store, nameOrId), () => `looking for chain ${nameOrId ?? 'default'}`);
   }
 
-  async #findChain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
-    const { findChain, getChain, listChains } = await import('@blockhub/walker');
-    if (nameOrId !== undefined) return getChain(store, nameOrId, { scan: true });
-    const byName = await findChain(store, 'default');
-    if (byName) return byName;
-    const some: ChainRecord[] = [];
-    for await (const chain of listChains(store)) if (some.push(chain) > 1) break;
-    const [only, another] = some;
-    if (!only) throw this.noChain(store);
-    if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
-    return only;
+  async #findChain(store: Store, text: string | undefined): Promise<ChainRecord> {
+    const { findDefaultChain, findNamedChain } = await import('./find-chain.ts');
+    return text === undefined ? findDefaultChain(this, store) : findNamedChain(this, store, text);
   }
 
   /** What to throw when a store without a chain was asked for one. */

@@ -166,6 +166,12 @@ export const errorCodes = {
   OBJECT_HASH_MISMATCH: { meaning: 'The bytes do not have the declared hash.', fix: 'Find what changed them on the way.' },
   OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.', status: 415 },
   OBJECT_MISSING: { meaning: 'No object lies at this key.', fix: 'Run `blockhub verify`.' },
+  SEARCH_INCOMPLETE: {
+    meaning: 'Nothing was found, but not everything could be looked at.',
+    fix: 'Make readable what the message names, or repair it (`blockhub verify`, `blockhub patchblock`), and search again.',
+    transient: true,
+    status: 503,
+  },
   STORE_DENIED: {
     meaning: 'The store refuses access.',
     fix: 'Correct the credentials (BLOCKHUB_STORE_ACCESS_KEY, BLOCKHUB_STORE_SECRET_KEY) or permissions.',

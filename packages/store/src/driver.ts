@@ -4,6 +4,9 @@ export interface StoredObject {
   readonly length: number;
 }
 
+/** Told of a folder (ends with `/`) or object that a listing may not or cannot open, and why. The listing goes on behind it. */
+export type OnUnseen = (key: string, error: unknown) => void;
+
 /** Bytes `offset` to `offset + length`, both in bytes. */
 export interface ByteRange {
   readonly offset: number;
@@ -45,8 +48,11 @@ export interface StoreDriver {
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Removing what is not there is no error. */
   remove(key: string): Promise<void>;
-  /** Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. */
-  list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+  /**
+   * Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. With `onUnseen` it goes on behind what
+   * cannot be opened, where the place can say what that is; without, it throws there.
+   */
+  list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncIterable<StoredObject>;
   /** Makes the place itself, such as a bucket: true when this call did. Absent where the first write does. */
   prepare?(): Promise<boolean>;
   classify(error: unknown): FailureClass;

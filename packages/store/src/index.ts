@@ -1,5 +1,13 @@
 export { type BlockForm, BlockStore, type Linked, type SetNext, type SetNextOptions } from './block-store.ts';
-export { type ByteRange, type FailureClass, failureClasses, type StoreCredentials, type StoreDriver, type StoredObject } from './driver.ts';
+export {
+  type ByteRange,
+  type FailureClass,
+  failureClasses,
+  type OnUnseen,
+  type StoreCredentials,
+  type StoreDriver,
+  type StoredObject,
+} from './driver.ts';
 export { keyBehaviour } from './drivers/key-behaviour.ts';
 export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';
 export { afterFolder } from './keys.ts';

@@ -1,7 +1,7 @@
 import { type BackOff, backOff, type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError, type ErrorCode, hasCode } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
-import type { ByteRange, FailureClass, StoreDriver, StoredObject } from './driver.ts';
+import type { ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from './driver.ts';
 import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
 import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
@@ -125,16 +125,19 @@ export class Store {
   /**
    * Objects under a prefix (it may end inside a part) behind `after`, ordered by the bytes of the key. Goes on where it was after a
    * transient failure. Objects that come or go meanwhile may be seen or not. To leave out a folder see `afterFolder`.
+   * @param options.onUnseen the listing goes on behind what cannot be opened, and this is told of it; without, such a thing ends it
    */
-  async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<StoredObject, void, undefined> {
+  async *list(prefix: string, options: { after?: string; onUnseen?: OnUnseen } = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
+    const { onUnseen } = options;
+    const tell: OnUnseen | undefined = onUnseen && ((key, error) => onUnseen(key, this.#named(error, 'list', key)));
     let { after } = options;
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       const begun = this.#options.clock.ticks();
       try {
         this.#count('list', prefix);
-        for await (const object of this.#driver.list(prefix, after)) {
+        for await (const object of this.#driver.list(prefix, after, tell)) {
           after = object.key;
           since.at = this.#options.clock.ticks();
           since.tries = 0;
@@ -260,11 +263,7 @@ export class Store {
     if (error instanceof BlockhubError) throw error;
     const failure = this.#driver.classify(error);
     const fail = (code: ErrorCode, what: string): never => {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, {
-        cause: error,
-        details: { operation, key },
-      });
+      throw this.#failure(code, what, error, operation, key);
     };
     if (failure === 'permanent') throw error;
     if (failure === 'denied') fail('STORE_DENIED', 'access refused');
@@ -275,5 +274,17 @@ export class Store {
     if (clock.ticks() + waitMs > since.at + retryMs)
       fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
     await clock.sleep(waitMs, this.#closed);
+  }
+
+  #failure(code: ErrorCode, what: string, cause: unknown, operation: StoreOperation, key: string): BlockhubError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, { cause, details: { operation, key } });
+  }
+
+  /** An error that is reported instead of thrown. */
+  #named(error: unknown, operation: StoreOperation, key: string): unknown {
+    if (error instanceof BlockhubError) return error;
+    if (this.#driver.classify(error) === 'denied') return this.#failure('STORE_DENIED', 'access refused', error, operation, key);
+    return this.#failure('STORE_UNAVAILABLE', 'it cannot be opened', error, operation, key);
   }
 }

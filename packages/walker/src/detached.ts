@@ -1,10 +1,10 @@
 import { blockKey, checkBlock, entryKey, type Tail } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
-import type { Store } from '@blockhub/store';
+import type { OnUnseen, Store } from '@blockhub/store';
 import type { IdSet } from './id-set.ts';
 import { pipeline } from './in-order.ts';
+import { reasonOf } from './reason.ts';
 import type { Fault } from './types.ts';
-import { reasonOf } from './walk.ts';
 
 export interface LooseBlocksOptions {
   /** Blocks of these chains above these heights are wanted; by chain id. */
@@ -74,13 +74,20 @@ export async function* looseBlocks(store: Store, options: LooseBlocksOptions): A
   for await (const block of pipeline(looseIds(store, options), READS, (id) => readLoose(store, id, options))) if (block) yield block;
 }
 
-async function* looseIds(store: Store, { known, signal }: LooseBlocksOptions): AsyncGenerator<string> {
-  for await (const { key } of store.list('blocks/')) {
+async function* looseIds(store: Store, { known, signal, onError }: LooseBlocksOptions): AsyncGenerator<string> {
+  // A block that is in its chain is not hidden when its copy is.
+  const onUnseen: OnUnseen = (key, error) => {
+    const id = idOf(key);
+    if (key === 'blocks/' || (id !== undefined && !known?.has(id))) onError?.(key, error);
+  };
+  for await (const { key } of store.list('blocks/', { onUnseen })) {
     signal?.throwIfAborted();
-    const id = /^blocks\/([0-9a-f]{32,64})\.block$/.exec(key)?.[1];
+    const id = idOf(key);
     if (id && !known?.has(id)) yield id;
   }
 }
+
+const idOf = (key: string): string | undefined => /^blocks\/([0-9a-f]{32,64})\.block$/.exec(key)?.[1];
 
 async function readLoose(store: Store, id: string, { above, onError }: LooseBlocksOptions): Promise<LooseBlock | undefined> {
   try {

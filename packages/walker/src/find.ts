@@ -6,19 +6,17 @@ import {
   checkBlock,
   entryKey,
   heightOfKey,
-  isChainName,
   isHash,
   nameKey,
-  parseBlock,
   type RootFields,
-  type Tail,
-  tailOf,
+  readChain,
 } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import { afterFolder, type Store } from '@blockhub/store';
-import { blockStore } from './blocks.ts';
+import { afterFolder, type OnUnseen, type Store } from '@blockhub/store';
 import { pipeline } from './in-order.ts';
+import { quoted } from './reason.ts';
 import type { ChainRecord } from './types.ts';
+import { Unseen } from './unseen.ts';
 
 /** A listing brings about so many keys per request in any case. */
 const LIST_PAGE = 1000;
@@ -39,147 +37,223 @@ interface FoundRoot {
   root?: RootBlock;
   /** Something lies at height 0. */
   entry: boolean;
+  /** Why entry or copy could not be read. */
+  error?: unknown;
 }
 
-/** The root from its entry, else from its copy; bytes that are not this root count as missing. */
+/** The root from its entry, else from its copy; bytes that are not this root count as missing. Never throws. */
 async function findRoot(store: Store, chain: string): Promise<FoundRoot> {
-  let entry = false;
+  const found: FoundRoot = { entry: false };
   for (const key of [entryKey(chain, 0), blockKey(chain)]) {
-    const bytes = await store.find(key);
-    if (bytes && key === entryKey(chain, 0)) entry = true;
-    const { block, faults } = bytes ? checkBlock(bytes, { id: chain, height: 0 }) : { faults: [] };
-    if (block?.root && faults.length === 0) return { root: { ...block, root: block.root }, entry };
+    try {
+      const bytes = await store.find(key);
+      if (bytes && key === entryKey(chain, 0)) found.entry = true;
+      const { block, faults } = bytes ? checkBlock(bytes, { id: chain, height: 0 }) : { faults: [] };
+      if (block?.root && faults.length === 0) return { ...found, root: { ...block, root: block.root } };
+    } catch (error) {
+      found.error ??= error;
+    }
   }
-  return { entry };
+  return found;
 }
 
-/** The first height at or above `from` that has an entry; undefined when there is none. One list request. */
+/**
+ * The first height at or above `from` that has an entry, also one that cannot be read; undefined when there is none. One list request.
+ * Throws when the entries cannot be listed.
+ */
 export async function nextEntry(store: Store, chain: string, from: number): Promise<number | undefined> {
-  const after = from > 0 ? entryKey(chain, from - 1) : chainPrefix(chain);
-  for await (const { key } of store.list(chainPrefix(chain), { after })) {
+  const prefix = chainPrefix(chain);
+  const after = from > 0 ? entryKey(chain, from - 1) : prefix;
+  let unread = Number.POSITIVE_INFINITY;
+  let failure: { error: unknown } | undefined;
+  const onUnseen: OnUnseen = (key, error) => {
+    if (key === prefix) failure = { error };
+    // Where no entry can be, such as in a folder of the operating system, nothing of the chain is hidden.
     const height = heightOfKey(key);
-    if (height !== undefined) return height;
+    if (height !== undefined && height >= from) unread = Math.min(unread, height);
+  };
+  for await (const { key } of store.list(prefix, { after, onUnseen })) {
+    const height = heightOfKey(key);
+    if (height !== undefined) return Math.min(height, unread);
     // Digits sort before letters: what follows are repairs and the like.
-    if (key > `${chainPrefix(chain)}:`) return undefined;
+    if (key > `${prefix}:`) break;
   }
-  return undefined;
+  if (failure) throw failure.error;
+  return Number.isFinite(unread) ? unread : undefined;
 }
 
 export interface FindChainOptions {
   /** Looks at the root of every chain when the name's own object does not lead to one. Costs two requests per chain. */
   scan?: boolean;
+  /** Told of what could not be looked at, also where the chain was found. */
+  onUnseen?: OnUnseen;
 }
 
 /**
  * The chain with this id or name, or undefined. A name whose chain has no entry yet is not a chain: creating it again finishes it.
- * A chain whose root is damaged is found by its id only, with nothing but id and crypt to tell.
+ * A chain whose root is damaged is found by its id only, with nothing but id and crypt to tell. An id may be written in capitals, with a
+ * label and so on, as `readChain` takes it.
+ * @throws SEARCH_INCOMPLETE when it was not found, and might lie where nothing could be looked at; the store's error when nobody can tell
  */
 export async function findChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord | undefined> {
-  if (isHash(nameOrId)) {
-    const { root, entry } = await findRoot(store, nameOrId);
-    if (!entry && (await nextEntry(store, nameOrId, 0)) === undefined) return undefined;
-    return root ? recordOf(root) : damaged(nameOrId);
-  }
-  if (!isChainName(nameOrId)) return undefined;
-  const { root, found } = await findNamed(store, nameOrId);
+  const { id, name } = readChain(nameOrId);
+  if (id !== undefined) return findById(store, id, options);
+  if (name === undefined) return undefined;
+  const unseen = new Unseen(options.onUnseen);
+  const { root, found, error } = await findNamed(store, name);
   if (root && (await store.head(entryKey(root.id, 0)))) return recordOf(root);
-  return found || options.scan ? findByScan(store, nameOrId) : undefined;
+  if (error !== undefined) unseen.add(nameKey(name), error);
+  if (!found && !options.scan && error === undefined) return undefined;
+  const record = await findByScan(store, name, unseen);
+  const absent = notFound(name);
+  const failure = record ? absent : unseen.notFound(`chain ${quoted(name)}`, absent);
+  if (failure !== absent) throw failure;
+  return record;
 }
 
-/** The root that the name's own object holds; `found` when there is one, whatever it holds. */
-async function findNamed(store: Store, name: string): Promise<{ root?: RootBlock; found: boolean }> {
-  const bytes = await store.find(nameKey(name));
+async function findById(store: Store, id: string, { onUnseen }: FindChainOptions): Promise<ChainRecord | undefined> {
+  const { root, entry, error } = await findRoot(store, id);
+  if (!entry && (await nextEntry(store, id, 0)) === undefined) {
+    if (error !== undefined) throw error;
+    return undefined;
+  }
+  if (error !== undefined) onUnseen?.(chainPrefix(id), error);
+  return root ? recordOf(root) : damaged(id);
+}
+
+/** The root that the name's own object holds; `found` when there is one, whatever it holds. `error` says why it could not be read. */
+async function findNamed(store: Store, name: string): Promise<{ root?: RootBlock; found: boolean; error?: unknown }> {
+  let bytes: Buffer | undefined;
+  try {
+    bytes = await store.find(nameKey(name));
+  } catch (error) {
+    return { found: false, error };
+  }
   const block = bytes && checkBlock(bytes, { height: 0 }).block;
   return { found: bytes !== undefined, ...(block?.root?.name === name && { root: { ...block, root: block.root } }) };
 }
 
-/** Like `findChain`, but throws CHAIN_NOT_FOUND. */
+/** Like `findChain`, but throws CHAIN_NOT_FOUND; USAGE for an id that is damaged, where no chain has it as its name. */
 export async function getChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord> {
   const record = await findChain(store, nameOrId, options);
   if (record) return record;
-  throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${JSON.stringify(nameOrId)}`, { details: { chain: nameOrId } });
+  throw noChain(nameOrId);
 }
+
+/** What to throw where no chain has this id or name. */
+export function noChain(nameOrId: string): BlockhubError {
+  const { name, wrong } = readChain(nameOrId);
+  if (wrong === undefined) return notFound(nameOrId);
+  const shown = quoted(nameOrId);
+  const what =
+    name === undefined ? `${shown} is not the id of a chain: it ${wrong}` : `no chain has the name ${shown}; as an id it ${wrong}`;
+  return new BlockhubError('USAGE', what, { details: { chain: nameOrId } });
+}
+
+const notFound = (nameOrId: string): BlockhubError =>
+  new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quoted(nameOrId)}`, { details: { chain: nameOrId } });
 
 /** The id that a name stands for, also when its chain has no entry (any more). An id stands for itself. @throws CHAIN_NOT_FOUND */
 export async function getId(store: Store, nameOrId: string): Promise<string> {
-  if (isHash(nameOrId)) return nameOrId;
+  const { id, name } = readChain(nameOrId);
+  if (id !== undefined) return id;
   try {
     return (await getChain(store, nameOrId, { scan: true })).id;
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_NOT_FOUND') || !isChainName(nameOrId)) throw error;
-    const { root } = await findNamed(store, nameOrId);
+    if (name === undefined || !(hasCode(error, 'CHAIN_NOT_FOUND') || hasCode(error, 'SEARCH_INCOMPLETE') || hasCode(error, 'USAGE')))
+      throw error;
+    const { root } = await findNamed(store, name);
     if (root) return root.id;
     throw error;
   }
 }
 
-async function findByScan(store: Store, name: string): Promise<ChainRecord | undefined> {
-  for await (const record of listChains(store)) if (record.name === name) return record;
+/** A chain whose root is not known may be the one. */
+async function findByScan(store: Store, name: string, unseen: Unseen): Promise<ChainRecord | undefined> {
+  for await (const record of listChains(store, { onUnseen: unseen.add })) {
+    if (record.name === name) return record;
+    if (record.damaged) unseen.add(chainPrefix(record.id), record.error ?? new BlockhubError('CHAIN_DAMAGED', 'the root is damaged'));
+  }
   return undefined;
 }
 
 const damaged = (id: string): ChainRecord & { damaged: true } => ({ id, crypt: cryptOfId(id), settings: {}, time: 0, damaged: true });
 
-/** A chain whose root cannot be read from entry or copy has `damaged`, and nothing but id and crypt to tell. */
-export type ListedChain = ChainRecord & { damaged?: true };
+/**
+ * A chain whose root cannot be read from entry or copy has `damaged`, and nothing but id and crypt to tell. `error` says why entries, root
+ * or copy could not be read.
+ */
+export type ListedChain = ChainRecord & { damaged?: true; error?: unknown };
 
-/** Every chain of the store, by id: about one list request and one or two reads each, however long the chains are. */
-export async function* listChains(store: Store): AsyncGenerator<ListedChain> {
-  yield* pipeline(chainIds(store), ROOTS_AT_ONCE, async (id) => {
-    const { root } = await findRoot(store, id);
-    return root ? recordOf(root) : damaged(id);
+export interface ListChainsOptions {
+  /** Told when the list of chains itself may have gaps. Without it such a gap ends the listing. */
+  onUnseen?: OnUnseen;
+  /** Only chains whose ids begin so. */
+  prefix?: string;
+}
+
+/**
+ * Every chain of the store, by id: about one list request and one or two reads each, however long the chains are. A chain that cannot be
+ * read does not hide the others. What lies among the chains and is none, such as folders of the operating system, is left out.
+ */
+export async function* listChains(store: Store, options: ListChainsOptions = {}): AsyncGenerator<ListedChain> {
+  yield* pipeline(chainIds(store, options), ROOTS_AT_ONCE, async ({ id, error: unlisted }) => {
+    const { root, error = unlisted } = await findRoot(store, id);
+    return { ...(root ? recordOf(root) : damaged(id)), ...(error === undefined ? {} : { error }) };
   });
 }
 
+interface ChainId {
+  readonly id: string;
+  /** Why its folder could not be opened. */
+  readonly error?: unknown;
+}
+
+const idIn = (key: string): string => key.split('/', 2)[1] ?? '';
+
 /** Skips what is behind the first keys of each chain; short chains cost no request of their own. */
-async function* chainIds(store: Store): AsyncGenerator<string> {
+async function* chainIds(store: Store, { onUnseen, prefix = '' }: ListChainsOptions): AsyncGenerator<ChainId> {
+  const hidden: ChainId[] = [];
+  const seen = new Set<string>();
+  let last = '';
+  const hide: OnUnseen = (key, error) => {
+    const id = idIn(key);
+    if (id === '') (onUnseen ?? fail)(key, error);
+    const isOfChain = key === `chains/${id}` || key === chainPrefix(id) || heightOfKey(key) !== undefined;
+    if (isHash(id) && id !== last && isOfChain) hidden.push({ id, error });
+  };
+  // What is hidden turns up once among thousands of keys, so few are remembered.
+  const takeHidden = function* (): Generator<ChainId> {
+    for (const one of hidden.splice(0)) if (!seen.has(one.id) && seen.add(one.id)) yield one;
+  };
   let after: string | undefined;
-  for (let last = ''; ; ) {
+  for (;;) {
     let keys = 0;
     let skipped = false;
-    for await (const { key } of store.list('chains/', after === undefined ? {} : { after })) {
-      const id = key.split('/', 2)[1] ?? '';
-      if (id !== last) {
-        last = id;
-        keys = 0;
-        if (isHash(id)) yield id;
-      } else if (++keys >= LIST_PAGE) {
-        after = afterFolder(`chains/${id}`);
-        skipped = true;
-        break;
+    try {
+      for await (const { key } of store.list(`chains/${prefix}`, { ...(after === undefined ? {} : { after }), onUnseen: hide })) {
+        yield* takeHidden();
+        const id = idIn(key);
+        if (id !== last) {
+          last = id;
+          keys = 0;
+          if (isHash(id) && !seen.has(id)) yield { id };
+        } else if (++keys >= LIST_PAGE) {
+          after = afterFolder(`chains/${id}`);
+          skipped = true;
+          break;
+        }
       }
+    } catch (error) {
+      // A store that is away, or not there at all, is no gap in a list.
+      if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || (last !== '' && hasCode(error, 'STORE_UNAVAILABLE')))) throw error;
+      onUnseen('chains/', error);
     }
+    yield* takeHidden();
     if (!skipped) return;
   }
 }
 
-/**
- * The newest block of a chain, in O(log n) requests.
- * @param hint a height that is known to exist; only makes it faster
- * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED when the root has no entry but others have, when the tail is not a block of this chain, or lies below the hint
- */
-export async function findTail(store: Store, chain: string, hint?: number): Promise<Tail> {
-  const found = await blockStore(store).tail(chain, hint);
-  if (!found) {
-    const key = entryKey(chain, 0);
-    if ((await nextEntry(store, chain, 0)) === undefined)
-      throw new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id ${chain}`, { details: { chain } });
-    throw new BlockhubError('CHAIN_DAMAGED', `${key} is missing`, { details: { chain, height: 0, key } });
-  }
-  const details = { chain, height: found.height, key: entryKey(chain, found.height) };
-  if (hint !== undefined && found.height < hint)
-    throw new BlockhubError('CHAIN_DAMAGED', `chain ${chain} had height ${hint}, now its tail is at ${found.height}`, { details });
-  const block = parseEntry(found.bytes, details);
-  return tailOf(block);
-}
-
-function parseEntry(bytes: Buffer, details: { chain: string; height: number; key: string }): Block {
-  let block: Block;
-  try {
-    block = parseBlock(bytes);
-  } catch (cause) {
-    throw new BlockhubError('CHAIN_DAMAGED', `${details.key} is not a block`, { cause, details });
-  }
-  if (block.chain === details.chain && block.height === details.height) return block;
-  throw new BlockhubError('CHAIN_DAMAGED', `${details.key} holds height ${block.height} of chain ${block.chain}`, { details });
-}
+const fail = (_key: string, error: unknown): never => {
+  throw error;
+};

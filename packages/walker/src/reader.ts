@@ -77,6 +77,8 @@ export class ChainReader {
   #blobs = 0;
   #height: number;
   #ended = false;
+  /** The height that was read once more. */
+  #again = -1;
   #following = false;
 
   constructor(store: Store, chain: string, options: ReaderOptions) {
@@ -189,8 +191,11 @@ export class ChainReader {
     if (error === undefined && (this.#following || !this.#options.thorough)) return true;
     const next = await this.#nextEntry(height);
     if (next === undefined) return true;
-    // A chain that grows meanwhile: what was missing is there now.
-    if (error === undefined && next === height) return this.#goOn(height);
+    // A chain that grows meanwhile: what was missing is there now. Once: a listing may go on showing what no read finds.
+    if (error === undefined && next === height && this.#again !== height) {
+      this.#again = height;
+      return this.#goOn(height);
+    }
     const to = Math.min(Math.max(next - 1, height), this.#options.to);
     this.#bad.push({ from: height, to, faults: error === undefined ? [this.#missing(height, to)] : [] });
     return this.#goOn(to + 1);

@@ -1,7 +1,7 @@
-import { type Block, eventTime, isEvent, parseBlock, type Receipt } from '@blockhub/chain';
-import type { Store } from '@blockhub/store';
-import { readEntries } from './entries.ts';
+import { type Block, isEvent, type Receipt } from '@blockhub/chain';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { findHeight } from './position.ts';
+import { readBlocks } from './read-blocks.ts';
 
 /** A blob's place in its chain. */
 export interface FoundReceipt {
@@ -14,14 +14,23 @@ export interface FoundReceipt {
 export interface FindReceiptOptions {
   signal?: AbortSignal;
   onProgress?: (height: number) => void;
+  /** Told of heights that could not be looked at. Without a receipt and without a call, the chain has none. */
+  onUnseen?: OnUnseen;
 }
 
-const PREFETCH = 32;
+/** What is looked for; with both, what fits either. */
+export interface WantedReceipt {
+  event?: string;
+  hash?: string;
+  /** They are only the beginnings of ids. */
+  isPrefix?: boolean;
+}
 
 /**
  * Finds a blob by its event id, or by its hash. An event of a time can only be in blocks of that time or later, so the search starts there;
- * a hash tells no time, so the whole chain is read until the first such blob.
+ * a hash tells no time, so the whole chain is read until the first such blob. Damaged and unreadable heights are gone around.
  * @param chain chain id
+ * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error when the entries cannot be listed
  */
 export async function findReceipt(
   store: Store,
@@ -29,26 +38,32 @@ export async function findReceipt(
   eventOrHash: string,
   options: FindReceiptOptions = {},
 ): Promise<FoundReceipt | undefined> {
-  const { signal, onProgress } = options;
-  const byEvent = isEvent(eventOrHash);
-  const from = byEvent ? await findHeight(store, chain, { time: eventTime(eventOrHash) }, 'from') : 0;
-  for await (const reads of readEntries(store, chain, { from, to: Number.MAX_SAFE_INTEGER - 1, prefetch: PREFETCH, signal })) {
-    for (const { height, bytes, error } of reads) {
-      if (error !== undefined) throw error;
-      if (!bytes) return undefined;
-      onProgress?.(height);
-      // Looking at the bytes first is much cheaper than parsing each block.
-      if (bytes.includes(eventOrHash)) {
-        const found = receiptIn(parseBlock(bytes), eventOrHash);
-        if (found) return found;
-      }
-    }
-  }
+  const wanted = isEvent(eventOrHash) ? { event: eventOrHash } : { hash: eventOrHash };
+  for await (const found of findReceipts(store, chain, wanted, options)) return found;
   return undefined;
 }
 
-function receiptIn(block: Block, eventOrHash: string): FoundReceipt | undefined {
-  const index = block.blobs.findIndex(({ event, hash, sha256 }) => event === eventOrHash || hash === eventOrHash || sha256 === eventOrHash);
-  const receipt = block.blobs[index];
-  return receipt ? { block, index, receipt } : undefined;
+/** Every receipt that fits, in the order of the chain. @throws as `findReceipt` */
+export async function* findReceipts(
+  store: Store,
+  chain: string,
+  wanted: WantedReceipt,
+  options: FindReceiptOptions = {},
+): AsyncGenerator<FoundReceipt> {
+  const { event, hash } = wanted;
+  const { signal, onProgress, onUnseen } = options;
+  const time = event === undefined || hash !== undefined ? undefined : firstTime(event);
+  const from = time === undefined ? 0 : await findHeight(store, chain, { time }, 'from', onUnseen);
+  for await (const block of readBlocks(store, chain, { from, signal, onProgress, onUnseen })) yield* receiptsIn(block, wanted);
 }
+
+/** The receipts of a block that fit. */
+export function* receiptsIn(block: Block, { event, hash, isPrefix = false }: WantedReceipt): Generator<FoundReceipt> {
+  const fits = (given: string | undefined, want: string | undefined): boolean =>
+    want !== undefined && given !== undefined && (isPrefix ? given.startsWith(want) : given === want);
+  for (const [index, receipt] of block.blobs.entries())
+    if (fits(receipt.event, event) || fits(receipt.hash, hash) || fits(receipt.sha256, hash)) yield { block, index, receipt };
+}
+
+/** The earliest time that an event whose id begins so can have. */
+const firstTime = (event: string): number => Number.parseInt(event.replaceAll('-', '').slice(0, 12).padEnd(12, '0'), 16);

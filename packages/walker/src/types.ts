@@ -71,8 +71,14 @@ export interface Fault {
   message: string;
 }
 
-/** A place in a chain: a block id, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
-export type Position = { id: string } | { height: number } | { time: number } | { fromTail: number };
+/** A place in a chain: a block id or its beginning, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
+export type Position =
+  | { id: string }
+  /** `wrong`: what to say where no id begins so, because a whole id was meant. */
+  | { idPrefix: string; wrong?: string }
+  | { height: number }
+  | { time: number }
+  | { fromTail: number };
 
 /** A block as a walk gives it. */
 export interface WalkedBlock extends Block {

@@ -1,13 +1,15 @@
-import { blockKey, checkBlock, entryKey, type Tail } from '@blockhub/chain';
+import { blockKey, chainPrefix, checkBlock, entryKey, type Tail } from '@blockhub/chain';
 import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { Checker, covers } from './check.ts';
 import { findDetached, looseBlocks } from './detached.ts';
-import { getId, listChains } from './find.ts';
+import { getId, type ListedChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
+import { reasonOf } from './reason.ts';
 import type { Fault, VerifyLevel } from './types.ts';
-import { reasonOf, walk } from './walk.ts';
+import { isOfOneThing } from './unseen.ts';
+import { walk } from './walk.ts';
 
 export interface VerifyOptions {
   /** Default `full`. */
@@ -27,6 +29,8 @@ export interface VerifyOptions {
   /** How long a block may wait for its entry before it counts as detached. Default 2 s. */
   settleMs?: number;
   prefetch?: number;
+  /** Of all chains: told where the list of chains may have gaps, so that chains may be missing in the reports. Without it such a gap ends the verify. */
+  onUnseen?: OnUnseen;
 }
 
 /** What a verify found. The chain is whole as far as `level` goes when `faultCount` and `uncheckedCount` are 0. */
@@ -107,12 +111,26 @@ interface Checked {
 export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
   const known = new IdSet();
   const chains = new Map<string, Checked>();
-  for await (const { id } of listChains(store)) chains.set(id, await verifyEntries(store, id, options, known));
+  const { onUnseen } = options;
+  for await (const one of listChains(store, onUnseen ? { onUnseen } : {}))
+    chains.set(one.id, await verifyListed(store, one, options, known));
   if (!wantsDetached(options)) return reportsOf(chains);
   const { lost, unchecked } = await lostChains(store, chains, known, options);
   for (const id of lost) chains.set(id, await verifyEntries(store, id, options, known, true));
   await addDetached(store, chains, known, options, unchecked);
   return reportsOf(chains);
+}
+
+/** A chain of a listing is there, even if none of its entries is; where its folder cannot be opened, they are not known to be missing. */
+async function verifyListed(store: Store, { id, error }: ListedChain, options: VerifyOptions, known: IdSet): Promise<Checked> {
+  try {
+    return await verifyEntries(store, id, options, known, error === undefined);
+  } catch (reason) {
+    if (!hasCode(reason, 'CHAIN_NOT_FOUND')) throw reason;
+    const ledger = new Ledger(id, options);
+    ledger.add([], [reasonOf({ key: chainPrefix(id), error })]);
+    return { ledger, tail: undefined };
+  }
 }
 
 const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ ledger }) => ledger.report);
@@ -168,10 +186,14 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
       onProgress?.(report);
     }
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_NOT_FOUND') || !(lost || (await hasRootCopy(store, chain)))) throw error;
-    const key = entryKey(chain, 0);
-    ledger.add([{ code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` }], []);
-    tail = { id: chain, height: 0 };
+    if (signal?.aborted || !isOfOneThing(error)) throw error;
+    // What the store does not answer is no verdict, and must not hide what was found, nor other chains.
+    if (!hasCode(error, 'CHAIN_NOT_FOUND')) ledger.add([], [reasonOf({ key: chainPrefix(chain), error })]);
+    else if (lost || (await hasRootCopy(store, chain))) {
+      const key = entryKey(chain, 0);
+      ledger.add([{ code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` }], []);
+      tail = { id: chain, height: 0 };
+    } else throw error;
   }
   return { ledger, tail };
 }
@@ -208,7 +230,11 @@ async function addDetached(
 
 /** A detached block is most likely one whose entry is lost, so its blobs matter as well. */
 async function addBlobs(store: Store, detached: Fault, level: VerifyLevel, ledger: Ledger): Promise<void> {
-  const bytes = await store.find(detached.key);
+  const { bytes, error } = await store.find(detached.key).then(
+    (found) => ({ bytes: found, error: undefined }),
+    (reason: unknown) => ({ bytes: undefined, error: reason }),
+  );
+  if (error !== undefined) ledger.add([], [reasonOf({ key: detached.key, error })]);
   const { block } = bytes ? checkBlock(bytes) : {};
   if (!block) return;
   const stretch = { seen: [{ block, next: null, faults: [] }], faults: [], unchecked: [] };

@@ -1,12 +1,13 @@
-import { entryKey, isHash, type Tail } from '@blockhub/chain';
+import { entryKey, readChain, type Tail } from '@blockhub/chain';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
+import { BlockhubError, isTransient } from '@blockhub/errors';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { Checker, covers } from './check.ts';
 import { getChain } from './find.ts';
 import { pipeline } from './in-order.ts';
 import { findHeight } from './position.ts';
 import { ChainReader, type Stretch } from './reader.ts';
+import { reasonOf } from './reason.ts';
 import type { Fault, Position, VerifyLevel, WalkBatch } from './types.ts';
 
 export interface WalkOptions {
@@ -32,6 +33,8 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason, also while it waits. */
   signal?: AbortSignal;
   clock?: Clock;
+  /** Told of what could not be looked at when `from` and `to` were searched. */
+  onUnseen?: OnUnseen | undefined;
   /** Once, when the tail is reached and all blocks up to it were taken. */
   onTail?: (tail: Tail | undefined) => void;
   /** Once, in a live walk, when it starts to wait for blocks that do not exist yet. */
@@ -48,10 +51,10 @@ const CHECKS = 3;
  * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED with the fault in `details.fault`; the store's error for what could not be read; OBJECT_MISSING for an unknown block id; USAGE
  */
 export async function* walk(store: Store, options: WalkOptions): AsyncGenerator<WalkBatch> {
-  const { live, verify = 'links', skipNextCheck = false, onFault = 'stop', signal, clock = systemClock } = options;
-  const chain = isHash(options.chain) ? options.chain : (await getChain(store, options.chain)).id;
-  const from = options.from === undefined ? 0 : await findHeight(store, chain, options.from, 'from');
-  const to = options.to === undefined ? Number.MAX_SAFE_INTEGER - 1 : await findHeight(store, chain, options.to, 'to');
+  const { live, verify = 'links', skipNextCheck = false, onFault = 'stop', signal, clock = systemClock, onUnseen } = options;
+  const chain = readChain(options.chain).id ?? (await getChain(store, options.chain)).id;
+  const from = options.from === undefined ? 0 : await findHeight(store, chain, options.from, 'from', onUnseen);
+  const to = options.to === undefined ? Number.MAX_SAFE_INTEGER - 1 : await findHeight(store, chain, options.to, 'to', onUnseen);
   const reader = new ChainReader(store, chain, {
     from,
     to,
@@ -101,10 +104,6 @@ function* give({ seen, faults, unchecked }: Stretch, onFault: 'stop' | 'report')
 }
 
 const inOrderOfHeight = (faults: readonly Fault[]): Fault[] => faults.toSorted((a, b) => (a.height ?? 0) - (b.height ?? 0));
-
-/** One line that says what was not checked, and why. */
-export const reasonOf = ({ key, error }: { key: string; error: unknown }): string =>
-  `${key}: ${errorCode(error)}: ${error instanceof Error ? error.message : String(error)}`;
 
 /** Polls until the object is there. A store that does not answer now may answer later. */
 async function waitFor(

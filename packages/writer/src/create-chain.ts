@@ -43,6 +43,7 @@ export async function createChain(store: Store, options: CreateChainOptions): Pr
     ...(settings ? { settings } : {}),
   };
   const root = buildRoot({ ...given, salt: salt(options.random), time: now });
+  if (name !== undefined) await refuseAlmostId(store, name);
   let bytes = root.bytes;
   let created = true;
   if (name !== undefined && (await store.create(nameKey(name), bytes)) === 'exists') {
@@ -54,6 +55,19 @@ export async function createChain(store: Store, options: CreateChainOptions): Pr
   await store.create(blockKey(block.id), bytes);
   await store.create(entryKey(block.id, 0), bytes);
   return { ...recordOf(block), created };
+}
+
+/** Digits that an id may have had, one or two of which are lost or too many. */
+const almostId = /^(?:[0-9a-f]{30,34}|[0-9a-f]{62,63})$/;
+
+/** Somebody most likely wanted the chain of this id, and would get a new one. Chains that have such a name are found by it. */
+async function refuseAlmostId(store: Store, name: string): Promise<void> {
+  if (!almostId.test(name) || (await store.head(nameKey(name)))) return;
+  throw new BlockhubError(
+    'CHAIN_INVALID',
+    `name ${JSON.stringify(name)} has ${name.length} hex digits, almost as many as an id (64 or 32): correct the id, or choose a name that is not so like one`,
+    { details: { field: 'name', name } },
+  );
 }
 
 const salt = (random: () => number): string =>

@@ -1,10 +1,10 @@
-import { isHash } from '@blockhub/chain';
+import { isChainName, readChain } from '@blockhub/chain';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import type { ChainRecord } from '@blockhub/registry';
 import type { Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
-import { findChain } from '@blockhub/walker';
+import { findChain, noChain } from '@blockhub/walker';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { type Program, startWorker, systemRandom } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
@@ -36,11 +36,13 @@ export const standalone: Program<typeof settings> = {
 
 /** The chain of this id; or of this name, created when no chain has it. */
 async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRecord> {
-  if (isHash(nameOrId)) {
-    const found = await findChain(store, nameOrId);
+  const { id, wrong } = readChain(nameOrId);
+  if (id !== undefined) {
+    const found = await findChain(store, id);
     if (found) return found;
-    throw new BlockhubError('CHAIN_NOT_FOUND', `--default-chain: no chain has the id ${nameOrId}.`, { details: { chain: nameOrId } });
+    throw new BlockhubError('CHAIN_NOT_FOUND', `--default-chain: no chain has the id ${id}.`, { details: { chain: id } });
   }
+  if (wrong !== undefined && !isChainName(nameOrId)) throw noChain(nameOrId);
   const { created: _created, ...chain } = await createChain(store, { name: nameOrId, now: systemClock.now(), random: systemRandom });
   return chain;
 }

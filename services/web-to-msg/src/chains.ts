@@ -1,3 +1,4 @@
+import { chainText, readChain } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import type { ChainRecord, Registry } from '@blockhub/registry';
@@ -26,13 +27,15 @@ export class Chains {
     this.#clock = clock;
   }
 
-  /** The chain if it is in memory. */
+  /** The chain if it is in memory. An id may be written as `readChain` takes it: in capitals, with a label, in braces. */
   peek(nameOrId: string): ChainRecord | undefined {
-    return this.#known.get(nameOrId);
+    return this.#known.get(nameOrId) ?? this.#known.get(chainText(nameOrId));
   }
 
-  /** Throws CHAIN_NOT_FOUND, or the store's error when nobody can tell. */
-  get(nameOrId: string): Promise<ChainRecord> {
+  /** Throws CHAIN_NOT_FOUND, REQUEST_INVALID for an id that is damaged, or the store's error when nobody can tell. */
+  get(text: string): Promise<ChainRecord> {
+    // One form for all spellings, or each would be looked up and remembered.
+    const nameOrId = chainText(text);
     const asked = this.#asked.get(nameOrId);
     if (asked) return asked;
     const answer = this.#look(nameOrId).finally(() => this.#asked.delete(nameOrId));
@@ -59,5 +62,12 @@ export class Chains {
   }
 }
 
-const notFound = (nameOrId: string): BlockhubError =>
-  new BlockhubError('CHAIN_NOT_FOUND', `There is no chain "${nameOrId}".`, { details: { chain: nameOrId } });
+/** An id with a slip in it is not a chain that is gone: the sender must correct it. */
+function notFound(nameOrId: string): BlockhubError {
+  const details = { chain: nameOrId };
+  const { name, wrong } = readChain(nameOrId);
+  if (wrong === undefined) return new BlockhubError('CHAIN_NOT_FOUND', `There is no chain "${nameOrId}".`, { details });
+  const what =
+    name === undefined ? `"${nameOrId}" is not the id of a chain: it ${wrong}.` : `There is no chain "${nameOrId}"; as an id it ${wrong}.`;
+  return new BlockhubError('REQUEST_INVALID', what, { details });
+}

@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, Meta, MetaValue, Outgoing, StoredMessage } from '@blockhub/broker';
+import { chainText, readChain, readId } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
 import type { Command } from 'commander';
@@ -73,14 +74,22 @@ const filters = (command: Command): Command =>
   command.option('--code <code>', 'given up with this error code').option('--chain <chain>', 'of this chain, as the message names it');
 
 async function* keptLetters({ signal }: Session, broker: Broker, ids: readonly string[], { code, chain }: Selection): AsyncGenerator<Kept> {
+  const wanted = new Set(ids.flatMap(spellings));
+  const wantedChain = chain === undefined ? undefined : chainText(chain);
   for await (const message of messages(broker)) {
     signal.throwIfAborted();
-    if (ids.length > 0 && !ids.includes(message.id)) continue;
+    if (ids.length > 0 && !wanted.has(message.id)) continue;
     const kept = read(message);
     if (code !== undefined && kept.summary.code !== code) continue;
-    if (chain !== undefined && kept.meta.chain !== chain) continue;
+    if (wantedChain !== undefined && kept.meta.chain !== wantedChain) continue;
     yield kept;
   }
+}
+
+/** The id as it was given, and in its one form if it is one of an event, block or hash. */
+function spellings(text: string): string[] {
+  const read = readId(text);
+  return [text, ...(read.kind === 'id' ? [read.event, read.hash] : [])].filter((one) => one !== undefined);
 }
 
 /** A broker that never had a dead letter may not have the queue. */
@@ -141,7 +150,9 @@ function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, d
 
 async function list(session: Session, options: Selection): Promise<void> {
   const rows: Summary[] = [];
+  let count = 0;
   for await (const { summary } of keptLetters(session, await session.broker(), [], options)) {
+    count++;
     if (session.out.format !== 'table') await session.out.item(summary, '');
     else if (rows.length < MAX_ROWS) rows.push(summary);
     else {
@@ -149,6 +160,7 @@ async function list(session: Session, options: Selection): Promise<void> {
       break;
     }
   }
+  if (count === 0) refuseSlips([], options);
   if (session.out.format !== 'table') return session.out.end();
   await session.out.all(rows, {
     id: ({ id }) => id,
@@ -176,7 +188,7 @@ async function show(session: Session, id: string): Promise<void> {
     await session.out.item(whole, `${lines.join('\n')}\n\n${text ? printable(body.toString()) : `<binary, ${body.length} bytes>`}`);
     return session.out.end();
   }
-  throw none();
+  throw none([id]);
 }
 
 async function replay(session: Session, ids: readonly string[], options: Selection): Promise<void> {
@@ -208,7 +220,7 @@ async function replay(session: Session, ids: readonly string[], options: Selecti
     }
   };
   const count = await takeEach(session, 'replayed', replayable(), putBack);
-  if (count + refused === 0) throw none();
+  if (count + refused === 0) throw none(ids, options);
   await session.out.end();
 }
 
@@ -229,7 +241,7 @@ async function discard(session: Session, ids: readonly string[], options: Select
     await take(broker, batch);
     return batch;
   });
-  if (count === 0) throw none();
+  if (count === 0) throw none(ids, options);
   await session.out.end();
 }
 
@@ -238,7 +250,23 @@ function demandSelection(ids: readonly string[], { all, code, chain }: Selection
     throw new BlockhubError('USAGE', 'say which: message ids, --code, --chain or --all');
 }
 
-const none = (): BlockhubError => new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
+/** A slip in an id is not a letter that is gone. @throws USAGE */
+function refuseSlips(ids: readonly string[], { chain }: Selection): void {
+  const refuse = (what: string): never => {
+    throw new BlockhubError('USAGE', what);
+  };
+  for (const id of ids) {
+    const read = readId(id);
+    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${JSON.stringify(id)}: it ${read.wrong}`);
+  }
+  const wrong = chain === undefined ? undefined : readChain(chain).wrong;
+  if (wrong !== undefined) refuse(`--chain: no dead letter names ${JSON.stringify(chain)}; as an id it ${wrong}`);
+}
+
+function none(ids: readonly string[], options: Selection = {}): BlockhubError {
+  refuseSlips(ids, options);
+  return new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
+}
 
 const take = (broker: Broker, batch: readonly Kept[], replacement?: readonly Outgoing[]): Promise<void> =>
   broker.take(

@@ -1,4 +1,5 @@
 import { checkBlock, entryKey } from '@blockhub/chain';
+import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { Command } from 'commander';
 import { bytesOf, findThing, type Thing } from '../find-thing.ts';
@@ -15,7 +16,7 @@ export function define(command: Command, session: Session): void {
     .option('--chain <chain>', 'look only in this chain, id or name')
     .action(async (id: string, { chain }: { chain?: string }) => {
       const store = await session.store();
-      const facts = await factsOf(store, await findThing(session, store, id, chain));
+      const facts = await factsOf(session, store, await findThing(session, store, id, chain));
       await session.out.one(facts, () =>
         Object.entries(facts)
           .filter(([, value]) => value !== undefined && value !== null)
@@ -25,11 +26,11 @@ export function define(command: Command, session: Session): void {
     });
 }
 
-async function factsOf(store: Store, thing: Thing): Promise<object> {
+async function factsOf(session: Session, store: Store, thing: Thing): Promise<object> {
   const bytes = await bytesOf(store, thing);
   if (thing.kind === 'block') {
     const { chain, id, prev, height, time, blobs, root } = thing.block;
-    const next = await idAt(store, chain, height + 1);
+    const next = await idAt(session, store, chain, height + 1);
     return {
       kind: 'block',
       chain,
@@ -38,7 +39,7 @@ async function factsOf(store: Store, thing: Thing): Promise<object> {
       next: next ?? null,
       height,
       time,
-      linked: (await idAt(store, chain, height)) === id,
+      linked: (await idAt(session, store, chain, height)) === id,
       blobs: blobs.length,
       length: bytes.length,
       ...(root ? { root } : {}),
@@ -63,10 +64,18 @@ async function factsOf(store: Store, thing: Thing): Promise<object> {
   };
 }
 
-/** Id of the block that stands at a height. */
-async function idAt(store: Store, chain: string, height: number): Promise<string | undefined> {
-  const bytes = await store.find(entryKey(chain, height));
-  return bytes && checkBlock(bytes).tail?.id;
+/** Id of the block that stands at a height; undefined where there is none, and where it cannot be read, which the session is told. */
+async function idAt(session: Session, store: Store, chain: string, height: number): Promise<string | undefined> {
+  const key = entryKey(chain, height);
+  try {
+    const bytes = await store.find(key);
+    const { tail, faults } = bytes ? checkBlock(bytes, { chain, height }) : { faults: [] };
+    if (faults[0]) session.unseen.add(key, new BlockhubError('CHAIN_DAMAGED', `height ${height} ${faults[0].message}`));
+    else return tail?.id;
+  } catch (error) {
+    session.unseen.add(key, error);
+  }
+  return undefined;
 }
 
 function shown(name: string, value: unknown): string {

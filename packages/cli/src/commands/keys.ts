@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { AddressSet, createKey, findKey, type KnownKey, listKeys, parseKey, revokeKey } from '@blockhub/access';
+import { AddressSet, createKey, findKey, type KnownKey, keyIdOf, listKeys, parseKey, revokeKey } from '@blockhub/access';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
+import type { OnUnseen, Store } from '@blockhub/store';
+import { isOfOneThing } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
+import { timeOption } from '../options.ts';
 import { isoTime } from '../output.ts';
 import type { Session } from '../session.ts';
 
@@ -17,7 +19,7 @@ interface CreateOptions {
 /** What is shown of a key. */
 interface Row {
   id: string;
-  state: 'valid' | 'expired' | 'revoked' | 'damaged';
+  state: 'valid' | 'expired' | 'revoked' | 'damaged' | 'unreadable';
   label?: string;
   chains?: readonly string[];
   sources?: readonly string[];
@@ -26,10 +28,11 @@ interface Row {
   expiresAt?: number;
   revokedAt?: number;
   reason?: string;
+  /** Code of why it could not be read. */
+  error?: string;
 }
 
 const MAX_LABEL = 200;
-const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/;
 
 export function define(command: Command, session: Session): void {
   command
@@ -41,7 +44,10 @@ export function define(command: Command, session: Session): void {
       '--source <address...>',
       'from these addresses only, as web-to-msg sees them (--trusted-proxies): 192.0.2.3, 198.51.100.0/24, 192.12-168.1-30.22 (default: from everywhere)',
     )
-    .option('--expires <time>', 'it is good until then, such as 2027-01-31 or 2027-01-31T12:00:00Z (default: until it is revoked)')
+    .option(
+      '--expires <time>',
+      'it is good until then, such as 2027-01-31T12:00:00Z, or 2027-01-31 (00:00 UTC) (default: until it is revoked)',
+    )
     .action((options: CreateOptions) => create(session, options));
   command
     .command('list')
@@ -92,9 +98,8 @@ function checkSources(sources: readonly string[]): void {
 }
 
 function timeOf(text: string, now: number): number {
-  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new BlockhubError('USAGE', '--expires is a time such as 2027-01-31 or 2027-01-31T12:00:00Z');
-  if (time <= now) throw new BlockhubError('USAGE', '--expires lies in the past');
+  const time = timeOption('--expires', text);
+  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} lies in the past`);
   return time;
 }
 
@@ -102,7 +107,12 @@ async function list(session: Session): Promise<void> {
   const store = await session.store();
   const progress = session.progress();
   const rows: Row[] = [];
-  for await (const id of listKeys(store)) {
+  let unseen = 0;
+  const onUnseen: OnUnseen = (key, error) => {
+    unseen++;
+    session.unseen.add(key, error);
+  };
+  for await (const id of listKeys(store, { onUnseen })) {
     session.signal.throwIfAborted();
     rows.push(await look(session, store, id));
     progress.update(() => `${rows.length} keys`);
@@ -119,18 +129,21 @@ async function list(session: Session): Promise<void> {
     revoked: (row) => [timeText(row.revokedAt), row.reason ?? ''].join(' ').trim(),
   });
   if (rows.some(({ state }) => state === 'damaged')) session.exitCode = exitCodes.faults;
+  else if (unseen > 0 || rows.some(({ state }) => state === 'unreadable')) session.exitCode = exitCodes.unchecked;
 }
 
 const timeText = (time: number | undefined): string => (time === undefined ? '' : isoTime(time));
 
-/** One damaged key must not hide the others. */
+/** One key that is damaged or cannot be read must not hide the others. */
 async function look(session: Session, store: Store, id: string): Promise<Row> {
   try {
     const known = await findKey(store, id);
     return known ? rowOf(known, session.clock.now()) : { id, state: 'damaged' };
   } catch (error) {
-    if (!hasCode(error, 'KEY_DAMAGED')) throw error;
-    return { id, state: 'damaged' };
+    if (hasCode(error, 'KEY_DAMAGED')) return { id, state: 'damaged' };
+    if (!isOfOneThing(error)) throw error;
+    session.unseen.add(`keys/${id}.key`, error);
+    return { id, state: 'unreadable', error: error.code };
   }
 }
 
@@ -143,7 +156,7 @@ function rowOf({ record, revoked }: KnownKey, now: number): Row {
 }
 
 async function revoke(session: Session, text: string, reason: string | undefined): Promise<void> {
-  const id = parseKey(text)?.id ?? text;
+  const id = parseKey(text)?.id ?? keyIdOf(text);
   const store = await session.store();
   const { at, ...why } = await revokeKey(store, id, { at: session.clock.now(), ...(reason === undefined ? {} : { reason }) });
   await session.out.one({ id, revokedAt: at, ...why }, `${id} is revoked since ${isoTime(at)}`);

@@ -1,5 +1,6 @@
-import { errorCode, hasCode } from '@blockhub/errors';
-import { findTail, listChains } from '@blockhub/walker';
+import { errorCode } from '@blockhub/errors';
+import type { OnUnseen, Store } from '@blockhub/store';
+import { findNewest, isOfOneThing, type ListedChain, listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime } from '../output.ts';
@@ -15,7 +16,7 @@ interface Row {
   height?: number;
   tail?: string;
   time?: number;
-  /** Code of what is wrong. */
+  /** Code of what is wrong, or why something could not be read. `tail` and `time` are then of the newest block that can be read. */
   error?: string;
 }
 
@@ -24,22 +25,14 @@ export function define(command: Command, session: Session): void {
     const store = await session.store();
     const progress = session.progress();
     const rows: Row[] = [];
-    for await (const { id, name, crypt, settings, time: createdAt, damaged } of listChains(store)) {
+    let unseen = 0;
+    const onUnseen: OnUnseen = (key, error) => {
+      unseen++;
+      session.unseen.add(key, error);
+    };
+    for await (const chain of listChains(store, { onUnseen })) {
       session.signal.throwIfAborted();
-      const row: Row = {
-        chain: id,
-        ...(name === undefined ? {} : { name }),
-        crypt,
-        settings,
-        ...(damaged ? { error: 'CHAIN_DAMAGED' } : { createdAt }),
-      };
-      try {
-        const { height, id: tail, time } = await findTail(store, id);
-        rows.push({ ...row, height, tail, time });
-      } catch (error) {
-        if (!hasCode(error, 'CHAIN_DAMAGED') && !hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
-        rows.push({ ...row, error: errorCode(error) });
-      }
+      rows.push(await rowOf(session, store, chain));
       progress.update(() => `${rows.length} chains`);
     }
     progress.clear();
@@ -51,6 +44,37 @@ export function define(command: Command, session: Session): void {
       created: (row) => (row.createdAt === undefined ? (row.error ?? '') : isoTime(row.createdAt)),
       crypt: (row) => row.crypt,
     });
-    if (rows.some(({ error }) => error)) session.exitCode = exitCodes.faults;
+    const isFault = ({ error }: Row): boolean => error !== undefined && damageCodes.has(error);
+    if (rows.some(isFault)) session.exitCode = exitCodes.faults;
+    // What may be hidden: a chain that is not in the list, or more of one that is.
+    else if (unseen > 0 || rows.some(({ error }) => error !== undefined)) session.exitCode = exitCodes.unchecked;
   });
+}
+
+const damageCodes: ReadonlySet<string> = new Set(['CHAIN_DAMAGED', 'CHAIN_NOT_FOUND']);
+
+/** One chain that is damaged or cannot be read must not hide the others. */
+async function rowOf(session: Session, store: Store, chain: ListedChain): Promise<Row> {
+  const { id, name, crypt, settings, time: createdAt, damaged, error } = chain;
+  const row: Row = { chain: id, ...(name === undefined ? {} : { name }), crypt, settings, ...(damaged ? {} : { createdAt }) };
+  const codes: string[] = [];
+  const onUnseen: OnUnseen = (key, reason) => {
+    session.unseen.add(key, reason);
+    codes.push(errorCode(reason));
+  };
+  if (error !== undefined) onUnseen(`chains/${id}/`, error);
+  else if (damaged) codes.push('CHAIN_DAMAGED');
+  const newest = await findNewest(store, id, onUnseen).catch((reason: unknown): undefined => {
+    if (!isOfOneThing(reason)) throw reason;
+    // Without its folder the entries are not known to be missing.
+    if (error === undefined) onUnseen(`chains/${id}/`, reason);
+  });
+  // What cannot be read is said before what is wrong with the rest: nobody knows how much that is.
+  const code = codes.find((one) => !damageCodes.has(one)) ?? codes[0];
+  const { tail } = newest ?? {};
+  return {
+    ...row,
+    ...(tail ? { height: newest?.last ?? tail.height, tail: tail.id, time: tail.time } : {}),
+    ...(code === undefined ? {} : { error: code }),
+  };
 }

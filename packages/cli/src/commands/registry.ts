@@ -1,3 +1,4 @@
+import type { OnUnseen } from '@blockhub/store';
 import { listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
@@ -14,11 +15,18 @@ export function define(command: Command, session: Session): void {
       await registry.wipe();
       let chains = 0;
       let damaged = 0;
-      for await (const chain of listChains(store)) {
+      let unseen = 0;
+      const onUnseen: OnUnseen = (key, error) => {
+        unseen++;
+        session.unseen.add(key, error);
+      };
+      for await (const chain of listChains(store, { onUnseen })) {
         session.signal.throwIfAborted();
-        if (chain.damaged) damaged++;
+        if (chain.error !== undefined) onUnseen(`chains/${chain.id}/`, chain.error);
+        if (chain.damaged) damaged += chain.error === undefined ? 1 : 0;
         else {
-          await registry.putChain(chain);
+          const { error: _, ...record } = chain;
+          await registry.putChain(record);
           chains++;
         }
         progress.update(() => `${chains} chains`);
@@ -27,5 +35,6 @@ export function define(command: Command, session: Session): void {
       const left = damaged === 0 ? '' : `; ${damaged} with a damaged root were left out, see blockhub verify --all`;
       await session.out.one({ chains, damaged }, `${chains} chains are known again${left}`);
       if (damaged > 0) session.exitCode = exitCodes.faults;
+      else if (unseen > 0) session.exitCode = exitCodes.unchecked;
     });
 }

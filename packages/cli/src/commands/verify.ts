@@ -1,9 +1,22 @@
-import { BlockhubError } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
-import { type Fault, findTail, type Report, type VerifyLevel, type VerifyOptions, verifyAll, verifyChain } from '@blockhub/walker';
+import { readChain } from '@blockhub/chain';
+import { BlockhubError, hasCode } from '@blockhub/errors';
+import type { OnUnseen, Store } from '@blockhub/store';
+import {
+  type Fault,
+  findNewest,
+  heightText,
+  parseHeight,
+  type Report,
+  Unseen,
+  type VerifyLevel,
+  type VerifyOptions,
+  verifyAll,
+  verifyChain,
+} from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
+import { inOption } from '../options.ts';
 import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 
@@ -37,23 +50,31 @@ export function define(command: Command, session: Session): void {
       if (options.all && (nameOrId !== undefined || options.from !== undefined))
         throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
       const store = await session.store();
-      const reports = await verify(session, store, nameOrId, options);
+      const unseen = new Unseen(session.unseen.add);
+      const reports = await verify(session, store, nameOrId, { ...options, onUnseen: unseen.add });
       // Nothing was checked, which must not look like nothing wrong: it may be the wrong store, or all may be lost.
-      if (reports.length === 0) throw session.noChain(store);
+      if (reports.length === 0) throw unseen.notFound('a chain', session.noChain(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
+      if (unseen.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;
     });
 }
 
-async function verify(session: Session, store: Store, nameOrId: string | undefined, given: Options): Promise<Report[]> {
-  const { all, from, level, skipNextCheck } = given;
+async function verify(
+  session: Session,
+  store: Store,
+  nameOrId: string | undefined,
+  given: Options & { onUnseen: OnUnseen },
+): Promise<Report[]> {
+  const { all, from, level, skipNextCheck, onUnseen } = given;
   let so: Reached | undefined;
   const options: VerifyOptions = {
     level,
     ...(skipNextCheck ? { skipNextCheck } : {}),
     signal: session.signal,
     clock: session.clock,
-    ...(from === undefined ? {} : { from: heightOf(from) }),
+    onUnseen,
+    ...(from === undefined ? {} : { from: inOption('--from', () => parseHeight(from)) }),
     onProgress: ({ blocks, events, height, faultCount }) => {
       so = { blocks, events, height, faultCount };
     },
@@ -68,9 +89,9 @@ async function verify(session: Session, store: Store, nameOrId: string | undefin
     return session.progress().during(verifyAll(store, options), text);
   }
   // What is named is not looked up here: a chain that lost all its entries is not found, which is what its report has to say.
-  const chain = nameOrId ?? (await session.chain(store, undefined)).id;
+  const chain = nameOrId === undefined ? (await session.chain(store, undefined)).id : await chainText(session, store, nameOrId);
   // The last block once more: whether the next one follows it has not been seen yet.
-  session.resume = () => session.commandLine('verify', chain, ...again, '--from', `${so?.height ?? from ?? 0}`);
+  session.resume = () => session.commandLine('verify', chain, ...again, '--from', so ? heightText(Math.max(so.height, 0)) : (from ?? '0'));
   const report = await session.progress().during(verifyChain(store, chain, options), text);
   if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, report.chain, from);
   return [report];
@@ -84,13 +105,21 @@ const progressOf = (reached: Reached | undefined, seconds: number): string => {
 
 /** Nothing was checked, which must not look like nothing wrong. */
 async function refuseAboveTail(store: Store, chain: string, from: string): Promise<never> {
-  const { height } = await findTail(store, chain);
+  const { last: height } = await findNewest(store, chain);
   throw new BlockhubError('USAGE', `--from ${from} is above the tail of chain ${chain}, which is at height ${height}`);
 }
 
-function heightOf(text: string): number {
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new BlockhubError('USAGE', `--from is a height, not ${text}`);
+/** A beginning of an id becomes the id; a name, and what is not found, stays. */
+async function chainText(session: Session, store: Store, text: string): Promise<string> {
+  const { id, prefix } = readChain(text);
+  if (id !== undefined || prefix === undefined) return id ?? text;
+  return session.chain(store, text).then(
+    (found) => found.id,
+    (error: unknown) => {
+      if (hasCode(error, 'CHAIN_NOT_FOUND')) return text;
+      throw error;
+    },
+  );
 }
 
 const where = ({ height, toHeight, event }: Fault): string =>

@@ -1,10 +1,20 @@
 import type { Receipt } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type HydratedBlob, readBlobs, type VerifyLevel, type WalkedBlock, walk } from '@blockhub/walker';
+import {
+  type HydratedBlob,
+  heightText,
+  type Position,
+  parsePosition,
+  readBlobs,
+  type VerifyLevel,
+  type WalkedBlock,
+  walk,
+} from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
+import { inOption } from '../options.ts';
 import { type Output, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 import { isText, sniff } from '../sniff.ts';
@@ -23,7 +33,7 @@ const SHOWN_BYTES = 16 * 1024;
 const POLL_MS = '500';
 
 export function define(command: Command, session: Session): void {
-  const place = 'height, -count from the tail (-1 is the tail), block id, or time such as 2026-05-01T12:00Z';
+  const place = 'height, -count from the tail (-1 is the tail), block id, or time such as 2026-05-01T12:00:00Z or 2026-05-01 (00:00 UTC)';
   command
     .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
     .option('--from <place>', `first block: ${place} (default: the root)`)
@@ -33,15 +43,23 @@ export function define(command: Command, session: Session): void {
     .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(levels))
     .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
     .action(async (nameOrId: string | undefined, options: Options) => {
+      const [from, to] = (['from', 'to'] as const).map((name) => placeOf(name, options[name]));
       const store = await session.store();
       const { id: chain } = await session.chain(store, nameOrId);
       let last = -1;
       session.resume = () =>
-        session.commandLine('walk', nameOrId ?? chain, '--from', last < 0 ? (options.from ?? '0') : `${last + 1}`, ...sameAgain(options));
+        session.commandLine(
+          'walk',
+          nameOrId ?? chain,
+          '--from',
+          last < 0 ? (options.from ?? '0') : heightText(last + 1),
+          ...sameAgain(options),
+        );
       const batches = walk(store, {
         chain,
-        ...(options.from === undefined ? {} : { from: options.from }),
-        ...(options.to === undefined ? {} : { to: options.to }),
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+        onUnseen: session.unseen.add,
         ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
         verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
         skipNextCheck: options.skipNextCheck === true,
@@ -62,6 +80,9 @@ export function define(command: Command, session: Session): void {
       if (session.out.format === 'json') await session.out.end();
     });
 }
+
+const placeOf = (name: string, text: string | undefined): Position | undefined =>
+  text === undefined ? undefined : inOption(`--${name}`, () => parsePosition(text));
 
 /** The options of a walk that goes on. */
 const sameAgain = ({ to, live, poll, verify, skipNextCheck }: Options): string[] => [

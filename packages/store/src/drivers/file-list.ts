@@ -2,8 +2,9 @@ import { type Dirent, stat as statCallback } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { StoredObject } from '../driver.ts';
+import type { OnUnseen, StoredObject } from '../driver.ts';
 import { compareKeys, isKey } from '../keys.ts';
+import { inTheWay } from './in-the-way.ts';
 
 /** Names of one folder held at a time; a larger folder is read once for each so many names. */
 const PAGE = 200_000;
@@ -20,13 +21,23 @@ interface Wanted {
   readonly prefix: string;
   readonly after: string;
   readonly page: number;
+  /** Told of what cannot be opened. Without it a folder or file that cannot be opened ends the listing, and a link is left out. */
+  readonly onUnseen: OnUnseen | undefined;
+}
+
+export interface ListFolderOptions {
+  readonly after?: string | undefined;
+  readonly page?: number;
+  readonly onUnseen?: OnUnseen | undefined;
 }
 
 /** Objects below a folder by bytes of the key. Folders that lie wholly before `after`, or off the prefix, are not opened. */
-export function listFolder(root: string, prefix: string, after = '', page = PAGE): AsyncGenerator<StoredObject, void, undefined> {
+export function listFolder(root: string, prefix: string, options: ListFolderOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+  const { after = '', page = PAGE, onUnseen } = options;
   const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  if (!after.startsWith(folder)) return compareKeys(after, folder) < 0 ? listFolder(root, prefix, folder, page) : nothing();
-  return walk({ root, folder, prefix: prefix.slice(folder.length), after: after.slice(folder.length), page });
+  if (!after.startsWith(folder))
+    return compareKeys(after, folder) < 0 ? listFolder(root, prefix, { ...options, after: folder }) : nothing();
+  return walk({ root, folder, prefix: prefix.slice(folder.length), after: after.slice(folder.length), page, onUnseen });
 }
 
 async function* nothing(): AsyncGenerator<StoredObject, void, undefined> {
@@ -40,7 +51,7 @@ async function* walk(wanted: Wanted): AsyncGenerator<StoredObject, void, undefin
     const names = await smallest(wanted, from);
     for (let at = 0; at < names.length; at += LENGTHS) {
       const chunk = names.slice(at, at + LENGTHS);
-      const lengths = await Promise.all(chunk.map((name) => look(join(wanted.root, folder, name))));
+      const lengths = await Promise.all(chunk.map((name) => look(wanted, name)));
       for (const [index, name] of chunk.entries()) {
         const length = lengths[index];
         if (name.endsWith('/')) yield* walk({ ...wanted, folder: folder + name, prefix: below(prefix, name), after: below(after, name) });
@@ -52,19 +63,26 @@ async function* walk(wanted: Wanted): AsyncGenerator<StoredObject, void, undefin
   }
 }
 
-/** Undefined for a folder and for what is gone meanwhile. */
-async function look(path: string): Promise<number | undefined> {
-  return path.endsWith('/') ? undefined : (await lengthOf(path).catch(goneMeanwhile))?.size;
+/** Undefined for a folder, for what is gone meanwhile, and for what was reported. */
+async function look({ root, folder, onUnseen }: Wanted, name: string): Promise<number | undefined> {
+  if (name.endsWith('/')) return undefined;
+  try {
+    return (await lengthOf(join(root, folder, name))).size;
+  } catch (error) {
+    goneMeanwhile(error, () => report(onUnseen, folder + name, error));
+    return undefined;
+  }
 }
 
 /** The first names of a folder behind `from`, in order; folders have a slash at the end, which is where their keys sort. */
-async function smallest({ root, folder, prefix, after, page }: Wanted, from: string): Promise<string[]> {
-  const path = join(root, folder);
+async function smallest(wanted: Wanted, from: string): Promise<string[]> {
+  const { prefix, after, page } = wanted;
   let names: string[] = [];
   let bound: string | undefined;
-  for await (const entry of readFolder(path)) {
-    const isFolder = entry.isFile() ? false : await leadsOn(entry, path);
-    if (isFolder === undefined || !isKey(entry.name)) continue;
+  for await (const entry of readFolder(wanted)) {
+    if (!isKey(entry.name)) continue;
+    const isFolder = entry.isFile() ? false : await leadsOn(entry, wanted);
+    if (isFolder === undefined) continue;
     const name = isFolder ? `${entry.name}/` : entry.name;
     if (!name.startsWith(prefix) && !(isFolder && prefix.startsWith(name))) continue;
     if (compareKeys(name, after) <= 0 && !(isFolder && after.startsWith(name))) continue;
@@ -76,22 +94,39 @@ async function smallest({ root, folder, prefix, after, page }: Wanted, from: str
   return names.sort(compareKeys).slice(0, page);
 }
 
-async function* readFolder(path: string): AsyncGenerator<Dirent, void, undefined> {
+async function* readFolder({ root, folder, onUnseen }: Wanted): AsyncGenerator<Dirent, void, undefined> {
   try {
-    yield* await opendir(path, { bufferSize: 1024 });
+    yield* await opendir(join(root, folder), { bufferSize: 1024 });
   } catch (error) {
-    goneMeanwhile(error);
+    const isGone = goneMeanwhile(error, () => report(onUnseen, folder, error));
+    if (isGone && onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
   }
 }
 
-function goneMeanwhile(error: unknown): undefined {
+function goneMeanwhile(error: unknown, otherwise: () => void): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  const isGone = code === 'ENOENT' || code === 'ENOTDIR';
+  if (!isGone) otherwise();
+  return isGone;
+}
+
+/** What the process lacks passes, so it ends the listing, which is then tried again; anything else is true of this one thing. */
+const ofTheProcess = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+
+function report(onUnseen: OnUnseen | undefined, key: string, error: unknown): void {
+  if (!onUnseen || ofTheProcess.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  onUnseen(key, error);
 }
 
 /** True for a folder, false for a link to a file, undefined for neither. */
-async function leadsOn(entry: Dirent, folder: string): Promise<boolean | undefined> {
+async function leadsOn(entry: Dirent, { root, folder, onUnseen }: Wanted): Promise<boolean | undefined> {
   if (entry.isDirectory()) return true;
-  const found = await stat(join(folder, entry.name)).catch(() => undefined);
-  return found?.isDirectory() ? true : found?.isFile() ? false : undefined;
+  try {
+    const found = await stat(join(root, folder, entry.name));
+    return found.isDirectory() ? true : found.isFile() ? false : undefined;
+  } catch (error) {
+    // A link that leads nowhere, such as to a disk that is not mounted.
+    if (entry.isSymbolicLink()) onUnseen?.(folder + entry.name, error);
+    return undefined;
+  }
 }

@@ -158,8 +158,8 @@ describe('a listing', () => {
     for (const name of [...names, '050.w/inside']) await writeFile(join(root, 'f', name), name);
     const want = [...names, '050.w/inside'].map((name) => `f/${name}`).sort();
     for (const page of [1, 2, 7, 50, 101, 1000]) {
-      expect(await gather(listFolder(root, 'f/', '', page))).toEqual(want);
-      expect(await gather(listFolder(root, '', 'f/050', page))).toEqual(want.filter((key) => key > 'f/050'));
+      expect(await gather(listFolder(root, 'f/', { page }))).toEqual(want);
+      expect(await gather(listFolder(root, '', { after: 'f/050', page }))).toEqual(want.filter((key) => key > 'f/050'));
     }
   });
 

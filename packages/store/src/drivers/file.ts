@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs';
+import { constants, readFile } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import type { ByteRange, FailureClass, StoreDriver, StoredObject } from '../driver.ts';
+import type { ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
 import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
+import { inTheWay } from './in-the-way.ts';
 
 /** A third of the CPU time of the `readFile` that gives promises, and a walk is one of these per block. */
 const readWhole = promisify(readFile);
+/** What somebody put there may be a pipe, whose opening would wait for a writer for ever. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+/** Node takes a number here as well, which its types do not know. */
+const READ_OPTIONS = { flag: READ as unknown as string };
 
 const TEMPORARY = '.tmp';
 /** A temporary file this old belongs to no living write; should it yet, that write fails at its link and is tried again. */
@@ -64,16 +69,20 @@ class FileDriver implements StoreDriver {
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
     const path = join(this.#root, key);
     try {
-      return range ? await readRange(path, range) : await readWhole(path);
+      return range ? await readRange(path, range) : await readWhole(path, READ_OPTIONS);
     } catch (error) {
       nothingThere(error);
+      await refuseLink(this.#root, path);
       return this.#checkPlace();
     }
   }
 
   async head(key: string): Promise<{ length: number } | undefined> {
-    const found = await stat(join(this.#root, key)).catch(nothingThere);
-    return found?.isFile() ? { length: found.size } : this.#checkPlace();
+    const path = join(this.#root, key);
+    const found = await stat(path).catch(nothingThere);
+    if (found?.isFile()) return { length: found.size };
+    if (!found) await refuseLink(this.#root, path);
+    return this.#checkPlace();
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -111,8 +120,8 @@ class FileDriver implements StoreDriver {
     await this.#sync.sync(folder).catch(nothingThere);
   }
 
-  async *list(prefix: string, after?: string): AsyncGenerator<StoredObject> {
-    yield* listFolder(this.#root, prefix, after);
+  async *list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncGenerator<StoredObject> {
+    yield* listFolder(this.#root, prefix, { after, onUnseen });
     await this.#checkPlace();
   }
 
@@ -121,6 +130,8 @@ class FileDriver implements StoreDriver {
     if (code === 'ENOSPC' || code === 'EDQUOT') return 'full';
     // EPERM is also what `link` gives on a file system without hard links.
     if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return 'denied';
+    // A link to itself, one to nowhere, and a socket: trying again opens none of them.
+    if (code === 'ELOOP' || code === 'ENOLINK' || code === 'ENXIO') return 'denied';
     // Everything else that the system reports (EIO, EMFILE, ESTALE, …) may pass; what is not from the system is a mistake in the code.
     return code !== undefined && 'syscall' in (error as object) ? 'transient' : 'permanent';
   }
@@ -218,7 +229,7 @@ async function makeFolder(path: string): Promise<string | undefined> {
 }
 
 async function readRange(path: string, range: ByteRange): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ);
   try {
     const bytes = Buffer.allocUnsafe(Math.min(range.length, Math.max(0, (await file.stat()).size - range.offset)));
     let at = 0;
@@ -247,6 +258,12 @@ function noIfTaken(error: unknown): boolean {
 function nothingThere(error: unknown): undefined {
   const code = codeOf(error);
   if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
+}
+
+/** What a link to nowhere stands for, such as a disk that is not mounted, is hidden and not absent. */
+async function refuseLink(root: string, path: string): Promise<void> {
+  if ((await inTheWay(root, path)) !== 'link') return;
+  throw Object.assign(new Error(`ENOLINK: on the way to ${path} is a link that leads nowhere`), { code: 'ENOLINK', syscall: 'open' });
 }
 
 const folderAt = (key: string, cause?: unknown): BlockhubError =>

@@ -51,6 +51,26 @@ describe('API keys', () => {
     expect(await ask(rule, { 'x-api-key': none.key }, 'mine')).toBe('ACCESS_FORBIDDEN');
   });
 
+  test.each<[string, (id: string) => string]>([
+    ['as it is', (id) => id],
+    ['in capitals', (id) => id.toUpperCase()],
+    ['in mixed case', (id) => id.slice(0, 30).toUpperCase() + id.slice(30)],
+    ['with its hash', (id) => `sha256:${id}`],
+    ['with its hash in capitals', (id) => `SHA-256:${id.toUpperCase()}`],
+    ['in braces', (id) => `{${id}}`],
+    ['with blanks', (id) => ` ${id}\n`],
+  ])('a chain written %s is the same chain, in the key and in the request', async (_, write) => {
+    const rule = await open({ apiKeys: true });
+    const create = (name: string) => createChain(rule.test.store, { name, now: 1, random: Math.random });
+    const [mine, other] = [await create('mine'), await create('other')];
+    const [plain, written] = [await made(rule, { chains: [mine.id] }), await made(rule, { chains: [write(mine.id)] })];
+    for (const { key } of [plain, written]) {
+      for (const chain of ['mine', mine.id, write(mine.id)]) expect(await ask(rule, { 'x-api-key': key }, chain)).toBe('passed');
+      for (const chain of ['other', write(other.id), write(mine.id).slice(1, -2), `${write(mine.id)}0`])
+        expect(await ask(rule, { 'x-api-key': key }, chain)).toBe('ACCESS_FORBIDDEN');
+    }
+  });
+
   test.each<[string[] | undefined, string, string]>([
     [undefined, '192.0.2.1', 'passed'],
     [['192.0.2.0/24', '10.1.2.3'], '192.0.2.1', 'passed'],

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { readTime } from '@blockhub/clock';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -11,7 +12,6 @@ interface Token {
 }
 
 const VALUE = /^[\x21-\x2b\x2d-\x3a\x3c-\x7e]{16,512}$/;
-const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -23,12 +23,29 @@ function parseToken(text: string, place: number, mistake: (what: string) => void
   let until = Number.POSITIVE_INFINITY;
   let subject = 'token';
   for (const parameter of parameters) {
-    const [name, given = ''] = parameter.split('=', 2);
-    if (name === 'until' && TIME.test(given) && !Number.isNaN(Date.parse(given))) until = Date.parse(given);
+    const [name, ...rest] = parameter.split('=');
+    const given = rest.join('=');
+    if (name === 'until') until = readUntil(given, place, mistake);
     else if (name === 'name' && NAME.test(given)) subject = `token:${given}`;
-    else mistake(`what follows the semicolon of token ${place} is neither until=2027-01-31 (or 2027-01-31T12:00:00Z) nor name=shop`);
+    else
+      mistake(
+        `what follows the semicolon of token ${place} is neither until=2027-01-31T12:00:00Z (or 2027-01-31, which is 00:00 UTC) nor name=shop`,
+      );
   }
   return { hash: hashOf(value), subject, until };
+}
+
+/** What has no digit of a time may be a part of a token that has a semicolon, and is not repeated. */
+const TIME_LIKE = /^[0-9][0-9TtZz:.,+ -]{0,39}$/;
+
+function readUntil(given: string, place: number, mistake: (what: string) => void): number {
+  const read = readTime(given);
+  if ('ms' in read) return read.ms;
+  const shown = TIME_LIKE.test(given)
+    ? `${JSON.stringify(given)} ${read.wrong}`
+    : 'is not a time such as 2027-01-31T12:00:00Z, or a date such as 2027-01-31';
+  mistake(`until of token ${place}: ${shown}`);
+  return Number.NEGATIVE_INFINITY;
 }
 
 /** Shared tokens in x-token, several at once, so that they can be changed one by one. */

@@ -96,6 +96,38 @@ describe('shared tokens', () => {
   });
 });
 
+test.each<[string, boolean | RegExp]>([
+  ['2026-01-01T00:00:01Z', true],
+  ['2026-01-01t00:00:01z', true],
+  ['2026-01-01 00:00:01Z', true],
+  ['2026-01-01T01:00:01+01:00', true],
+  ['2025-12-31T23:00:01.5-01:00', true],
+  ['2026-01-02', true],
+  ['2025-12-31', false],
+  ['2026-01-01T00:00:00+01:00', false],
+  ['2026-01-01T12:00:00', /until of token 1: "2026-01-01T12:00:00" has no time zone: write 2026-01-01T12:00:00Z/],
+  ['2026-01-01T12:00', /has no time zone/],
+  ['2026-02-30', /until of token 1: "2026-02-30" has the day 30, but February 2026/],
+  ['2026-13-01', /month 13/],
+  ['2026-01-01T24:00:00Z', /hour 24/],
+  ['2026-01-01T12:00:00+25:00', /offset \+25:00/],
+  ['1798761600', /is not a time/],
+  ['1798761600000', /is not a time/],
+  ['2027-01-31=x', /until of token 1: is not a time such as/],
+  ['hidden-part-of-a-token', /until of token 1: is not a time such as/],
+  ['', /until of token 1: is not a time such as/],
+])('a token until %s', async (until, expected) => {
+  const given = [`${NEW};until=${until}`];
+  if (typeof expected === 'boolean') {
+    expect(await ask(await open({ tokens: given }), { 'x-token': NEW })).toBe(expected ? 'passed' : 'ACCESS_DENIED');
+    return;
+  }
+  const test = await ruleTest({ tokens: given });
+  accessRule(test);
+  expect(test.mistakes).toEqual([expect.stringMatching(expected)]);
+  expect(test.mistakes[0]).not.toContain('hidden');
+});
+
 describe('JWTs', () => {
   const AUDIENCE = 'https://capture.example.com';
   let issuer = '';

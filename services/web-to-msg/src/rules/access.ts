@@ -1,3 +1,4 @@
+import { chainText } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { before } from '../within.ts';
 import { findJwtAccess } from './access-jwt.ts';
@@ -38,19 +39,26 @@ async function judge(context: RuleContext, { chain, client: { ip } }: Head, meth
   const { subject, chains, sources } = access;
   if (sources && !sources.hasPeer(ip))
     return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not be used from ${ip || 'no address'}.`, { details: { subject, ip } });
-  if (chains === undefined || chains.includes(chain) || (await isOneOf(context, chain, chains))) return { subject };
+  if (chains === undefined || names(chains, chain) || (await isOneOf(context, chain, chains))) return { subject };
   return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not append to the chain ${JSON.stringify(chain)}.`, {
     details: { subject, chain },
   });
+}
+
+/** Whether the list has the id or name; ids are compared as numbers are, however they are written. */
+function names(chains: readonly string[], nameOrId: string): boolean {
+  if (chains.includes(nameOrId)) return true;
+  const wanted = chainText(nameOrId);
+  return chains.some((one) => chainText(one) === wanted);
 }
 
 /** A chain that does not exist is none of them: who may not append to it need not know. */
 async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains: readonly string[]): Promise<boolean> {
   try {
     const { id, name } = known.peek(nameOrId) ?? (await known.get(nameOrId));
-    return chains.includes(id) || (name !== undefined && chains.includes(name));
+    return names(chains, id) || (name !== undefined && names(chains, name));
   } catch (error) {
-    if (hasCode(error, 'CHAIN_NOT_FOUND')) return false;
+    if (hasCode(error, 'CHAIN_NOT_FOUND') || hasCode(error, 'REQUEST_INVALID')) return false;
     throw error;
   }
 }

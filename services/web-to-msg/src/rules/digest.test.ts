@@ -80,7 +80,23 @@ describe('content-md5 and x-hash', () => {
     ['x-hash', '0'.repeat(32), 'DIGEST_MISMATCH'],
     ['x-hash', '0'.repeat(63), 'REQUEST_INVALID'],
     ['x-hash', 'z'.repeat(64), 'REQUEST_INVALID'],
-    ['x-hash', `sha256:${of('sha256', 'hex')}`, 'REQUEST_INVALID'],
+    ...['sha256:', 'SHA-256:', 'sha256=', '{', '"', '0x', ' ', '\t{ "'].map((label): [string, string, string] => [
+      'x-hash',
+      `${label}${of('sha256', 'hex')}${label.includes('"') ? '" } ' : ''}`,
+      'passed',
+    ]),
+    ['x-hash', `sha256:${'0'.repeat(64)}`, 'DIGEST_MISMATCH'],
+    ['x-hash', `sha512:${of('sha512', 'hex')}`, 'passed'],
+    ['x-hash', `sha-1:${of('sha1', 'hex').toUpperCase()}`, 'passed'],
+    ['x-hash', `md5:${of('md5', 'hex')}`, 'passed'],
+    // A label that does not fit is a mistake, not a difference of the body.
+    ['x-hash', `md5:${of('sha256', 'hex')}`, 'REQUEST_INVALID'],
+    ['x-hash', `sha256:${of('md5', 'hex')}`, 'REQUEST_INVALID'],
+    ['x-hash', `uuid:${of('md5', 'hex')}`, 'REQUEST_INVALID'],
+    ['x-hash', `sha256:${of('sha256', 'base64')}`, 'REQUEST_INVALID'],
+    ['x-hash', of('sha256', 'hex').replace(/\d/, 'O'), 'REQUEST_INVALID'],
+    ['x-hash', `${of('sha256', 'hex').slice(0, 20)}…`, 'REQUEST_INVALID'],
+    ['x-hash', `${of('sha256', 'hex')}${' '.repeat(900)}${of('sha256', 'hex')}`, 'REQUEST_INVALID'],
   ])('%s: %s', async (header, value, expected) => {
     const rule = await ruleOf(digestRule, {});
     const head = headOf({ [header]: value });

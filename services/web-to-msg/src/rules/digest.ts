@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { readHex } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { parseDictionary } from 'structured-headers';
 import type { Head, MakeRule } from './rule.ts';
@@ -48,11 +49,19 @@ function fromMd5(value: string): Declared {
   return { header: 'Content-MD5', algorithm: 'md5', digest: Buffer.from(value, 'base64') };
 }
 
-/** x-hash: hex; the length says which hash. */
+const hexAlgorithms: Readonly<Record<number, string>> = { 32: 'md5', 40: 'sha1', 64: 'sha256', 128: 'sha512' };
+
+/** x-hash: hex, in any spelling that `readHex` takes; the length says which hash, and a label must agree. */
 function fromHex(value: string): Declared {
-  const algorithm = /^[0-9a-f]+$/i.test(value) ? { 32: 'md5', 40: 'sha1', 64: 'sha256', 128: 'sha512' }[value.length] : undefined;
-  if (algorithm === undefined) throw malformed('x-hash', 'an MD5, SHA-1, SHA-256 or SHA-512 in hex');
-  return { header: 'x-hash', algorithm, digest: Buffer.from(value, 'hex') };
+  const { digits, label, wrong } = readHex(value);
+  const algorithm = hexAlgorithms[digits.length];
+  const fault =
+    wrong ??
+    (algorithm === undefined
+      ? `has ${digits.length} hex digits`
+      : label !== undefined && label !== algorithm && `has as many digits as ${algorithm}, but is called ${label}`);
+  if (algorithm === undefined || fault) throw malformed('x-hash', `an MD5, SHA-1, SHA-256 or SHA-512 in hex; it ${fault}`);
+  return { header: 'x-hash', algorithm, digest: Buffer.from(digits, 'hex') };
 }
 
 /** Every hash that a request declares and that can be checked. @throws REQUEST_INVALID */

@@ -29,7 +29,7 @@ export const ruleSettings = {
     example: '203.0.113.7',
   }),
   tokens: setting.list({
-    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it, `;name=TEXT` names its sender.',
+    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it (2027-01-31T12:00:00Z, or 2027-01-31 for 00:00 UTC), `;name=TEXT` names its sender.',
     secret: true,
     restricts: true,
     unlike: ['token'],

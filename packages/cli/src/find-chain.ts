@@ -1,0 +1,60 @@
+import { readChain } from '@blockhub/chain';
+import { BlockhubError, hasCode } from '@blockhub/errors';
+import type { Store } from '@blockhub/store';
+import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, Unseen } from '@blockhub/walker';
+import type { Session } from './session.ts';
+
+/** Candidates that are shown of an ambiguous beginning. */
+export const MOST_CANDIDATES = 10;
+
+/**
+ * The chain with this id, name, or unique beginning of an id. A name whose object is there comes before a beginning, and that before the
+ * look at the roots of all chains, which costs two requests for each.
+ * @throws CHAIN_NOT_FOUND; USAGE for a beginning of several ids, and for an id that is damaged; SEARCH_INCOMPLETE
+ */
+export async function findNamedChain(session: Session, store: Store, text: string): Promise<ChainRecord> {
+  const options = { onUnseen: session.unseen.add };
+  const { prefix } = readChain(text);
+  if (prefix === undefined) return getChain(store, text, { ...options, scan: true });
+  const named = await findChain(store, text, options).catch((error: unknown) => {
+    if (!hasCode(error, 'SEARCH_INCOMPLETE')) throw error;
+  });
+  return named ?? (await findByPrefix(session, store, text, prefix)) ?? getChain(store, text, { ...options, scan: true });
+}
+
+async function findByPrefix(session: Session, store: Store, text: string, prefix: string): Promise<ChainRecord | undefined> {
+  const unseen = new Unseen(session.unseen.add);
+  const found: ChainRecord[] = [];
+  for await (const chain of listChains(store, { prefix, onUnseen: unseen.add })) if (found.push(chain) > MOST_CANDIDATES) break;
+  const [only, another] = found;
+  // What can be a name is looked for among the roots as well.
+  if (!only && unseen.count > 0 && readChain(text).name === undefined) throw unseen.notFound(`chain ${quoted(text)}`, noChain(text));
+  if (!another) return only;
+  throw ambiguous(
+    prefix,
+    'chains',
+    found.map(({ id, name }) => (name === undefined ? id : `${id} (${name})`)),
+  );
+}
+
+/** @param candidates one more than are shown where there are more */
+export function ambiguous(prefix: string, what: string, candidates: readonly string[]): BlockhubError {
+  const more = candidates.length > MOST_CANDIDATES ? '\n  and more' : '';
+  const lines = candidates.slice(0, MOST_CANDIDATES).map((one) => `\n  ${one}`);
+  return new BlockhubError('USAGE', `the ids of several ${what} begin with ${prefix}; write more digits:${lines.join('')}${more}`, {
+    details: { prefix },
+  });
+}
+
+/** The chain named `default`, else the only one. */
+export async function findDefaultChain(session: Session, store: Store): Promise<ChainRecord> {
+  const byName = await findChain(store, 'default', { onUnseen: session.unseen.add });
+  if (byName) return byName;
+  const unseen = new Unseen(session.unseen.add);
+  const some: ChainRecord[] = [];
+  for await (const chain of listChains(store, { onUnseen: unseen.add })) if (some.push(chain) > 1) break;
+  const [only, another] = some;
+  if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
+  if (only) return only;
+  throw unseen.notFound('a chain', session.noChain(store));
+}
