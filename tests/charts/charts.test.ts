@@ -141,7 +141,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     });
     expect(podOf(get(rendered, 'Deployment', 'demo-deploy-blobs')).containers[0].args).toEqual(['run', 'deploy']);
     const web = get(rendered, 'StatefulSet', 'demo-web-to-msg');
-    expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '0.0.0.0', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });
+    expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '::', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });
     expect(web.spec.volumeClaimTemplates).toHaveLength(1);
     // 25 s of grace, 5 s until traffic goes elsewhere, and some more.
     expect(podOf(web)).toMatchObject({
