@@ -115,6 +115,18 @@ test('an IPv6 address is printed so that it can be pasted', async () => {
   expect(out).toMatch(/Probes {3}http:\/\/\[::1\]:\d+\/readyz/);
 });
 
+test('on :: it is reached by IPv6 and IPv4, as pods of the charts are, and an IPv4 address is one', async () => {
+  const mesh = await start('--host', '::', '--probe-host', '::', '--allow-ips', '127.0.0.0/8');
+  for (const [host, status] of [
+    ['127.0.0.1', 201],
+    ['[::1]', 403],
+  ] as const) {
+    expect((await fetch(`http://${host}:${ports.port}/`, { method: 'POST', body: 'x' })).status).toBe(status);
+    for (const path of ['readyz', 'livez', 'metrics']) expect((await fetch(`http://${host}:${ports.probePort}/${path}`)).status).toBe(200);
+  }
+  await stop(mesh);
+});
+
 test('a stop that fails says so and ends with 1', async () => {
   const mesh = await start();
   // What lies at the name of the file that a stop removes cannot be removed as a file.
