@@ -52,7 +52,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
   '@opentelemetry/': ['telemetry'],
-  fastify: ['web-to-msg'],
   'file-type': ['web-to-msg'],
   jose: ['web-to-msg'],
   'structured-headers': ['web-to-msg'],

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { blobKey, hashOf, type Meta } from '@blockhub/chain';
+import { hasCode } from '@blockhub/errors';
 import { type Capture, writeIngress } from '@blockhub/message';
 import type { ChainRecord } from '@blockhub/registry';
-import { parseTraceparent } from '@blockhub/telemetry';
+import { type Logger, parseTraceparent } from '@blockhub/telemetry';
 import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
 import { Carrier, type Keeps } from './carrier.ts';
 import { Chains } from './chains.ts';
@@ -10,7 +11,7 @@ import { type Claim, Claims, claimName } from './claims.ts';
 import { declaredMime } from './mime.ts';
 import { Outlet, type SafeIn } from './outlet.ts';
 import { REQUEST_MIME, type RequestFacts, requestDocument } from './request-document.ts';
-import { Rules } from './rules/rules.ts';
+import { Routes } from './routes/routes.ts';
 import type { CaptureContext } from './settings.ts';
 import { openFolder, type SpoolDisk } from './spool/disk.ts';
 import { Spool } from './spool/spool.ts';
@@ -45,7 +46,7 @@ export interface Captured {
 
 interface AppenderParts {
   readonly chains: Chains;
-  readonly rules: Rules;
+  readonly routes: Routes;
   readonly outlet: Outlet;
   readonly spool: Spool | undefined;
 }
@@ -55,20 +56,20 @@ const MAX_TRACEPARENT = 100;
 
 /** What lies behind HTTP: a request in, a receipt or an error out. It knows no socket, so the simulation runs it in virtual time. */
 export class Appender {
-  /** The rules of capture; whoever stands between socket and appender asks them. */
-  readonly rules: Rules;
+  /** Where requests are taken, and by which rules; the server asks them before it asks the appender. */
+  readonly routes: Routes;
   readonly #context: CaptureContext;
   readonly #chains: Chains;
   readonly #claims: Claims;
   readonly #outlet: Outlet;
   readonly #spool: Spool | undefined;
 
-  private constructor(context: CaptureContext, { chains, rules, outlet, spool }: AppenderParts) {
+  private constructor(context: CaptureContext, { chains, routes, outlet, spool }: AppenderParts) {
     const { registry, clock, settings } = context;
     this.#context = context;
     this.#chains = chains;
     this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
-    this.rules = rules;
+    this.routes = routes;
     this.#spool = spool;
     this.#outlet = outlet;
   }
@@ -82,13 +83,13 @@ export class Appender {
     const { broker, registry, store, clock, settings, metrics, tracing } = context;
     const chains = new Chains(registry, store, clock);
     // Before the spool, which drains by itself: settings that are refused must leave nothing behind that goes on.
-    const rules = new Rules({ settings, clock, store, metrics, chains });
+    const routes = new Routes({ settings, clock, store, metrics, chains });
     const carrier = new Carrier({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
     const waits = { limitMs: settings.confirmTimeout, diskLimitMs: settings.spoolTimeout };
     const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, ...waits };
     const spool = folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier }));
-    return new Appender(context, { chains, rules, spool, outlet: new Outlet({ broker, carrier, spool, clock }) });
+    return new Appender(context, { chains, routes, spool, outlet: new Outlet({ broker, carrier, spool, clock }) });
   }
 
   /** Nothing waits on our disk for the broker. */
@@ -137,6 +138,24 @@ export class Appender {
     const { id, crypt } = await this.#chain(request.chain, clock.ticks() + settings.confirmTimeout);
     claimName(settings.idempotencyHeaders, { headers: request.headers, chain: id });
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
+  }
+
+  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error where nobody can tell */
+  async checkChain(nameOrId: string): Promise<void> {
+    const { clock, settings } = this.#context;
+    await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);
+  }
+
+  /** Warns of routes whose chain does not exist yet: it may be created later. Where nobody can tell, nothing is said. */
+  async warnOfMissingChains(log: Logger): Promise<void> {
+    for (const { name: route, chain } of this.routes.targets) {
+      const error: unknown = await this.checkChain(chain).catch((thrown: unknown) => thrown);
+      if (hasCode(error, 'CHAIN_NOT_FOUND'))
+        log.warn(
+          { route, chain, fix: `Create it with \`blockhub create\`, or correct the route table.` },
+          'the chain of a route does not exist',
+        );
+    }
   }
 
   #chain(nameOrId: string, end: number): ChainRecord | Promise<ChainRecord> {

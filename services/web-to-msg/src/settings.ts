@@ -2,6 +2,18 @@ import { setting, type Values } from '@blockhub/settings';
 import type { Context } from '@blockhub/worker';
 import { ruleSettings } from './rules/settings.ts';
 
+const table = setting.text({
+  text: 'Route table: a JSON file, or JSON text that begins with `[`. See docs/reference/routes.md.',
+  placeholder: 'FILE|JSON',
+  example: '/etc/blockhub/routes.json',
+});
+/** A table may have many lines; and as tokens may stand in it, nothing of it is shown. */
+const routesSetting: typeof table = {
+  ...table,
+  parse: (raw) => (raw.trimStart().startsWith('[') ? raw : table.parse(raw)),
+  format: (value) => (value?.trimStart().startsWith('[') ? `[${value.length} characters]` : String(value)),
+};
+
 export const settings = {
   host: setting.text({ text: 'Address to listen on.', default: '127.0.0.1', example: '0.0.0.0' }),
   port: setting.integer({ text: 'Port to listen on; 0 takes a free one.', default: 8080, min: 0, max: 65535 }),
@@ -24,6 +36,18 @@ export const settings = {
   requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
   headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
   keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
+  routes: routesSetting,
+  corsOrigins: setting.list({
+    text: 'Origins of browsers that may send and read the answer, or `*` for all. No browser of another origin may, unless set.',
+    default: [],
+    example: 'https://shop.example.com',
+  }),
+  // As anybody may POST where no rule forbids it, anybody is told so; the validation only keeps senders from being abused.
+  webhookOrigins: setting.list({
+    text: 'Senders of CloudEvents that get a yes to their validation request, by host name, or `*` for all.',
+    default: ['*'],
+    example: 'eventgrid.azure.net',
+  }),
   ...ruleSettings,
 };
 

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
@@ -514,13 +513,12 @@ describe('without a confirm there is no 2xx', () => {
   });
 });
 
-test('a body that never comes does not keep a process that stops', async () => {
-  const server = await startCapture();
-  const socket = connect(server.port, '127.0.0.1');
-  socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf');
+test('a body that never comes does not keep a process that stops, and its sender is told', async () => {
+  await using server = await startCapture();
+  const answer = raw(server.port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf', true);
   while (!(await server.metrics()).includes('blockhub_capture_held_bytes 4')) await new Promise(setImmediate);
-  const cut = once(socket, 'close', { signal: AbortSignal.timeout(4000) }).finally(() => socket.destroy());
-  await Promise.all([server[Symbol.asyncDispose](), cut]);
+  await server.stop(300);
+  expect(await answer).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 2\r\n[\s\S]*"code":"CAPTURE_STOPPING"/);
 });
 
 test('an Expect header that nobody knows is ignored', async () => {
@@ -532,7 +530,7 @@ test('an Expect header that nobody knows is ignored', async () => {
 test('the method QUERY without a Content-Type is refused as any other', async () => {
   await using server = await startCapture();
   const answer = await fetch(`${server.url}/append/chain/default`, { method: 'QUERY' });
-  expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+  expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST, HEAD, OPTIONS']);
 });
 
 test('a chain that is created while capture runs is found within its second', async () => {

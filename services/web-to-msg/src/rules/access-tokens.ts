@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { tokenOf } from '../routes/token-parameter.ts';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -12,6 +13,7 @@ interface Token {
 
 const VALUE = /^[\x21-\x2b\x2d-\x3a\x3c-\x7e]{16,512}$/;
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/;
+const PARAMETER = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -33,10 +35,14 @@ function parseToken(text: string, place: number, mistake: (what: string) => void
 
 /** Shared tokens in x-token, several at once, so that they can be changed one by one. */
 export function findTokenAccess({ settings, clock, mistake }: RuleContext): AccessMethod | undefined {
+  const { tokenParameter: parameter } = settings;
+  if (parameter !== undefined && !PARAMETER.test(parameter))
+    mistake('tokenParameter', `${JSON.stringify(parameter.slice(0, 100))} cannot name a parameter; expected letters, digits and . _ ~ -`);
+  if (parameter !== undefined && !settings.tokens?.length) mistake('tokenParameter', 'needs tokens, which are not set');
   if (settings.tokens === undefined || settings.tokens.length === 0) return undefined;
   const tokens = settings.tokens.map((text, at) => parseToken(text, at + 1, (what) => mistake('tokens', what)));
   return {
-    credential: ({ headers }) => headers['x-token']?.toString(),
+    credential: ({ headers, url }) => headers['x-token']?.toString() ?? (parameter === undefined ? undefined : tokenOf(url, parameter)),
     check(credential) {
       const hash = hashOf(credential);
       let found: Token | undefined;

@@ -24,6 +24,10 @@ export const ruleSettings = {
     secret: true,
     unlike: ['token'],
   }),
+  tokenParameter: setting.text({
+    text: 'Name of a query parameter in which a shared token is taken too, for senders that can set nothing but a URL. Its value is never stored, but proxies log URLs.',
+    example: 'hook-token',
+  }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false }),
   apiKeyRefresh: setting.duration({ text: 'A revoked API key ends within this time.', default: '30s', min: SECOND }),
   jwtIssuer: setting.url({

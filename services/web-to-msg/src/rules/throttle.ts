@@ -65,6 +65,13 @@ function networkOf(ip: string): string {
   return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
 }
 
+/** Requests in a minute that a limit lets in; undefined for what is no limit. */
+export function perMinute(limit: string | undefined): number | undefined {
+  if (limit === undefined || !LIMIT.test(limit)) return undefined;
+  const [count, unit = ''] = limit.split('/');
+  return Math.max(1, Math.floor((Number(count) * 60_000) / (periods[unit] ?? 1)));
+}
+
 type ThrottleSetting = 'throttleIp' | 'throttleKey' | 'throttleAll';
 
 /** Limits of requests (CAP-11): per address, per key, of all. */

@@ -1,0 +1,110 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '@blockhub/clock';
+import { BlockhubError } from '@blockhub/errors';
+import type { Connections } from '../connection.ts';
+import { linger } from './linger.ts';
+
+/** How long a process that stops goes on taking connections: load balancers hear of it later than we do. */
+const ACCEPT_MS = 100;
+/** And at most so long after that, where new ones come again and again. */
+const ACCEPT_MORE_MS = 1000;
+/** How long a connection without any byte may still send its first request. */
+const FRESH_MS = 500;
+
+export const stopping = (): BlockhubError =>
+  new BlockhubError('CAPTURE_STOPPING', 'This instance is stopping, and the request had not arrived whole.');
+
+export interface DrainingParts {
+  readonly server: Server;
+  readonly clock: Clock;
+  readonly connections: Connections;
+  /** Answers by hand a connection on which half of the headers came. */
+  refuse(socket: Socket): void;
+}
+
+/**
+ * The end of a server, so that no sender is reset:
+ * 1. New connections are taken for a moment, and until none stands in the accept queue of the kernel any more. The last answer of each connection says `connection: close`.
+ * 2. Listening ends, and so do idle connections.
+ * 3. Shortly before the grace is over, requests that are half sent get 503.
+ * 4. When it is over, what is left is cut off.
+ */
+export class Draining {
+  readonly #parts: DrainingParts;
+  readonly #sockets = new Set<Socket>();
+  /** Each fails the read of one body that is under way. */
+  readonly #reading = new Set<(error: BlockhubError) => void>();
+  #accepted = 0;
+  #begun = false;
+
+  constructor(parts: DrainingParts) {
+    this.#parts = parts;
+    parts.server.on('connection', (socket: Socket) => this.#add(socket));
+  }
+
+  /** Gives what ends the registration. */
+  reading(fail: (error: BlockhubError) => void): () => void {
+    this.#reading.add(fail);
+    return () => this.#reading.delete(fail);
+  }
+
+  /** Resolves when all connections have ended. */
+  async run(nearlyOver: AbortSignal, graceOver: AbortSignal): Promise<void> {
+    const { server, clock } = this.#parts;
+    this.#begun = true;
+    for (const socket of this.#sockets) lingering(socket);
+    await clock.sleep(ACCEPT_MS, nearlyOver);
+    await this.#acceptRest(nearlyOver);
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const cancel = clock.after(FRESH_MS, () => this.#endFresh());
+    onAbort(nearlyOver, () => this.#endHalfSent());
+    // Node ends its time-outs with the listening: a body that never comes would be waited for without end.
+    onAbort(graceOver, () => {
+      for (const socket of this.#sockets) socket.destroy();
+    });
+    await closed;
+    cancel();
+  }
+
+  #add(socket: Socket): void {
+    this.#accepted++;
+    if (this.#begun) lingering(socket);
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  /** Each turn of the event loop takes one connection of the queue: one without any says that it is empty. */
+  async #acceptRest(nearlyOver: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const end = clock.ticks() + ACCEPT_MORE_MS;
+    for (let quiet = 0; quiet < 3 && clock.ticks() < end && !nearlyOver.aborted; quiet++) {
+      const before = this.#accepted;
+      await new Promise(setImmediate);
+      if (this.#accepted > before) quiet = 0;
+    }
+  }
+
+  #endFresh(): void {
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) linger(socket);
+  }
+
+  #endHalfSent(): void {
+    const { connections, refuse } = this.#parts;
+    for (const fail of [...this.#reading]) fail(stopping());
+    this.#endFresh();
+    // Listening has ended: what is still open and has no request is in the middle of its headers.
+    for (const socket of this.#sockets) if (socket.writable && connections.of(socket).waiting === 0) refuse(socket);
+  }
+}
+
+/** Whoever ends it lets the sender read the answer first. */
+function lingering(socket: Socket): void {
+  socket.destroySoon = () => linger(socket);
+}
+
+function onAbort(signal: AbortSignal, run: () => void): void {
+  if (signal.aborted) run();
+  else signal.addEventListener('abort', run, { once: true });
+}
