@@ -90,7 +90,7 @@ export const globalValues: Values = {
         },
       },
       listen: value.choice(
-        'Address that pods listen on. `::` is every IPv6 and IPv4 address; `0.0.0.0` is every IPv4 address, for nodes whose kernel has no IPv6.',
+        'Address that pods listen on. `::` is every IPv6 and IPv4 address, or every IPv4 address if the kernel has no IPv6; `0.0.0.0` is every IPv4 address.',
         '::',
         EVERY_ADDRESS,
       ),

@@ -45,9 +45,6 @@ each('with Helm %s', (_: string, which: Helm) => {
       standalone: [others, others],
       'web-to-msg': [web, web],
     });
-    // Its own defaults are every IPv6 and IPv4 address for AMQP, and every IPv4 address for these two.
-    const conf = get(rendered, 'Secret', 'demo-rabbitmq-config').stringData['rabbitmq.conf'];
-    expect(conf).toContain(`\nmanagement.tcp.ip = ${others}\nprometheus.tcp.ip = ${others}\n`);
   });
 
   test('servers for development listen on IPv6 and IPv4', async () => {
@@ -55,6 +52,15 @@ each('with Helm %s', (_: string, which: Helm) => {
     const conf = Buffer.from(get(rendered, 'Secret', 'demo-registry-keys').data['registry.conf'], 'base64').toString();
     // The dash: a kernel without IPv6 is no error.
     expect(conf).toMatch(/^bind \* -::\*$/m);
+    // AMQP does so by itself; `::` for the others would keep RabbitMQ from starting on a kernel without IPv6.
+    const tcp = async (values: object): Promise<string[]> => {
+      const secret = get(await template(which, 'blockhub', values), 'Secret', 'demo-rabbitmq-config');
+      return secret.stringData['rabbitmq.conf'].split('\n').filter((line: string) => line.includes('tcp.ip'));
+    };
+    expect(await tcp({})).toEqual([]);
+    expect(await tcp({ global: { ipFamilies: ['IPv4'] } })).toEqual([]);
+    for (const ipFamilies of [['IPv6'], ['IPv4', 'IPv6']])
+      expect(await tcp({ global: { ipFamilies } })).toEqual(['management.tcp.ip = ::', 'prometheus.tcp.ip = ::']);
     // Without an address MinIO takes every one.
     expect(podOf(get(rendered, 'StatefulSet', 'demo-store')).containers[0].args).toEqual(['server', '/data']);
   });

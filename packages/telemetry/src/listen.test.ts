@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { bareHost, listenError } from './listen.ts';
+import { bareHost, listenAt, listenError } from './listen.ts';
 
 test.each([
   ['[::1]', '::1'],
@@ -65,4 +65,21 @@ test.each([
 test.each([['EMFILE'], ['ENOMEM'], [undefined]])('what no setting can change (%s) stays as it is', (code) => {
   const error = Object.assign(new Error('x'), { code });
   expect(listenError(error, { host: 'h', port: 1, ...settings })).toBe(error);
+});
+
+test.each([
+  ['::', 'EAFNOSUPPORT', ['::', '0.0.0.0'], '0.0.0.0'],
+  ['::', 'EADDRINUSE', ['::'], undefined],
+  ['::1', 'EAFNOSUPPORT', ['::1'], undefined],
+  ['fd00::7', 'EAFNOSUPPORT', ['fd00::7'], undefined],
+])('a machine without IPv6 that shall listen on %s and gets %s tries %j', async (host, code, tried, taken) => {
+  const asked: string[] = [];
+  const listening = listenAt(host, async (one) => {
+    asked.push(one);
+    if (one.includes(':')) throw Object.assign(new Error('listen'), { code });
+    return 8080;
+  });
+  if (taken === undefined) await expect(listening).rejects.toMatchObject({ code });
+  else expect(await listening).toEqual({ host: taken, listening: 8080 });
+  expect(asked).toEqual(tried);
 });

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, errorCode } from '@blockhub/errors';
 
 /** Where a server wants to listen, and which settings say so. */
 export interface ListenAddress {
@@ -15,6 +15,22 @@ export interface ListenAddress {
 export function bareHost(host: string): string {
   const inside = /^\[(.+)\]$/.exec(host.trim())?.[1];
   return inside !== undefined && isIPv6(inside) ? inside : host.trim();
+}
+
+/**
+ * Listens at the host. `::` means every address of the machine: if its kernel has no IPv6, that is every IPv4 address, 0.0.0.0.
+ * @returns the host that was taken, beside what `listen` gave
+ */
+export async function listenAt<T>(
+  host: string,
+  listen: (host: string) => Promise<T>,
+): Promise<{ readonly host: string; readonly listening: T }> {
+  try {
+    return { host, listening: await listen(host) };
+  } catch (error) {
+    if (host !== '::' || errorCode(error) !== 'EAFNOSUPPORT') throw error;
+    return { host: '0.0.0.0', listening: await listen('0.0.0.0') };
+  }
 }
 
 const namesOf = (setting: string): string => {

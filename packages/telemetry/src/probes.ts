@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Health } from './health.ts';
-import { bareHost, listenError } from './listen.ts';
+import { bareHost, listenAt, listenError } from './listen.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -73,12 +73,21 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   }
 }
 
-function listen(server: Server, options: ProbeOptions): Promise<number> {
+async function listen(server: Server, options: ProbeOptions): Promise<number> {
   const { port, hostSetting = 'probeHost', portSetting = 'probePort' } = options;
   const host = bareHost(options.host);
+  try {
+    return (await listenAt(host, (one) => listenOnce(server, one, port))).listening;
+  } catch (error) {
+    throw listenError(error, { host, port, hostSetting, portSetting });
+  }
+}
+
+function listenOnce(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, { host, port, hostSetting, portSetting })));
+    server.once('error', reject);
     server.listen({ host, port }, () => {
+      server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);
     });

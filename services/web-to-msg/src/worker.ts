@@ -1,6 +1,6 @@
 import { BlockhubError } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
-import { bareHost, listenError } from '@blockhub/telemetry';
+import { bareHost, listenAt, listenError } from '@blockhub/telemetry';
 import { defineWorker } from '@blockhub/worker';
 import { Appender } from './appender.ts';
 import { CaptureServer } from './server.ts';
@@ -19,11 +19,10 @@ export const worker = defineWorker({
   gives: () => [queues.ingress.name],
   setup: (context) => Appender.open(context),
   async serve(context) {
-    const host = bareHost(context.settings.host);
     const { log, health, state: appender } = context;
     await checkQueues(context, [queues.ingress.name, queues.deadLetter.name]);
     const server = new CaptureServer(context, appender);
-    const port = await listen(server, host, context.settings.port);
+    const { host, port } = await listen(server, context.settings);
     health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
     log.info({ host, port }, 'listening');
     void appender.warnOfMissingChains(log);
@@ -46,10 +45,12 @@ async function checkQueues({ broker, health }: CaptureContext, names: readonly s
   health.set('queues', true, names.join(', '));
 }
 
-/** Gives the port that it listens on. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
-async function listen(server: CaptureServer, host: string, port: number): Promise<number> {
+/** Gives where it listens. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
+async function listen(server: CaptureServer, { host: given, port }: CaptureContext['settings']): Promise<{ host: string; port: number }> {
+  const host = bareHost(given);
   try {
-    return (await server.listen(host, port)).port;
+    const taken = await listenAt(host, (one) => server.listen(one, port));
+    return { host: taken.host, port: taken.listening.port };
   } catch (error) {
     throw listenError(error, { host, port, hostSetting: 'host', portSetting: 'port' });
   }
