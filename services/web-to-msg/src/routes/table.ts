@@ -49,7 +49,8 @@ function readFile(path: string, mistake: (what: string) => void): string | undef
     if (size > MAX_BYTES) mistake(`the file ${JSON.stringify(path)} has ${size} bytes; expected at most ${MAX_BYTES}`);
     else return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
-    const why = error instanceof TypeError ? 'is not UTF-8' : `cannot be read (${errorCode(error)})`;
+    const code = errorCode(error);
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read (${code})`;
     mistake(`the file ${JSON.stringify(path)} ${why}; expected a JSON file, or JSON text that begins with [`);
   }
   return undefined;
