@@ -90,15 +90,15 @@ test('a data folder that cannot be made is an error, not a start that never ends
   expect([status, stderr]).toEqual([1, expect.stringContaining('DATA_FOLDER_UNUSABLE')]);
 });
 
-test('an IPv6 address is printed so that it can be pasted', async () => {
+test.each(['::1', '[::1]'])('an IPv6 address is printed so that it can be pasted, as %s', async (host) => {
   const child = spawn(process.execPath, [
     standaloneMain,
     '--data',
     data,
     '--host',
-    '::1',
+    host,
     '--probe-host',
-    '::1',
+    host,
     '--port',
     '0',
     '--probe-port',

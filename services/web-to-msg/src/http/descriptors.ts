@@ -10,7 +10,7 @@ const MOST_RESERVED_SHARE = 0.5;
 const TELL_AGAIN_MS = 60_000;
 
 /** How many files and connections this process may have open at once; undefined where that cannot be known. */
-export function openFilesLimit(): number | undefined {
+function openFilesLimit(): number | undefined {
   try {
     return parseLimit(/^Max open files +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
   } catch {

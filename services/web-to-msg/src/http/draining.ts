@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import type { Connections } from '../connection.ts';
@@ -7,8 +7,12 @@ import { linger } from './linger.ts';
 
 /** How long a process that stops goes on taking connections: load balancers hear of it later than we do. */
 const ACCEPT_MS = 100;
-/** And at most so long after that, where new ones come again and again. */
-const ACCEPT_MORE_MS = 1000;
+/** Turns of the event loop without a new connection, after which the accept queue is taken to be empty. */
+const QUIET_TURNS = 3;
+/** Of a turn that counts: in a longer one connections come behind the look at the queue. */
+const QUICK_TURN_MS = 1;
+/** How long quick turns are waited for; on a busy machine there may be none. */
+const PATIENCE_MS = 500;
 /** How long a connection without any byte may still send its first request. */
 const FRESH_MS = 500;
 
@@ -54,17 +58,20 @@ export class Draining {
     const { server, clock } = this.#parts;
     this.#begun = true;
     for (const socket of this.#sockets) lingering(socket);
-    await clock.sleep(ACCEPT_MS, nearlyOver);
-    await this.#acceptRest(nearlyOver);
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const cancel = clock.after(FRESH_MS, () => this.#endFresh());
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
     onAbort(nearlyOver, () => this.#endHalfSent());
-    // Node ends its time-outs with the listening: a body that never comes would be waited for without end.
     onAbort(graceOver, () => {
       for (const socket of this.#sockets) socket.destroy();
     });
+    await clock.sleep(ACCEPT_MS, nearlyOver);
+    // Node's http would first end idle connections, and its time-outs as well.
+    await this.#onceQuiet(nearlyOver, () => NetServer.prototype.close.call(server, () => resolve()));
+    server.closeIdleConnections();
+    const cancel = clock.after(FRESH_MS, () => this.#endFresh());
     await closed;
     cancel();
+    // It ends the check of time-outs.
+    server.close();
   }
 
   #add(socket: Socket): void {
@@ -75,15 +82,30 @@ export class Draining {
     socket.once('close', () => this.#sockets.delete(socket));
   }
 
-  /** Each turn of the event loop takes one connection of the queue: one without any says that it is empty. */
-  async #acceptRest(nearlyOver: AbortSignal): Promise<void> {
+  /**
+   * Each turn of the event loop takes one connection of the queue: one without any says that it is empty, and `stop` runs at once, before anything else could
+   * take its time. No clock ends it before the grace does: a process that stood still has a long queue.
+   */
+  #onceQuiet(nearlyOver: AbortSignal, stop: () => void): Promise<void> {
     const { clock } = this.#parts;
-    const end = clock.ticks() + ACCEPT_MORE_MS;
-    for (let quiet = 0; quiet < 3 && clock.ticks() < end && !nearlyOver.aborted; quiet++) {
-      const before = this.#accepted;
-      await new Promise(setImmediate);
-      if (this.#accepted > before) quiet = 0;
-    }
+    const patient = clock.ticks() + PATIENCE_MS;
+    let [quiet, accepted, lookedAt] = [0, this.#accepted, clock.ticks()];
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const now = clock.ticks();
+        const isQuick = now - lookedAt < QUICK_TURN_MS || now > patient;
+        if (this.#accepted > accepted) quiet = 0;
+        else if (isQuick) quiet++;
+        if (quiet < QUIET_TURNS && !nearlyOver.aborted) {
+          [accepted, lookedAt] = [this.#accepted, now];
+          setImmediate(look);
+          return;
+        }
+        stop();
+        resolve();
+      };
+      setImmediate(look);
+    });
   }
 
   #endFresh(): void {
@@ -91,10 +113,11 @@ export class Draining {
   }
 
   #endHalfSent(): void {
-    const { connections, refuse } = this.#parts;
+    const { server, connections, refuse } = this.#parts;
     for (const fail of [...this.#reading]) fail(stopping());
     this.#endFresh();
-    // Listening has ended: what is still open and has no request is in the middle of its headers.
+    server.closeIdleConnections();
+    // What is still open and has no request is in the middle of its headers.
     for (const socket of this.#sockets) if (socket.writable && connections.of(socket).waiting === 0) refuse(socket);
   }
 }

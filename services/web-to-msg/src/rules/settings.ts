@@ -25,7 +25,7 @@ export const ruleSettings = {
     unlike: ['token'],
   }),
   tokenParameter: setting.text({
-    text: 'Name of a query parameter in which a shared token is taken too, for senders that can set nothing but a URL. Its value is never stored, but proxies log URLs.',
+    text: 'Query parameter in which a shared token is taken too, for senders that can set only a URL. Its value is never stored, but proxies log URLs.',
     example: 'hook-token',
   }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false }),
