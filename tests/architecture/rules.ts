@@ -55,7 +55,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['telemetry'],
   '@opentelemetry/': ['telemetry'],
   fastify: ['web-to-msg'],
-  'file-type': ['media', 'web-to-msg'],
+  'file-type': ['media'],
   jose: ['web-to-msg'],
   'structured-headers': ['web-to-msg'],
   commander: ['cli'],

@@ -1,12 +1,48 @@
-import { BlockhubError } from '@blockhub/errors';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Declared, readDeclared } from '@blockhub/media';
+import type { FastifyInstance } from 'fastify';
 
-const MIME = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
+/** What is declared where a request has no Content-Type, or an empty one (RFC 9110, 8.3). */
+const OCTETS = 'application/octet-stream';
 
-/** The declared type, parsed strictly; parameters are dropped. @throws REQUEST_INVALID for a malformed one */
-export function declaredMime(header: string | undefined): string {
-  if (header === undefined || header === '') return 'application/octet-stream';
-  const end = header.indexOf(';');
-  const mime = (end < 0 ? header : header.slice(0, end)).replace(/^[ \t]+|[ \t]+$/g, '').toLowerCase();
-  if (!MIME.test(mime) || mime.length > 127) throw new BlockhubError('REQUEST_INVALID', 'The Content-Type header is malformed.');
-  return mime;
+interface Headers {
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
 }
+
+/** The lines of the Content-Type header, of which Node keeps the first only. */
+export function contentTypes({ headers, rawHeaders }: Headers): string[] {
+  const kept = headers['content-type'];
+  if (kept === undefined) return [];
+  const lines: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length === 12 && name.toLowerCase() === 'content-type') lines.push(rawHeaders[at + 1] as string);
+  }
+  return lines.length > 0 ? lines : [kept];
+}
+
+/**
+ * What a request declares of its body, for the meta: type, charset, content coding and language. It refuses nothing: what cannot be read is absent, and
+ * the request document has the headers as they came.
+ */
+export function declaredOf(request: Headers): Declared {
+  const types = contentTypes(request);
+  const { 'content-encoding': coding, 'content-language': language } = request.headers;
+  const declared = readDeclared(types, coding, language?.toString());
+  return types.every((type) => type.trim() === '') ? { mime: OCTETS, ...declared } : declared;
+}
+
+/**
+ * Lets requests pass whose Content-Type fastify cannot parse. It refuses them before any of our code is asked, though one parser takes all types here.
+ * Only fastify sees the other type: rules and documents read the headers of Node.
+ */
+export function takeAnyContentType(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    const type = request.raw.headers['content-type'];
+    if (type !== undefined && !SIMPLE.test(type)) request.headers = { 'content-type': OCTETS };
+    done();
+  });
+}
+
+const SIMPLE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:;.*)?$/;

@@ -6,10 +6,11 @@ import { BlockhubError } from '@blockhub/errors';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Appender } from './appender.ts';
 import { ByteBudget, readBody } from './body.ts';
-import { clientOf } from './client.ts';
+import { clientOf, type Forwarding } from './client.ts';
 import { Connections } from './connection.ts';
 import { isDryRun, reportOf } from './dry-run.ts';
 import { Failures } from './failures.ts';
+import { takeAnyContentType } from './media.ts';
 import { asProblemError, PROBLEM_MIME, problemOf } from './problem.ts';
 import type { Head } from './rules/rule.ts';
 import type { Said } from './rules/rules.ts';
@@ -112,6 +113,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
       });
     },
   );
+  takeAnyContentType(app);
   app.addHook('onRequest', ({ raw: { socket } }, reply, done) => {
     const connection = connections.of(socket);
     // Without an answer, which would only stand in line as well; what is under way is captured or not, as when any connection breaks.
@@ -143,7 +145,7 @@ export function buildServer(context: CaptureContext, appender: Appender): Fastif
   /** Before the body: what is refused here costs no memory. */
   const judge = (request: FastifyRequest, chain: string, done: (error?: Error) => void): void => {
     try {
-      const head = headOf(request, chain, rules.proxies);
+      const head = headOf(request, chain, rules.proxies, settings.forwarding);
       const report = isDryRun(head, settings.dryRun) ? [] : undefined;
       request.judged = { head, report };
       const judging = rules.judgeHead(head, report);
@@ -188,7 +190,7 @@ const EMPTY = Buffer.alloc(0);
 const bodyOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
 
 /** All of a request but its body. Throws REQUEST_INVALID. */
-function headOf({ raw }: FastifyRequest, chain: string, proxies: AddressSet | undefined): Head {
+function headOf({ raw }: FastifyRequest, chain: string, proxies: AddressSet | undefined, forwarding: Forwarding): Head {
   const { rawHeaders, headers, httpVersion, method = '', url = '' } = raw;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw new BlockhubError('REQUEST_INVALID', `More than ${MAX_HEADERS} headers.`);
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
@@ -198,7 +200,7 @@ function headOf({ raw }: FastifyRequest, chain: string, proxies: AddressSet | un
   // RFC 1945, 8.3: without it the body of an HTTP/1.0 request cannot be told, and Node takes none.
   if (headers['content-length'] === undefined && httpVersion === '1.0')
     throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 needs.');
-  return { chain, method, url, rawHeaders, headers, client: clientOf(raw, proxies), found: {} };
+  return { chain, method, url, rawHeaders, headers, client: clientOf(raw, proxies, forwarding), found: {} };
 }
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: BlockhubError): void {
