@@ -178,8 +178,18 @@ describe('in the chains', () => {
 
   test.each(senders.map(({ name, stored }) => [name, stored] as const))('%s: what was sent, as it was sent, once', async (name, stored) => {
     const { bodies, documents } = await eventsOf(name);
-    const seen = bodies.map(({ bytes, receipt: { meta } }) => ({ text: bytes?.toString(), mime: meta.mime }));
-    const wanted = stored.map(({ file, mime }) => ({ text: readHttpFile(file).body.toString(), mime }));
+    const seen = bodies.map(({ bytes, receipt: { meta } }) => ({
+      text: bytes?.toString(),
+      mime: meta.mime,
+      charset: meta.charset,
+      coding: meta.coding,
+    }));
+    const wanted = stored.map(({ file, mime, charset }) => ({
+      text: readHttpFile(file).body.toString(),
+      mime,
+      charset,
+      coding: undefined,
+    }));
     const key = ({ text, mime }: { text?: string | undefined; mime?: unknown }): string => `${text} ${mime}`;
     expect(seen.toSorted((a, b) => key(a).localeCompare(key(b)))).toEqual(wanted.toSorted((a, b) => key(a).localeCompare(key(b))));
     expect(documents.length).toBe(stored.length);

@@ -118,7 +118,7 @@ export const senders: readonly Sender[] = [
       { file: 'trello-card', status: 201 },
     ],
     stored: [{ file: 'trello-card', mime: JSON_TYPE }],
-    redacted: [],
+    redacted: ['x-trello-webhook'],
     kept: ['accept'],
   },
   {

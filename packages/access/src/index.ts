@@ -1,3 +1,4 @@
-export { type Address, AddressSet, parseAddress, parsePeer } from './addresses.ts';
+export { type Address, AddressSet, canonicalPeer, formatAddress, parseAddress, parsePeer } from './addresses.ts';
+export { type ForwardingHeader, hopsOfForwarded, hopsOfXForwardedFor, parseHop } from './forwarded.ts';
 export { isSecretOf, parseKey } from './key.ts';
 export { createKey, findKey, type KeyOptions, type KeyRecord, type KnownKey, listKeys, type Revocation, revokeKey } from './keys.ts';

@@ -66,6 +66,21 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
+  CODING_BROKEN: {
+    meaning: 'The bytes of the body are not of its content coding, or end too early.',
+    fix: 'Read the bytes as they are stored, without --decode; correct the sender.',
+    status: 415,
+  },
+  CODING_TOO_LARGE: {
+    meaning: 'The decoded body is over a cap.',
+    fix: 'If the body is to be trusted, raise --decode-limit or --decode-ratio.',
+    status: 415,
+  },
+  CODING_UNKNOWN: {
+    meaning: 'The content coding cannot be undone here.',
+    fix: 'Read the bytes as they are stored, without --decode; send gzip, deflate, br or zstd.',
+    status: 415,
+  },
   DIGEST_MISMATCH: {
     meaning: 'The body does not have the hash that the sender declared.',
     fix: 'Send the body again; hash the bytes as they are sent, after any compression.',

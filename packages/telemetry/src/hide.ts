@@ -1,20 +1,23 @@
 import { BlockhubError } from '@blockhub/errors';
+import { Redactor } from '@blockhub/redact';
 
 const hidden = '[hidden]';
-const secretKey = /authorization|cookie|token|secret|passw|credential|api-?_?key|private-?_?key|access-?_?key/i;
+const lines = new Redactor({ marker: hidden, lines: true });
+const secretKey =
+  /authorization|cookie|token|secret|passw|credential|signature|csrf|xsrf|jwt|api-?_?key|(?:private|access|subscription|functions|account|shared)-?_?key/i;
 
 /** Bounds of one line: how deep, how many members of one object, how long a text. */
 const maxDepth = 6;
 const maxMembers = 100;
 const maxText = 8192;
 
-/** User and password of URLs, and secret-looking query parameters, in any text, JSON included, made unreadable. */
+/**
+ * User and password of URLs, their secret parameters, and what is a token or a key by its form, in any text, JSON included, made unreadable. The names and
+ * forms are those of request documents.
+ */
 export function hideText(text: string): string {
-  let shown = text;
-  if (shown.includes('@')) shown = shown.replace(/:\/\/(?:\\.|[^\s/\\])*@/g, `://${hidden}@`);
-  if (shown.includes('='))
-    shown = shown.replace(/([?&][\w.-]{0,40}(?:token|secret|passw|signature|credential|apikey)[\w.-]{0,40}=)[^&\s"\\]+/gi, `$1${hidden}`);
-  return shown;
+  const shown = text.includes('@') ? text.replace(/:\/\/(?:\\.|[^\s/\\])*@/g, `://${hidden}@`) : text;
+  return lines.text(shown);
 }
 
 /** A copy to be logged: secret keys hidden, errors as plain objects, texts cut, bytes only counted. */

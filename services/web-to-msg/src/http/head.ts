@@ -17,7 +17,7 @@ export function headOf(request: IncomingMessage, { chain, rules }: Target): Head
   // Nobody here undoes another coding: the bytes would not be those of the sender.
   if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
     throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding is not chunked alone.');
-  return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies), found: {} };
+  return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies, rules.forwarding), found: {} };
 }
 
 /** RFC 1945, 8.3: without a length the body of an HTTP/1.0 request cannot be told, and Node takes none. @throws REQUEST_INVALID */

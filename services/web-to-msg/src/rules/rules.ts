@@ -1,6 +1,7 @@
 import { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { Counter, Family, Metrics } from '@blockhub/telemetry';
+import type { Forwarding } from '../client.ts';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
 import { digestRule } from './digest.ts';
@@ -37,6 +38,8 @@ type Ask = (rule: Rule) => Verdict | Promise<Verdict>;
 export class Rules {
   /** Proxies that are believed; undefined where none is. */
   readonly proxies: AddressSet | undefined;
+  /** The header of theirs that counts. */
+  readonly forwarding: Forwarding;
   /** Requests in a minute that the strictest limit lets in; undefined where there is none. */
   readonly perMinute: number | undefined;
   readonly #head: readonly Rule[];
@@ -49,7 +52,8 @@ export class Rules {
   constructor(context: RuleContext & { readonly metrics: Metrics }) {
     const { settings, metrics, mistake } = context;
     const rules = order.map((make) => make(context)).filter((rule) => rule !== undefined);
-    const { trustedProxies } = settings;
+    const { trustedProxies, forwarding } = settings;
+    this.forwarding = forwarding;
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
       if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${JSON.stringify(header)} is no name of a header`);

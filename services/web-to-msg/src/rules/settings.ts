@@ -9,9 +9,14 @@ const limit = (text: string) => setting.text({ text, placeholder: 'N/s|m|h', exa
 /** Settings of the rules. All are off unless set, but for the check of declared digests. */
 export const ruleSettings = {
   trustedProxies: setting.list({
-    text: 'Addresses of proxies whose X-Forwarded-For is believed, as in `allowIps`. Nobody is, unless set.',
+    text: 'Addresses of proxies whose `forwarding` header is believed, as in `allowIps`. If it is not set, none is.',
     default: [],
     example: '10.0.3.17,::1',
+  }),
+  forwarding: setting.choice({
+    text: 'Header in which trusted proxies name the client; auto takes X-Forwarded-For where it is there, else Forwarded. The proxies must overwrite it or append to it.',
+    of: ['auto', 'x-forwarded-for', 'forwarded'],
+    default: 'auto',
   }),
   allowIps: setting.list({
     text: 'Addresses that may send; all others may not. Addresses, CIDR blocks, or ranges per octet.',
@@ -48,7 +53,24 @@ export const ruleSettings = {
     example: 'text/plain,image/*',
   }),
   blockMimes: setting.list({ text: 'MIME types that are refused, declared or sniffed.', default: [], example: 'application/x-msdownload' }),
-  sniffMimes: setting.flag({ text: 'Note in the meta which type the first bytes have; always on with a MIME list.', default: false }),
+  sniffMimes: setting.flag({
+    text: 'Note in the meta which type the bytes have, inside of their content coding; always on with a MIME list.',
+    default: false,
+  }),
+  decodeLimit: setting.size({
+    text: 'Most bytes that a body may have without its content coding, where its type is judged; over it: 415.',
+    default: '64mb',
+  }),
+  decodeRatio: setting.integer({
+    text: 'How many times larger than sent such a body may be, counted from 1 MB on; over it: 415.',
+    default: 200,
+    min: 1,
+  }),
+  redact: setting.list({
+    text: 'More headers and parameters whose values are replaced in request documents and logs; docs/reference/redaction.md lists the known ones.',
+    default: [],
+    example: 'x-partner-id,customer_no',
+  }),
   verifyDigests: setting.flag({
     text: 'Check bodies against Content-Digest, Repr-Digest, Content-MD5 and x-hash where a sender declares one.',
     default: true,
