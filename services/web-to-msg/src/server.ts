@@ -117,7 +117,9 @@ export class CaptureServer {
     });
     server.on('clientError', (error: ParserError, socket: Socket) => {
       const connection = this.#connections.of(socket);
-      if (connection.answeredEarly || error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      // Whoever opens a connection and sends nothing, as health checks do, has done nothing wrong.
+      const isSilent = error.code === 'ECONNRESET' || socket.bytesRead === 0;
+      if (connection.answeredEarly || isSilent || !socket.writable) socket.destroy();
       else connection.afterAnswers(() => this.#refuseByHand(socket, malformedError(error)));
     });
     return server;
@@ -140,7 +142,16 @@ export class CaptureServer {
     connection.join(response);
     this.#upgrades.restore(request);
     const id = String(++this.#requests);
-    const exchange: Exchange = { request, response, connection, id, target: undefined, head: undefined, awaitsContinue };
+    const exchange: Exchange = {
+      request,
+      response,
+      connection,
+      id,
+      target: undefined,
+      head: undefined,
+      awaitsContinue,
+      isPreflight: false,
+    };
     this.#serve(exchange).catch((thrown: unknown) => this.#refuse(exchange, thrown));
   }
 

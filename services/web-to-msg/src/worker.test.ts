@@ -277,6 +277,12 @@ describe('slow and hostile clients', () => {
     expect((await server.ingress()).length).toBe(1);
   });
 
+  test('a connection that sends nothing ends without an answer, and is no refusal', async () => {
+    await using server = await startCapture({ requestTimeout: 500, headersTimeout: 500 });
+    expect(await raw(server.port, '', true)).toBe('');
+    expect(await server.metrics()).not.toContain('REQUEST_TIMEOUT');
+  });
+
   test('a connection that ends in the middle of a body leaves nothing behind, not even in the budget', async () => {
     await using server = await startCapture({ inFlightLimit: 100 });
     for (let n = 0; n < 20; n++) await raw(server.port, 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 60\r\n\r\nhalf');

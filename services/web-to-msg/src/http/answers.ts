@@ -47,9 +47,11 @@ export class Answers {
 
   /** @param headers in lower case, without those of the body's length */
   send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
-    const { response } = exchange;
+    const { request, response } = exchange;
     this.count(status);
     if (response.headersSent) return;
+    // Where the answer ends the connection, the rest of the body must not make a reset of it.
+    if (!request.complete && isHalfSent(request)) request.socket.destroySoon = () => linger(request.socket);
     response.writeHead(status, this.#headersOf(exchange, status, headers, body)).end(body);
   }
 
@@ -92,7 +94,7 @@ export class Answers {
     if (status !== 204 && status !== 304) all['content-length'] = Buffer.byteLength(body);
     // Behind an answer that says so, those in line would be lost.
     if (this.stopping && connection.isLast(response)) all.connection = 'close';
-    return this.#parts.cors && all.vary === undefined ? { ...all, ...this.#parts.cors.answer(request.headers) } : all;
+    return this.#parts.cors && !exchange.isPreflight ? { ...all, ...this.#parts.cors.answer(request.headers) } : all;
   }
 }
 

@@ -16,6 +16,8 @@ export interface Exchange {
   head: Head | undefined;
   /** The sender waits for `100 Continue` before it sends the body. */
   awaitsContinue: boolean;
+  /** Its answer has the headers of CORS already. */
+  isPreflight: boolean;
 }
 
 /** Whether a body was announced that has not arrived whole. */

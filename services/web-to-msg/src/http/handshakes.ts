@@ -38,8 +38,8 @@ export class Handshakes {
       this.#answers.send(exchange, 200, { allow, ...yes }, '');
       return;
     }
-    const isPreflight = head.headers.origin !== undefined && head.headers['access-control-request-method'] !== undefined;
-    const cors = isPreflight ? routes.cors?.preflight(head.headers, allow) : undefined;
+    exchange.isPreflight = head.headers.origin !== undefined && head.headers['access-control-request-method'] !== undefined;
+    const cors = exchange.isPreflight ? routes.cors?.preflight(head.headers, allow) : undefined;
     this.#answers.send(exchange, 204, { allow, ...cors }, '');
   }
 

@@ -8,6 +8,7 @@ interface AsSent {
   readonly connection: string | undefined;
 }
 
+const ignore = (): void => {};
 /** A connection option that means nothing, as long as the one that it stands for. */
 const NO_UPGRADE = 'plain11';
 /** Where the parser looks for them. */
@@ -26,6 +27,8 @@ export class Upgrades {
   constructor(server: Server, connections: Connections, refuse: (request: IncomingMessage, socket: Socket) => boolean) {
     this.#server = server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
+      // Node has let go of it.
+      if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore);
       // Two on one connection would write at once.
       connections.of(socket).afterAnswers(() => {
         if (!socket.destroyed && !refuse(request, socket)) this.#again(request, socket, rest);

@@ -105,7 +105,7 @@ test('what a handshake needs comes back in a header', () => {
   const response = { status: 200, headers: { 'X-Hook-Secret': '{header.x-hook-secret}' } };
   expect(answer(response, { headers: { 'x-hook-secret': 'b537207f' } })).toMatchObject({
     status: 200,
-    headers: { 'X-Hook-Secret': 'b537207f' },
+    headers: { 'x-hook-secret': 'b537207f' },
   });
 });
 

@@ -25,7 +25,7 @@ const METHODS = new Set<string>([...BODY_METHODS, 'GET', 'HEAD']);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 /** They belong to the connection, or other settings give them. */
 const OURS =
-  /^(?:connection|content-length|transfer-encoding|content-encoding|keep-alive|upgrade|te|trailer|date|allow|expect|x-content-type-options|proxy-.*|access-control-.*|webhook-.*)$/i;
+  /^(?:connection|content-length|transfer-encoding|content-encoding|keep-alive|upgrade|te|trailer|date|allow|expect|x-content-type-options|proxy-.*|vary|access-control-.*|webhook-.*)$/i;
 const MAX_HEADERS = 20;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -130,7 +130,7 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
     else if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,2000}$/.test(value))
       note(field, 'expected text of printable ASCII characters');
     else if (lower === 'content-type') type = parseType(value, field, note) ?? type;
-    else headers.push([name, compile(value, 'header', (what) => note(field, what))]);
+    else headers.push([lower, compile(value, 'header', (what) => note(field, what))]);
     seen.add(lower);
   }
   return { type, headers };

@@ -134,6 +134,7 @@ test.each([
   ['a header is of the connection', response({ headers: { 'Transfer-Encoding': 'chunked' } }), 'cannot be set here'],
   ['a header is of the body', response({ headers: { 'content-length': '1' } }), 'cannot be set here'],
   ['a header is of CORS', response({ headers: { 'access-control-allow-origin': '*' } }), 'cannot be set here'],
+  ['a header is of caches of CORS', response({ headers: { Vary: 'x' } }), 'cannot be set here'],
   ['a header turns sniffing on', response({ headers: { 'X-Content-Type-Options': 'sniff' } }), 'cannot be set here'],
   ['a header is there twice', response({ headers: { 'x-a': '1', 'X-A': '2' } }), 'is there twice'],
   ['a content type is none', response({ headers: { 'content-type': 'json' } }), '"json" is no content type'],
