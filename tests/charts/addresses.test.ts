@@ -131,8 +131,6 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['[::1]', [5672, 443, 6379]],
     ['[fd00::5]:4000', [4000, 4000, 4000]],
     ['[2001:db8:0:0:0:0:0:6380]', [5672, 443, 6379]],
-    ['[::ffff:10.0.0.1]:1', [1, 1, 1]],
-    ['rabbit.example.com', [5672, 443, 6379]],
   ])('URLs may hold %s', async (host, ports) => {
     const global = { broker: { url: `amqp://${host}` }, store: { url: `s3://${host}/chains` }, registry: { url: `redis://${host}` } };
     const rendered = await template(which, 'blockhub', {
