@@ -17,6 +17,11 @@ const server = (what: string, schemes: string, url: string, keys: string, more: 
 /** Queues that chains are spread over, where nobody says how many. */
 export const PARTITIONS = 2;
 
+/** Every address of a pod; what its own address will be cannot be known before. */
+const EVERY_ADDRESS = ['::', '0.0.0.0'];
+const POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
+const FAMILIES = ['IPv4', 'IPv6'];
+
 /** What all charts are told alike. */
 export const globalValues: Values = {
   global: {
@@ -84,6 +89,17 @@ export const globalValues: Values = {
           namespaceSelector: value.map('From which namespaces NetworkPolicies let scrapers in; empty: from all.'),
         },
       },
+      listen: value.choice(
+        'Address that pods listen on. `::` is every IPv6 and IPv4 address, or every IPv4 address if the kernel has no IPv6; `0.0.0.0` is every IPv4 address.',
+        '::',
+        EVERY_ADDRESS,
+      ),
+      ipFamilyPolicy: value.choice(
+        'IP families of every Service. PreferDualStack is both where the cluster has both, else the one that it has.',
+        'PreferDualStack',
+        POLICIES,
+      ),
+      ipFamilies: value.choices('IP families of every Service, the first one first: IPv4, IPv6. Empty: the cluster chooses.', FAMILIES),
       networkPolicy: {
         text: 'NetworkPolicies that refuse all but what is needed.',
         values: {
@@ -172,6 +188,8 @@ const httpValues: Values = {
       type: value.choice('Its type.', 'ClusterIP', ['ClusterIP', 'NodePort', 'LoadBalancer']),
       port: value.integer('Its port.', 8080, 1, 65_535),
       annotations: value.map('Annotations.'),
+      ipFamilyPolicy: value.choice('Its IP families. Empty: `global.ipFamilyPolicy`.', '', ['', ...POLICIES]),
+      ipFamilies: value.choices('Its IP families, the first one first. Empty: `global.ipFamilies`.', FAMILIES),
     },
   },
   ingress: {
@@ -236,6 +254,7 @@ export function serviceValues(place: Place): Values {
       : { replicas: value.integer('Pods, where no autoscaler decides.', 1) }),
     settings: settingsGroup(place),
     env: value.variables('Further variables, by name. No secrets, and no settings.'),
+    listen: value.choice('Address that its pods listen on. Empty: `global.listen`.', '', ['', ...EVERY_ADDRESS]),
     resources: value.map('What a pod asks for, and may take.', resources(place)),
     ...(volume?.of === 'spool' ? spool : volume?.of === 'data' ? data : {}),
     ...(listens ? httpValues : {}),

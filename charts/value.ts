@@ -35,6 +35,11 @@ export const value = {
     preset,
     schema: { type: 'array', items: { type: items } },
   }),
+  choices: (text: string, of: readonly string[]): Value => ({
+    text,
+    preset: [],
+    schema: { type: 'array', items: { enum: of }, uniqueItems: true },
+  }),
   /** Kubernetes' own words, which Kubernetes checks. */
   map: (text: string, preset: object = {}): Value => ({ text, preset, schema: { type: 'object' } }),
   strings: (text: string): Value => ({

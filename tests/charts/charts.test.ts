@@ -141,7 +141,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     });
     expect(podOf(get(rendered, 'Deployment', 'demo-deploy-blobs')).containers[0].args).toEqual(['run', 'deploy']);
     const web = get(rendered, 'StatefulSet', 'demo-web-to-msg');
-    expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '0.0.0.0', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });
+    expect(envOf(web)).toMatchObject({ BLOCKHUB_HOST: '::', BLOCKHUB_SPOOL: '/var/lib/blockhub/spool' });
     expect(web.spec.volumeClaimTemplates).toHaveLength(1);
     // 25 s of grace, 5 s until traffic goes elsewhere, and some more.
     expect(podOf(web)).toMatchObject({
@@ -159,6 +159,8 @@ each('with Helm %s', (_: string, which: Helm) => {
       allowMimes: ['text/plain', 'image/*'],
       defaultChain: 'a$(B)',
       grace: 90_500,
+      // As `--set-file` gives it.
+      routes: '[\n  { "path": "/hooks/a", "chain": "a", "responses": [{ "status": 200, "body": "{doc.$(B)}" }] }\n]\n',
       tokens: { secret: 'senders', key: 'tokens.txt' },
     };
     const rendered = await template(which, 'blockhub', { 'web-to-msg': { settings, spool: { enabled: false } } });
@@ -170,6 +172,7 @@ each('with Helm %s', (_: string, which: Helm) => {
       BLOCKHUB_ALLOW_MIMES: 'text/plain,image/*',
       BLOCKHUB_DEFAULT_CHAIN: 'a$$(B)',
       BLOCKHUB_GRACE: '90500',
+      BLOCKHUB_ROUTES: '[\n  { "path": "/hooks/a", "chain": "a", "responses": [{ "status": 200, "body": "{doc.$$(B)}" }] }\n]\n',
       BLOCKHUB_TOKENS_FILE: '/run/secrets/blockhub/tokens',
     });
     expect(envOf(web)).not.toHaveProperty('BLOCKHUB_SPOOL');

@@ -37,15 +37,18 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Starts a process and resolves when it says where it listens; rejects with what it wrote when it ends before. */
+/** Starts a process and resolves when it says where it listens; rejects with what it wrote when it ends before. @param openFiles that it may have at most */
 export async function startStandalone(
   data: string,
   ports: { port: number; probePort: number },
   more: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  openFiles?: number,
 ): Promise<Standalone> {
   const args = ['--data', data, '--port', String(ports.port), '--probe-port', String(ports.probePort), ...more];
-  const child = spawn(process.execPath, [...nodeFlags, standaloneMain, ...args], {
+  const command = [process.execPath, ...nodeFlags, standaloneMain, ...args];
+  const [program = '', ...words] = openFiles === undefined ? command : ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...command];
+  const child = spawn(program, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

@@ -90,15 +90,15 @@ test('a data folder that cannot be made is an error, not a start that never ends
   expect([status, stderr]).toEqual([1, expect.stringContaining('DATA_FOLDER_UNUSABLE')]);
 });
 
-test('an IPv6 address is printed so that it can be pasted', async () => {
+test.each(['::1', '[::1]'])('an IPv6 address is printed so that it can be pasted, as %s', async (host) => {
   const child = spawn(process.execPath, [
     standaloneMain,
     '--data',
     data,
     '--host',
-    '::1',
+    host,
     '--probe-host',
-    '::1',
+    host,
     '--port',
     '0',
     '--probe-port',
@@ -113,6 +113,18 @@ test('an IPv6 address is printed so that it can be pasted', async () => {
   await once(child, 'exit');
   expect(out).toMatch(/Capture {2}http:\/\/\[::1\]:\d+\n/);
   expect(out).toMatch(/Probes {3}http:\/\/\[::1\]:\d+\/readyz/);
+});
+
+test('on :: it is reached by IPv6 and IPv4, as pods of the charts are, and an IPv4 address is one', async () => {
+  const mesh = await start('--host', '::', '--probe-host', '::', '--allow-ips', '127.0.0.0/8');
+  for (const [host, status] of [
+    ['127.0.0.1', 201],
+    ['[::1]', 403],
+  ] as const) {
+    expect((await fetch(`http://${host}:${ports.port}/`, { method: 'POST', body: 'x' })).status).toBe(status);
+    for (const path of ['readyz', 'livez', 'metrics']) expect((await fetch(`http://${host}:${ports.probePort}/${path}`)).status).toBe(200);
+  }
+  await stop(mesh);
 });
 
 test('a stop that fails says so and ends with 1', async () => {

@@ -14,6 +14,7 @@ metadata:
   {{- end }}
 spec:
   type: {{ $values.service.type }}
+  {{- include "blockhub.ipFamilies" (dict "top" .top "service" $values.service) | nindent 2 }}
   selector:
     {{- include "blockhub.selector" $at | nindent 4 }}
   ports:

@@ -1,3 +1,27 @@
+{{/*
+Address that pods listen on; an upgrade with `--reuse-values` may know of no such value. Takes dict "top" $, and "own" where a place has a value of
+its own.
+*/}}
+{{- define "blockhub.listen" -}}
+{{- .own | default .top.Values.global.listen | default "::" -}}
+{{- end -}}
+
+{{/*
+IP families of a Service. Takes dict "top" $, and "service" (values `ipFamilyPolicy` and `ipFamilies` of its own) where it has some.
+*/}}
+{{- define "blockhub.ipFamilies" -}}
+{{- $own := .service | default dict -}}
+{{- $policy := $own.ipFamilyPolicy | default .top.Values.global.ipFamilyPolicy | default "PreferDualStack" -}}
+{{- $families := $own.ipFamilies | default .top.Values.global.ipFamilies | default list -}}
+{{- if and (eq $policy "SingleStack") (gt (len $families) 1) -}}
+{{- fail (printf "ipFamilies names %s, but ipFamilyPolicy SingleStack allows one: name one, or set PreferDualStack" (join " and " $families)) -}}
+{{- end -}}
+ipFamilyPolicy: {{ $policy }}
+{{- with $families }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end -}}
+
 {{/* Names are asked of whichever resolver the cluster has. */}}
 {{- define "blockhub.egressDns" -}}
 - ports:

@@ -53,6 +53,7 @@ imagePullSecrets:
 {{- $place := .place -}}
 {{- $servers := dict "top" $top "user" $place.name "needs" $place.needs -}}
 {{- $files := printf "%s%s" (include "blockhub.serverFiles" $servers) (include "blockhub.settingsFiles" $top) -}}
+{{- $listen := include "blockhub.listen" (dict "top" $top "own" $values.listen) -}}
 metadata:
   labels:
     {{- include "blockhub.podLabels" (dict "top" $top "of" $place.name) | nindent 4 }}
@@ -85,10 +86,10 @@ spec:
       env:
         {{- include "blockhub.serverEnv" $servers | trim | nindent 8 }}
         - name: BLOCKHUB_PROBE_HOST
-          value: 0.0.0.0
+          value: {{ $listen | quote }}
         {{- if $place.listens }}
         - name: BLOCKHUB_HOST
-          value: 0.0.0.0
+          value: {{ $listen | quote }}
         {{- end }}
         {{- if $place.partitions }}
         - name: BLOCKHUB_PARTITIONS

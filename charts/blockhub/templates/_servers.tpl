@@ -32,6 +32,7 @@ spec:
   # Found also before it is ready: it looks itself up.
   clusterIP: None
   publishNotReadyAddresses: true
+  {{- include "blockhub.ipFamilies" (dict "top" .top) | nindent 2 }}
   selector:
     {{- include "blockhub.selector" . | nindent 4 }}
   ports:

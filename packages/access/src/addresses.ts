@@ -29,6 +29,23 @@ function v6Value(text: string): bigint {
 /** The address of a connection: the kernel adds the name of the interface to link-local ones (`fe80::1%eth0`), which does not count. */
 export const parsePeer = (ip: string): Address | undefined => parseAddress(ip.split('%', 1)[0] ?? '');
 
+/** An address as it is judged: IPv4 in four parts, also where it was written as IPv6; IPv6 lower case and compressed (RFC 5952). */
+export function formatAddress({ family, value }: Address): string {
+  if (family === 4) return [24, 16, 8, 0].map((bits) => (value >>> bits) & 255).join('.');
+  const groups = Array.from({ length: 8 }, (_, at) => ((value >> BigInt(112 - 16 * at)) & 0xffffn).toString(16));
+  const text = groups.join(':');
+  // The first of the longest runs of two or more zeros.
+  const run = text.match(/\b0(?::0)+\b/g)?.reduce((longest, one) => (one.length > longest.length ? one : longest));
+  return run === undefined ? text : text.replace(new RegExp(`(?:^|:)\\b${run}\\b(?:$|:)`), '::');
+}
+
+/** The address of a connection as it is judged; what is no address stays as it is. */
+export function canonicalPeer(ip: string): string {
+  if (isIPv4(ip)) return ip;
+  const address = parsePeer(ip);
+  return address ? formatAddress(address) : ip;
+}
+
 const OCTET = '(?:0|[1-9][0-9]{0,2})';
 const OCTET_RANGES = new RegExp(`^${OCTET}(?:-${OCTET})?(?:[.]${OCTET}(?:-${OCTET})?){3}$`);
 type Range<T> = readonly [first: T, last: T];

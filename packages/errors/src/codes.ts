@@ -54,11 +54,32 @@ export const errorCodes = {
   BODY_INCOMPLETE: { meaning: 'The connection ended before the declared length arrived.', fix: 'Send the whole body.', status: 400 },
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
+  CAPTURE_STOPPING: {
+    meaning: 'The instance stops, and the request had not arrived whole.',
+    fix: 'Send it again after the time in Retry-After; another instance takes it.',
+    transient: true,
+    status: 503,
+  },
   CAPTURE_UNCONFIRMED: {
     meaning: 'Broker, store or the disk of the spool did not answer in time; the blob may or may not be kept.',
     fix: 'Try again after the time in Retry-After.',
     transient: true,
     status: 503,
+  },
+  CODING_BROKEN: {
+    meaning: 'The bytes of the body are not of its content coding, or end too early.',
+    fix: 'Read the bytes as they are stored, without --decode; correct the sender.',
+    status: 415,
+  },
+  CODING_TOO_LARGE: {
+    meaning: 'The decoded body is over a cap.',
+    fix: 'If the body is to be trusted, raise --decode-limit or --decode-ratio.',
+    status: 415,
+  },
+  CODING_UNKNOWN: {
+    meaning: 'The content coding cannot be undone here.',
+    fix: 'Read the bytes as they are stored, without --decode; send gzip, deflate, br or zstd.',
+    status: 415,
   },
   DIGEST_MISMATCH: {
     meaning: 'The body does not have the hash that the sender declared.',

@@ -56,7 +56,7 @@ export const queues = {
     from: ['web-to-msg'],
     to: ['deploy'],
     body: 'bytes',
-    meta: ['chain', 'createdAt', 'mime', 'length', 'crypt', 'hash', 'sha256', 'at', 'about'],
+    meta: ['chain', 'createdAt', 'mime', 'charset', 'coding', 'language', 'length', 'crypt', 'hash', 'sha256', 'at', 'about'],
   },
   deployed: {
     ...durable,

@@ -1,28 +1,30 @@
 import { BlockhubError } from '@blockhub/errors';
+import { Redactor } from '@blockhub/redact';
 
 const hidden = '[hidden]';
-const secretKey = /authorization|cookie|token|secret|passw|credential|api-?_?key|private-?_?key|access-?_?key/i;
+const lines = new Redactor({ marker: hidden, lines: true });
+const secretKey =
+  /authorization|cookie|token|secret|passw|credential|signature|csrf|xsrf|jwt|api-?_?key|(?:private|access|subscription|functions|account|shared)-?_?key/i;
 
 /** Bounds of one line: how deep, how many members of one object, how long a text. */
 const maxDepth = 6;
 const maxMembers = 100;
 const maxText = 8192;
 
-const secretOption = /([?&][\w.-]{0,40}(?:token|secret|passw|signature|credential|apikey)[\w.-]{0,40}=)(?!%2f|\/)[^&\s"\\]+/gi;
 const words = /\S+/g;
 /** A text of JSON ends at a quotation mark that is not escaped. */
 const wordsOfJson = /(?:\\.|[^\s"\\])+/g;
 
-/** User and password of URLs, and secret-looking query parameters, in any text made unreadable. */
+/**
+ * User and password of URLs, their secret parameters, and what is a token or a key by its form, in any text made unreadable. The names and
+ * forms are those of request documents.
+ */
 export const hideText = (text: string): string => hideIn(text, words);
 
 /** `hideText` for a line of JSON, which stays one. */
 export const hideLine = (line: string): string => hideIn(line, wordsOfJson);
 
-function hideIn(text: string, each: RegExp): string {
-  const shown = text.includes('@') ? text.replace(each, hideUserinfo) : text;
-  return shown.includes('=') ? shown.replace(secretOption, `$1${hidden}`) : shown;
-}
+const hideIn = (text: string, each: RegExp): string => lines.text(text.includes('@') ? text.replace(each, hideUserinfo) : text);
 
 /** Up to the last `@` of a word: what ends a host, such as a slash, stands in passwords by mistake. Three slashes begin a path. */
 function hideUserinfo(word: string): string {

@@ -1,7 +1,8 @@
 export { createHealth, type Health, type HealthReport } from './health.ts';
+export { bareHost, type ListenAddress, listenAt, listenError } from './listen.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel, type LogMethod, silentLogger } from './logger.ts';
 export { type Counter, createMetrics, type Family, type Gauge, type Histogram, type Metrics, type MetricsOptions } from './metrics.ts';
 export { openTracing } from './open-tracing.ts';
-export { listenError, type ProbeOptions, type RunningProbes, startProbes } from './probes.ts';
+export { type ProbeOptions, type RunningProbes, startProbes } from './probes.ts';
 export { formatTraceparent, parseTraceparent, type TraceContext } from './trace-context.ts';
 export type { Span, SpanAttributes, SpanOptions, Tracing, TracingOptions } from './tracing.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { BlockhubError } from '@blockhub/errors';
 import type { Health } from './health.ts';
+import { bareHost, listenAt, listenError } from './listen.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -16,34 +16,15 @@ export interface ProbeOptions {
   readonly log: Logger;
   /** Answered at `/version`, e.g. `{ name, version }`. */
   readonly version?: Readonly<Record<string, string>>;
-  /** Name of the setting that holds the port, for errors; `probePort` by default. */
-  readonly setting?: string;
+  /** Names of the settings that hold host and port, for errors; `probeHost` and `probePort` by default. */
+  readonly hostSetting?: string;
+  readonly portSetting?: string;
 }
 
 export interface RunningProbes {
   readonly port: number;
   /** Ends open connections. Repeating it does nothing. */
   close(): Promise<void>;
-}
-
-/** Turns the failure to listen into an error that names host, port and setting: ADDRESS_IN_USE, else SETTINGS_INVALID; unknown ones stay as they are. */
-export function listenError(error: unknown, { host, port, setting }: { host: string; port: number; setting: string }): unknown {
-  const { code } = (error ?? {}) as { code?: unknown };
-  const flag = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const names = `--${flag} (BLOCKHUB_${flag.toUpperCase().replaceAll('-', '_')})`;
-  const details = { host, port, setting };
-  if (code === 'EADDRINUSE') {
-    return new BlockhubError('ADDRESS_IN_USE', `${names}: another program listens on ${host}:${port}`, { cause: error, details });
-  }
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: `ports below 1024 need rights that this process lacks; choose a higher one with ${names}`,
-    EADDRNOTAVAIL: 'this machine has no such address; correct the host',
-    ENOTFOUND: 'the host is not known; correct it',
-    EAI_AGAIN: 'the host is not known; correct it',
-  };
-  const reason = typeof code === 'string' && Object.hasOwn(reasons, code) ? reasons[code] : undefined;
-  if (!reason) return error;
-  return new BlockhubError('SETTINGS_INVALID', `cannot listen on ${host}:${port}: ${reason}`, { cause: error, details });
 }
 
 interface Answer {
@@ -92,11 +73,21 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   }
 }
 
-function listen(server: Server, options: ProbeOptions): Promise<number> {
-  const { host, port, setting = 'probePort' } = options;
+async function listen(server: Server, options: ProbeOptions): Promise<number> {
+  const { port, hostSetting = 'probeHost', portSetting = 'probePort' } = options;
+  const host = bareHost(options.host);
+  try {
+    return (await listenAt(host, (one) => listenOnce(server, one, port))).listening;
+  } catch (error) {
+    throw listenError(error, { host, port, hostSetting, portSetting });
+  }
+}
+
+function listenOnce(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, { host, port, setting })));
+    server.once('error', reject);
     server.listen({ host, port }, () => {
+      server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);
     });

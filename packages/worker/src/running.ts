@@ -20,6 +20,8 @@ const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
 /** A step that takes longer is told of: its server may be silent for ever. */
 const SLOW_MS = 10 * SECOND;
+/** Before the end of the grace: what has not ended can say so still. */
+const LAST_WORD_MS = SECOND;
 const startWait: BackOff = { firstMs: 100, mostMs: 10 * SECOND };
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -34,6 +36,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #newEvent: () => string;
   readonly #draining = new AbortController();
   readonly #graceOver = new AbortController();
+  readonly #nearlyOver = new AbortController();
   readonly #graces: Cancel[] = [];
   readonly #releases: Releases;
   readonly #publisher: Publisher;
@@ -75,8 +78,13 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 
   stop({ graceMs }: StopOptions): Promise<void> {
     if (this.#state === 'stopped' || this.#state === 'failed') return this.stopped;
-    if (graceMs <= 0) this.#graceOver.abort();
-    else this.#graces.push(this.#options.clock.after(graceMs, () => this.#graceOver.abort()));
+    const { clock } = this.#options;
+    if (graceMs <= 0) this.#endGrace();
+    else {
+      const lastWordMs = Math.min(LAST_WORD_MS, graceMs / 5);
+      this.#graces.push(clock.after(graceMs - lastWordMs, () => this.#nearlyOver.abort()));
+      this.#graces.push(clock.after(graceMs, () => this.#endGrace()));
+    }
     this.#stopping ??= this.#end('stopped');
     return this.#stopping;
   }
@@ -100,7 +108,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     } catch (error) {
       const aborted = this.#options.signal?.aborted === true;
       if (!aborted) this.#log.error({ err: error }, 'start failed');
-      this.#graceOver.abort();
+      this.#endGrace();
       this.#stopping ??= this.#end(aborted ? 'stopped' : 'failed');
       await this.#stopping;
       throw error;
@@ -191,9 +199,14 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#ended();
   }
 
+  #endGrace(): void {
+    this.#nearlyOver.abort();
+    this.#graceOver.abort();
+  }
+
   async #closeServing(): Promise<void> {
     try {
-      await this.#serving?.close(this.#graceOver.signal);
+      await this.#serving?.close(this.#graceOver.signal, this.#nearlyOver.signal);
     } catch (error) {
       this.#log.error({ part: 'serve', err: error }, 'could not be released');
     }

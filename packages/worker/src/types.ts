@@ -91,8 +91,11 @@ export type BatchHandled = MaybePromise<Outcome | readonly Outcome[] | undefined
 
 /** What a worker that listens has open. */
 export interface Serving {
-  /** Finishes what came in, and resolves after that. With `graceOver` it drops what has not ended: an open connection would keep the process. */
-  close(graceOver: AbortSignal): Promise<void>;
+  /**
+   * Finishes what came in, and resolves after that. With `graceOver` it drops what has not ended: an open connection would keep the process.
+   * `nearlyOver` comes shortly before: time to tell whoever is waited for.
+   */
+  close(graceOver: AbortSignal, nearlyOver: AbortSignal): Promise<void>;
 }
 
 /**

@@ -4,6 +4,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { ChainRecord } from '@blockhub/registry';
 import type { Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
+import { bareHost } from '@blockhub/telemetry';
 import { findChain, noChain } from '@blockhub/walker';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { type Program, startWorker, systemRandom } from '@blockhub/worker';
@@ -48,11 +49,12 @@ async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRe
 }
 
 function welcome({ data, probeHost, defaultChain }: Values<typeof settings>, path: string, probePort: number, url: string): string {
+  const host = bareHost(probeHost);
   const flag = data === settings.data.default ? '' : ` --data ${data}`;
   return `Blockhub keeps its data in ${path}
 
   Capture  ${url}
-  Probes   http://${probeHost.includes(':') ? `[${probeHost}]` : probeHost}:${probePort}/readyz and /metrics
+  Probes   http://${host.includes(':') ? `[${host}]` : host}:${probePort}/readyz and /metrics
 
   Append   curl -d 'hello' ${url}/append/chain/${defaultChain}
   Walk     npx -y pnpm blockhub walk ${defaultChain}${flag}

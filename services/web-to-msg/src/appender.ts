@@ -1,16 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { blobKey, hashOf, type Meta } from '@blockhub/chain';
+import { hasCode } from '@blockhub/errors';
+import type { Declared } from '@blockhub/media';
 import { type Capture, writeIngress } from '@blockhub/message';
+import type { Redactor } from '@blockhub/redact';
 import type { ChainRecord } from '@blockhub/registry';
-import { parseTraceparent } from '@blockhub/telemetry';
+import { type Logger, parseTraceparent } from '@blockhub/telemetry';
 import { answerOf, type CaptureReceipt, captureOf } from './capture.ts';
 import { Carrier, type Keeps } from './carrier.ts';
 import { Chains } from './chains.ts';
 import { type Claim, Claims, claimName } from './claims.ts';
-import { declaredMime } from './mime.ts';
+import { declaredOf } from './media.ts';
 import { Outlet, type SafeIn } from './outlet.ts';
+import { redactorOf } from './redaction.ts';
 import { REQUEST_MIME, type RequestFacts, requestDocument } from './request-document.ts';
-import { Rules } from './rules/rules.ts';
+import { Routes } from './routes/routes.ts';
 import type { CaptureContext } from './settings.ts';
 import { openFolder, type SpoolDisk } from './spool/disk.ts';
 import { Spool } from './spool/spool.ts';
@@ -20,7 +24,7 @@ import { within } from './within.ts';
 export interface CaptureRequest extends Pick<RequestFacts, 'method' | 'url' | 'rawHeaders' | 'client'> {
   /** Id or name. */
   readonly chain: string;
-  /** Of these, `content-type`, `traceparent` and `idempotencyHeaders` count. */
+  /** Of these, the `content-…` that tell of the body, `traceparent` and `idempotencyHeaders` count. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   /** What the rules found: it goes into the meta of the body, and the subject into that of the request document. */
@@ -31,7 +35,7 @@ export interface CaptureRequest extends Pick<RequestFacts, 'method' | 'url' | 'r
 interface Publishing {
   readonly chain: ChainRecord;
   readonly request: CaptureRequest;
-  readonly mime: string;
+  readonly declared: Declared;
   /** When the sender is answered at the latest, in ticks. */
   readonly end: number;
   readonly keeps: Keeps;
@@ -45,7 +49,7 @@ export interface Captured {
 
 interface AppenderParts {
   readonly chains: Chains;
-  readonly rules: Rules;
+  readonly routes: Routes;
   readonly outlet: Outlet;
   readonly spool: Spool | undefined;
 }
@@ -55,20 +59,23 @@ const MAX_TRACEPARENT = 100;
 
 /** What lies behind HTTP: a request in, a receipt or an error out. It knows no socket, so the simulation runs it in virtual time. */
 export class Appender {
-  /** The rules of capture; whoever stands between socket and appender asks them. */
-  readonly rules: Rules;
+  /** Where requests are taken, and by which rules; the server asks them before it asks the appender. */
+  readonly routes: Routes;
+  /** Replaces the secrets of requests: what is stored or logged of one goes through it. */
+  readonly redactor: Redactor;
   readonly #context: CaptureContext;
   readonly #chains: Chains;
   readonly #claims: Claims;
   readonly #outlet: Outlet;
   readonly #spool: Spool | undefined;
 
-  private constructor(context: CaptureContext, { chains, rules, outlet, spool }: AppenderParts) {
+  private constructor(context: CaptureContext, { chains, routes, outlet, spool }: AppenderParts) {
     const { registry, clock, settings } = context;
     this.#context = context;
     this.#chains = chains;
     this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
-    this.rules = rules;
+    this.routes = routes;
+    this.redactor = redactorOf(settings);
     this.#spool = spool;
     this.#outlet = outlet;
   }
@@ -82,13 +89,18 @@ export class Appender {
     const { broker, registry, store, clock, settings, metrics, tracing, log, health } = context;
     const chains = new Chains(registry, store, clock);
     // Before the spool, which drains by itself: settings that are refused must leave nothing behind that goes on.
-    const rules = new Rules({ settings, clock, store, metrics, chains, log, health });
+    const routes = new Routes({ settings, clock, store, metrics, chains, log, health });
     const carrier = new Carrier({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
     const waits = { limitMs: settings.confirmTimeout, diskLimitMs: settings.spoolTimeout };
     const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, ...waits };
     const spool = folder && (await Spool.open({ ...limits, ...context, disk: folder, carrier }));
-    return new Appender(context, { chains, rules, spool, outlet: new Outlet({ broker, carrier, spool, clock }) });
+    return new Appender(context, { chains, routes, spool, outlet: new Outlet({ broker, carrier, spool, clock }) });
+  }
+
+  /** Requests are taken from now on. */
+  start(): void {
+    this.routes.start();
   }
 
   /** Nothing waits on our disk for the broker. */
@@ -108,7 +120,7 @@ export class Appender {
   /**
    * Resolves when body and request document are durable: each will be in the chain exactly once. A request whose event was named before
    * (`idempotencyHeaders`) gets the first receipt, and adds nothing.
-   * @throws REQUEST_INVALID, CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and
+   * @throws CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a chain. CAPTURE_UNCONFIRMED and
    * the transient errors of broker, store, registry and spool: all, a part or nothing of it will be, once.
    * @param keeps told of work that holds the body, and may go on behind CAPTURE_UNCONFIRMED
    */
@@ -116,15 +128,15 @@ export class Appender {
     const { clock, settings, newEvent } = this.#context;
     // One end for all waits: each with its own would keep the sender for as long as all of them.
     const end = clock.ticks() + settings.confirmTimeout;
-    const mime = declaredMime(request.headers['content-type']);
+    const declared = declaredOf(request);
     const chain = await this.#chain(request.chain, end);
     const subject = request.found?.subject?.toString();
     const name = claimName(settings.idempotencyHeaders, { headers: request.headers, chain: chain.id, subject });
-    if (name === undefined) return this.#publish({ chain, request, mime, end, keeps }, { event: newEvent() });
+    if (name === undefined) return this.#publish({ chain, request, declared, end, keeps }, { event: newEvent() });
     const mine: Claim = { event: newEvent(), document: newEvent(), sha256: hashOf('sha256', request.body) };
     const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');
     if (claim.confirmed) return { receipt: answerOf(captureOf(chain, claim.event, request.body, {})), safeIn: 'broker' };
-    const captured = await this.#publish({ chain, request, mime, end, keeps }, claim);
+    const captured = await this.#publish({ chain, request, declared, end, keeps }, claim);
     // What lies on one disk only is published again by whoever gets it again.
     if (captured.safeIn === 'broker') this.#claims.confirm(name, claim);
     return captured;
@@ -133,10 +145,26 @@ export class Appender {
   /** What `append` would answer with, but for event and time. Keeps nothing. @throws as `append` */
   async tryOut(request: CaptureRequest): Promise<Pick<CaptureReceipt, 'chain' | 'hash' | 'crypt' | 'length'>> {
     const { clock, settings } = this.#context;
-    declaredMime(request.headers['content-type']);
     const { id, crypt } = await this.#chain(request.chain, clock.ticks() + settings.confirmTimeout);
-    claimName(settings.idempotencyHeaders, { headers: request.headers, chain: id });
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
+  }
+
+  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error where nobody can tell */
+  async checkChain(nameOrId: string): Promise<void> {
+    const { clock, settings } = this.#context;
+    await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);
+  }
+
+  /** Warns of routes whose chain does not exist yet: it may be created later. Where nobody can tell, nothing is said. */
+  async warnOfMissingChains(log: Logger): Promise<void> {
+    for (const { name: route, chain } of this.routes.targets) {
+      const error: unknown = await this.checkChain(chain).catch((thrown: unknown) => thrown);
+      if (hasCode(error, 'CHAIN_NOT_FOUND'))
+        log.warn(
+          { route, chain, fix: `Create it with \`blockhub create\`, or correct the route table.` },
+          'the chain of a route does not exist',
+        );
+    }
   }
 
   #chain(nameOrId: string, end: number): ChainRecord | Promise<ChainRecord> {
@@ -145,12 +173,12 @@ export class Appender {
 
   /** @param ids event ids of the body and of the request document */
   async #publish(
-    { chain, request, mime, end, keeps }: Publishing,
+    { chain, request, declared, end, keeps }: Publishing,
     { event, document }: { readonly event: string; readonly document?: string },
   ): Promise<Captured> {
     const { newEvent } = this.#context;
-    const blob = this.#addressed(captureOf(chain, event, request.body, { ...request.found, mime }));
-    const captures = chain.settings.requests === false ? [blob] : [blob, documentOf(chain, document ?? newEvent(), request, blob, mime)];
+    const blob = this.#addressed(captureOf(chain, event, request.body, { ...request.found, ...declared }));
+    const captures = chain.settings.requests === false ? [blob] : [blob, this.#document(chain, document ?? newEvent(), request, blob)];
     const traceparent = traceOf(request.headers.traceparent);
     const messages = captures.map((capture) => writeIngress(capture, traceparent));
     return { receipt: answerOf(blob), safeIn: await this.#outlet.send(messages, end, keeps) };
@@ -160,15 +188,15 @@ export class Appender {
   #addressed(blob: Capture): Capture {
     return blob.length <= this.#context.settings.messageLimit ? blob : { ...blob, at: blobKey(blob.sha256 ?? blob.hash) };
   }
-}
 
-function documentOf(chain: ChainRecord, event: string, request: CaptureRequest, blob: Capture, mime: string): Capture {
-  const { method, url, rawHeaders, client, found } = request;
-  const { hash, crypt, length } = blob;
-  const body = { event: blob.event, hash, crypt, length, mime };
-  const subject = found?.subject?.toString();
-  const document = requestDocument({ method, url, rawHeaders, client, subject, receivedAt: blob.createdAt, body });
-  return captureOf(chain, event, document, { mime: REQUEST_MIME, about: blob.event, ...(subject === undefined ? {} : { subject }) });
+  #document(chain: ChainRecord, event: string, request: CaptureRequest, blob: Capture): Capture {
+    const { method, url, rawHeaders, client, found } = request;
+    const { hash, crypt, length, meta } = blob;
+    const body = { event: blob.event, hash, crypt, length, ...(meta.mime === undefined ? {} : { mime: String(meta.mime) }) };
+    const subject = found?.subject?.toString();
+    const document = requestDocument({ method, url, rawHeaders, client, subject, receivedAt: blob.createdAt, body }, this.redactor);
+    return captureOf(chain, event, document, { mime: REQUEST_MIME, about: blob.event, ...(subject === undefined ? {} : { subject }) });
+  }
 }
 
 const traceOf = (header: string | string[] | undefined): string | undefined =>

@@ -88,6 +88,7 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Reads a body whole. Fails with BODY_TOO_LARGE as soon as the limit is passed (never a shortened body), with BODY_INCOMPLETE when the
  * connection ends early, with CAPTURE_BUSY when the budget of all bodies is used up. What it took from the budget is `taken`, to be given back by the caller.
+ * Gives what fails it from outside; undefined where what was announced is refused already.
  */
 export function readBody(
   stream: Readable,
@@ -95,12 +96,12 @@ export function readBody(
   limit: number,
   budget: ByteBudget,
   done: (error: BlockhubError | null, body: Buffer, taken: number) => void,
-): void {
+): ((error: BlockhubError) => void) | undefined {
   const announced = declared ?? 0;
   const refusal = announced > limit ? tooLarge(limit) : budget.fits(announced, announced) ? undefined : busy();
   if (refusal) {
     refuse(stream, refusal, 0, done);
-    return;
+    return undefined;
   }
   let chunks = new Chunks();
   let taken = 0;
@@ -131,6 +132,7 @@ export function readBody(
   });
   stream.on('error', incomplete);
   stream.on('close', incomplete);
+  return (error) => settle(error, EMPTY);
 }
 
 /** What still comes is read and dropped, so that the sender gets to read the answer; the request time-out bounds how long. */

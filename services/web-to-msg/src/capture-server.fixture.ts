@@ -21,6 +21,8 @@ export interface CaptureServer extends AsyncDisposable {
   readonly metrics: () => Promise<string>;
   readonly health: () => HealthReport;
   ingress(): Promise<StoredMessage[]>;
+  /** Stops capture; disposing it does so within a short grace. */
+  stop(graceMs: number): Promise<void>;
 }
 
 export async function startCapture(
@@ -63,8 +65,9 @@ export async function startCapture(
     metrics: () => metrics.text(),
     health: () => health.report(),
     ingress: () => Array.fromAsync(broker.browse(queues.ingress.name)),
+    stop: (graceMs) => running.stop({ graceMs }),
     async [Symbol.asyncDispose]() {
-      await running.stop({ graceMs: 1000 });
+      await running.stop({ graceMs: 50 });
       await broker.close();
     },
   };

@@ -12,8 +12,6 @@ import type { Registry } from '@blockhub/registry';
  * published: an old event id makes the builder look at all blocks since.
  */
 
-const MAX_KEY = 255;
-
 /** What is remembered of the request that came first. */
 export interface Claim {
   /** Event ids of the body and of the request document. */
@@ -58,9 +56,9 @@ export class Claims {
 }
 
 /**
- * The name that a request gives its event: what the first of the headers that it has says, for this chain and sender. A CloudEvents id (`ce-id`)
- * is one of its `ce-source` only. Undefined where no header is there.
- * @throws REQUEST_INVALID for an empty or endless one
+ * The name that a request gives its event: what the first of the headers that names one says, for this chain and sender. A CloudEvents id (`ce-id`)
+ * is one of its `ce-source` only. An empty header names nothing, and one of any length is a name: none is refused, whatever stands beside it.
+ * Undefined where no header names an event.
  */
 export function claimName(
   names: readonly string[],
@@ -73,9 +71,7 @@ export function claimName(
   for (const name of names) {
     const header = name.toLowerCase();
     const value = headers[header]?.toString();
-    if (value === undefined) continue;
-    if (value === '' || value.length > MAX_KEY)
-      throw new BlockhubError('REQUEST_INVALID', `The ${header} header is not 1 to ${MAX_KEY} characters long.`);
+    if (value === undefined || value.trim() === '') continue;
     const source = header === 'ce-id' ? (headers['ce-source']?.toString() ?? '') : '';
     return createHash('sha256')
       .update(JSON.stringify([chain, subject, header, source, value]))

@@ -1,35 +1,63 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { type AddressSet, parseAddress } from '@blockhub/access';
-import { BlockhubError } from '@blockhub/errors';
+import {
+  type AddressSet,
+  canonicalPeer,
+  type ForwardingHeader,
+  formatAddress,
+  hopsOfForwarded,
+  hopsOfXForwardedFor,
+  parseHop,
+} from '@blockhub/access';
 
 /** Who sent a request. */
 export interface Client {
-  /** Address; empty when the connection ended already. */
+  /** Address as it is judged, see `formatAddress`; empty where none can be read, or the connection ended already. */
   readonly ip: string;
   /** Of the connection, as is `tls`. */
   readonly port: number;
   readonly tls: boolean;
   /** The trusted proxy that passed the request on; `ip` is what it says then. */
   readonly via?: string;
+  /** What the trusted proxy wrote instead of an address. Who needs the address refuses the request, and names this. */
+  readonly unreadable?: { readonly header: ForwardingHeader; readonly value: string };
 }
 
+/** Which header of trusted proxies counts; `auto` takes X-Forwarded-For where it is there, else Forwarded. */
+export type Forwarding = 'auto' | ForwardingHeader;
+
 /**
- * The client of a request. X-Forwarded-For counts only as far as trusted proxies wrote it: read from its end, the first address that is no
- * trusted proxy is the client, whatever a client put before it.
- * @throws REQUEST_INVALID where a trusted proxy names no address
+ * The client of a request. A forwarding header counts only as far as trusted proxies wrote it: read from its end, the first address that is no
+ * trusted proxy is the client, whatever a client put before it. Where that place holds no address, the client has none.
  */
-export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressSet | undefined): Client {
-  const peer = socket.remoteAddress ?? '';
+export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressSet | undefined, forwarding: Forwarding = 'auto'): Client {
+  const peer = canonicalPeer(socket.remoteAddress ?? '');
   const client = { ip: peer, port: socket.remotePort ?? 0, tls: (socket as Partial<TLSSocket>).encrypted === true };
-  const forwarded = headers['x-forwarded-for'];
-  if (!proxies || forwarded === undefined || !proxies.hasPeer(peer)) return client;
-  const hops = [forwarded].flat().join(',').split(',');
-  for (let at = hops.length - 1; at >= 0; at--) {
-    const ip = (hops[at] ?? '').trim();
-    const address = parseAddress(ip);
-    if (!address) throw new BlockhubError('REQUEST_INVALID', 'The X-Forwarded-For header of a trusted proxy holds what is no address.');
-    if (at === 0 || !proxies.has(address)) return { ...client, ip, via: peer };
+  if (!proxies?.hasPeer(peer)) return client;
+  const header = forwarding !== 'auto' ? forwarding : headers['x-forwarded-for'] === undefined ? 'forwarded' : 'x-forwarded-for';
+  const value = headers[header] === undefined ? undefined : [headers[header]].flat().join(',');
+  if (value === undefined) return client;
+  const found = clientIn(header, value, proxies);
+  return 'ip' in found
+    ? { ...client, ip: found.ip, via: peer }
+    : { ...client, ip: '', via: peer, unreadable: { header, value: found.value } };
+}
+
+function clientIn(header: ForwardingHeader, value: string, proxies: AddressSet): { readonly ip: string } | { readonly value: string } {
+  const hops = header === 'forwarded' ? hopsOfForwarded(value) : hopsOfXForwardedFor(value);
+  for (let at = (hops?.length ?? 0) - 1; at >= 0; at--) {
+    const hop = hops?.[at];
+    const address = hop === undefined ? undefined : parseHop(hop);
+    if (!address) return { value: hop ?? value };
+    if (at === 0 || !proxies.has(address)) return { ip: formatAddress(address) };
   }
-  return client;
+  return { value };
+}
+
+const headerNames = { 'x-forwarded-for': 'X-Forwarded-For', forwarded: 'Forwarded' } as const;
+
+/** Why a request has no address, as its refusal says it. */
+export function noAddress({ unreadable, via }: Client, shown: (value: string) => string): string {
+  if (!unreadable) return 'The connection has no address any more.';
+  return `The ${headerNames[unreadable.header]} header of the trusted proxy ${via} names no address: expected one like 203.0.113.9, got ${shown(unreadable.value)}.`;
 }

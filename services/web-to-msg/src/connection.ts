@@ -14,6 +14,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #waiting = new Map<ServerResponse, Held | undefined>();
   #last: (() => void) | undefined;
+  #newest: ServerResponse | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -28,12 +29,18 @@ export class Connection {
     return this.#waiting.size;
   }
 
+  /** Whether no other answer is in line behind this one. */
+  isLast(answer: ServerResponse): boolean {
+    return this.#newest === answer;
+  }
+
   /** Whether the request that is still arriving has its answer. */
   get answeredEarly(): boolean {
     return this.#waiting.keys().some(({ req, headersSent }) => headersSent && !req.complete);
   }
 
   join(answer: ServerResponse): void {
+    this.#newest = answer;
     if (this.#socket.destroyed) return;
     this.#waiting.set(answer, undefined);
     answer.once('close', () => this.#leave(answer));

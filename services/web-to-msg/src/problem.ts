@@ -14,20 +14,10 @@ export interface Problem {
 
 export const PROBLEM_MIME = 'application/problem+json; charset=utf-8';
 
-/** Fastify's and Node's own errors that are the sender's doing, in our words. */
-const foreign: Readonly<Record<string, BlockhubError>> = {
-  FST_ERR_BAD_URL: new BlockhubError('REQUEST_INVALID', 'The path of the URL is not valid percent-encoding.'),
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: new BlockhubError('REQUEST_INVALID', 'The Content-Type header is malformed.'),
-  // Fastify wants a Content-Type with the method QUERY, before it looks for a route; no route here takes that method.
-  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: new BlockhubError('METHOD_NOT_ALLOWED', 'QUERY is not possible here; use POST.'),
-  FST_ERR_MAX_PARAM_LENGTH: new BlockhubError('CHAIN_NOT_FOUND', 'No chain has so long an id or name.'),
-};
-
 /** Turns anything thrown into a BlockhubError; what nobody foresaw becomes INTERNAL without its text. */
 export function asProblemError(error: unknown): BlockhubError {
   if (error instanceof BlockhubError) return error;
-  const code = String((error as { code?: unknown } | null)?.code ?? '');
-  return foreign[code] ?? new BlockhubError('INTERNAL', 'The request could not be handled.', { cause: error });
+  return new BlockhubError('INTERNAL', 'The request could not be handled.', { cause: error });
 }
 
 export function problemOf(error: BlockhubError): Problem {

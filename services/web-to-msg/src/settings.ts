@@ -2,6 +2,18 @@ import { setting, type Values } from '@blockhub/settings';
 import type { Context } from '@blockhub/worker';
 import { ruleSettings } from './rules/settings.ts';
 
+const table = setting.text({
+  text: 'Route table, which maps paths to chains: a JSON file, or JSON text that begins with `[`. See docs/reference/routes.md.',
+  placeholder: 'FILE|JSON',
+  example: '/etc/blockhub/routes.json',
+});
+/** A table may have many lines; and as tokens may stand in it, nothing of it is shown. */
+const routesSetting: typeof table = {
+  ...table,
+  parse: (raw) => (raw.trimStart().startsWith('[') ? raw : table.parse(raw)),
+  format: (value) => (value?.trimStart().startsWith('[') ? `[${value.length} characters]` : String(value)),
+};
+
 export const settings = {
   host: setting.text({ text: 'Address to listen on.', default: '127.0.0.1', example: '0.0.0.0' }),
   port: setting.integer({ text: 'Port to listen on; 0 takes a free one.', default: 8080, min: 0, max: 65535 }),
@@ -9,7 +21,11 @@ export const settings = {
   bodyLimit: setting.size({ text: 'Largest body; over it the answer is 413.', default: '16mb' }),
   messageLimit: setting.size({ text: 'Larger bodies go to the store first and travel as a reference.', default: '1mb' }),
   inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
-  maxConnections: setting.integer({ text: 'Connections at once; more are closed at once.', default: 10_000, min: 1 }),
+  maxConnections: setting.integer({
+    text: 'Most connections at a time; more are closed at once. Fewer are taken where the process may not open as many files.',
+    default: 10_000,
+    min: 1,
+  }),
   confirmTimeout: setting.duration({
     text: 'Longest wait for broker and store together; past it the request is spooled, without a spool the answer is 503.',
     default: '2s',
@@ -24,6 +40,18 @@ export const settings = {
   requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
   headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
   keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
+  routes: routesSetting,
+  corsOrigins: setting.list({
+    text: 'Origins whose pages may send from a browser and read the answer, or `*` for all. If it is not set, no page may.',
+    default: [],
+    example: 'https://shop.example.com',
+  }),
+  // As anybody may POST where no rule forbids it, anybody is told so; the validation only keeps senders from being abused.
+  webhookOrigins: setting.list({
+    text: 'Host names of CloudEvents senders whose validation request is granted, or `*` for all.',
+    default: ['*'],
+    example: 'eventgrid.azure.net',
+  }),
   ...ruleSettings,
 };
 

@@ -50,3 +50,23 @@ test('a wrong spelling of the issuer of JWTs is seen at the start, before anybod
     detail: expect.stringContaining(`expected the issuer "${jwtIssuer}", got "${issuer.url}"; they differ only in the slash at the end`),
   });
 });
+
+test.each([
+  ['[::1]', 'http://[::1]:'],
+  ['::1', 'http://[::1]:'],
+  ['127.0.0.1', 'http://127.0.0.1:'],
+])('the host %s is listened on', async (host, url) => {
+  await using server = await startCapture({ host });
+  expect(server.url.startsWith(url)).toBe(true);
+  expect((await fetch(server.url, { method: 'POST', body: 'x' })).status).toBe(201);
+});
+
+test.each([
+  ['203.0.113.1', '--host (BLOCKHUB_HOST)', 'SETTINGS_INVALID'],
+  ['[::1]:8080', '--host (BLOCKHUB_HOST)', 'SETTINGS_INVALID'],
+  ['127.0.0.1', '--port (BLOCKHUB_PORT)', 'ADDRESS_IN_USE'],
+])('where it cannot listen (%s), it names the flag %s', async (host, flag, code) => {
+  await using other = await startCapture();
+  const port = host === '127.0.0.1' ? other.port : 0;
+  await expect(startCapture({ host, port })).rejects.toMatchObject({ code, message: expect.stringContaining(flag) });
+});

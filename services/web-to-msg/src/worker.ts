@@ -1,11 +1,9 @@
-import type { AddressInfo } from 'node:net';
 import { BlockhubError } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
-import { listenError } from '@blockhub/telemetry';
+import { bareHost, listenAt, listenError } from '@blockhub/telemetry';
 import { defineWorker } from '@blockhub/worker';
-import type { FastifyInstance } from 'fastify';
 import { Appender } from './appender.ts';
-import { buildServer } from './server.ts';
+import { CaptureServer } from './server.ts';
 import { type CaptureContext, settings } from './settings.ts';
 
 export { Appender, type Captured, type CaptureRequest } from './appender.ts';
@@ -21,25 +19,19 @@ export const worker = defineWorker({
   gives: () => [queues.ingress.name],
   setup: (context) => Appender.open(context),
   async serve(context) {
-    const { host, port } = context.settings;
-    const { log, health } = context;
+    const { log, health, state: appender } = context;
     await checkQueues(context, [queues.ingress.name, queues.deadLetter.name]);
-    const app = buildServer(context, context.state);
-    await listen(app, host, port);
-    const { port: taken } = app.server.address() as AddressInfo;
-    health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${taken}`);
-    log.info({ host, port: taken }, 'listening');
-    context.state.rules.start();
+    const server = new CaptureServer(context, appender);
+    const { host, port } = await listen(server, context.settings);
+    health.set('listening', true, `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+    log.info({ host, port }, 'listening');
+    void appender.warnOfMissingChains(log);
+    appender.start();
     return {
-      async close(graceOver) {
+      async close(graceOver, nearlyOver) {
         health.set('listening', false, 'closing');
-        app.server.closeIdleConnections();
-        // Node ends its time-outs with the listening: a body that never comes would be waited for without end.
-        const cut = (): void => app.server.closeAllConnections();
-        graceOver.addEventListener('abort', cut, { once: true });
-        if (graceOver.aborted) cut();
-        await app.close();
-        await context.state.finish();
+        await server.drain(nearlyOver, graceOver);
+        await appender.finish();
       },
     };
   },
@@ -54,11 +46,13 @@ async function checkQueues({ broker, health }: CaptureContext, names: readonly s
   health.set('queues', true, names.join(', '));
 }
 
-async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+/** Gives where it listens. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
+async function listen(server: CaptureServer, { host: given, port }: CaptureContext['settings']): Promise<{ host: string; port: number }> {
+  const host = bareHost(given);
   try {
-    await app.listen({ host, port });
+    const taken = await listenAt(host, (one) => server.listen(one, port));
+    return { host: taken.host, port: taken.listening.port };
   } catch (error) {
-    await app.close();
-    throw listenError(error, { host, port, setting: 'port' });
+    throw listenError(error, { host, port, hostSetting: 'host', portSetting: 'port' });
   }
 }

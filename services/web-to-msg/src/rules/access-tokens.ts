@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readTime } from '@blockhub/clock';
+import { tokenOf } from '../routes/token-parameter.ts';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -12,6 +13,7 @@ interface Token {
 }
 
 const VALUE = /^[\x21-\x2b\x2d-\x3a\x3c-\x7e]{16,512}$/;
+const PARAMETER = /^[A-Za-z0-9._~-]{1,64}$/;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -50,6 +52,10 @@ function readUntil(given: string, place: number, mistake: (what: string) => void
 
 /** Shared tokens in x-token, several at once, so that they can be changed one by one. */
 export function findTokenAccess({ settings, clock, log, mistake }: RuleContext): AccessMethod | undefined {
+  const { tokenParameter: parameter } = settings;
+  if (parameter !== undefined && !PARAMETER.test(parameter))
+    mistake('tokenParameter', `${JSON.stringify(parameter.slice(0, 100))} cannot name a parameter; expected letters, digits and . _ ~ -`);
+  if (parameter !== undefined && !settings.tokens?.length) mistake('tokenParameter', 'needs tokens, which are not set');
   if (settings.tokens === undefined) return undefined;
   // Without any, everybody would be let in.
   if (settings.tokens.length === 0) mistake('tokens', 'are given, but there is none: give one, or leave the setting out');
@@ -62,7 +68,7 @@ export function findTokenAccess({ settings, clock, log, mistake }: RuleContext):
   };
   return {
     start: tellWhereAllExpired,
-    credential: ({ headers }) => headers['x-token']?.toString(),
+    credential: ({ headers, url }) => headers['x-token']?.toString() ?? (parameter === undefined ? undefined : tokenOf(url, parameter)),
     check(credential) {
       const hash = hashOf(credential);
       let found: Token | undefined;

@@ -1,5 +1,7 @@
 import { chainText } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
+import { noAddress } from '../client.ts';
+import { shown } from '../redaction.ts';
 import { before } from '../within.ts';
 import { findJwtAccess } from './access-jwt.ts';
 import { findKeyAccess } from './access-keys.ts';
@@ -33,12 +35,16 @@ export const accessRule: MakeRule = (context) => {
   };
 };
 
-async function judge(context: RuleContext, { chain, client: { ip } }: Head, method: AccessMethod, credential: string): Promise<Verdict> {
+async function judge(context: RuleContext, { chain, client }: Head, method: AccessMethod, credential: string): Promise<Verdict> {
   const access = await method.check(credential);
   if (access instanceof BlockhubError) return access;
   const { subject, chains, sources } = access;
-  if (sources && !sources.hasPeer(ip))
-    return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not be used from ${ip || 'no address'}.`, { details: { subject, ip } });
+  const { ip } = client;
+  if (sources && !sources.hasPeer(ip)) {
+    const why =
+      ip === '' ? `${subject} may be used from some addresses only. ${noAddress(client, shown)}` : `${subject} may not be used from ${ip}.`;
+    return new BlockhubError('ACCESS_FORBIDDEN', why, { details: { subject, ip } });
+  }
   if (chains === undefined || names(chains, chain) || (await isOneOf(context, chain, chains))) return { subject };
   return new BlockhubError('ACCESS_FORBIDDEN', `${subject} may not append to the chain ${JSON.stringify(chain)}.`, {
     details: { subject, chain },

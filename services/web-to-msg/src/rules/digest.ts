@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readHex } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { parseDictionary } from 'structured-headers';
+import { shown } from '../redaction.ts';
 import type { Head, MakeRule } from './rule.ts';
 
 /** A hash that a sender declared. */
@@ -16,12 +17,13 @@ interface Declared {
 const algorithms: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' };
 const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 };
 
-const malformed = (header: string, form: string): BlockhubError =>
-  new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: write ${form}.`);
+/** One decision for all of these headers: a sender who declares a hash wants it checked, so one that cannot be read is refused as a wrong one is. */
+const malformed = (header: string, form: string, value: string): BlockhubError =>
+  new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: expected ${form}, got ${shown(value)}.`);
 
 /** Content-Digest and Repr-Digest: a dictionary of byte sequences (RFC 9651). */
 function fromDictionary(header: string, value: string): Declared[] {
-  const bad = (): BlockhubError => malformed(header, 'sha-256=:BASE64:');
+  const bad = (): BlockhubError => malformed(header, 'sha-256=:BASE64:', value);
   let dictionary: ReturnType<typeof parseDictionary>;
   try {
     dictionary = parseDictionary(value);
@@ -45,7 +47,7 @@ const toBuffer = (bytes: ArrayBuffer | ArrayBufferView): Buffer =>
 
 /** Content-MD5 (RFC 1864): base64. */
 function fromMd5(value: string): Declared {
-  if (!/^[A-Za-z0-9+/]{22}==$/.test(value)) throw malformed('Content-MD5', 'the base64 of 16 bytes');
+  if (!/^[A-Za-z0-9+/]{22}==$/.test(value)) throw malformed('Content-MD5', 'the base64 of 16 bytes', value);
   return { header: 'Content-MD5', algorithm: 'md5', digest: Buffer.from(value, 'base64') };
 }
 
@@ -60,21 +62,29 @@ function fromHex(value: string): Declared {
     (algorithm === undefined
       ? `has ${digits.length} hex digits`
       : label !== undefined && label !== algorithm && `has as many digits as ${algorithm}, but is called ${label}`);
-  if (algorithm === undefined || fault) throw malformed('x-hash', `an MD5, SHA-1, SHA-256 or SHA-512 in hex; it ${fault}`);
+  if (algorithm === undefined || fault) throw malformed('x-hash', `an MD5, SHA-1, SHA-256 or SHA-512 in hex; it ${fault}`, value);
   return { header: 'x-hash', algorithm, digest: Buffer.from(digits, 'hex') };
 }
 
 /** Every hash that a request declares and that can be checked. @throws REQUEST_INVALID */
 function declaredDigests(headers: IncomingHttpHeaders): Declared[] {
   const one = (name: string): string | undefined => (headers[name] === undefined ? undefined : [headers[name]].flat().join(', '));
-  const [content, repr, md5, hex] = [one('content-digest'), one('repr-digest'), one('content-md5'), one('x-hash')];
+  const [content, repr] = [one('content-digest'), one('repr-digest')];
+  const [md5, hex] = [onceOf(one('content-md5')), onceOf(one('x-hash'))];
+  const ofRepresentation = repr === undefined ? [] : fromDictionary('Repr-Digest', repr);
   return [
     ...(content === undefined ? [] : fromDictionary('Content-Digest', content)),
-    // The representation has its content coding on: sent whole, it is the very bytes of the body. A part of one tells nothing of the whole.
-    ...(repr === undefined || headers['content-range'] !== undefined ? [] : fromDictionary('Repr-Digest', repr)),
+    // The representation has its content coding on: sent whole, it is the very bytes of the body. A part of one cannot be compared with the whole.
+    ...(headers['content-range'] === undefined ? ofRepresentation : []),
     ...(md5 === undefined ? [] : [fromMd5(md5)]),
     ...(hex === undefined ? [] : [fromHex(hex)]),
   ];
+}
+
+/** Some proxies write a line once more: the same value twice is that value. */
+function onceOf(value: string | undefined): string | undefined {
+  const [first, ...others] = value?.split(',').map((part) => part.trim()) ?? [];
+  return others.length > 0 && others.every((other) => other === first) ? first : value;
 }
 
 const declares = ({ headers }: Head): boolean =>

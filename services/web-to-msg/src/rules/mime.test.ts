@@ -1,4 +1,5 @@
-import { gzipSync } from 'node:zlib';
+import { randomBytes } from 'node:crypto';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { mimeRule } from './mime.ts';
 import { headOf, ruleOf, ruleTest, verdictOf } from './rule.fixture.ts';
@@ -39,14 +40,14 @@ describe('the declared type', () => {
     [['text/*'], ['text/html'], 'text/html', 'OBJECT_INVALID_MIME'],
     [['text/*'], ['text/html'], 'text/css', 'passed'],
     [[], ['*/*'], 'a/b', 'OBJECT_INVALID_MIME'],
-    [[], ['text/html'], 'text/html\u00a0', 'thrown REQUEST_INVALID'],
-    [[], ['text/html'], 'text / html', 'thrown REQUEST_INVALID'],
-    [[], ['text/html'], 'text/html, text/plain', 'thrown REQUEST_INVALID'],
-    [[], ['text/html'], 'text/html\u0000', 'thrown REQUEST_INVALID'],
-    [[], ['text/html'], 'text', 'thrown REQUEST_INVALID'],
+    [[], ['text/html'], 'text/html\u00a0', 'OBJECT_INVALID_MIME'],
+    [[], ['text/html'], 'text / html', 'OBJECT_INVALID_MIME'],
+    [[], ['text/html'], 'text/html, text/plain', 'OBJECT_INVALID_MIME'],
+    [[], ['text/html'], 'text/html\u0000', 'OBJECT_INVALID_MIME'],
+    [[], ['text/html'], 'text', 'OBJECT_INVALID_MIME'],
     [['text/plain'], [], '', 'OBJECT_INVALID_MIME'],
     [['text/plain'], [], 'text/plain; charset="a;b, text/html"', 'passed'],
-    [['text/*'], [], `text/${'x'.repeat(200)}`, 'thrown REQUEST_INVALID'],
+    [['text/*'], [], `text/${'x'.repeat(200)}`, 'OBJECT_INVALID_MIME'],
   ])('allow %j, block %j: %p is %s', async (allowMimes, blockMimes, type, expected) => {
     const rule = await ruleOf(mimeRule, { allowMimes, blockMimes });
     expect(await verdictOf(() => rule.head?.(headOf(type === undefined ? {} : { 'content-type': type })))).toBe(expected);
@@ -55,7 +56,30 @@ describe('the declared type', () => {
   test('two headers are refused: a proxy may have judged by the other', async () => {
     const rule = await ruleOf(mimeRule, { blockMimes: ['text/html'] });
     const head = headOf({ 'content-type': 'text/plain' }, { rawHeaders: ['Content-Type', 'text/plain', 'CONTENT-TYPE', 'text/html'] });
-    expect(await verdictOf(() => rule.head?.(head))).toBe('REQUEST_INVALID');
+    expect(rule.head?.(head)).toMatchObject({
+      code: 'OBJECT_INVALID_MIME',
+      message: expect.stringContaining('got "text/plain" and "text/html"'),
+    });
+  });
+
+  test.each(['json', ';', 'text/html, text/plain', 'text/ü', '{"a":1}'])('a refusal names %j, which is none', async (type) => {
+    for (const lists of [{ allowMimes: ['*/*'] }, { blockMimes: ['text/html'] }]) {
+      const rule = await ruleOf(mimeRule, lists);
+      expect(rule.head?.(headOf({ 'content-type': type }))).toMatchObject({
+        code: 'OBJECT_INVALID_MIME',
+        status: 415,
+        message: `The Content-Type header names no MIME type: expected one like text/plain, got ${JSON.stringify(type)}.`,
+      });
+    }
+  });
+
+  test('a coding that cannot be undone is refused before the body is read', async () => {
+    const rule = await ruleOf(mimeRule, { allowMimes: ['*/*'] });
+    expect(rule.head?.(headOf({ 'content-encoding': 'gzip, compress' }))).toMatchObject({
+      code: 'CODING_UNKNOWN',
+      message: expect.stringContaining('got "compress"'),
+    });
+    expect(rule.head?.(headOf({ 'content-encoding': 'x-gzip, identity' }))).toBeUndefined();
   });
 });
 
@@ -95,10 +119,41 @@ describe('the sniffed type', () => {
     else expect(verdict).toEqual(expected);
   });
 
-  test('a compressed body is not what its type says, and that is no mismatch', async () => {
-    const rule = await ruleOf(mimeRule, { sniffMimes: true });
-    const head = headOf({ 'content-type': 'application/json', 'content-encoding': 'gzip' });
-    expect(await rule.body?.(head, bytes.gzip)).toEqual({ sniffed: 'application/gzip' });
+  test.each<[string, Buffer, string, unknown]>([
+    ['gzip', gzipSync(bytes.png), 'image/png', { sniffed: 'image/png' }],
+    ['gzip', gzipSync(bytes.png), 'text/plain', { sniffed: 'image/png', mimeMismatch: true }],
+    ['x-gzip', gzipSync(bytes.json), 'application/json', undefined],
+    ['deflate', deflateSync(bytes.exe), 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['deflate', deflateRawSync(bytes.exe), 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['br', brotliCompressSync(bytes.exe), 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['zstd', zstdCompressSync(bytes.exe), 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['gzip, br', brotliCompressSync(gzipSync(bytes.exe)), 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['identity', bytes.exe, 'text/plain', 'OBJECT_INVALID_MIME'],
+    ['gzip', Buffer.alloc(0), 'text/plain', undefined],
+    ['gzip', bytes.text, 'text/plain', 'CODING_BROKEN'],
+    ['gzip', gzipSync(bytes.text).subarray(0, 20), 'text/plain', 'CODING_BROKEN'],
+    ['gzip', gzipSync(Buffer.alloc(3_000_000, 'x')), 'text/plain', 'CODING_TOO_LARGE'],
+    ['gzip', gzipSync(Buffer.alloc(1_000_000, 'x')), 'text/plain', undefined],
+    ['gzip', gzipSync(randomBytes(2_200_000)), 'text/plain', 'CODING_TOO_LARGE'],
+  ])('inside of %s', async (coding, body, type, expected) => {
+    const rule = await ruleOf(mimeRule, { blockMimes: ['application/x-msdownload'], decodeLimit: 2_100_000, decodeRatio: 100 });
+    const head = headOf({ 'content-type': type, 'content-encoding': coding });
+    expect(rule.head?.(head)).toBeUndefined();
+    const verdict = await rule.body?.(head, body);
+    if (typeof expected === 'string') expect(verdict).toMatchObject({ code: expected, status: 415 });
+    else expect(verdict).toEqual(expected);
+    // Without a list nothing is refused.
+    const noting = await ruleOf(mimeRule, { sniffMimes: true });
+    expect(noting.head?.(head)).toBeUndefined();
+    expect(await noting.body?.(head, body)).not.toBeInstanceOf(Error);
+  });
+
+  test('of many bombs at once each is refused', async () => {
+    const rule = await ruleOf(mimeRule, { allowMimes: ['*/*'] });
+    const head = headOf({ 'content-encoding': 'gzip' });
+    const bomb = gzipSync(Buffer.alloc(20_000_000));
+    const verdicts = await Promise.all(Array.from({ length: 20 }, () => rule.body?.(head, bomb)));
+    expect(new Set(verdicts.map((verdict) => (verdict as { code?: string }).code))).toEqual(new Set(['CODING_TOO_LARGE']));
   });
 
   test('broken and huge bodies are no harm', async () => {

@@ -1,40 +1,32 @@
 import { BlockhubError } from '@blockhub/errors';
-import { declaredMime } from '../mime.ts';
-import { countHeader } from './headers.ts';
-import type { MakeRule, Verdict } from './rule.ts';
+import { type Declared, decode, decodeStart, knownCodings, MimeSet, sniff, unknownCoding } from '@blockhub/media';
+import { contentTypes, declaredOf } from '../media.ts';
+import { shown } from '../redaction.ts';
+import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
+import { Turns } from './turns.ts';
 
-const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+))$/;
-/** What the first bytes of any format lie in; more is not looked at, so that the cost of a body is bounded. */
-const SNIFFED_BYTES = 4100;
-const HTML = /^\s*(?:<!doctype\s+html|<html|<head|<body|<script)[\s>]/i;
-const SVG = /^\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--[^>]{0,200}-->\s*)?<svg[\s>]/i;
-
-/** MIME types and whole families of them, such as `text/plain` or `image/*`. */
-class MimeSet {
-  readonly #types = new Set<string>();
-
-  constructor(patterns: readonly string[], mistake: (what: string) => void) {
-    for (const pattern of patterns) {
-      const type = pattern.toLowerCase();
-      if (!PATTERN.test(type)) mistake(`${JSON.stringify(pattern.slice(0, 100))} is no MIME type: write text/plain or image/*`);
-      this.#types.add(type);
-    }
-  }
-
-  has(mime: string): boolean {
-    return this.#types.has(mime) || this.#types.has(`${mime.split('/', 1)[0]}/*`) || this.#types.has('*/*');
-  }
-}
+/** Decoded bytes that are looked at. */
+const START_BYTES = 64 * 1024;
+/** Bodies that are decoded at a time: a decoder takes up to 16 MB, and a thread of those that Node has for files as well. */
+const DECODED_AT_ONCE = 2;
 
 /**
- * Which types are taken (CAP-7): the declared one before the body is read, the sniffed one behind it. The sniffed type is that of the bytes as
- * sent, so a compressed body is what its compression is.
+ * Which types are taken (CAP-7): the declared one before the body is read, the sniffed one behind it. The sniffed type is that of the bytes inside of
+ * the content coding. With a list, what cannot be judged is refused: a type that cannot be read, a coding that is unknown, broken, or over a cap.
  */
-export const mimeRule: MakeRule = ({ settings, mistake }) => {
-  const { allowMimes, blockMimes, sniffMimes } = settings;
-  if (allowMimes.length === 0 && blockMimes.length === 0 && !sniffMimes) return undefined;
+export const mimeRule: MakeRule = (context) => {
+  const { allowMimes, blockMimes, sniffMimes } = context.settings;
+  if (allowMimes.length > 0 || blockMimes.length > 0) return listRule(context);
+  return sniffMimes
+    ? { name: 'mime', body: async (head, body) => foundOf(declaredOf(head), await sniffLoosely(declaredOf(head), body)) }
+    : undefined;
+};
+
+function listRule({ settings, mistake }: RuleContext): Rule {
+  const { allowMimes, blockMimes, decodeLimit: maxBytes, decodeRatio: maxRatio } = settings;
   const allowed = new MimeSet(allowMimes, (what) => mistake('allowMimes', what));
   const blocked = new MimeSet(blockMimes, (what) => mistake('blockMimes', what));
+  const turns = new Turns(DECODED_AT_ONCE);
   const check = (mime: string, which: 'declared' | 'sniffed'): Verdict =>
     blocked.has(mime) || (allowMimes.length > 0 && !allowed.has(mime))
       ? new BlockhubError('OBJECT_INVALID_MIME', `The ${which} MIME type ${mime} is not taken.`, { details: { mime, which } })
@@ -42,29 +34,60 @@ export const mimeRule: MakeRule = ({ settings, mistake }) => {
   return {
     name: 'mime',
     head(head) {
-      // Node keeps the first of several, a proxy before it may have kept the last.
-      if (countHeader(head, 'content-type') > 1) return new BlockhubError('REQUEST_INVALID', 'There is more than one Content-Type header.');
-      return check(declaredMime(head.headers['content-type']), 'declared');
+      const { mime, coding } = declaredOf(head);
+      if (mime === undefined) return unreadable(head);
+      const unknown = coding === undefined ? undefined : unknownCoding(coding);
+      return check(mime, 'declared') ?? (unknown === undefined ? undefined : unknownIn(unknown));
     },
-    async body({ headers }, body) {
-      const sniffed = await sniff(body);
-      if (sniffed === undefined) return undefined;
-      const declared = declaredMime(headers['content-type']);
-      const encoded = (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
-      const differs = sniffed !== declared && declared !== 'application/octet-stream' && !encoded;
-      return check(sniffed, 'sniffed') ?? { sniffed, ...(differs ? { mimeMismatch: true } : {}) };
+    async body(head, body) {
+      const declared = declaredOf(head);
+      const { coding } = declared;
+      let start = body;
+      try {
+        if (coding !== undefined) start = await turns.take(() => startOf(body, coding, { maxBytes, maxRatio }));
+      } catch (error) {
+        if (error instanceof BlockhubError) return error;
+        throw error;
+      }
+      const sniffed = await sniff(start);
+      return sniffed === undefined ? undefined : (check(sniffed, 'sniffed') ?? foundOf(declared, sniffed));
     },
   };
-};
+}
 
-/** The type that the first bytes show; undefined for text and for what nobody knows. */
-async function sniff(body: Buffer): Promise<string | undefined> {
-  const start = body.subarray(0, SNIFFED_BYTES);
-  const { fileTypeFromBuffer } = await import('file-type');
-  // What a reader of formats makes of bytes that were cut, or made to break it, is no knowledge.
-  const known = await fileTypeFromBuffer(start).catch(() => undefined);
-  if (known && known.mime !== 'application/xml') return known.mime.split(';', 1)[0];
-  const text = start.toString('latin1').replace(/^\u00ef\u00bb\u00bf/, '');
-  if (HTML.test(text)) return 'text/html';
-  return SVG.test(text) ? 'image/svg+xml' : known?.mime;
+function unreadable(head: Head): BlockhubError {
+  const given = contentTypes(head).map(shown).join(' and ');
+  return new BlockhubError(
+    'OBJECT_INVALID_MIME',
+    `The Content-Type header names no MIME type: expected one like text/plain, got ${given}.`,
+  );
+}
+
+const unknownIn = (coding: string): BlockhubError =>
+  new BlockhubError(
+    'CODING_UNKNOWN',
+    `The type of the body cannot be judged: expected the content codings ${knownCodings.join(', ')}, got ${shown(coding)}.`,
+  );
+
+/** Decodes all of the body, and keeps its start: a bomb must not pass because its first bytes look well. */
+async function startOf(body: Buffer, coding: string, caps: Parameters<typeof decode>[2]): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of decode(body, coding, caps)) {
+    if (length < START_BYTES) pieces.push(piece);
+    length += piece.length;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Where nothing is refused, bytes that cannot be decoded are what they are. */
+async function sniffLoosely({ coding }: Declared, body: Buffer): Promise<string | undefined> {
+  if (coding === undefined) return sniff(body);
+  const start = await decodeStart(body, coding, START_BYTES).catch(() => undefined);
+  return sniff(start?.bytes ?? body);
+}
+
+function foundOf({ mime }: Declared, sniffed: string | undefined): Verdict {
+  if (sniffed === undefined) return undefined;
+  return { sniffed, ...(mime !== undefined && mime !== sniffed && mime !== 'application/octet-stream' ? { mimeMismatch: true } : {}) };
 }

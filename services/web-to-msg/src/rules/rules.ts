@@ -1,19 +1,28 @@
 import { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
-import { envName, flagName } from '@blockhub/settings';
-import type { Metrics } from '@blockhub/telemetry';
+import type { Counter, Family, Metrics } from '@blockhub/telemetry';
+import type { Forwarding } from '../client.ts';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
 import { digestRule } from './digest.ts';
 import { mimeRule } from './mime.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
-import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle.ts';
+import { perMinute, throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle.ts';
 
 /**
  * The order decides. Cheap and coarse first: an address that is blocked costs nothing more, and who guesses tokens is slowed by its address
  * before it is asked for one. Only who was let in counts against the limit of all.
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
+
+/** They judge bodies by their head: a request without one, such as HEAD, has nothing that they could look at. */
+const ofBodies: ReadonlySet<string> = new Set(['mime', 'digest']);
+/** All that can be asked of a preflight, in which a browser sends no credentials. */
+const ofAddresses: ReadonlySet<string> = new Set(['address', 'throttle-ip']);
+
+/** The rule that refused with an error, for logs and metrics. */
+const refusals = new WeakMap<BlockhubError, string>();
+export const refusingRule = (error: BlockhubError): string | undefined => refusals.get(error);
 
 /** What one rule said in a dry run. */
 export interface Said {
@@ -29,34 +38,45 @@ type Ask = (rule: Rule) => Verdict | Promise<Verdict>;
 export class Rules {
   /** Proxies that are believed; undefined where none is. */
   readonly proxies: AddressSet | undefined;
+  /** The header of theirs that counts. */
+  readonly forwarding: Forwarding;
+  /** Requests in a minute that the strictest limit lets in; undefined where there is none. */
+  readonly perMinute: number | undefined;
   readonly #head: readonly Rule[];
+  readonly #handshake: readonly Rule[];
+  readonly #preflight: readonly Rule[];
   readonly #body: readonly Rule[];
   readonly #rules: readonly Rule[];
   readonly #count: (rule: string, code: string) => void;
 
-  /** @throws SETTINGS_INVALID with every mistake of every rule */
-  constructor(context: Omit<RuleContext, 'mistake'> & { readonly metrics: Metrics }) {
-    const { settings, metrics } = context;
-    const mistakes: string[] = [];
-    const mistake = (name: string, what: string): void => {
-      mistakes.push(`${name} (${flagName(name)}, ${envName(name)}): ${what}`);
-    };
-    const rules = order.map((make) => make({ ...context, mistake })).filter((rule) => rule !== undefined);
-    const { trustedProxies } = settings;
+  /** Mistakes in the settings are noted, and the caller refuses them. */
+  constructor(context: RuleContext & { readonly metrics: Metrics }) {
+    const { settings, metrics, mistake } = context;
+    const rules = order.map((make) => make(context)).filter((rule) => rule !== undefined);
+    const { trustedProxies, forwarding } = settings;
+    this.forwarding = forwarding;
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
       if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${JSON.stringify(header)} is no name of a header`);
-    if (mistakes.length > 0) throw refuse(mistakes);
-    const refused = metrics.counter('blockhub_capture_refused_total', 'Requests that a rule refused.', ['rule', 'code']);
+    const limits = [settings.throttleIp, settings.throttleKey, settings.throttleAll].map(perMinute).filter((limit) => limit !== undefined);
+    this.perMinute = limits.length === 0 ? undefined : Math.min(...limits);
+    const refused = refusedCounter(metrics);
     this.#count = (rule, code) => refused.labels({ rule, code }).add();
     this.#rules = rules;
     this.#head = rules.filter((rule) => rule.head);
+    this.#handshake = this.#head.filter(({ name }) => !ofBodies.has(name));
+    this.#preflight = this.#head.filter(({ name }) => ofAddresses.has(name));
     this.#body = rules.filter((rule) => rule.body);
   }
 
   /** Requests are taken from now on. */
   start(): void {
     for (const rule of this.#rules) rule.start?.();
+  }
+
+  /** As `judgeHead`, for a request that is answered without capture; a preflight has no credentials. */
+  judgeHandshake(head: Head, isPreflight = false): undefined | Promise<void> {
+    return this.#judge(isPreflight ? this.#preflight : this.#handshake, (rule) => rule.head?.(head), head, undefined);
   }
 
   /**
@@ -104,6 +124,7 @@ export class Rules {
       return;
     }
     this.#count(rule.name, verdict.code);
+    refusals.set(verdict, rule.name);
     // A throttle that only reported would let anybody try tokens as fast as they like.
     if (!report || verdict.code === 'THROTTLED') throw verdict;
     report.push({ rule: rule.name, verdict: 'refused', code: verdict.code, detail: verdict.message });
@@ -112,13 +133,14 @@ export class Rules {
   /** A rule that cannot tell refuses for now. */
   #fail(rule: Rule, error: unknown): never {
     this.#count(rule.name, error instanceof BlockhubError ? error.code : 'INTERNAL');
+    if (error instanceof BlockhubError) refusals.set(error, rule.name);
     throw error;
   }
 }
 
-function refuse(mistakes: readonly string[]): BlockhubError {
-  const title = mistakes.length === 1 ? '1 mistake in the settings' : `${mistakes.length} mistakes in the settings`;
-  return new BlockhubError('SETTINGS_INVALID', `${title}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`, {
-    details: { mistakes },
-  });
-}
+/** Rules count here, and so does all else that refuses a request. */
+export const refusedCounter = (metrics: Metrics): Family<'rule' | 'code', Counter> =>
+  metrics.counter('blockhub_capture_refused_total', 'Requests refused, by the rule or step that refused them and by code.', [
+    'rule',
+    'code',
+  ]);

@@ -11,10 +11,15 @@ const jwtUrl = { url: 'URL of the issuer', takes: 'nothing' } as const;
 /** Settings of the rules. All are off unless set, but for the check of declared digests. What restricts must not be empty where it is given. */
 export const ruleSettings = {
   trustedProxies: setting.list({
-    text: 'Addresses of proxies whose X-Forwarded-For is believed, as in `allowIps`. Nobody is, unless set.',
+    text: 'Addresses of proxies whose `forwarding` header is believed, as in `allowIps`. If it is not set, none is.',
     default: [],
     restricts: true,
     example: '10.0.3.17,::1',
+  }),
+  forwarding: setting.choice({
+    text: 'Header in which trusted proxies name the client; auto takes X-Forwarded-For where it is there, else Forwarded. The proxies must overwrite it or append to it.',
+    of: ['auto', 'x-forwarded-for', 'forwarded'],
+    default: 'auto',
   }),
   allowIps: setting.list({
     text: 'Addresses that may send; all others may not. Addresses, CIDR blocks, or ranges per octet.',
@@ -33,6 +38,10 @@ export const ruleSettings = {
     secret: true,
     restricts: true,
     unlike: ['token'],
+  }),
+  tokenParameter: setting.text({
+    text: 'Query parameter in which a shared token is taken too, for senders that can set only a URL. Its value is never stored, but proxies log URLs.',
+    example: 'hook-token',
   }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false, restricts: true }),
   apiKeyRefresh: setting.duration({ text: 'A revoked API key ends within this time.', default: '30s', min: SECOND }),
@@ -78,7 +87,24 @@ export const ruleSettings = {
     restricts: true,
     example: 'application/x-msdownload',
   }),
-  sniffMimes: setting.flag({ text: 'Note in the meta which type the first bytes have; always on with a MIME list.', default: false }),
+  sniffMimes: setting.flag({
+    text: 'Note in the meta which type the bytes have, inside of their content coding; always on with a MIME list.',
+    default: false,
+  }),
+  decodeLimit: setting.size({
+    text: 'Most bytes that a body may have without its content coding, where its type is judged; over it: 415.',
+    default: '64mb',
+  }),
+  decodeRatio: setting.integer({
+    text: 'How many times larger than sent such a body may be, counted from 1 MB on; over it: 415.',
+    default: 200,
+    min: 1,
+  }),
+  redact: setting.list({
+    text: 'More headers and parameters whose values are replaced in request documents and logs; docs/reference/redaction.md lists the known ones.',
+    default: [],
+    example: 'x-partner-id,customer_no',
+  }),
   verifyDigests: setting.flag({
     text: 'Check bodies against Content-Digest, Repr-Digest, Content-MD5 and x-hash where a sender declares one.',
     default: true,

@@ -82,7 +82,8 @@ describe('the rules', () => {
     ['another address', '192.0.2.1', '192.0.2.2', 'passed'],
     ['the same IPv6 network', '2001:db8::1', '2001:db8::ffff:1', 'THROTTLED'],
     ['another IPv6 network', '2001:db8::1', '2001:db8:0:1::1', 'passed'],
-    ['two without an address', '', 'nonsense', 'THROTTLED'],
+    ['one without an address', '192.0.2.1', '', 'ADDRESS_FORBIDDEN'],
+    ['one of nonsense', '192.0.2.1', 'nonsense', 'ADDRESS_FORBIDDEN'],
   ])('by address: %s', async (_name, first, second, expected) => {
     const rule = await ruleOf(throttleIpRule, { throttleIp: '1/s' });
     expect(await verdictOf(() => rule.head?.(from(first)))).toBe('passed');

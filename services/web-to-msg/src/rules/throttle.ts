@@ -1,6 +1,8 @@
 import { parsePeer } from '@blockhub/access';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { noAddress } from '../client.ts';
+import { shown } from '../redaction.ts';
 import type { MakeRule, Rule, RuleContext } from './rule.ts';
 
 /** Senders that are remembered at a time, by each rule. Over it strangers are refused until one is forgotten: memory is bounded, and fails closed. */
@@ -58,11 +60,18 @@ export class Throttle {
   }
 }
 
-/** The addresses of an IPv6 /64 are one sender's: it can use any of them. */
-function networkOf(ip: string): string {
+/** The addresses of an IPv6 /64 are one sender's: it can use any of them. Undefined for what is no address. */
+function networkOf(ip: string): string | undefined {
   const address = parsePeer(ip);
-  if (!address) return '';
+  if (!address) return undefined;
   return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
+}
+
+/** Requests in a minute that a limit lets in; undefined for what is no limit. */
+export function perMinute(limit: string | undefined): number | undefined {
+  if (limit === undefined || !LIMIT.test(limit)) return undefined;
+  const [count, unit = ''] = limit.split('/');
+  return Math.max(1, Math.floor((Number(count) * 60_000) / (periods[unit] ?? 1)));
 }
 
 type ThrottleSetting = 'throttleIp' | 'throttleKey' | 'throttleAll';
@@ -99,8 +108,16 @@ function throttleRule(
 
 type SenderOf = (head: Parameters<NonNullable<Rule['head']>>[0]) => string | undefined;
 
-export const throttleIpRule: MakeRule = (context) =>
-  throttleRule(context, 'throttleIp', 'throttle-ip', 'of one address', ({ client }) => networkOf(client.ip));
+/** A request without an address cannot be counted: it is refused, or its sender would have no limit. */
+export const throttleIpRule: MakeRule = (context) => {
+  const rule = throttleRule(context, 'throttleIp', 'throttle-ip', 'of one address', ({ client }) => networkOf(client.ip));
+  if (!rule) return undefined;
+  return {
+    name: rule.name,
+    head: (head) =>
+      networkOf(head.client.ip) === undefined ? new BlockhubError('ADDRESS_FORBIDDEN', noAddress(head.client, shown)) : rule.head?.(head),
+  };
+};
 
 /** Requests without a subject have no key; the other limits hold for them. */
 export const throttleKeyRule: MakeRule = (context) =>

@@ -1,0 +1,61 @@
+import { type Address, parsePeer } from './addresses.ts';
+
+/** Headers in which proxies name who sent a request to them. */
+export type ForwardingHeader = 'x-forwarded-for' | 'forwarded';
+
+const PORT = /^:(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)$/;
+
+/**
+ * The address that a proxy wrote, in the forms that proxies use: with a port (`203.0.113.9:52711`), in brackets (`[2001:db8::7]:443`), quoted, with a
+ * zone (`fe80::1%eth0`). Undefined for what names no address, such as `unknown` and `_hidden` (RFC 7239, 6).
+ */
+export function parseHop(text: string): Address | undefined {
+  const node = unquote(text.trim()).trim();
+  if (node.startsWith('[')) {
+    const end = node.indexOf(']');
+    const [inside, behind] = [node.slice(1, end), node.slice(end + 1)];
+    // Only IPv6 stands in brackets.
+    return end > 0 && inside.includes(':') && (behind === '' || PORT.test(behind)) ? parsePeer(inside) : undefined;
+  }
+  const address = parsePeer(node);
+  if (address) return address;
+  const colon = node.lastIndexOf(':');
+  return colon > 0 && PORT.test(node.slice(colon)) ? parsePeer(node.slice(0, colon)) : undefined;
+}
+
+function unquote(text: string): string {
+  if (!/^"(?:[^"\\]|\\.)*"$/.test(text)) return text;
+  return text.slice(1, -1).replace(/\\(.)/g, '$1');
+}
+
+/** The elements of X-Forwarded-For, without empty ones. */
+export const hopsOfXForwardedFor = (header: string): string[] =>
+  header
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
+
+/** A pair of Forwarded, and what stands behind it. Proxies also write addresses in brackets and with ports without the quotes that RFC 7239 wants. */
+const PAIR = /[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s",;=]*))?[ \t]*([,;]|$)/y;
+
+/**
+ * What each element of a Forwarded header (RFC 7239) has as `for`, without empty elements; undefined where an element has none, or more than one.
+ * Undefined as a whole where the header is malformed: who may write a part of it must not decide how the rest is read.
+ */
+export function hopsOfForwarded(header: string): (string | undefined)[] | undefined {
+  const hops: (string | undefined)[] = [];
+  let nodes: string[] = [];
+  let pairs = 0;
+  PAIR.lastIndex = 0;
+  for (;;) {
+    const [, name, value = '', end] = PAIR.exec(header) ?? [];
+    if (end === undefined) return undefined;
+    if (name !== undefined) pairs++;
+    if (name?.toLowerCase() === 'for') nodes.push(value);
+    if (end === ';') continue;
+    if (pairs > 0) hops.push(nodes.length === 1 ? nodes[0] : undefined);
+    nodes = [];
+    pairs = 0;
+    if (end === '') return hops;
+  }
+}

@@ -1,0 +1,20 @@
+const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+))$/;
+
+/** MIME types and whole families of them, such as `text/plain` or `image/*`. */
+export class MimeSet {
+  readonly #types = new Set<string>();
+
+  /** @param mistake told of each item that is no such type */
+  constructor(patterns: readonly string[], mistake: (what: string) => void) {
+    for (const pattern of patterns) {
+      const type = pattern.toLowerCase();
+      if (!PATTERN.test(type)) mistake(`${JSON.stringify(pattern.slice(0, 100))} is no MIME type: write text/plain or image/*`);
+      this.#types.add(type);
+    }
+  }
+
+  /** @param mime lower case, without parameters */
+  has(mime: string): boolean {
+    return this.#types.has(mime) || this.#types.has(`${mime.split('/', 1)[0]}/*`) || this.#types.has('*/*');
+  }
+}

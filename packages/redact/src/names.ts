@@ -1,0 +1,297 @@
+/**
+ * Names of headers, parameters and fields whose value is a secret. A name is cut into words, where its case changes and at each sign that is no letter
+ * or digit: `X-Api-Key`, `apiKey`, `user[api_key]` are all "api key". The lists are data, so that the reference shows them.
+ */
+
+/** A name with one of these words is secret. */
+export const secretWords = [
+  ...['token', 'secret', 'secrets', 'password', 'passwords', 'passwd', 'passwrd', 'passphrase', 'passcode', 'pwd', 'psw', 'pw'],
+  ...['passwort', 'kennwort', 'motdepasse', 'contrasena', 'wachtwoord', 'senha'],
+  ...[
+    'auth',
+    'oauth',
+    'oauth2',
+    'authn',
+    'authz',
+    'authorization',
+    'authorisation',
+    'authentication',
+    'bearer',
+    'credential',
+    'credentials',
+    'creds',
+  ],
+  ...[
+    'cookie',
+    'cookies',
+    'cookie2',
+    'session',
+    'sess',
+    'csrf',
+    'xsrf',
+    'jwt',
+    'jws',
+    'jwe',
+    'saml',
+    'samlresponse',
+    'samlrequest',
+    'assertion',
+  ],
+  ...['signature', 'signatures', 'sig', 'hmac', 'otp', 'totp', 'mfa', 'apikey', 'apikeys', 'privatekey', 'sas'],
+] as const;
+
+/** A name that contains one of these is secret, also where nothing separates its words: `ocpapimsubscriptionkey`, `PHPSESSID`. */
+export const secretParts = [
+  ...[
+    'password',
+    'passwd',
+    'passphrase',
+    'apikey',
+    'accesskey',
+    'secretkey',
+    'privatekey',
+    'sharedkey',
+    'subscriptionkey',
+    'authkey',
+    'masterkey',
+  ],
+  ...[
+    'signingkey',
+    'encryptionkey',
+    'licensekey',
+    'functionskey',
+    'sessid',
+    'sessionid',
+    'sessionkey',
+    'csrf',
+    'xsrf',
+    'authoriz',
+    'jwt',
+    'hmac',
+  ],
+  ...['signature', 'credential', 'signedrequest', 'clientsecret', 'accesspass', 'codeverifier', 'bearer'],
+] as const;
+
+/** A name that is one of these, but for an `x` before it, is secret; so is one that ends with two of these words. */
+export const secretNames = [
+  ...['code', 'key', 'sid', 'pass', 'pin', 'sign', 'tokens'],
+  ...[
+    'connect sid',
+    'honeycomb team',
+    'trello webhook',
+    'content mac',
+    'access sign',
+    'api sign',
+    'user pass',
+    'db pass',
+    'admin pass',
+    'login pass',
+    'smtp pass',
+    'ftp pass',
+  ],
+  ...[
+    'auth code',
+    'authorization code',
+    'access code',
+    'security code',
+    'verification code',
+    'confirmation code',
+    'login code',
+    'device code',
+    'user code',
+  ],
+  ...[
+    'reset code',
+    'recovery code',
+    'backup code',
+    'invite code',
+    'pin code',
+    'sms code',
+    'time code',
+    'api tokens',
+    'access tokens',
+    'refresh tokens',
+  ],
+] as const;
+
+/** A name that ends with `key` is secret, unless one of these words is before it. */
+export const plainKeys = [
+  ...[
+    'idempotency',
+    'idempotent',
+    'partition',
+    'partitioning',
+    'routing',
+    'row',
+    'sort',
+    'cache',
+    'surrogate',
+    'public',
+    'publishable',
+    'site',
+    'dedup',
+  ],
+  ...[
+    'dedupe',
+    'deduplication',
+    'message',
+    'event',
+    'primary',
+    'foreign',
+    'object',
+    'group',
+    'record',
+    'index',
+    'translation',
+    'order',
+    'issue',
+    'project',
+  ],
+  ...[
+    'field',
+    'page',
+    'map',
+    'hash',
+    'range',
+    'lookup',
+    'unique',
+    'item',
+    'tag',
+    'data',
+    'hot',
+    'arrow',
+    'any',
+    'request',
+    'correlation',
+    'socket',
+    'config',
+  ],
+  ...[
+    'ordering',
+    'grouping',
+    'sharding',
+    'shard',
+    'join',
+    'feature',
+    'flag',
+    'context',
+    'entity',
+    'compaction',
+    'blob',
+    'file',
+    'resource',
+  ],
+] as const;
+
+/** Numbers of tokens, as of language models and limits, are no secrets; other lists of tokens are. */
+export const plainTokens = [
+  ...[
+    'max',
+    'min',
+    'total',
+    'num',
+    'n',
+    'prompt',
+    'completion',
+    'input',
+    'output',
+    'cached',
+    'reasoning',
+    'remaining',
+    'limit',
+    'ratelimit',
+    'rate',
+    'used',
+  ],
+] as const;
+
+/** A name that ends with one of these words tells about a secret, and is none: `token_type`, `sessions_count`. */
+export const plainEnds = [
+  ...[
+    'type',
+    'count',
+    'counts',
+    'length',
+    'size',
+    'limit',
+    'remaining',
+    'total',
+    'max',
+    'min',
+    'version',
+    'algorithm',
+    'algo',
+    'alg',
+    'method',
+    'timestamp',
+  ],
+  ...[
+    'expires',
+    'expiry',
+    'expiration',
+    'ttl',
+    'age',
+    'enabled',
+    'required',
+    'status',
+    'endpoint',
+    'consent',
+    'mode',
+    'format',
+    'policy',
+    'used',
+    'usage',
+    'name',
+  ],
+] as const;
+
+const words = new Set<string>(secretWords);
+const names = new Set<string>(secretNames);
+const ends = new Set<string>(plainEnds);
+const keys = new Set<string>(plainKeys);
+const counted = new Set<string>(plainTokens);
+const parts = new RegExp(secretParts.join('|'));
+/** `tokenize` and `secretary` are other words. */
+const PARTS_WITH_LIMITS = /token(?!i[sz]|om|s)|secret(?!ar)/;
+
+/** Names longer than this are not remembered. */
+const REMEMBERED_LENGTH = 100;
+
+/** The words of a name, lower case: `X-Amz-Security-Token` is `x`, `amz`, `security`, `token`. */
+export function wordsOf(name: string): string[] {
+  return (
+    name
+      .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+      .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
+      .toLowerCase()
+      .match(/[a-z0-9]+/g) ?? []
+  );
+}
+
+function judge(name: string): boolean {
+  const all = wordsOf(name);
+  while (all.length > 1 && all[0] === 'x') all.shift();
+  const last = all.at(-1);
+  if (last === undefined) return false;
+  const [before, joined] = [all.at(-2), all.join('')];
+  // The letters alone may be one word or many: what is told about is decided before.
+  if (all.length > 1 && ends.has(last)) return false;
+  if (all.some((word) => words.has(word)) || parts.test(joined)) return true;
+  if (names.has(all.join(' ')) || (before !== undefined && names.has(`${before} ${last}`))) return true;
+  if (all.includes('tokens')) return !all.some((word) => counted.has(word));
+  if (last === 'key' && before !== undefined) return !keys.has(before);
+  return all.some((word) => PARTS_WITH_LIMITS.test(word));
+}
+
+const verdicts = new Map<string, boolean>();
+
+/** Whether the value of a header or parameter of this name is a secret. Names repeat from request to request; the verdicts of the last few hundred are kept. */
+export function isSecretName(name: string): boolean {
+  let secret = verdicts.get(name);
+  if (secret === undefined) {
+    secret = judge(name);
+    if (verdicts.size >= 1024) verdicts.clear();
+    if (name.length <= REMEMBERED_LENGTH) verdicts.set(name, secret);
+  }
+  return secret;
+}

@@ -1,0 +1,46 @@
+/** Parts of a text that are secret, as pairs of places: from, to before. */
+export class Ranges {
+  readonly #places: [from: number, to: number][] = [];
+
+  get isEmpty(): boolean {
+    return this.#places.length === 0;
+  }
+
+  add(from: number, to: number): void {
+    if (to > from) this.#places.push([from, to]);
+  }
+
+  /** Adds those of a decoded text; `map` says where each of its characters begins. */
+  addDecoded(ranges: Ranges, map: readonly number[]): void {
+    for (const [from, to] of ranges.#places) this.add(map[from] ?? 0, map[to] ?? 0);
+  }
+
+  /** The text with each part replaced; parts that touch are one. */
+  replace(text: string, marker: string): string {
+    let [shown, done, open] = ['', 0, -1];
+    for (const [from, to] of this.#places.sort((a, b) => a[0] - b[0])) {
+      if (from > open) {
+        shown += text.slice(done, from) + marker;
+        open = to;
+      } else open = Math.max(open, to);
+      done = open;
+    }
+    return shown + text.slice(done);
+  }
+}
+
+/** One level of percent-encoding undone, each escape to one character, and where in the text each character begins. Undefined where there is none. */
+export function decodePercent(text: string): { readonly text: string; readonly map: readonly number[] } | undefined {
+  if (!text.includes('%') || !/%[0-9a-f]{2}/i.test(text)) return undefined;
+  const map: number[] = [];
+  let decoded = '';
+  for (let at = 0; at < text.length; at++) {
+    map.push(at);
+    const code = text[at] === '%' ? text.slice(at + 1, at + 3) : '';
+    if (/^[0-9a-f]{2}$/i.test(code)) {
+      decoded += String.fromCharCode(Number.parseInt(code, 16));
+      at += 2;
+    } else decoded += text[at];
+  }
+  return { text: decoded, map: [...map, text.length] };
+}

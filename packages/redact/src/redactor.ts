@@ -1,0 +1,78 @@
+import { isSecretName, wordsOf } from './names.ts';
+import { decodePercent, Ranges } from './ranges.ts';
+import { findShapes } from './shapes.ts';
+import { findMembers, findParameters, findUserinfo } from './urls.ts';
+
+/** What stands in place of a secret. */
+export const REDACTED = '[redacted]';
+
+export interface RedactorOptions {
+  /** More names of headers and parameters whose values are secret; `my-header`, `My_Header` and `myHeader` are one name. */
+  readonly names?: readonly string[];
+  /** Texts that are secret wherever they stand, such as tokens of this service. */
+  readonly values?: readonly string[];
+  /** Default `[redacted]`. */
+  readonly marker?: string;
+  /** The texts are lines of a log: pairs count only in URLs, and a scheme such as `Bearer` may be a word. */
+  readonly lines?: boolean;
+}
+
+/** Levels of percent-encoding that are looked through. */
+const MAX_LEVELS = 3;
+/** Values that were found to hold no secret, which most repeat from request to request. */
+const REMEMBERED = 1024;
+const REMEMBERED_LENGTH = 256;
+
+const joined = (name: string): string => wordsOf(name).join('');
+
+/** Replaces secrets in headers, request targets and texts; everything else stays as it is. Time grows with the text only, and nothing is kept of a secret. */
+export class Redactor {
+  readonly #names: ReadonlySet<string>;
+  readonly #values: readonly string[];
+  readonly #marker: string;
+  readonly #lines: boolean;
+  readonly #harmless = new Set<string>();
+
+  constructor({ names = [], values = [], marker = REDACTED, lines = false }: RedactorOptions = {}) {
+    this.#names = new Set(names.map(joined));
+    this.#values = values.filter((value) => value !== '');
+    this.#marker = marker;
+    this.#lines = lines;
+  }
+
+  /** Whether the value of a header or parameter of this name is secret. */
+  isSecret(name: string): boolean {
+    return isSecretName(name) || (this.#names.size > 0 && this.#names.has(joined(name)));
+  }
+
+  /** The value of a header: all of it where the name is secret, else what is secret in it. */
+  header(name: string, value: string): string {
+    return this.isSecret(name) ? this.#marker : this.text(value);
+  }
+
+  /** A text, such as a request target, with the secrets in it replaced in place. */
+  text(text: string): string {
+    if (this.#harmless.has(text)) return text;
+    const secrets = this.#find(text, 1);
+    if (!secrets.isEmpty) return secrets.replace(text, this.#marker);
+    if (!this.#lines && text.length <= REMEMBERED_LENGTH) {
+      if (this.#harmless.size >= REMEMBERED) this.#harmless.clear();
+      this.#harmless.add(text);
+    }
+    return text;
+  }
+
+  #find(text: string, level: number): Ranges {
+    const secrets = new Ranges();
+    findUserinfo(text, secrets);
+    const isSecret = (name: string): boolean => this.isSecret(name);
+    if (text.includes('=')) findParameters(text, { isSecret, onlyInUrls: this.#lines }, secrets);
+    if (!this.#lines) findMembers(text, isSecret, secrets);
+    findShapes(text, this.#lines, secrets);
+    for (const value of this.#values)
+      for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + value.length)) secrets.add(at, at + value.length);
+    const decoded = level > MAX_LEVELS ? undefined : decodePercent(text);
+    if (decoded) secrets.addDecoded(this.#find(decoded.text, level + 1), decoded.map);
+    return secrets;
+  }
+}

@@ -1,0 +1,109 @@
+import type { Ranges } from './ranges.ts';
+
+const END_OF_URL = /[\s"'<>`\\]/g;
+const END_OF_AUTHORITY = /[/?#\s"'<>`\\]/g;
+
+/** The place of the first match from `at` on, or the end of the text. */
+function next(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.index ?? text.length;
+}
+
+/**
+ * User and password of every URL in a text: what stands between `//` and the last `@` of the authority. A password with a raw `/`, `?` or `#` ends the
+ * authority early: then what stands behind its colon is no port, and all up to the last `@` of the URL is taken.
+ */
+export function findUserinfo(text: string, secrets: Ranges): void {
+  if (!text.includes('@')) return;
+  let [end, lastAt] = [-1, -1];
+  for (let at = text.indexOf('//'); at >= 0; at = text.indexOf('//', at)) {
+    while (text[at] === '/') at++;
+    if (at >= end) {
+      end = next(END_OF_URL, text, at);
+      lastAt = text.lastIndexOf('@', end - 1);
+    }
+    const authorityEnd = next(END_OF_AUTHORITY, text, at);
+    const sign = text.lastIndexOf('@', authorityEnd - 1);
+    if (sign >= at) secrets.add(at, sign);
+    else if (lastAt > authorityEnd && hasNoPort(text.slice(at, Math.min(authorityEnd, at + 300)))) secrets.add(at, lastAt);
+    at = authorityEnd;
+  }
+}
+
+/** `user:pa`, the start of `user:pa/ss@host`, and not `host:80`. */
+const hasNoPort = (authority: string): boolean => !authority.startsWith('[') && /:[^:]*[^0-9:]/.test(authority);
+
+/** Signs that end the name before them. */
+const separators = new Set(Buffer.from('?&;#,"\'<>(){}|/\\`'));
+const isSeparator = (code: number): boolean => code <= 0x20 || separators.has(code);
+/** Longest end of a name that is looked at. */
+const MAX_NAME = 200;
+
+export interface ParameterRules {
+  readonly isSecret: (name: string) => boolean;
+  /** Only names that stand in a URL, behind `?`, `&`, `;` or `#`: logs have other pairs too. */
+  readonly onlyInUrls: boolean;
+}
+
+/** Values of secret parameters: `?token=…`, `;token=…`, `#access_token=…`, `token="…"`, wherever they stand. */
+export function findParameters(text: string, { isSecret, onlyInUrls }: ParameterRules, secrets: Ranges): void {
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== EQUALS) {
+      if (isSeparator(code)) start = at + 1;
+      continue;
+    }
+    const name = text.slice(Math.max(start, at - MAX_NAME), at);
+    start = at + 1;
+    if (name === '' || (onlyInUrls && !'?&;#'.includes(text[at - name.length - 1] ?? ' ')) || !isSecret(name)) continue;
+    const [from, to] = valueAt(text, at + 1, onlyInUrls);
+    secrets.add(from, to);
+    at = Math.max(at, to - 1);
+    start = to;
+  }
+}
+
+const EQUALS = 0x3d;
+const NEXT_PARAMETER = /;[^=&;#\s]{1,100}=/y;
+
+/** A quoted text, or all up to what separates parameters. A semicolon does so only where a name and `=` follow: else it is a part of the secret. */
+function valueAt(text: string, from: number, escaped: boolean): [from: number, to: number] {
+  const quote = text[from];
+  if (quote === '"' || quote === "'") {
+    const end = closing(text, from + 1, quote);
+    return [from + 1, end];
+  }
+  for (let at = from; at < text.length; at++) {
+    const sign = text[at] as string;
+    if (sign <= ' ' || '&#"<>`'.includes(sign)) return [from, at];
+    if (escaped && sign === '\\') {
+      if (text[at + 1] !== '\\') return [from, at];
+      at++;
+    }
+    if (sign !== ';') continue;
+    NEXT_PARAMETER.lastIndex = at;
+    if (NEXT_PARAMETER.test(text)) return [from, at];
+  }
+  return [from, text.length];
+}
+
+function closing(text: string, from: number, quote: string): number {
+  for (let at = from; at < text.length; at++) {
+    if (text[at] === '\\') at++;
+    else if (text[at] === quote) return at;
+  }
+  return text.length;
+}
+
+const MEMBER = /"([^"\\]{1,100})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s,}\]"]+))/g;
+
+/** Values of secret members of JSON in a text. */
+export function findMembers(text: string, isSecret: (name: string) => boolean, secrets: Ranges): void {
+  if (!text.includes('"') || !text.includes(':')) return;
+  for (const { index, 0: all, 1: name = '', 2: quoted, 3: bare = '' } of text.matchAll(MEMBER)) {
+    if (!isSecret(name)) continue;
+    const end = index + all.length - (quoted !== undefined && all.endsWith('"') ? 1 : 0);
+    secrets.add(end - (quoted ?? bare).length, end);
+  }
+}

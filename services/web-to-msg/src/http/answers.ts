@@ -1,0 +1,109 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { finished } from 'node:stream';
+import type { BlockhubError } from '@blockhub/errors';
+import type { Metrics } from '@blockhub/telemetry';
+import type { Failures } from '../failures.ts';
+import { PROBLEM_MIME, problemOf } from '../problem.ts';
+import type { Cors } from '../routes/cors.ts';
+import { type Exchange, isHalfSent } from './exchange.ts';
+import { linger } from './linger.ts';
+import type { Refusals } from './refusals.ts';
+
+export const JSON_MIME = 'application/json; charset=utf-8';
+
+/** Their bodies are not read to the end, so the answer comes before them. */
+const EARLY: ReadonlySet<string> = new Set(['BODY_TOO_LARGE', 'BODY_INCOMPLETE', 'CAPTURE_BUSY', 'CAPTURE_STOPPING']);
+
+/** Ends its line, so that a shell goes on below what curl shows. */
+export const lineOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
+
+export interface AnswersParts {
+  readonly metrics: Metrics;
+  readonly failures: Failures;
+  readonly refusals: Refusals;
+  readonly cors: Cors | undefined;
+}
+
+/** Writes every answer, and counts it. */
+export class Answers {
+  /** The process stops: the last answer on each connection ends it. */
+  stopping = false;
+  readonly #parts: AnswersParts;
+  readonly #counts = new Map<number, { add(): void }>();
+
+  constructor(parts: AnswersParts) {
+    this.#parts = parts;
+  }
+
+  count(status: number): void {
+    let count = this.#counts.get(status);
+    if (!count) {
+      const answers = this.#parts.metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
+      count = answers.labels({ status: String(status) });
+      this.#counts.set(status, count);
+    }
+    count.add();
+  }
+
+  /** @param headers in lower case, without those of the body's length */
+  send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
+    const { request, response } = exchange;
+    this.count(status);
+    if (response.headersSent) return;
+    // Where the answer ends the connection, the rest of the body must not make a reset of it.
+    if (!request.complete && isHalfSent(request)) request.socket.destroySoon = () => linger(request.socket);
+    response.writeHead(status, this.#headersOf(exchange, status, headers, body)).end(body);
+  }
+
+  /** The error in its one shape (RFC 9457). What no other status fits is 500. */
+  problem(exchange: Exchange, error: BlockhubError, allow?: string): void {
+    const { failures, refusals } = this.#parts;
+    if (error.status >= 500) failures.failed(error, exchange.id);
+    else refusals.refused(error, exchange);
+    const headers: OutgoingHttpHeaders = { ...problemHeaders(error), ...(allow !== undefined && { allow }) };
+    const body = lineOf(problemOf(error));
+    if (isHalfSent(exchange.request) && (EARLY.has(error.code) || exchange.awaitsContinue))
+      this.#sendEarly(exchange, error.status, headers, body);
+    else this.send(exchange, error.status, headers, body);
+  }
+
+  /**
+   * Answers at once and ends the connection behind the request, or at its time-out. Ended before, it would be reset by what the sender still
+   * sends, and many a sender would see that instead of the answer.
+   */
+  #sendEarly(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
+    const { request, response, awaitsContinue } = exchange;
+    const { socket } = request;
+    this.count(status);
+    if (response.headersSent) return;
+    response.writeHead(status, { ...this.#headersOf(exchange, status, headers, body), connection: 'close' });
+    request.resume();
+    // Who waits for a word before the body, or for an instance that stops, sends no more.
+    if (awaitsContinue || this.stopping) {
+      socket.destroySoon = () => linger(socket);
+      response.end(body);
+      return;
+    }
+    response.write(body);
+    finished(request, () => response.end());
+  }
+
+  #headersOf(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): OutgoingHttpHeaders {
+    const { request, response, connection } = exchange;
+    const all: OutgoingHttpHeaders = { ...headers };
+    if (status !== 204 && status !== 304) all['content-length'] = Buffer.byteLength(body);
+    // Behind an answer that says so, those in line would be lost.
+    if (this.stopping && connection.isLast(response)) all.connection = 'close';
+    return this.#parts.cors && !exchange.isPreflight ? { ...all, ...this.#parts.cors.answer(request.headers) } : all;
+  }
+}
+
+function problemHeaders(error: BlockhubError): OutgoingHttpHeaders {
+  const { status } = error;
+  return {
+    'content-type': PROBLEM_MIME,
+    ...(status === 401 && { 'www-authenticate': 'Bearer realm="blockhub"' }),
+    ...(status === 429 && { 'retry-after': String(Math.ceil(Number(error.details.retryAfterMs) / 1000)) }),
+    ...(status === 503 && { 'retry-after': '2' }),
+  };
+}

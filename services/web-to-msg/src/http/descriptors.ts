@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Clock } from '@blockhub/clock';
+import type { Logger, Metrics } from '@blockhub/telemetry';
+
+/** For probes, broker, store and spool, which open files and connections while senders have theirs. */
+const RESERVED = 256;
+/** Of all files; where few may be open, the others get half of them. */
+const MOST_RESERVED_SHARE = 0.5;
+const TELL_AGAIN_MS = 60_000;
+
+/** How many files and connections this process may have open at once; undefined where that cannot be known. */
+function openFilesLimit(): number | undefined {
+  try {
+    return parseLimit(/^Max open files +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+  } catch {
+    // Other systems have no such file.
+    const report = process.report as typeof process.report & { excludeNetwork: boolean };
+    // It would ask name servers.
+    report.excludeNetwork = true;
+    const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+    return parseLimit(String(userLimits?.open_files?.soft));
+  }
+}
+
+const parseLimit = (text: string | undefined): number | undefined => (/^[0-9]+$/.test(text ?? '') ? Number(text) : undefined);
+
+function openFiles(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * How many connections of senders there may be. Over what the process may open, the kernel would refuse them in silence, and probes as well: so
+ * fewer are taken than `--max-connections` promises, and the log says so.
+ */
+export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
+  if (limit === undefined) return wanted;
+  const reserved = Math.min(open + RESERVED, Math.ceil(limit * MOST_RESERVED_SHARE));
+  const possible = Math.max(1, limit - reserved);
+  if (wanted <= possible) return wanted;
+  const fix = `Raise the limit of open files (ulimit -n, LimitNOFILE of systemd) to ${wanted + open + RESERVED}, or set --max-connections to ${possible}.`;
+  log.warn(
+    { maxConnections: wanted, openFilesLimit: limit, taken: possible, fix },
+    'more connections are promised than this process may open',
+  );
+  return possible;
+}
+
+/** Counts connections that are refused before they are read, and tells of them once a minute. */
+export function watchRefusedConnections(server: Server, { clock, log, metrics }: { clock: Clock; log: Logger; metrics: Metrics }): void {
+  const counter = metrics.counter(
+    'blockhub_capture_connections_refused_total',
+    'Connections closed at once: over the limit of connections, or because no file could be opened.',
+    ['reason'],
+  );
+  const told = new Map<string, { at: number; connections: number }>();
+  const refused = (reason: string, facts: Record<string, unknown>): void => {
+    counter.labels({ reason }).add();
+    const now = clock.ticks();
+    const last = told.get(reason) ?? { at: Number.NEGATIVE_INFINITY, connections: 0 };
+    told.set(reason, last);
+    last.connections++;
+    if (now - last.at < TELL_AGAIN_MS) return;
+    log.warn({ reason, connections: last.connections, ...facts }, 'connections are refused');
+    last.at = now;
+    last.connections = 0;
+  };
+  for (const reason of ['limit', 'descriptors']) counter.labels({ reason });
+  server.on('drop', (data) => {
+    const fix = 'Raise --max-connections, or start more instances.';
+    refused('limit', { maxConnections: server.maxConnections, client: data?.remoteAddress, fix });
+  });
+  server.on('error', (error) => {
+    refused('descriptors', {
+      err: error,
+      fix: 'Raise the limit of open files (ulimit -n, LimitNOFILE of systemd), or lower --max-connections.',
+    });
+  });
+}

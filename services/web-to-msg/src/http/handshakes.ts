@@ -1,0 +1,86 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { BlockhubError } from '@blockhub/errors';
+import type { Appender } from '../appender.ts';
+import type { Rendered } from '../routes/responses.ts';
+import type { Target } from '../routes/routes.ts';
+import type { Head } from '../rules/rule.ts';
+import type { Answers } from './answers.ts';
+import { customResponse } from './custom.ts';
+import type { Exchange } from './exchange.ts';
+import { headOf } from './head.ts';
+
+/** Requests that senders make before the first one that is captured. */
+export class Handshakes {
+  readonly #appender: Appender;
+  readonly #answers: Answers;
+
+  constructor(appender: Appender, answers: Answers) {
+    this.#appender = appender;
+    this.#answers = answers;
+  }
+
+  /** What is possible, for whoever asks: it says nothing of which chains there are. @throws as `Routes.find` and the rules of addresses */
+  async options(exchange: Exchange): Promise<void> {
+    const { request } = exchange;
+    const { routes } = this.#appender;
+    if (request.url === '*') {
+      const methods = new Set(['POST', ...routes.targets.flatMap(methodsOf), 'HEAD', 'OPTIONS']);
+      this.#answers.send(exchange, 204, { allow: [...methods].join(', ') }, '');
+      return;
+    }
+    const target = exchange.target ?? routes.find(request.url ?? '');
+    const head = headOf(request, target);
+    exchange.head = head;
+    await target.rules.judgeHandshake(head, true);
+    const allow = allowOf(target);
+    const yes = routes.webhooks.answer(head.headers, target.rules.perMinute);
+    if (yes) {
+      this.#answers.send(exchange, 200, { allow, ...yes }, '');
+      return;
+    }
+    exchange.isPreflight = head.headers.origin !== undefined && head.headers['access-control-request-method'] !== undefined;
+    const cors = exchange.isPreflight ? routes.cors?.preflight(head.headers, allow) : undefined;
+    this.#answers.send(exchange, 204, { allow, ...cors }, '');
+  }
+
+  /** GET, HEAD and all else that is not captured. @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules */
+  async other(exchange: Exchange, target: Target): Promise<void> {
+    const { request } = exchange;
+    const { method = '' } = request;
+    const isHead = method === 'HEAD';
+    if (!isHead && !hasResponse(target, method)) throw notAllowed(method);
+    const head = headOf(request, target);
+    exchange.head = head;
+    // The rules come first: strangers are not told which chains there are.
+    await target.rules.judgeHandshake(head);
+    const rendered = this.respond(target, head, method) ?? (isHead ? this.respond(target, head, 'GET') : undefined);
+    if (rendered) this.custom(exchange, rendered, 200);
+    else if (!isHead) throw notAllowed(method);
+    else {
+      await this.#appender.checkChain(target.chain);
+      this.#answers.send(exchange, 200, {}, '');
+    }
+  }
+
+  respond(target: Target, head: Head, method: string, body?: Buffer): Rendered | undefined {
+    const { secretParameters: secrets } = this.#appender.routes;
+    return customResponse(target, head, { secrets, ...(body && { body }) }, method);
+  }
+
+  custom(exchange: Exchange, { status, headers, body }: Rendered, byDefault: number): void {
+    const safe: OutgoingHttpHeaders = { ...headers, 'x-content-type-options': 'nosniff' };
+    if (exchange.request.method === 'GET') safe['cache-control'] ??= 'no-store';
+    this.#answers.send(exchange, status ?? byDefault, safe, body);
+  }
+}
+
+export const hasResponse = ({ responses }: Target, method: string): boolean => responses.some(({ methods }) => methods.has(method));
+
+const methodsOf = ({ captured, responses }: Target): string[] => [...captured, ...responses.flatMap(({ methods }) => [...methods])];
+
+/** The methods of a route; without the one that it refused just now. */
+export const allowOf = (target: Target, refused?: string): string =>
+  [...new Set([...methodsOf(target), 'HEAD', 'OPTIONS'])].filter((method) => method !== refused).join(', ');
+
+export const notAllowed = (method: string): BlockhubError =>
+  new BlockhubError('METHOD_NOT_ALLOWED', `${method.slice(0, 40)} is not possible here; use a method of the Allow header.`);

@@ -1,0 +1,46 @@
+import type { Socket } from 'node:net';
+import { BlockhubError } from '@blockhub/errors';
+import { PROBLEM_MIME, problemOf } from '../problem.ts';
+import { lineOf } from './answers.ts';
+import { linger } from './linger.ts';
+
+export type ParserError = Error & { readonly code?: string; readonly rawPacket?: Buffer; readonly bytesParsed?: number };
+
+/** What llhttp says, in our words. */
+const reasons: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'The headers are too large.',
+  HPE_INVALID_METHOD:
+    'The request line begins with no method that is known. Expected METHOD, target and HTTP/1.1, with one space between them.',
+  HPE_INVALID_URL: 'The target of the request line has a character that a URL cannot have. Send it percent-encoded.',
+  HPE_INVALID_VERSION: 'The request line does not end with HTTP/1.1 or HTTP/1.0.',
+  HPE_INVALID_CONSTANT: 'The request line is not METHOD, target and HTTP/1.1. A space in the target must be sent as %20.',
+  HPE_INVALID_CONTENT_LENGTH: 'The Content-Length header is not one whole number.',
+  HPE_UNEXPECTED_CONTENT_LENGTH: 'The Content-Length header is there twice, or beside Transfer-Encoding.',
+  HPE_INVALID_TRANSFER_ENCODING: 'The Transfer-Encoding header is not chunked, or stands beside Content-Length.',
+  HPE_INVALID_HEADER_TOKEN: 'A header has a character that it cannot have.',
+  HPE_INVALID_CHUNK_SIZE: 'The size of a chunk of the body is no hexadecimal number.',
+  HPE_INVALID_EOF_STATE: 'The connection ended in the middle of the request.',
+  HPE_PAUSED_H2_UPGRADE: 'This server speaks HTTP/1.1, not HTTP/2.',
+};
+
+/** What Node's parser refuses never becomes a request. */
+export function malformedError({ code = '', rawPacket, message }: ParserError): BlockhubError {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BlockhubError('REQUEST_TIMEOUT', 'The request did not arrive in time.');
+  // A handshake record of TLS.
+  if (rawPacket?.[0] === 0x16 && rawPacket[1] === 0x03)
+    return invalid('The request is TLS, and this port speaks plain HTTP. Send it with http:// or to the proxy that ends TLS.');
+  if (/HTTP\/2/i.test(message)) return invalid(reasons.HPE_PAUSED_H2_UPGRADE ?? '');
+  return invalid(reasons[code] ?? 'This is not a valid HTTP request.');
+}
+
+const invalid = (what: string): BlockhubError => new BlockhubError('REQUEST_INVALID', what);
+
+/** Writes an answer by hand and ends the connection, where no request is there that Node could answer. */
+export function answerByHand(socket: Socket, error: BlockhubError, more: Readonly<Record<string, string>> = {}): void {
+  const problem = problemOf(error);
+  const body = lineOf(problem);
+  const headers = { 'content-type': PROBLEM_MIME, 'content-length': String(Buffer.byteLength(body)), connection: 'close', ...more };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`);
+  linger(socket);
+}

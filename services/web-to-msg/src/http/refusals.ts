@@ -1,0 +1,101 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '@blockhub/clock';
+import type { BlockhubError, ErrorCode } from '@blockhub/errors';
+import type { Counter, Family, Logger, Metrics } from '@blockhub/telemetry';
+import { refusedCounter, refusingRule } from '../rules/rules.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Of each code one refusal in this time is told. */
+const TELL_AGAIN_MS = 1000;
+const MAX_TEXT = 200;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out, with all that turns the direction of text.
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** The step that refuses with a code where no rule does. */
+const steps: Readonly<Partial<Record<ErrorCode, string>>> = {
+  ROUTE_NOT_FOUND: 'route',
+  METHOD_NOT_ALLOWED: 'route',
+  CHAIN_NOT_FOUND: 'chain',
+  IDEMPOTENCY_KEY_REUSED: 'idempotency',
+};
+const digestHeaders: readonly string[] = ['content-digest', 'repr-digest', 'content-md5', 'x-hash'];
+
+interface Told {
+  at: number;
+  leftOut: number;
+}
+
+/** Counts requests that are refused with 4xx, and logs a sample of them: who sent what, and why it is not taken. Secrets are never part of it. */
+export class Refusals {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #counter: Family<'rule' | 'code', Counter>;
+  readonly #told = new Map<ErrorCode, Told>();
+
+  constructor(clock: Clock, log: Logger, metrics: Metrics) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#counter = refusedCounter(metrics);
+  }
+
+  refused(error: BlockhubError, exchange: Exchange): void {
+    const rule = this.#count(error);
+    this.#tell(error, () => ({ rule, ...requestOf(exchange), ...refusedValue(error, exchange) }));
+  }
+
+  /** What never became a request. */
+  malformed(error: BlockhubError, socket: Socket): void {
+    const rule = this.#count(error);
+    this.#tell(error, () => ({ rule, client: socket.remoteAddress }));
+  }
+
+  /** Rules count their own. */
+  #count(error: BlockhubError): string {
+    const by = refusingRule(error);
+    const rule = by ?? steps[error.code] ?? 'request';
+    if (by === undefined) this.#counter.labels({ rule, code: error.code }).add();
+    return rule;
+  }
+
+  #tell(error: BlockhubError, facts: () => Record<string, unknown>): void {
+    const { code, status } = error;
+    const now = this.#clock.ticks();
+    const told = this.#told.get(code);
+    if (told && now - told.at < TELL_AGAIN_MS) {
+      told.leftOut++;
+      return;
+    }
+    this.#log.info({ code, status, ...facts(), reason: printable(error.message), leftOut: told?.leftOut ?? 0 }, 'request refused');
+    this.#told.set(code, { at: now, leftOut: 0 });
+  }
+}
+
+function requestOf({ request, head, target }: Exchange): Record<string, unknown> {
+  const { ip = request.socket.remoteAddress, via } = head?.client ?? {};
+  const { method } = request;
+  return { client: ip, ...(via !== undefined && { via }), method, ...(target && { route: target.name, chain: printable(target.chain) }) };
+}
+
+/** The value that was refused. Headers and query may hold secrets: of those only the ones that never do are shown. */
+function refusedValue({ code, details }: BlockhubError, { request: { headers, url = '' } }: Exchange): Record<string, unknown> {
+  switch (code) {
+    case 'OBJECT_INVALID_MIME':
+      return { mime: printable(String(details.mime ?? headers['content-type'] ?? '')) };
+    case 'DIGEST_MISMATCH':
+      return Object.fromEntries(
+        digestHeaders.filter((name) => headers[name] !== undefined).map((name) => [name, printable(String(headers[name]))]),
+      );
+    case 'ROUTE_NOT_FOUND':
+      return { path: printable(url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '') };
+    case 'BODY_TOO_LARGE':
+      return { contentLength: printable(headers['content-length'] ?? 'not declared') };
+    case 'REQUEST_INVALID':
+      return typeof details.value === 'string' ? { value: printable(details.value) } : {};
+    default:
+      return {};
+  }
+}
+
+const printable = (text: string): string => {
+  const clean = text.slice(0, MAX_TEXT).replace(UNPRINTABLE, '?');
+  return text.length > MAX_TEXT ? `${clean}…` : clean;
+};

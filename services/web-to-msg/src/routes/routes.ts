@@ -1,0 +1,123 @@
+/**
+ * The words of this folder:
+ * - **route**: what is served at a path: `/`, `/append/chain/{chain}`, and those of the table (`--routes`).
+ * - **target**: the route and chain that one request means.
+ * - **captured**: methods of which a request becomes an event. All others are answered without one.
+ * - **custom response**: what a sender gets in place of the receipt, or of a challenge; the first that fits.
+ */
+import { BlockhubError } from '@blockhub/errors';
+import { envName, flagName } from '@blockhub/settings';
+import type { Metrics } from '@blockhub/telemetry';
+import type { RuleContext } from '../rules/rule.ts';
+import { Rules } from '../rules/rules.ts';
+import { Cors } from './cors.ts';
+import { chainOf, dotSegments, faultOf, hasDots, normalizePath, pathOf, plainChain } from './path.ts';
+import type { CustomResponse } from './responses.ts';
+import { withRules } from './rule-values.ts';
+import { readTable } from './table.ts';
+import { Webhooks } from './webhooks.ts';
+
+/** What a request means by its URL. */
+export interface Target {
+  /** For traces and logs: the path as it is declared. */
+  readonly name: string;
+  /** Id or name. */
+  readonly chain: string;
+  readonly rules: Rules;
+  readonly captured: readonly string[];
+  readonly responses: readonly CustomResponse[];
+}
+
+const POST = ['POST'];
+const NONE: readonly CustomResponse[] = [];
+
+type Base = Pick<Target, 'name' | 'rules' | 'captured' | 'responses'>;
+
+/** All that is served, and where. */
+export class Routes {
+  /** Of `/` and `/append/chain/{chain}`, and of each route that has none for itself. */
+  readonly rules: Rules;
+  /** Names of parameters in which a token is taken, in lower case. */
+  readonly secretParameters: ReadonlySet<string>;
+  readonly cors: Cors | undefined;
+  readonly webhooks: Webhooks;
+  readonly #default: Target;
+  readonly #append: Base;
+  readonly #exact = new Map<string, Target>();
+  /** The longest first. */
+  readonly #prefixes: (readonly [prefix: string, target: Target])[] = [];
+
+  /** @throws SETTINGS_INVALID with every mistake of every rule and route */
+  constructor(context: Omit<RuleContext, 'mistake'> & { readonly metrics: Metrics }) {
+    const { settings } = context;
+    const mistakes: string[] = [];
+    const told = new Set<string>();
+    const mistake = (name: string, what: string): void => {
+      told.add(`${name}: ${what}`);
+      mistakes.push(`${name} (${flagName(name)}, ${envName(name)}): ${what}`);
+    };
+    this.rules = new Rules({ ...context, mistake });
+    const base = { rules: this.rules, captured: POST, responses: NONE };
+    this.#append = { ...base, name: '/append/chain/:chain' };
+    this.#default = { ...base, name: '/', chain: settings.defaultChain };
+    const parameters = [settings.tokenParameter];
+    const table = settings.routes === undefined ? [] : readTable(settings.routes, (what) => mistake('routes', what));
+    for (const { path, normal, isPrefix, chain, methods, rules: given, responses, label } of table) {
+      const note = (name: string, what: string): void => {
+        // What holds for all is told once.
+        if (!told.has(`${name}: ${what}`)) mistake('routes', `${label}: rules.${name}: ${what}`);
+      };
+      const own = Object.keys(given).length === 0 ? undefined : withRules(settings, given, note);
+      const rules = own ? new Rules({ ...context, settings: own, mistake: note }) : this.rules;
+      parameters.push(own?.tokenParameter);
+      const target: Target = { name: path, chain, rules, captured: methods, responses };
+      if (isPrefix) this.#prefixes.push([normal, target]);
+      else this.#exact.set(normal, target);
+    }
+    this.cors = Cors.of(settings.corsOrigins, (what) => mistake('corsOrigins', what));
+    this.webhooks = new Webhooks(settings.webhookOrigins, (what) => mistake('webhookOrigins', what));
+    this.#prefixes.sort(([a], [b]) => b.length - a.length);
+    if (mistakes.length > 0) throw refuse(mistakes);
+    this.secretParameters = new Set(parameters.filter((name) => name !== undefined).map((name) => name.toLowerCase()));
+  }
+
+  /** Of the table. */
+  get targets(): readonly Target[] {
+    return [...this.#exact.values(), ...this.#prefixes.map(([, target]) => target)];
+  }
+
+  /** Requests are taken from now on. */
+  start(): void {
+    for (const rules of new Set([this.rules, ...this.targets.map((target) => target.rules)])) rules.start();
+  }
+
+  /** @throws REQUEST_INVALID, ROUTE_NOT_FOUND, CHAIN_NOT_FOUND, each fault with its own text */
+  find(url: string): Target {
+    const path = pathOf(url);
+    if (path === '/') return this.#default;
+    const plain = plainChain(path);
+    if (plain !== undefined) return { ...this.#append, chain: plain };
+    const exact = this.#exact.get(path);
+    return exact && !hasDots(path) ? exact : this.#findNormal(normalizePath(path));
+  }
+
+  #findNormal(normal: string): Target {
+    if (hasDots(normal)) throw dotSegments();
+    const known = this.#inTable(normal);
+    if (known) return known;
+    const chain = chainOf(normal);
+    if (chain !== undefined) return { ...this.#append, chain };
+    throw faultOf(normal, (path) => path === '/' || this.#inTable(path) !== undefined);
+  }
+
+  #inTable(normal: string): Target | undefined {
+    return this.#exact.get(normal) ?? this.#prefixes.find(([prefix]) => normal.startsWith(prefix))?.[1];
+  }
+}
+
+function refuse(mistakes: readonly string[]): BlockhubError {
+  const title = mistakes.length === 1 ? '1 mistake in the settings' : `${mistakes.length} mistakes in the settings`;
+  return new BlockhubError('SETTINGS_INVALID', `${title}:\n${mistakes.map((one) => `  - ${one}`).join('\n')}`, {
+    details: { mistakes },
+  });
+}

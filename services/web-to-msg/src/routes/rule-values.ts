@@ -1,0 +1,75 @@
+import { ruleSettings } from '../rules/settings.ts';
+import type { CaptureSettings } from '../settings.ts';
+
+type RuleName = keyof typeof ruleSettings;
+
+/** Settings of rules that a route may have for itself; all others hold for the whole process. */
+const PER_ROUTE = [
+  'allowIps',
+  'blockIps',
+  'tokens',
+  'tokenParameter',
+  'apiKeys',
+  'apiKeyRefresh',
+  'jwtIssuer',
+  'jwtAudience',
+  'jwtJwks',
+  'jwtKeyRefresh',
+  'jwtClockSkew',
+  'jwtChainsClaim',
+  'allowMimes',
+  'blockMimes',
+  'sniffMimes',
+  'decodeLimit',
+  'decodeRatio',
+  'verifyDigests',
+  'throttleIp',
+  'throttleKey',
+  'throttleAll',
+] as const satisfies readonly RuleName[];
+
+/** The settings with those of a route over them, each parsed as its flag would be; `null` stands for the default. */
+export function withRules(
+  settings: CaptureSettings,
+  given: Readonly<Record<string, unknown>>,
+  mistake: (name: string, what: string) => void,
+): CaptureSettings {
+  const values: Record<string, unknown> = { ...settings };
+  for (const [name, value] of Object.entries(given)) {
+    const known = PER_ROUTE.find((one) => one === name);
+    if (known === undefined) {
+      const isOfAll = Object.hasOwn(ruleSettings, name);
+      mistake(
+        name,
+        `${isOfAll ? 'holds for all routes and cannot be set for one' : 'is no setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
+      );
+      continue;
+    }
+    const parsed = parseValue(known, value);
+    if (typeof parsed === 'object') values[known] = parsed.value;
+    else mistake(name, parsed);
+  }
+  return values as unknown as CaptureSettings;
+}
+
+/** The value, or what is wrong with it. */
+function parseValue(name: RuleName, given: unknown): { readonly value: unknown } | string {
+  const one = ruleSettings[name];
+  if (given === null) return { value: one.default ?? (one.kind === 'list' ? [] : undefined) };
+  const text = textOf(given, one.kind === 'list');
+  if (text === undefined) return one.kind === 'list' ? 'expected a list of texts without commas' : `expected a ${one.kind}`;
+  if (text.trim() === '')
+    return one.restricts ? 'is empty, which would let everybody in; write null to leave it out on this route' : 'is empty';
+  try {
+    return { value: one.parse(text) };
+  } catch (error) {
+    return one.secret ? 'has a value that cannot be used, which is not shown' : (error as Error).message;
+  }
+}
+
+function textOf(given: unknown, isList: boolean): string | undefined {
+  if (typeof given === 'string') return given;
+  if (!isList) return typeof given === 'number' || typeof given === 'boolean' ? String(given) : undefined;
+  const isTexts = Array.isArray(given) && given.every((item) => typeof item === 'string' && !item.includes(','));
+  return isTexts ? given.join(',') : undefined;
+}

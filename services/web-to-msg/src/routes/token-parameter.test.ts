@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals';
+import { redactParameters, tokenOf } from './token-parameter.ts';
+
+test.each([
+  ['/x?key=abc', 'abc'],
+  ['/x?a=1&key=abc&b=2', 'abc'],
+  ['/x?k%65y=abc', 'abc'],
+  ['/x?key=a%2Bc', 'a+c'],
+  ['/x?key=a+c', 'a+c'],
+  ['/x?key=a=b', 'a=b'],
+  ['/x?key=%zz', '%zz'],
+  ['/x?key=', ''],
+  ['/x?key', ''],
+  // Two of them are no token: a comma is in none.
+  ['/x?key=abc&key=abc', 'abc,abc'],
+  ['/x?KEY=abc', undefined],
+  ['/x?keys=abc', undefined],
+  ['/x', undefined],
+  ['/key=abc', undefined],
+])('the token of %s is %j', (url, token) => expect(tokenOf(url, 'key')).toBe(token));
+
+test.each([
+  ['/x?key=abc', '/x?key=[redacted]'],
+  ['/x?a=%ff&&key=abc&flag&b=', '/x?a=%ff&&key=[redacted]&flag&b='],
+  ['/x?K%45Y=abc', '/x?K%45Y=[redacted]'],
+  ['/x?key=abc&key=def', '/x?key=[redacted]&key=[redacted]'],
+  ['http://h/x?key=a=b?c', 'http://h/x?key=[redacted]'],
+  ['/x?key', '/x?key'],
+  ['/x?keys=abc', '/x?keys=abc'],
+  ['/x', '/x'],
+])('%s is kept as %s', (url, kept) => expect(redactParameters(url, new Set(['key']))).toBe(kept));
