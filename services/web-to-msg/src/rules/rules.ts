@@ -45,6 +45,9 @@ export class Rules {
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
       if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${JSON.stringify(header)} is no name of a header`);
+    for (const name of settings.redact)
+      if (!/^[!#$%&'*+.^_`|~0-9a-z[\]-]*[0-9a-z][!#$%&'*+.^_`|~0-9a-z[\]-]*$/i.test(name))
+        mistake('redact', `${JSON.stringify(name.slice(0, 100))} is no name of a header or parameter: write x-partner-id or customer_no`);
     if (mistakes.length > 0) throw refuse(mistakes);
     const refused = metrics.counter('blockhub_capture_refused_total', 'Requests that a rule refused.', ['rule', 'code']);
     this.#count = (rule, code) => refused.labels({ rule, code }).add();
