@@ -62,7 +62,7 @@ const unquote = (text: string): string =>
   /^"(?:[^"\\]|\\.)*"$/s.test(text) ? text.slice(1, -1).replace(/\\(.)/gs, '$1') : text.replace(/^'([^']*)'$/, '$1');
 
 /** The parts between separators that stand outside of double quotes. */
-export function split(text: string, separator: string): string[] {
+function split(text: string, separator: string): string[] {
   if (!text.includes('"')) return text.split(separator);
   const parts: string[] = [];
   let [from, quoted] = [0, false];
