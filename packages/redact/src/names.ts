@@ -162,6 +162,7 @@ export const plainKeys = [
     'request',
     'correlation',
     'socket',
+    'websocket',
     'config',
   ],
   ...[
