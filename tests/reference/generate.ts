@@ -15,6 +15,7 @@ import {
   firstDifference,
   metricsPage,
   queuesPage,
+  redactionPage,
   settingsPage,
   settingsTable,
   walkLinePage,
@@ -57,6 +58,7 @@ const services = (await Promise.all(serviceNames.map(readService))).filter((it) 
 const pages = new Map([
   ['docs/reference/errors.md', errorsPage()],
   ['docs/reference/queues.md', queuesPage()],
+  ['docs/reference/redaction.md', redactionPage()],
   ['docs/reference/settings.md', settingsPage(commonSettings, services)],
   ['docs/reference/metrics.md', metricsPage(declaredMetrics())],
   ['docs/reference/walk-line.md', walkLinePage()],

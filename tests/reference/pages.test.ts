@@ -3,7 +3,16 @@ import { errorCodes } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { describe, expect, test } from '@jest/globals';
-import { errorsPage, firstDifference, queuesPage, settingsPage, settingsTable, walkLinePage, withSettings } from './pages.ts';
+import {
+  errorsPage,
+  firstDifference,
+  queuesPage,
+  redactionPage,
+  settingsPage,
+  settingsTable,
+  walkLinePage,
+  withSettings,
+} from './pages.ts';
 
 const port = setting.integer({ text: 'Port to listen on.', default: 8080 });
 
@@ -27,7 +36,7 @@ describe('pages', () => {
   });
 
   test('have tables whose rows are all of one width', () => {
-    for (const page of [errorsPage(), queuesPage()]) {
+    for (const page of [errorsPage(), queuesPage(), redactionPage()]) {
       for (const table of page.split('\n\n').filter((part) => part.startsWith('|'))) {
         const widths = table
           .trim()

@@ -2,6 +2,7 @@ import { schemas } from '@blockhub/chain';
 import type { ErrorCode } from '@blockhub/errors';
 import { errorCodes } from '@blockhub/errors';
 import { metaNames, type QueueEntry, queues } from '@blockhub/message';
+import { plainEnds, plainKeys, plainTokens, secretNames, secretParts, secretWords, tokenForms } from '@blockhub/redact';
 import { formatSize, type SettingsShape, table } from '@blockhub/settings';
 import type { DeclaredMetric } from './metrics.ts';
 
@@ -115,6 +116,55 @@ the tail. A blob's meta stand beside its own fields, so there may be others than
 ${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schemas.Block }, null, 2)}
 \`\`\`
 `;
+}
+
+/** docs/reference/redaction.md */
+export function redactionPage(): string {
+  const list = (names: readonly string[]): string => `${codes(names)}\n`;
+  const forms = Map.groupBy(tokenForms, ([what]) => what);
+  return `# Redaction
+
+${generated}
+
+What is replaced by \`[redacted]\` in request documents, and by \`[hidden]\` in logs. Everything else of a request is kept as it came. The setting \`redact\` of web-to-msg adds names.
+
+## By name
+
+A name of a header or parameter is cut into words: \`X-Api-Key\`, \`apiKey\` and \`user[api_key]\` are "api key". An \`x\` before it does not count. Percent-encoding is undone up to three times. The value of a header is replaced as a
+whole; of a parameter (in a URL, behind \`?\`, \`&\`, \`;\` or \`#\`, in a list of pairs, or in JSON) only its value. In logs, pairs count in URLs only.
+
+A name is secret if one of its words is one of these:
+
+${list(secretWords)}
+or if it contains one of these, without what separates its words, or \`token\` or \`secret\`, but not \`tokenize\` or \`secretary\`:
+
+${list(secretParts)}
+or if it is one of these, or ends with two words that are one:
+
+${list(secretNames)}
+or if it ends with \`key\`, and the word before is none of these:
+
+${list(plainKeys)}
+or if it has the word \`tokens\`, and none of these:
+
+${list(plainTokens)}
+A name of two or more words that ends with one of these is not secret:
+
+${list(plainEnds)}
+## By value
+
+- User and password of every URL: \`https://[redacted]@host/\`.
+- What follows \`Bearer\`, \`Negotiate\`, \`DPoP\` and the like; \`Basic\` with a user and password; \`Digest\`, \`Hawk\`, \`AWS4-HMAC-SHA256\` and the like with their parameters.
+- JWT, and what is signed like them.
+- Private keys in PEM.
+- Addresses of incoming webhooks of Slack, Discord and Teams, and tokens of Telegram bots.
+- The shared tokens of the setting \`tokens\`, wherever they stand.
+- Tokens of these forms:
+
+${rows(
+  ['Of', 'Form'],
+  [...forms].map(([what, all]) => [what, codes(all.map(([, pattern]) => cell(pattern)))]),
+)}`;
 }
 
 /** A service, as far as the reference shows it. */

@@ -24,6 +24,7 @@ describe('a name of a secret', () => {
     kennwort passwort motdepasse contrasena senha
     key apikeys private_key privateKey privatekey account_key AccountKey SharedAccessKey SharedAccessSignature shared_key signing-key encryption_key secret_key secretKey
     sig Sig signature signatures hmac sas sign x-sign SAMLResponse SAMLRequest saml_assertion device_tokens botTokens signed_request bearer credentials creds auth oauth
+    ToKeN tOKEN PaSSWoRD aPiKeY KeY PwD
     %20token token%20 $token token; x_token__ tokenValue secretValue secret_value credentialId
   `;
   test.each(secret.trim().split(/\s+/))('%s', (name) => {

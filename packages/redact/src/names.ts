@@ -164,6 +164,7 @@ export const plainKeys = [
     'request',
     'correlation',
     'socket',
+    'websocket',
     'config',
   ],
   ...[
@@ -259,23 +260,25 @@ const REMEMBERED_LENGTH = 100;
 
 /** The words of a name, lower case: `X-Amz-Security-Token` is `x`, `amz`, `security`, `token`. */
 export function wordsOf(name: string): string[] {
-  return (
-    name
-      .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
-      .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
-      .toLowerCase()
-      .match(/[a-z0-9]+/g) ?? []
-  );
+  return partsOf(name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/([A-Z])([A-Z][a-z])/g, '$1 $2'));
 }
+
+const partsOf = (name: string): string[] => name.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 
 function judge(name: string): boolean {
   const all = wordsOf(name);
-  while (all.length > 1 && all[0] === 'x') all.shift();
+  return isSecret(all) || (!isPlain(all) && isSecret(partsOf(name)));
+}
+
+/** What tells about a secret is decided by its end. */
+const isPlain = (all: readonly string[]): boolean => all.length > 1 && ends.has(all.at(-1) ?? '');
+
+/** Asked of the words, and, where case says nothing (`ToKeN`), of what stands between other signs. */
+function isSecret(given: readonly string[]): boolean {
+  const all = given.slice(given.findIndex((word, at) => word !== 'x' || at === given.length - 1));
   const last = all.at(-1);
-  if (last === undefined) return false;
+  if (last === undefined || isPlain(all)) return false;
   const [before, joined] = [all.at(-2), all.join('')];
-  // The letters alone may be one word or many: what is told about is decided before.
-  if (all.length > 1 && ends.has(last)) return false;
   if (all.some((word) => words.has(word)) || parts.test(joined)) return true;
   if (names.has(all.join(' ')) || (before !== undefined && names.has(`${before} ${last}`))) return true;
   if (all.includes('tokens')) return !all.some((word) => counted.has(word));

@@ -53,7 +53,7 @@ export const tokenForms: readonly (readonly [what: string, pattern: string])[] =
 const JWT = '(?:ey[JA]|ewo)[\\w-]{6,}\\.[\\w-]*(?:\\.[\\w-]*){1,3}';
 const TOKEN = new RegExp(`(?:${[JWT, ...tokenForms.map(([, pattern]) => pattern)].join('|')})`, 'y');
 /** Schemes that are followed by one credential. */
-const SCHEME = /(?:bearer|negotiate|ntlm|dpop|api-?key|sharedkey(?:lite)?|sso-key|geniekey|splunk|pveapitoken)[\s+]+([\w.~+/=:-]+)/iy;
+const SCHEME = /(?:bearer|basic|negotiate|ntlm|dpop|api-?key|sharedkey(?:lite)?|sso-key|geniekey|splunk|pveapitoken)[\s+]+([\w.~+/=:-]+)/iy;
 
 const isWord = (code: number): boolean =>
   (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || code === 0x5f || code === 0x2d;
@@ -68,8 +68,7 @@ const SECRET_PATHS =
 const BOT = /\/bot(\d{6,12}:[\w-]{30,})/g;
 
 /** Words of every day, where they begin a value, with what looks like a credential. */
-const WORDS =
-  /^["'\s]*(?:basic[\s+]+([A-Za-z0-9/_-][A-Za-z0-9+/_-]*=*)|(?:token|key|jwt|oauth|apitoken|secret)[\s+]+([\w.~/=-][\w.~+/=-]{15,}))["'\s]*$/i;
+const WORDS = /^["'\s]*(?:token|key|jwt|oauth|apitoken|secret)[\s+]+([\w.~/=-][\w.~+/=-]{15,})["'\s]*$/i;
 /** Schemes with parameters, all of which help who has them. */
 const MANY =
   /^["'\s]*(?:digest|hawk|aws4-[a-z0-9-]+|vapid|mac|scram-sha-\d+|sharedaccesssignature|signature|escher|acs\d*-[a-z0-9-]+)[\s+]+((?=[\w.-]+=)[\s\S]+)$/i;
@@ -78,6 +77,9 @@ const PEM = /-----BEGIN[ +](?:[A-Z0-9]+[ +]){0,4}PRIVATE[ +]KEY(?:[ +]BLOCK)?---
 
 /** What a sentence about bearers has behind the word is no credential. */
 const isNoWord = (text: string): boolean => /\d/.test(text) || text.length > 24;
+
+/** User and password have a colon between them; `Basic plan` has none. */
+const hasColon = (credential: string): boolean => Buffer.from(credential, 'base64').includes(':');
 
 /** @param prose the text is a sentence, as in a log, where `Bearer` may be a word of it */
 export function findShapes(text: string, prose: boolean, secrets: Ranges): void {
@@ -106,7 +108,8 @@ function findTokens(text: string, prose: boolean, secrets: Ranges): void {
     const credential = SCHEME.exec(text)?.[1];
     if (credential === undefined) continue;
     const end = SCHEME.lastIndex;
-    if (!prose || isNoWord(credential)) {
+    const counts = /^basic/i.test(text.slice(at, at + 5)) ? hasColon(credential) : !prose || isNoWord(credential);
+    if (counts) {
       secrets.add(end - credential.length, end);
       at = end - 1;
     }
@@ -121,10 +124,7 @@ function findAddresses(text: string, secrets: Ranges): void {
 }
 
 function findCredential(text: string, secrets: Ranges): void {
-  const [, basic, other] = WORDS.exec(text) ?? [];
-  const [, many] = MANY.exec(text) ?? [];
-  // User and password have a colon between them; `Basic plan` has none.
-  const credential = basic === undefined ? (other ?? many) : Buffer.from(basic, 'base64').includes(':') ? basic : undefined;
+  const credential = (WORDS.exec(text) ?? MANY.exec(text))?.[1];
   if (credential === undefined) return;
   const from = text.lastIndexOf(credential);
   secrets.add(from, from + credential.length);

@@ -16,8 +16,8 @@ function next(pattern: RegExp, text: string, at: number): number {
 export function findUserinfo(text: string, secrets: Ranges): void {
   if (!text.includes('@')) return;
   let [end, lastAt] = [-1, -1];
-  for (let at = text.indexOf('//'); at >= 0; at = text.indexOf('//', at)) {
-    while (text[at] === '/') at++;
+  for (let match = nextSlashes(text, 0); match; match = nextSlashes(text, match)) {
+    const at = match;
     if (at >= end) {
       end = next(END_OF_URL, text, at);
       lastAt = text.lastIndexOf('@', end - 1);
@@ -26,8 +26,17 @@ export function findUserinfo(text: string, secrets: Ranges): void {
     const sign = text.lastIndexOf('@', authorityEnd - 1);
     if (sign >= at) secrets.add(at, sign);
     else if (lastAt > authorityEnd && hasNoPort(text.slice(at, Math.min(authorityEnd, at + 300)))) secrets.add(at, lastAt);
-    at = authorityEnd;
+    match = authorityEnd;
   }
+}
+
+/** Browsers take backslashes for slashes, and JSON may write a backslash before each slash. */
+const SLASHES = /\/\/+|:(?:\\\/){2,}|:\\\\+/g;
+
+/** The place behind the next slashes; undefined where there are none. */
+function nextSlashes(text: string, from: number): number | undefined {
+  SLASHES.lastIndex = from;
+  return SLASHES.test(text) ? SLASHES.lastIndex : undefined;
 }
 
 /** `user:pa`, the start of `user:pa/ss@host`, and not `host:80`. */
@@ -54,20 +63,31 @@ export function findParameters(text: string, { isSecret, onlyInUrls }: Parameter
       if (isSeparator(code)) start = at + 1;
       continue;
     }
-    const name = text.slice(Math.max(start, at - MAX_NAME), at);
+    const name = text.slice(Math.max(start, at - MAX_NAME), at) || (onlyInUrls ? '' : nameBeforeBlanks(text, at));
     start = at + 1;
     if (name === '' || (onlyInUrls && !'?&;#'.includes(text[at - name.length - 1] ?? ' ')) || !isSecret(name)) continue;
-    const [from, to] = valueAt(text, at + 1, onlyInUrls);
+    const [from, to] = valueAt(text, onlyInUrls ? at + 1 : behindBlanks(text, at + 1), onlyInUrls);
     secrets.add(from, to);
     at = Math.max(at, to - 1);
     start = to;
   }
 }
 
-const EQUALS = 0x3d;
-const NEXT_PARAMETER = /;[^=&;#\s]{1,100}=/y;
+/** People write `password = abc` too. */
+function nameBeforeBlanks(text: string, at: number): string {
+  return /([^\s?&;#,"'<>(){}|/\\`=]+)[ \t]+$/.exec(text.slice(Math.max(0, at - MAX_NAME), at))?.[1] ?? '';
+}
 
-/** A quoted text, or all up to what separates parameters. A semicolon does so only where a name and `=` follow: else it is a part of the secret. */
+function behindBlanks(text: string, at: number): number {
+  let from = at;
+  while (text[from] === ' ' || text[from] === '\t') from++;
+  return from;
+}
+
+const EQUALS = 0x3d;
+const NEXT_PARAMETER = /[;,]\s|;(?:$|[^=&;#\s]{1,100}=)/y;
+
+/** A quoted text, or all up to what separates parameters. A semicolon does so only before a blank, or a name and `=`: else it is a part of the secret. */
 function valueAt(text: string, from: number, escaped: boolean): [from: number, to: number] {
   const quote = text[from];
   if (quote === '"' || quote === "'") {
@@ -81,7 +101,7 @@ function valueAt(text: string, from: number, escaped: boolean): [from: number, t
       if (text[at + 1] !== '\\') return [from, at];
       at++;
     }
-    if (sign !== ';') continue;
+    if (sign !== ';' && sign !== ',') continue;
     NEXT_PARAMETER.lastIndex = at;
     if (NEXT_PARAMETER.test(text)) return [from, at];
   }

@@ -1,7 +1,7 @@
 import { Redactor } from '@blockhub/redact';
 import type { CaptureSettings } from './settings.ts';
 
-/** What replaces the secrets of requests, in documents and in logs: the names of the setting `redact`, and the shared tokens, wherever they stand. */
+/** What replaces the secrets of requests: besides the known ones those of the setting `redact`, and the shared tokens, wherever they stand. */
 export const redactorOf = ({ redact, tokens = [] }: Pick<CaptureSettings, 'redact' | 'tokens'>): Redactor =>
   new Redactor({ names: redact, values: tokens.map((token) => (token.split(';', 1)[0] ?? '').trim()) });
 

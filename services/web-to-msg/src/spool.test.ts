@@ -52,9 +52,9 @@ test('what one process leaves, the next one brings to the broker', async () => {
 });
 
 test('full: 503 with Retry-After and a code', async () => {
-  await using server = await start({ spoolLimit: 600 });
+  await using server = await start({ spoolLimit: 500 });
   server.become('disconnected');
-  expect(await post(server.url, 'x'.repeat(600))).toMatchObject({ status: 503, retryAfter: '2', answer: { code: 'SPOOL_FULL' } });
+  expect(await post(server.url, 'x'.repeat(500))).toMatchObject({ status: 503, retryAfter: '2', answer: { code: 'SPOOL_FULL' } });
   expect((await post(server.url, 'x')).status).toBe(202);
 });
 

@@ -4,20 +4,16 @@ import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { newEvent } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
+import { describe, isMime } from '@blockhub/media';
 import { append, type NewBlob } from '@blockhub/writer';
 import type { Command } from 'commander';
 import type { Session } from '../session.ts';
-import { sniff } from '../sniff.ts';
 
 interface Options {
   chain?: string;
   mime?: string;
   allowEmpty?: boolean;
 }
-
-/** RFC 6838 restricts names more; these are the characters of RFC 9110, as capture takes them. */
-const MIME = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
-const MIME_LENGTH = 127;
 
 export function define(command: Command, session: Session): void {
   command
@@ -33,7 +29,7 @@ export function define(command: Command, session: Session): void {
       const blobs: NewBlob[] = [];
       for (const file of files.length > 0 ? files : ['-']) {
         const bytes = await read(session, file, options.allowEmpty === true);
-        blobs.push({ bytes, meta: { mime: mime ?? sniff(bytes) } });
+        blobs.push({ bytes, meta: { mime: mime ?? (await describe(bytes)) } });
       }
       const size = blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const appending = append(store, id, blobs, { newEvent: () => newEvent(session.clock.now(), randomBytes(10)) });
@@ -60,7 +56,7 @@ export function define(command: Command, session: Session): void {
 
 function parseMime(text: string): string {
   const mime = text.toLowerCase();
-  if (MIME.test(mime) && mime.length <= MIME_LENGTH) return mime;
+  if (isMime(mime)) return mime;
   throw new BlockhubError('USAGE', `--mime is type/subtype without parameters, such as text/plain, not ${JSON.stringify(text)}`);
 }
 

@@ -7,8 +7,8 @@ import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@bloc
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime, printable } from '../output.ts';
+import { isText } from '../preview.ts';
 import type { Session } from '../session.ts';
-import { isText } from '../sniff.ts';
 
 interface Selection {
   all?: boolean;

@@ -4,10 +4,10 @@ import type { Store } from '@blockhub/store';
 import type { Command } from 'commander';
 import { bytesOf, findThing, type Thing } from '../find-thing.ts';
 import { isoTime, printable } from '../output.ts';
+import { previewOf } from '../preview.ts';
 import type { Session } from '../session.ts';
-import { isText, sniff } from '../sniff.ts';
 
-/** Content up to this length is shown. */
+/** So much of the content is shown, its content codings undone. */
 const SHOWN_BYTES = 4 * 1024;
 
 export function define(command: Command, session: Session): void {
@@ -45,22 +45,27 @@ async function factsOf(session: Session, store: Store, thing: Thing): Promise<ob
       ...(root ? { root } : {}),
     };
   }
-  const content = isText(bytes) && bytes.length <= SHOWN_BYTES ? bytes.toString() : '<blob>';
-  if (thing.kind === 'object') return { kind: 'object', key: thing.key, length: bytes.length, sniffed: sniff(bytes), content };
+  const preview = await previewOf(bytes, thing.kind === 'blob' ? thing.receipt.meta : {}, SHOWN_BYTES);
+  const content = {
+    content: preview.text ?? '<blob>',
+    ...(preview.text !== undefined && preview.more ? { contentCut: `the first ${SHOWN_BYTES} bytes` } : {}),
+    ...(preview.problem === undefined ? {} : { undecoded: preview.problem }),
+  };
+  if (thing.kind === 'object') return { kind: 'object', key: thing.key, length: bytes.length, sniffed: preview.type, ...content };
   const { block, index, receipt } = thing;
   const { at, meta, ...item } = receipt;
   return {
     kind: 'blob',
     ...item,
     ...meta,
-    sniffed: sniff(bytes),
+    sniffed: preview.type,
     chain: block.chain,
     block: block.id,
     height: block.height,
     index,
     time: block.time,
     at,
-    content,
+    ...content,
   };
 }
 

@@ -15,9 +15,9 @@ import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { levels } from '../levels.ts';
 import { inOption } from '../options.ts';
-import { type Output, printable } from '../output.ts';
+import { type Output, oneLine, printable } from '../output.ts';
+import { previewOf } from '../preview.ts';
 import type { Session } from '../session.ts';
-import { isText, sniff } from '../sniff.ts';
 
 interface Options {
   from?: string;
@@ -116,15 +116,21 @@ async function show(store: Store, block: WalkedBlock, session: Session): Promise
   await out.write(`B:${block.id} H:${block.height}\n`);
   for await (const blob of readBlobs(store, [block], { signal })) {
     if (blob.fault) session.exitCode = exitCodes.faults;
-    await out.write(shown(blob, out));
+    await out.write(await shown(blob, out));
   }
 }
 
-function shown({ receipt, index, bytes, fault }: HydratedBlob, out: Output): string {
-  const mime = typeof receipt.meta.mime === 'string' ? receipt.meta.mime : bytes ? sniff(bytes) : '?';
-  const head = `A:${receipt.hash} #${index} TYPE:${printable(mime)}`;
-  if (!bytes) return `${head}\n${out.red(fault?.message ?? 'missing')}\n`;
-  if (!isText(bytes)) return `${head}\n${out.dim(`<binary, ${bytes.length} bytes>`)}\n`;
-  const text = printable(bytes.subarray(0, SHOWN_BYTES).toString()).replace(/\n$/, '');
-  return `${head}\n${text}\n${bytes.length > SHOWN_BYTES ? out.dim(`<${bytes.length - SHOWN_BYTES} more bytes>\n`) : ''}`;
+async function shown({ receipt, index, bytes, fault }: HydratedBlob, out: Output): Promise<string> {
+  const { meta, hash } = receipt;
+  const preview = bytes && (await previewOf(bytes, meta, SHOWN_BYTES));
+  const mime = typeof meta.mime === 'string' ? meta.mime : (preview?.type ?? '?');
+  const coding = meta.coding === undefined ? '' : ` CODING:${oneLine(String(meta.coding))}`;
+  const head = `A:${hash} #${index} TYPE:${printable(mime)}${coding}`;
+  if (!bytes || !preview) return `${head}\n${out.red(fault?.message ?? 'missing')}\n`;
+  const problem = preview.problem === undefined ? '' : `${out.dim(`<${printable(preview.problem)}>`)}\n`;
+  if (preview.text === undefined) return `${head}\n${problem}${out.dim(`<binary, ${bytes.length} bytes>`)}\n`;
+  const text = printable(preview.text).replace(/\n$/, '');
+  // How many bytes a coded blob has inside is known to who reads all of it.
+  const rest = coding === '' ? `${bytes.length - SHOWN_BYTES} more bytes` : 'more';
+  return `${head}\n${problem}${text}\n${preview.more ? out.dim(`<${rest}>\n`) : ''}`;
 }

@@ -62,8 +62,7 @@ export class Answers {
     else refusals.refused(error, exchange);
     const headers: OutgoingHttpHeaders = { ...problemHeaders(error), ...(allow !== undefined && { allow }) };
     const body = lineOf(problemOf(error));
-    if (isHalfSent(exchange.request) && (EARLY.has(error.code) || exchange.awaitsContinue))
-      this.#sendEarly(exchange, error.status, headers, body);
+    if (isHalfSent(exchange.request) && EARLY.has(error.code)) this.#sendEarly(exchange, error.status, headers, body);
     else this.send(exchange, error.status, headers, body);
   }
 

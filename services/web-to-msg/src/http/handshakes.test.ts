@@ -23,8 +23,12 @@ const routes = JSON.stringify([
   {
     path: '/hooks/trello/*',
     chain: 'default',
-    rules: { tokens: [`${TOKEN};name=trello`], tokenParameter: 'key', allowMimes: ['application/json'] },
-    responses: [{ method: 'GET', body: 'hello {query.name}' }, { body: { event: '{receipt.event}' } }],
+    rules: { tokens: [`${TOKEN};name=trello`], tokenParameter: 'shop-id', allowMimes: ['application/json'] },
+    responses: [
+      { method: 'GET', body: 'token {query.shop-id}' },
+      { method: 'GET', body: 'hello {query.name}' },
+      { body: { event: '{receipt.event}' } },
+    ],
   },
   { path: '/hooks/nobody', chain: 'nobody' },
 ]);
@@ -233,20 +237,20 @@ describe('a route of the table', () => {
     const json = { 'content-type': 'application/json' };
     const post = (path: string, headers: Record<string, string> = json) => ask(server.url, 'POST', path, headers, '{}');
     expect((await post('/hooks/trello/b')).status).toBe(401);
-    expect((await post('/hooks/trello/b?key=wrong')).status).toBe(401);
-    expect((await post(`/hooks/trello/b?key=${TOKEN}&key=${TOKEN}`)).status).toBe(401);
-    expect((await post(`/hooks/trello/b?key=${TOKEN}`, { 'content-type': 'text/plain' })).status).toBe(415);
-    const taken = await post(`/hooks/trello/b?a=%ff&key=${TOKEN}&b`);
+    expect((await post('/hooks/trello/b?shop-id=wrong')).status).toBe(401);
+    expect((await post(`/hooks/trello/b?shop-id=${TOKEN}&shop-id=${TOKEN}`)).status).toBe(401);
+    expect((await post(`/hooks/trello/b?shop-id=${TOKEN}`, { 'content-type': 'text/plain' })).status).toBe(415);
+    const taken = await post(`/hooks/trello/b?a=%ff&shop-id=${TOKEN}&b`);
     expect([taken.status, taken.headers.get('content-type')]).toEqual([201, 'application/json']);
     expect((await taken.json()) as object).toEqual({ event: expect.stringMatching(/^[0-9a-f-]{36}$/) });
     expect((await post('/hooks/trello/b', { ...json, 'x-token': TOKEN })).status).toBe(201);
     // The name is a secret on every route: a token that was sent to the wrong one is stored neither.
-    expect((await post(`/?KEY=${TOKEN}`)).status).toBe(201);
+    expect((await post(`/?SHOP-ID=${TOKEN}`)).status).toBe(201);
     const messages = await server.ingress();
     expect(messages[0]?.meta.subject).toBe('token:trello');
     expect(messages.map(({ body, meta }) => body.toString() + JSON.stringify(meta)).join()).not.toContain(TOKEN);
-    expect((await ask(server.url, 'HEAD', `/hooks/trello/b?key=${TOKEN}`)).status).toBe(200);
-    const hello = await ask(server.url, 'GET', `/hooks/trello/b?key=${TOKEN}&name=you`);
+    expect((await ask(server.url, 'HEAD', `/hooks/trello/b?shop-id=${TOKEN}`)).status).toBe(200);
+    const hello = await ask(server.url, 'GET', `/hooks/trello/b?shop-id=${TOKEN}&name=you`);
     expect([hello.status, await hello.text()]).toEqual([200, 'hello you']);
     expect((await ask(server.url, 'GET', '/hooks/trello/b?name=you')).status).toBe(401);
   });

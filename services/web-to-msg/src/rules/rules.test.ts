@@ -29,6 +29,7 @@ test('every mistake of every rule is told at once, with flag and variable, and n
       blockMimes: ['html'],
       jwtIssuer: 'https://issuer.example.com/',
       idempotencyHeaders: ['a b'],
+      redact: ['a b', 'x-fine'],
     }),
   ).rejects.toMatchObject({
     code: 'SETTINGS_INVALID',
@@ -40,6 +41,7 @@ test('every mistake of every rule is told at once, with flag and variable, and n
         expect.stringMatching(/^blockMimes /),
         expect.stringMatching(/^trustedProxies /),
         expect.stringMatching(/^idempotencyHeaders /),
+        expect.stringMatching(/^redact .*"a b"/),
       ],
     },
   });

@@ -101,7 +101,7 @@ export const ruleSettings = {
     min: 1,
   }),
   redact: setting.list({
-    text: 'More headers and parameters whose values are replaced in request documents and logs; docs/reference/redaction.md lists the known ones.',
+    text: 'More headers and parameters whose values are replaced in request documents; docs/reference/redaction.md lists the known ones.',
     default: [],
     example: 'x-partner-id,customer_no',
   }),
