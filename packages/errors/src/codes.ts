@@ -167,8 +167,8 @@ export const errorCodes = {
   OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.', status: 415 },
   OBJECT_MISSING: { meaning: 'No object lies at this key.', fix: 'Run `blockhub verify`.' },
   STORE_DENIED: {
-    meaning: 'The store refuses access.',
-    fix: 'Correct the credentials (BLOCKHUB_STORE_ACCESS_KEY, BLOCKHUB_STORE_SECRET_KEY) or permissions.',
+    meaning: 'The store refuses access: the credentials or rights are not enough.',
+    fix: 'Correct the credentials or rights that the message names.',
     transient: true,
     status: 503,
   },
@@ -178,10 +178,22 @@ export const errorCodes = {
     meaning: 'The folder or bucket of the store does not exist.',
     fix: 'Name the right one with --store or --data, begin a folder with `blockhub create`, or create the bucket.',
   },
-  STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
+  STORE_UNAVAILABLE: {
+    meaning: 'The store did not answer, or could not do now what it was asked.',
+    fix: 'Bring the store, or the way to it, back as the message says. It is tried again.',
+    transient: true,
+    status: 503,
+  },
   STORE_UNSAFE: {
     meaning: 'The store does not enforce what chains rely on.',
     fix: 'Use another store; `blockhub doctor store` prints what failed.',
+  },
+  STORE_UNUSABLE: {
+    meaning:
+      'The store cannot be used until something is changed: a disk is mounted read-only, a path is wrong, a certificate is not trusted.',
+    fix: 'Change what the message names; work goes on by itself.',
+    transient: true,
+    status: 503,
   },
   STORE_URL_INVALID: { meaning: 'The store URL cannot be used.', fix: 'Correct the part that the message names.' },
   // --- process
