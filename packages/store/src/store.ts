@@ -33,12 +33,18 @@ type Hooks = 'onRequest' | 'onAnswer' | 'signal';
 
 const SECOND = 1000;
 const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
+/** What is not tried again. */
+const refusals: Partial<Record<FailureClass, [ErrorCode, string]>> = {
+  denied: ['STORE_DENIED', 'access refused'],
+  full: ['STORE_FULL', 'no room left'],
+  unusable: ['STORE_UNUSABLE', 'not possible'],
+};
 const betweenTries: BackOff = { firstMs: 20, mostMs: 2 * SECOND };
 
 /**
  * Bytes by key over a driver: key rules, retries of what is transient, a limit of concurrency, one classification of errors, counts.
- * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED and STORE_FULL at once;
- * whoever gets one of the last three may try again later.
+ * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED, STORE_FULL and
+ * STORE_UNUSABLE at once; whoever gets one of the last four may try again later.
  */
 export class Store {
   readonly url: string;
@@ -186,7 +192,7 @@ export class Store {
   /**
    * Probes once and remembers the verdict; a store that passed within a day, for whomever, is only asked a few things.
    *
-   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet;
+   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL, STORE_UNUSABLE when there is no verdict yet;
    * STORE_NOT_FOUND, STORE_URL_INVALID
    */
   async assertSafe(): Promise<void> {
@@ -259,16 +265,19 @@ export class Store {
   async #waitOrThrow(error: unknown, operation: StoreOperation, key: string, since: { at: number; tries: number }): Promise<void> {
     if (error instanceof BlockhubError) throw error;
     const failure = this.#driver.classify(error);
-    const fail = (code: ErrorCode, what: string): never => {
+    const fail = (code: ErrorCode, otherwise: string): never => {
       const reason = error instanceof Error ? error.message : String(error);
+      const advice = this.#driver.advise?.(error);
+      const what = advice ? `${otherwise}: ${advice.what}` : otherwise;
       throw new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, {
         cause: error,
         details: { operation, key },
+        fix: advice?.fix,
       });
     };
     if (failure === 'permanent') throw error;
-    if (failure === 'denied') fail('STORE_DENIED', 'access refused');
-    if (failure === 'full') fail('STORE_FULL', 'no room left');
+    const atOnce = refusals[failure];
+    if (atOnce) fail(...atOnce);
     const { clock, random, retryMs } = this.#options;
     const waitMs = Math.max(backOff(++since.tries, betweenTries, random), this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';

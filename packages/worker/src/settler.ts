@@ -173,6 +173,7 @@ const transportCodes: ReadonlySet<string> = new Set([
   'STORE_UNAVAILABLE',
   'STORE_DENIED',
   'STORE_FULL',
+  'STORE_UNUSABLE',
   'REGISTRY_UNAVAILABLE',
   'REGISTRY_DENIED',
 ]);
