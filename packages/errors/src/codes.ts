@@ -201,15 +201,34 @@ export const errorCodes = {
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
   REGISTRY_DENIED: {
-    meaning: 'The registry refuses access.',
+    meaning: 'The registry refuses access: the user, the password or the rights of the user are wrong.',
     fix: 'Correct user and password, and the rights of the user.',
     transient: true,
     status: 503,
   },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
+  REGISTRY_FULL: {
+    meaning: 'The registry has no memory or disk left, and takes no writes.',
+    fix: 'Raise maxmemory of Redis, or free the disk of an SQLite file; work goes on by itself.',
+    transient: true,
+    status: 503,
+  },
+  REGISTRY_READ_ONLY: {
+    meaning: 'The registry takes no writes: it is a replica, cannot save, or its file may not be written.',
+    fix: 'Name the primary in --registry, or repair what the message names; work goes on by itself.',
+    transient: true,
+    status: 503,
+  },
   REGISTRY_UNAVAILABLE: {
-    meaning: 'The registry did not answer, or has no room left.',
-    fix: 'Wait, and free or add space if its disk is full; it is tried again.',
+    meaning: 'The registry did not answer.',
+    fix: 'Bring the registry, or the way to it, back as the message says. It is tried again.',
+    transient: true,
+    status: 503,
+  },
+  REGISTRY_UNUSABLE: {
+    meaning:
+      'The registry cannot be used until something is changed: what answers is not Redis, lacks a command or database, or has a certificate that is not trusted.',
+    fix: 'Change what the message names; work goes on by itself.',
     transient: true,
     status: 503,
   },
