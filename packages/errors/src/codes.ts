@@ -107,7 +107,7 @@ export const errorCodes = {
   },
   BROKER_DENIED: {
     meaning: 'The broker refuses user, password or permission.',
-    fix: 'Correct them in the broker URL, or in --broker-user and --broker-password.',
+    fix: 'Correct the user, the password or the rights that the message names: --broker-user, --broker-password, or the broker URL.',
     transient: true,
     status: 503,
   },
@@ -137,7 +137,7 @@ export const errorCodes = {
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {
     meaning: 'The broker did not answer; whether a publish arrived is unknown.',
-    fix: 'Wait; it is tried again.',
+    fix: 'Bring the broker, or the way to it, back as the message says. It is tried again.',
     transient: true,
     status: 503,
   },
