@@ -102,7 +102,7 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
     }
   } catch (error) {
     // A store that is away, or not there at all, is no gap in a list.
-    if (!onUnseen || !hasCode(error, 'STORE_DENIED')) throw error;
+    if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || hasCode(error, 'STORE_UNUSABLE'))) throw error;
     onUnseen(FOLDER, error);
   }
   yield* hidden;

@@ -12,6 +12,8 @@
  * - **at least once**: the promise of every queue: a confirmed message comes until it is acked, sometimes once more after that.
  */
 
+import type { BlockhubError } from '@blockhub/errors';
+
 export type MetaValue = string | number | boolean;
 /** What travels beside the bytes: flat, short names. */
 export type Meta = Record<string, MetaValue>;
@@ -146,6 +148,8 @@ export interface Broker {
    */
   take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
   readonly state: BrokerState;
+  /** Why it is not connected, or takes no writes, and what to do; undefined where all is well or nothing is known. */
+  readonly trouble?: BlockhubError | undefined;
   /** Messages given to `publish` whose fate the caller does not know yet. */
   readonly unconfirmed: number;
   /** Calls on every change of state; returns what stops that. */

@@ -22,6 +22,7 @@ describe('BlockhubError', () => {
   test('takes what the caller can do from the table', () => {
     const error = new BlockhubError('STORE_FULL', 'disk');
     expect([error.transient, error.status, error.fix]).toEqual([true, 503, errorCodes.STORE_FULL.fix]);
+    expect(new BlockhubError('STORE_FULL', 'disk', { fix: 'Raise the quota.' }).fix).toBe('Raise the quota.');
     expect(new BlockhubError('OBJECT_EXISTS', 'x')).toMatchObject({ transient: false, status: 500 });
   });
 });

@@ -5,12 +5,19 @@ export class BlockhubError extends Error {
   readonly code: ErrorCode;
   /** Facts for logs and answers, e.g. `{ key, field, path }`. Never a secret. */
   readonly details: Readonly<Record<string, unknown>>;
+  readonly #fix: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+  /** @param options `fix`: what to do about this very fault, where the table of codes can only say what helps as a rule. One or more sentences, without secrets. */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown>; fix?: string | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'BlockhubError';
     this.code = code;
     this.details = options.details ?? {};
+    this.#fix = options.fix;
   }
 
   /** Trying the same again later may succeed. */
@@ -25,7 +32,7 @@ export class BlockhubError extends Error {
 
   /** What the reader of the message can do. */
   get fix(): string {
-    return codeEntry(this.code).fix;
+    return this.#fix ?? codeEntry(this.code).fix;
   }
 }
 

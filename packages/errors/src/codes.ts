@@ -128,7 +128,7 @@ export const errorCodes = {
   },
   BROKER_DENIED: {
     meaning: 'The broker refuses user, password or permission.',
-    fix: 'Correct them in the broker URL, or in --broker-user and --broker-password.',
+    fix: 'Correct the user, the password or the rights that the message names: --broker-user, --broker-password, or the broker URL.',
     transient: true,
     status: 503,
   },
@@ -158,7 +158,7 @@ export const errorCodes = {
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {
     meaning: 'The broker did not answer; whether a publish arrived is unknown.',
-    fix: 'Wait; it is tried again.',
+    fix: 'Bring the broker, or the way to it, back as the message says. It is tried again.',
     transient: true,
     status: 503,
   },
@@ -194,8 +194,8 @@ export const errorCodes = {
     status: 503,
   },
   STORE_DENIED: {
-    meaning: 'The store refuses access.',
-    fix: 'Correct the credentials (BLOCKHUB_STORE_ACCESS_KEY, BLOCKHUB_STORE_SECRET_KEY) or permissions.',
+    meaning: 'The store refuses access: the credentials or rights are not enough.',
+    fix: 'Correct the credentials or rights that the message names.',
     transient: true,
     status: 503,
   },
@@ -205,10 +205,22 @@ export const errorCodes = {
     meaning: 'The folder or bucket of the store does not exist.',
     fix: 'Name the right one with --store or --data, begin a folder with `blockhub create`, or create the bucket.',
   },
-  STORE_UNAVAILABLE: { meaning: 'The store did not answer.', fix: 'Wait; it is tried again.', transient: true, status: 503 },
+  STORE_UNAVAILABLE: {
+    meaning: 'The store did not answer, or could not do now what it was asked.',
+    fix: 'Bring the store, or the way to it, back as the message says. It is tried again.',
+    transient: true,
+    status: 503,
+  },
   STORE_UNSAFE: {
     meaning: 'The store does not enforce what chains rely on.',
     fix: 'Use another store; `blockhub doctor store` prints what failed.',
+  },
+  STORE_UNUSABLE: {
+    meaning:
+      'The store cannot be used until something is changed: a disk is mounted read-only, a path is wrong, a certificate is not trusted.',
+    fix: 'Change what the message names; work goes on by itself.',
+    transient: true,
+    status: 503,
   },
   STORE_URL_INVALID: { meaning: 'The store URL cannot be used.', fix: 'Correct the part that the message names.' },
   // --- process
@@ -216,15 +228,34 @@ export const errorCodes = {
   DATA_FOLDER_IN_USE: { meaning: 'Another process works on this data folder.', fix: 'Stop it, or use another --data.' },
   DATA_FOLDER_UNUSABLE: { meaning: 'The data folder cannot be written.', fix: 'Correct its permissions, or use another --data.' },
   REGISTRY_DENIED: {
-    meaning: 'The registry refuses access.',
+    meaning: 'The registry refuses access: the user, the password or the rights of the user are wrong.',
     fix: 'Correct user and password, and the rights of the user.',
     transient: true,
     status: 503,
   },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
+  REGISTRY_FULL: {
+    meaning: 'The registry has no memory or disk left, and takes no writes.',
+    fix: 'Raise maxmemory of Redis, or free the disk of an SQLite file; work goes on by itself.',
+    transient: true,
+    status: 503,
+  },
+  REGISTRY_READ_ONLY: {
+    meaning: 'The registry takes no writes: it is a replica, cannot save, or its file may not be written.',
+    fix: 'Name the primary in --registry, or repair what the message names; work goes on by itself.',
+    transient: true,
+    status: 503,
+  },
   REGISTRY_UNAVAILABLE: {
-    meaning: 'The registry did not answer, or has no room left.',
-    fix: 'Wait, and free or add space if its disk is full; it is tried again.',
+    meaning: 'The registry did not answer.',
+    fix: 'Bring the registry, or the way to it, back as the message says. It is tried again.',
+    transient: true,
+    status: 503,
+  },
+  REGISTRY_UNUSABLE: {
+    meaning:
+      'The registry cannot be used until something is changed: what answers is not Redis, lacks a command or database, or has a certificate that is not trusted.',
+    fix: 'Change what the message names; work goes on by itself.',
     transient: true,
     status: 503,
   },

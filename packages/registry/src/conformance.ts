@@ -208,6 +208,19 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
       expect((await registry.findChain('default'))?.id).toBe(hash(2));
     });
 
+    check('a check leaves no trace, empty or not', async (registry) => {
+      await registry.check();
+      expect(await list(registry)).toEqual([]);
+      await registry.putChain(record(1, { name: 'default' }));
+      expect(await registry.claim('key', 'one', { now: 1, until: 5000 })).toBe('one');
+      await registry.check();
+      expect(await list(registry)).toEqual([record(1, { name: 'default' })]);
+      expect(await registry.findChain('')).toBeUndefined();
+      expect(await registry.findHint('')).toBeUndefined();
+      expect(await registry.claim('key', 'two', { now: 2, until: 5000 })).toBe('one');
+      expect(await registry.claim('', 'empty', { now: 2, until: 5000 })).toBe('empty');
+    });
+
     check('what was put is there after closing and opening', async (registry, reopen) => {
       await registry.putChain(record(1, { name: 'default', settings: { requests: false } }));
       await registry.putHint(hash(1), 7);

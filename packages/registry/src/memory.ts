@@ -61,6 +61,10 @@ export class MemoryRegistry implements Registry {
     if (there) this.#claims.set(key, { value, until: there.until });
   }
 
+  async check(): Promise<void> {
+    // It always answers.
+  }
+
   async wipe(): Promise<void> {
     this.#claims.clear();
     this.#chains.clear();

@@ -14,6 +14,8 @@ export interface RedisPlace {
   readonly username: string | undefined;
   /** Stands before each key. */
   readonly prefix: string;
+  /** `auto`: from the first redirection on. */
+  readonly cluster: 'auto' | 'on' | 'off';
   /** The authorities that are trusted; undefined without TLS. */
   readonly tls: { readonly ca?: string[] } | undefined;
 }
@@ -22,7 +24,8 @@ const DEFAULT_PORT = 6379;
 const form = 'write redis://host:6379 or rediss://host:6379';
 
 /**
- * Reads `redis[s]://[user@]host[:port][/database]`. Options: `prefix` of the keys, `ca` (absolute path of a PEM file, for rediss).
+ * Reads `redis[s]://[user@]host[:port][/database]`. Options: `prefix` of the keys, `cluster` (auto, on, off), `ca` (absolute path of a
+ * PEM file, for rediss).
  *
  * @throws REGISTRY_URL_INVALID naming the part
  */
@@ -39,23 +42,26 @@ export function parseRedisPlace(text: string): RedisPlace {
   if (hash !== '') throw invalidUrl(text, 'has a part behind #');
   const options = readOptions(text, searchParams);
   if (protocol === 'redis:' && options.ca !== undefined) throw invalidUrl(text, 'has the option ca without TLS: write rediss://');
+  if (options.cluster === 'on' && Number(db[1] ?? 0) !== 0) throw invalidUrl(text, 'names a database, and a cluster has none but 0');
   return {
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     port: port === '' ? DEFAULT_PORT : Number(port),
     db: Number(db[1] ?? 0),
     username: username === '' ? undefined : decodeURIComponent(username),
     prefix: options.prefix ?? 'blockhub',
+    cluster: (options.cluster as RedisPlace['cluster'] | undefined) ?? 'auto',
     tls: protocol === 'redis:' ? undefined : trust(text, options.ca),
   };
 }
 
-const optionForms = { prefix: /^[\w.:-]{1,64}$/, ca: /^\/.+$/ } as const;
+const optionForms = { prefix: /^[\w.:-]{1,64}$/, cluster: /^(?:auto|on|off)$/, ca: /^\/.+$/ } as const;
 type OptionName = keyof typeof optionForms;
 
 function readOptions(text: string, given: URLSearchParams): { readonly [Name in OptionName]?: string } {
   const options: { [Name in OptionName]?: string } = {};
   for (const [name, value] of given) {
-    if (!Object.hasOwn(optionForms, name)) throw invalidUrl(text, `has the unknown option ${name}; known are prefix, ca`);
+    if (!Object.hasOwn(optionForms, name))
+      throw invalidUrl(text, `has the unknown option ${name}; known are ${Object.keys(optionForms).join(', ')}`);
     const known = name as OptionName;
     if (options[known] !== undefined) throw invalidUrl(text, `has the option ${name} more than once`);
     if (!optionForms[known].test(value)) throw invalidUrl(text, `has an option ${name} that cannot be used`);

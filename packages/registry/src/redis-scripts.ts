@@ -1,5 +1,5 @@
 /**
- * What Redis keeps, as seven keys behind the prefix:
+ * What Redis keeps, as seven keys behind the prefix. That stands in braces, so that a cluster keeps all of them in one slot, as its scripts need:
  *
  * | key     | type       | what                                          |
  * | ------- | ---------- | --------------------------------------------- |
@@ -21,7 +21,10 @@ const claimsSwept = 4;
 /** The keys behind a prefix, in the order in which the scripts know them. */
 export const keysOf = (prefix: string): string[] => keys.map((key) => keyOf(prefix, key));
 
-export const keyOf = (prefix: string, key: (typeof keys)[number]): string => `${prefix}:${key}`;
+export const keyOf = (prefix: string, key: (typeof keys)[number]): string => `{${prefix}}:${key}`;
+
+/** What all keys look like, in the form of ACL SETUSER. */
+export const patternOf = (prefix: string): string => `{${prefix}}:*`;
 
 const local = keys.map((key, at) => `local ${key} = KEYS[${at + 1}]`).join('\n');
 
@@ -74,6 +77,22 @@ const bodies = {
     redis.call('HSET', claims, what, value)
     redis.call('ZADD', ends, till, what)
     return value`,
+  /** Uses every key in the ways of the other scripts, and leaves nothing behind. The empty name is that of no chain and no claim. */
+  check: `
+    for _, key in ipairs({ chains, names, named, hints, claims }) do
+      redis.call('HGET', key, '')
+      redis.call('HEXISTS', key, '')
+      redis.call('HSET', key, '', '')
+      redis.call('HDEL', key, '')
+    end
+    for _, key in ipairs({ ids, ends }) do
+      redis.call('ZSCORE', key, '')
+      redis.call('ZADD', key, 0, '')
+      redis.call('ZREM', key, '')
+    end
+    redis.call('ZRANGEBYLEX', ids, '-', '+', 'LIMIT', 0, 1)
+    redis.call('ZRANGEBYSCORE', ends, '-inf', 0, 'LIMIT', 0, 1)
+    if redis.call('EXISTS', ends) == 0 then redis.call('DEL', claims) end`,
   /** What is claimed, value. */
   replaceClaim: `
     if redis.call('HEXISTS', claims, ARGV[1]) == 1 then redis.call('HSET', claims, ARGV[1], ARGV[2]) end`,

@@ -1,48 +1,35 @@
-import { type BackOff, backOff } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { Redis } from 'ioredis';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
+import { RedisClient } from './redis-client.ts';
+import { type RedisFault, redisFault } from './redis-fault.ts';
 import type { RedisPlace } from './redis-place.ts';
-import { keyOf, keysOf, type ScriptName, scripts } from './redis-scripts.ts';
+import { keyOf, keysOf, patternOf, type ScriptName } from './redis-scripts.ts';
 import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
 
-const connectTimeoutMs = 2000;
-/** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
-const commandTimeoutMs = 1000;
-/** The client waits for this long also where there is nothing to say farewell to. */
-const disconnectTimeoutMs = 100;
-const betweenTries: BackOff = { firstMs: 50, mostMs: 2000 };
 const pageOfChains = 500;
 /** Hints of one script. */
 const hintsAtOnce = 1000;
-
-/** What Redis says when user, password or rights are wrong. */
-const refused = /^(?:NOAUTH|WRONGPASS|NOPERM|ERR (?:AUTH|invalid password|Client sent AUTH))/;
-/** What it says when somebody else's data lies at our keys. */
-const foreign = /WRONGTYPE/;
-
-/** What a replica says to who writes. After a fail-over the name leads to another server, to which only a new connection goes. */
-const replica = /READONLY/;
-/** It may stay a replica, so that new connections are not made for each write. */
-const replicaPauseMs = 5000;
 /** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
 const warnPauseMs = 60_000;
 
-/** What the client says when no answer came in time. */
-const timedOut = 'Command timed out';
+/** What it says when somebody else's data lies at our keys. */
+const foreign = /WRONGTYPE/;
+/** What a replica says to who writes. */
+const isReplica = /READONLY/;
+/** What the client says where there is no connection: why there is none was said before. */
+const unconnected =
+  /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
 
 export interface RedisOptions {
   readonly password?: string | undefined;
   readonly log?: RegistryLog | undefined;
 }
 
-type Scripts = Record<ScriptName, (...args: (string | number)[]) => Promise<unknown>>;
-
 /** A registry in Redis, shared by any number of processes. It may be wiped at any time, by whomever. */
 export class RedisRegistry implements Registry {
-  readonly #redis: Redis;
-  readonly #scripts: Scripts;
+  readonly #client: RedisClient;
+  readonly #place: RedisPlace;
   readonly #keys: string[];
   readonly #hintsKey: string;
   readonly #shown: string;
@@ -50,59 +37,54 @@ export class RedisRegistry implements Registry {
   /** When each kind of trouble was last told, by its code. */
   readonly #warnedAt = new Map<string, number>();
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
+  /** Why there is no connection. */
+  #noLine: RedisFault | undefined;
   #closed = false;
 
-  private constructor(redis: Redis, { host, port, prefix }: RedisPlace, log: RegistryLog | undefined) {
-    this.#redis = redis;
+  private constructor(place: RedisPlace, { password, log }: RedisOptions) {
+    this.#place = place;
     this.#log = log;
-    // The client makes a method of each script.
-    this.#scripts = redis as unknown as Scripts;
-    this.#keys = keysOf(prefix);
-    this.#hintsKey = keyOf(prefix, 'hints');
-    this.#shown = `${host}:${port}`;
+    this.#keys = keysOf(place.prefix);
+    this.#hintsKey = keyOf(place.prefix, 'hints');
+    this.#shown = `${place.host}:${place.port}`;
+    this.#client = new RedisClient(place, password, {
+      failed: (error) => {
+        this.#noLine = this.#faultOf(error) ?? this.#noLine;
+        this.#warn(this.#explain(error));
+      },
+      ended: () => this.#warn(this.#explain(new Error('the connection ended'))),
+      ready: () => {
+        this.#noLine = undefined;
+        // Only what ends with a new connection is known to be over.
+        this.#well(['REGISTRY_UNAVAILABLE']);
+      },
+    });
   }
 
   /**
    * Opens it also when nobody answers: the work goes on without, and the connection is tried again.
    *
-   * @throws REGISTRY_DENIED
+   * @throws REGISTRY_DENIED where the user or the password is refused
    */
-  static async open(place: RedisPlace, { password, log }: RedisOptions = {}): Promise<RedisRegistry> {
-    const { prefix: _, tls, username, ...address } = place;
-    let leftReplicaAt = Number.NEGATIVE_INFINITY;
-    const redis = new Redis({
-      ...address,
-      ...(tls && { tls }),
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      scripts,
-      lazyConnect: true,
-      connectTimeout: connectTimeoutMs,
-      commandTimeout: commandTimeoutMs,
-      disconnectTimeout: disconnectTimeoutMs,
-      // Who asks while it is away is told so at once; who was asking is not asked again.
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (times) => backOff(times, betweenTries, Math.random),
-      reconnectOnError({ message }) {
-        if (!replica.test(message) || performance.now() - leftReplicaAt < replicaPauseMs) return false;
-        leftReplicaAt = performance.now();
-        return true;
-      },
-    });
-    const registry = new RedisRegistry(redis, place, log);
-    let failure: Error | undefined;
-    redis.on('error', (error: Error) => {
-      failure = error;
-      registry.#warn(registry.#explain(error));
-    });
-    redis.on('close', () => registry.#warn(registry.#explain(new Error('the connection ended'))));
-    redis.on('ready', () => registry.#well());
-    await redis.connect().catch(() => undefined);
-    if (failure === undefined || !refused.test(failure.message)) return registry;
-    await registry.close();
-    throw registry.#explain(failure);
+  static async open(place: RedisPlace, options: RedisOptions = {}): Promise<RedisRegistry> {
+    const registry = new RedisRegistry(place, options);
+    await registry.#client.connect();
+    try {
+      await registry.check();
+    } catch (error) {
+      const { code, cause } = error as BlockhubError;
+      if (code === 'REGISTRY_DENIED' && !/NOPERM|ACL|script/.test(String(cause))) {
+        await registry.close();
+        throw error;
+      }
+    }
+    return registry;
+  }
+
+  async check(): Promise<void> {
+    await this.#run('check');
+    // But for data that nobody of us wrote.
+    this.#well([...this.#warnedAt.keys()].filter((code) => code !== 'REGISTRY_CORRUPT'));
   }
 
   async findChain(nameOrId: string): Promise<ChainRecord | undefined> {
@@ -128,7 +110,7 @@ export class RedisRegistry implements Registry {
   }
 
   async findHint(chain: string): Promise<number | undefined> {
-    const found = await this.#ask(() => this.#redis.hget(this.#hintsKey, chain));
+    const found = await this.#ask(() => this.#client.hget(this.#hintsKey, chain));
     return this.#hints.greatest(chain, found === null ? undefined : Number(found));
   }
 
@@ -148,24 +130,24 @@ export class RedisRegistry implements Registry {
 
   async wipe(): Promise<void> {
     this.#hints.clear();
-    await this.#ask(() => this.#redis.del(...this.#keys));
+    await this.#ask(() => this.#client.del(this.#keys));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#hints.close();
-    this.#redis.disconnect();
+    this.#client.close();
   }
 
   async #writeHints(hints: [chain: string, height: number][]): Promise<void> {
     for (let at = 0; at < hints.length; at += hintsAtOnce) {
-      await this.#send(() => this.#scripts.putHints(...this.#keys, ...hints.slice(at, at + hintsAtOnce).flat()));
+      await this.#send(() => this.#client.run('putHints', this.#keys, hints.slice(at, at + hintsAtOnce).flat()));
     }
   }
 
   #run(script: ScriptName, ...args: (string | number)[]): Promise<unknown> {
-    return this.#ask(() => this.#scripts[script](...this.#keys, ...args));
+    return this.#ask(() => this.#client.run(script, this.#keys, args));
   }
 
   async #ask<T>(ask: () => Promise<T>): Promise<T> {
@@ -177,38 +159,51 @@ export class RedisRegistry implements Registry {
     try {
       return await ask();
     } catch (error) {
-      // Told before the connection that it ends.
       const failure = this.#explain(error as Error);
       this.#warn(failure);
-      // A connection that is silent may stay so for minutes: another one is made.
-      if ((error as Error).message === timedOut && !this.#closed) this.#redis.disconnect(true);
       throw failure;
     }
   }
 
-  #warn({ code, message }: BlockhubError): void {
+  #warn({ code, message, fix }: BlockhubError): void {
     const now = performance.now();
     if (this.#closed || now - (this.#warnedAt.get(code) ?? Number.NEGATIVE_INFINITY) < warnPauseMs) return;
     this.#warnedAt.set(code, now);
-    this.#log?.warn({ code, registry: this.#shown, reason: message }, 'registry is no help, the work goes on without it');
+    this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry is no help, the work goes on without it');
   }
 
-  /** Only what ends with a new connection is known to be over. */
-  #well(): void {
-    if (this.#warnedAt.delete('REGISTRY_UNAVAILABLE')) this.#log?.info({ registry: this.#shown }, 'registry answers again');
+  /** These kinds of trouble are over. */
+  #well(over: Iterable<string>): void {
+    const had = [...over].filter((code) => this.#warnedAt.delete(code));
+    if (had.length > 0) this.#log?.info({ registry: this.#shown }, 'registry answers again');
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new BlockhubError('REGISTRY_UNAVAILABLE', `the registry at ${this.#shown} is closed`);
   }
 
+  #faultOf(error: Error): RedisFault | undefined {
+    const { username = 'default', prefix } = this.#place;
+    return redisFault(error, { user: username, pattern: patternOf(prefix) });
+  }
+
   /** Only the message of the client's error is kept: the error itself carries the arguments of the command, which may be the password. */
-  #explain({ message }: Error): BlockhubError {
-    const kept = { cause: new Error(message), details: { registry: this.#shown } };
-    if (refused.test(message))
-      return new BlockhubError('REGISTRY_DENIED', `the registry at ${this.#shown} refuses access: ${message}`, kept);
-    if (foreign.test(message)) return this.#corrupt(kept.cause);
-    return new BlockhubError('REGISTRY_UNAVAILABLE', `the registry at ${this.#shown} did not answer: ${message}`, kept);
+  #explain(error: Error): BlockhubError {
+    const { message } = error;
+    const cause = new Error(message);
+    if (foreign.test(message)) return this.#corrupt(cause);
+    const fault = this.#faultOf(error);
+    // The connection is left for another one, and until then there is none.
+    if (isReplica.test(message)) this.#noLine = fault;
+    const { code, what, fix } = fault ?? (unconnected.test(message) ? this.#noLine : undefined) ?? noAnswer;
+    const node = this.#client?.nodeFailure;
+    const isNode = code === 'REGISTRY_UNAVAILABLE' && node !== undefined;
+    const details = { registry: this.#shown };
+    return new BlockhubError(code, `the registry at ${this.#shown} ${what}: ${message}${isNode ? ` (node ${node})` : ''}`, {
+      cause,
+      details,
+      fix: isNode ? `${fix} ${announced}` : fix,
+    });
   }
 
   #corrupt(cause: unknown): BlockhubError {
@@ -229,3 +224,11 @@ export class RedisRegistry implements Registry {
     }
   }
 }
+
+const noAnswer: RedisFault = {
+  code: 'REGISTRY_UNAVAILABLE',
+  what: 'did not answer',
+  fix: 'See whether the Redis server runs, and its log; check host and port in --registry, and that both sides or none speak TLS. It is tried again.',
+};
+const announced =
+  'The nodes of a cluster are reached at the addresses that they announce: those must lead to them from here too (cluster-announce-ip or cluster-announce-hostname, and cluster-announce-port).';

@@ -16,7 +16,8 @@ export interface ClaimTimes {
 
 /**
  * Chains by id and name, and hints where their tails are. All of it can be wiped and is rebuilt from the store: nothing may rely on it being
- * complete. Several processes may use one registry. Where it cannot answer or keep something now, or was closed, it throws REGISTRY_UNAVAILABLE.
+ * complete. Several processes may use one registry. Where it cannot answer or keep something now, or was closed, it throws
+ * REGISTRY_UNAVAILABLE, REGISTRY_DENIED, REGISTRY_FULL, REGISTRY_READ_ONLY or REGISTRY_UNUSABLE, which are transient and say what to do.
  */
 export interface Registry {
   /** May answer from memory. A chain that another process put is found; one that another process wiped may still be. */
@@ -36,6 +37,8 @@ export interface Registry {
   claim(key: string, value: string, times: ClaimTimes): Promise<string>;
   /** Gives a claim that is there another value; it ends when it would have ended. Does nothing where there is none. */
   replaceClaim(key: string, value: string): Promise<void>;
+  /** Tries what all other calls need, rights and room to write included, and leaves no trace. Throws what they would. */
+  check(): Promise<void>;
   /** Forgets everything. */
   wipe(): Promise<void>;
   /** Writes what is pending. Repeating it does nothing; other calls fail afterwards, but for a memory registry, which is shared. */

@@ -6,6 +6,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
+import { corrupt, explain, explainOpen, primaryCode, result } from './sqlite-fault.ts';
 
 const openTimeoutMs = 5000;
 /** How long a change waits for another connection's transaction. It waits between tries, never inside SQLite: the other one may be of this very thread. */
@@ -24,42 +25,8 @@ const schema = `
   CREATE INDEX IF NOT EXISTS registry_claims_ends ON registry_claims (ends);
 `;
 
-/** SQLite's primary result codes, https://sqlite.org/rescode.html */
-const result = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
-const damaged: readonly number[] = [result.corrupt, result.notADatabase];
-const unwritable: readonly number[] = [result.readOnly, result.cannotOpen];
-const passing: readonly number[] = [result.busy, result.locked, result.ioError, result.full];
-
-const primaryCode = (error: unknown): number => (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
-
-/** Gives SQLite's error the meaning that the caller can act on. */
-function explain(error: unknown, path: string): unknown {
-  if (error instanceof BlockhubError) return error;
-  const code = primaryCode(error);
-  if (damaged.includes(code)) return corrupt(path, error);
-  if (![...passing, ...unwritable].includes(code)) return error;
-  return unavailable(path, `did not answer: ${(error as Error).message}`, error);
-}
-
-/** As `explain`, while opening: what may not be written then will not be later. */
-function explainOpen(error: unknown, path: string): unknown {
-  if (!unwritable.includes(primaryCode(error))) return explain(error, path);
-  return new BlockhubError(
-    'DATA_FOLDER_UNUSABLE',
-    `the registry ${path} cannot be written; correct the permissions of the file and its folder`,
-    { cause: error, details: { path } },
-  );
-}
-
 const unavailable = (path: string, what: string, cause?: unknown): BlockhubError =>
   new BlockhubError('REGISTRY_UNAVAILABLE', `the registry ${path} ${what}`, { cause, details: { path } });
-
-const corrupt = (path: string, cause: unknown): BlockhubError =>
-  new BlockhubError(
-    'REGISTRY_CORRUPT',
-    `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
-    { cause, details: { path } },
-  );
 
 interface Statements {
   readonly chain: StatementSync;
@@ -199,6 +166,12 @@ export class SqliteRegistry implements Registry {
     await this.#change(() => this.#statements.replaceClaim.run(value, key));
   }
 
+  async check(): Promise<void> {
+    this.#checkOpen();
+    // Nothing reaches the disk, so that a full one is told of by the first call that needs room.
+    await this.#transaction(() => this.#statements.putHint.run('', 0), 'ROLLBACK');
+  }
+
   async wipe(): Promise<void> {
     this.#hints.clear();
     await this.#change(() => this.#database.exec('DELETE FROM registry_chains; DELETE FROM registry_hints; DELETE FROM registry_claims;'));
@@ -225,9 +198,13 @@ export class SqliteRegistry implements Registry {
     }
   }
 
-  /** Runs synchronous changes in one transaction, waiting for the turn of others without blocking the thread. */
   async #change(change: () => void, closing = false): Promise<void> {
     if (!closing) this.#checkOpen();
+    await this.#transaction(change, 'COMMIT');
+  }
+
+  /** Runs synchronous changes in one transaction, waiting for the turn of others without blocking the thread. */
+  async #transaction(change: () => void, end: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     for (let waited = 0; ; waited += busyPauseMs) {
       try {
         this.#database.exec('BEGIN IMMEDIATE');
@@ -239,7 +216,7 @@ export class SqliteRegistry implements Registry {
     }
     try {
       change();
-      this.#database.exec('COMMIT');
+      this.#database.exec(end);
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw explain(error, this.#path);

@@ -19,7 +19,7 @@ export interface StoreCredentials {
   readonly secretKey: string;
 }
 
-export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'permanent'] as const;
+export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'unusable', 'permanent'] as const;
 
 /**
  * What a raw error of a driver means:
@@ -30,9 +30,16 @@ export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'perman
  * | `unknown`   | may be done   | the same; a create is read back first                          |
  * | `denied`    | not done      | throws STORE_DENIED at once                                    |
  * | `full`      | not done      | throws STORE_FULL at once                                      |
+ * | `unusable`  | not done      | throws STORE_UNUSABLE at once: only a change by a person helps |
  * | `permanent` | not done      | throws the error as it is                                      |
  */
 export type FailureClass = (typeof failureClasses)[number];
+
+/** What an operator reads of a failure: a clause that says what happened, and sentences that say what to do. */
+export interface Advice {
+  readonly what: string;
+  readonly fix: string;
+}
 
 /**
  * The bytes of one place. Drivers throw raw errors, check no keys, try nothing again, and count nothing: `Store` does that once for all.
@@ -56,6 +63,8 @@ export interface StoreDriver {
   /** Makes the place itself, such as a bucket: true when this call did. Absent where the first write does. */
   prepare?(): Promise<boolean>;
   classify(error: unknown): FailureClass;
+  /** What an operator can do about it, where that is known; what the code of the error says otherwise. */
+  advise?(error: unknown): Advice | undefined;
   /** How long the place asked to be left alone, in ms, where it did. */
   retryAfterMs?(error: unknown): number | undefined;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import { explainRaw, findRawCharacter } from '@blockhub/settings';
 import type { StoreCredentials, StoreDriver } from './driver.ts';
 import { openFileDriver } from './drivers/file.ts';
 import { MemoryStore } from './drivers/memory.ts';
+import { shownPath } from './drivers/s3-place.ts';
 import { invalidUrl } from './invalid-url.ts';
 import { storeUserinfo } from './secrets.ts';
 import { Store, type StoreOptions } from './store.ts';
@@ -93,5 +94,5 @@ export async function openStore(text: string, options: OpenStoreOptions = {}): P
   if (!open) throw invalidUrl(`unknown scheme ${scheme}:, known are ${Object.keys(known).join(', ')}`);
   const driver = await open(url, { clock: options.clock ?? systemClock, credentials });
   const slashes = url.href.startsWith(`${url.protocol}//`) ? '//' : '';
-  return new Store(driver, { ...rest, url: `${url.protocol}${slashes}${url.host}${url.pathname}` });
+  return new Store(driver, { ...rest, url: `${url.protocol}${slashes}${url.host}${shownPath(url)}` });
 }

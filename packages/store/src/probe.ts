@@ -9,6 +9,8 @@ export interface ProbeCheck {
   readonly ok: boolean;
   /** What was seen, for a person. */
   readonly detail: string;
+  /** What to do, where an error kept the check from a verdict. */
+  readonly fix?: string;
   /** The error that kept the check from a verdict, if there was one. */
   readonly error?: unknown;
 }
@@ -129,7 +131,8 @@ async function run(name: string, check: Check, trial: Trial): Promise<ProbeCheck
     return { name, ok: true, detail: await check(trial) };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    return { name, ok: false, detail, ...(error instanceof Verdict ? {} : { error }) };
+    const fix = error instanceof BlockhubError ? error.fix : undefined;
+    return { name, ok: false, detail, ...(fix !== undefined && { fix }), ...(error instanceof Verdict ? {} : { error }) };
   }
 }
 

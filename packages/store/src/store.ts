@@ -33,12 +33,18 @@ type Hooks = 'onRequest' | 'onAnswer' | 'signal';
 
 const SECOND = 1000;
 const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
+/** What is not tried again. */
+const refusals: Partial<Record<FailureClass, [ErrorCode, string]>> = {
+  denied: ['STORE_DENIED', 'access refused'],
+  full: ['STORE_FULL', 'no room left'],
+  unusable: ['STORE_UNUSABLE', 'not possible'],
+};
 const betweenTries: BackOff = { firstMs: 20, mostMs: 2 * SECOND };
 
 /**
  * Bytes by key over a driver: key rules, retries of what is transient, a limit of concurrency, one classification of errors, counts.
- * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED and STORE_FULL at once;
- * whoever gets one of the last three may try again later.
+ * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED, STORE_FULL and
+ * STORE_UNUSABLE at once; whoever gets one of the last four may try again later.
  */
 export class Store {
   readonly url: string;
@@ -189,7 +195,7 @@ export class Store {
   /**
    * Probes once and remembers the verdict; a store that passed within a day, for whomever, is only asked a few things.
    *
-   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL when there is no verdict yet;
+   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL, STORE_UNUSABLE when there is no verdict yet;
    * STORE_NOT_FOUND, STORE_URL_INVALID
    */
   async assertSafe(): Promise<void> {
@@ -266,8 +272,8 @@ export class Store {
       throw this.#failure(code, what, error, operation, key);
     };
     if (failure === 'permanent') throw error;
-    if (failure === 'denied') fail('STORE_DENIED', 'access refused');
-    if (failure === 'full') fail('STORE_FULL', 'no room left');
+    const atOnce = refusals[failure];
+    if (atOnce) fail(...atOnce);
     const { clock, random, retryMs } = this.#options;
     const waitMs = Math.max(backOff(++since.tries, betweenTries, random), this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
@@ -276,15 +282,18 @@ export class Store {
     await clock.sleep(waitMs, this.#closed);
   }
 
-  #failure(code: ErrorCode, what: string, cause: unknown, operation: StoreOperation, key: string): BlockhubError {
+  #failure(code: ErrorCode, otherwise: string, cause: unknown, operation: StoreOperation, key: string): BlockhubError {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, { cause, details: { operation, key } });
+    const advice = this.#driver.advise?.(cause);
+    const what = advice ? `${otherwise}: ${advice.what}` : otherwise;
+    const details = { operation, key };
+    return new BlockhubError(code, `${operation} ${key} at ${this.url}: ${what}: ${reason}`, { cause, details, fix: advice?.fix });
   }
 
   /** An error that is reported instead of thrown. */
   #named(error: unknown, operation: StoreOperation, key: string): unknown {
     if (error instanceof BlockhubError) return error;
-    if (this.#driver.classify(error) === 'denied') return this.#failure('STORE_DENIED', 'access refused', error, operation, key);
-    return this.#failure('STORE_UNAVAILABLE', 'it cannot be opened', error, operation, key);
+    const [code, what] = refusals[this.#driver.classify(error)] ?? (['STORE_UNAVAILABLE', 'it cannot be opened'] as const);
+    return this.#failure(code, what, error, operation, key);
   }
 }

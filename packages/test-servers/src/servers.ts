@@ -71,6 +71,8 @@ const redisRecipe: Recipe = {
   imageVariable: 'BLOCKHUB_TEST_REDIS_IMAGE',
   image: 'redis:8',
   port: 6379,
+  // So that a test can name a folder where nothing can be saved.
+  command: ['redis-server', '--protected-mode', 'no', '--enable-protected-configs', 'yes'],
   ready: /Ready to accept connections/,
 };
 
@@ -79,6 +81,57 @@ export async function redis(env: NodeJS.ProcessEnv = process.env): Promise<Redis
   if (env.BLOCKHUB_TEST_REDIS_URL) return { url: env.BLOCKHUB_TEST_REDIS_URL, close: nothing };
   const server = await startContainer(redisRecipe, env);
   return 'absent' in server ? server : withUrl(server, () => `redis://${server.address}`);
+}
+
+/** Nodes of Redis in cluster mode that one container holds. */
+export interface RedisCluster extends TestServer {
+  /** `host:port` of each node, as the cluster announces it. */
+  readonly nodes: readonly string[];
+  /** `redis-cli` on a node, by its place among them. */
+  cli(node: number, ...args: string[]): Promise<string>;
+}
+
+const FIRST_PORT = 7000;
+const BUS = 10_000;
+const SLOTS = 16_384;
+
+/**
+ * A cluster in a container, whose nodes share the slots evenly; further nodes of `spare` are in cluster mode and belong to no cluster. It announces addresses
+ * that lead to it from here.
+ */
+export async function redisCluster(shards: number, spare = 0, env: NodeJS.ProcessEnv = process.env): Promise<RedisCluster | Absent> {
+  const ports = Array.from({ length: shards + spare }, (_, at) => FIRST_PORT + at);
+  const [port = FIRST_PORT, ...otherPorts] = ports;
+  const start = 'redis-server --port $port --cluster-enabled yes --cluster-config-file nodes-$port.conf --save "" --protected-mode no';
+  const command = ['sh', '-c', `for port in ${ports.join(' ')}; do ${start} & done; wait`];
+  const server = await startContainer({ ...redisRecipe, port, otherPorts, command }, env);
+  if ('absent' in server) return server;
+  const cli = (node: number, ...args: string[]): Promise<string> => server.run(['redis-cli', '-p', String(ports[node]), ...args]);
+  const nodes = ports.map((one) => server.addressOf(one));
+  for (const [at, address] of nodes.entries()) {
+    const [host = '', announced = ''] = address.split(':');
+    await cli(
+      at,
+      'config',
+      'set',
+      'cluster-announce-ip',
+      host,
+      'cluster-announce-port',
+      announced,
+      'cluster-announce-bus-port',
+      String(FIRST_PORT + at + BUS),
+    );
+    if (at >= shards) continue;
+    const [from, to] = [Math.floor((SLOTS * at) / shards), Math.floor((SLOTS * (at + 1)) / shards) - 1];
+    await cli(at, 'cluster', 'addslotsrange', String(from), String(to));
+    if (at > 0) await cli(0, 'cluster', 'meet', '127.0.0.1', String(FIRST_PORT + at), String(FIRST_PORT + at + BUS));
+  }
+  const isUp = async (at: number): Promise<boolean> => {
+    const info = await cli(at, 'cluster', 'info');
+    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${shards}`);
+  };
+  for (let at = 0; at < shards; ) if (await isUp(at)) at++;
+  return { nodes, cli, close: () => server.close() };
 }
 
 const rabbitmqRecipe: Recipe = {

@@ -246,7 +246,11 @@ async function* chainIds(store: Store, { onUnseen, prefix = '' }: ListChainsOpti
       }
     } catch (error) {
       // A store that is away, or not there at all, is no gap in a list.
-      if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || (last !== '' && hasCode(error, 'STORE_UNAVAILABLE')))) throw error;
+      if (
+        !onUnseen ||
+        !(hasCode(error, 'STORE_DENIED') || hasCode(error, 'STORE_UNUSABLE') || (last !== '' && hasCode(error, 'STORE_UNAVAILABLE')))
+      )
+        throw error;
       onUnseen('chains/', error);
     }
     yield* takeHidden();

@@ -8,6 +8,7 @@ const MOST = 5;
 
 const ofOneThing: ReadonlySet<string> = new Set([
   'STORE_DENIED',
+  'STORE_UNUSABLE',
   'STORE_UNAVAILABLE',
   'CHAIN_NOT_FOUND',
   'CHAIN_DAMAGED',

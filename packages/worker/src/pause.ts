@@ -2,6 +2,7 @@ import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock'
 import type { BlockhubError } from '@blockhub/errors';
 import type { Health, Logger } from '@blockhub/telemetry';
 import type { Random } from './chance.ts';
+import { faultText } from './fault-text.ts';
 
 const SECOND = 1000;
 const lengths: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
@@ -42,8 +43,8 @@ export class Pause {
     const ms = backOff(++this.#inRow, lengths, random);
     this.#until = clock.ticks() + ms;
     this.#timer = clock.after(ms, () => this.#resume());
-    health.set(check, false, error.code);
-    log.warn({ check, code: error.code, error: error.message, ms }, 'taking pauses');
+    health.set(check, false, faultText(error));
+    log.warn({ check, code: error.code, error: error.message, fix: error.fix, ms }, 'taking pauses');
     return ms;
   }
 

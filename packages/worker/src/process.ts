@@ -17,6 +17,7 @@ import {
 import { systemRandom } from './chance.ts';
 import type { ProcessShape } from './common.ts';
 import { storeMeters, watchBroker } from './process-meters.ts';
+import { watchRegistry } from './registry-watch.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions } from './start.ts';
 import { whenAborted } from './when-aborted.ts';
@@ -40,6 +41,8 @@ export interface Places {
   readonly registry?: string | undefined;
   readonly credentials?: StoreCredentials | undefined;
   readonly registryPassword?: string | undefined;
+  /** Requests are refused while the registry is away, so that readiness asks for it. */
+  readonly reliesOnRegistry?: boolean | undefined;
 }
 
 /** Everything that `startWorker` takes from a process; each worker adds settings and a name. */
@@ -182,7 +185,11 @@ function opener(
     if (store) releases.add('store', () => store.close());
     const registry =
       places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword, log });
-    if (registry) releases.add('registry', () => registry.close());
+    if (registry) {
+      releases.add('registry', () => registry.close());
+      const relied = places.reliesOnRegistry ?? false;
+      releases.add('registry watch', watchRegistry({ registry, clock, health, metrics, relied }));
+    }
     const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
     releases.add('broker', () => broker.close());
     watchBroker(broker, metrics);

@@ -33,6 +33,7 @@ function programOf<Shape extends SettingsShape, State>(worker: Worker<Shape, Sta
         credentials: credentialsOf(values),
         registry,
         registryPassword,
+        reliesOnRegistry: worker.reliesOnRegistry?.(values),
       });
       const instance = values.instance ?? `${hostname()}-${eventIds(systemClock, systemRandom)().slice(-8)}`;
       workers.push(await startWorker(worker, { ...opened, settings: values, instance, maxAttempts }));

@@ -5,6 +5,7 @@ import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
 import { eventIds } from './chance.ts';
 import { causeOf, clean } from './clean.ts';
+import { faultText } from './fault-text.ts';
 import { contextsOf } from './message-log.ts';
 import { MessageSpans } from './message-spans.ts';
 import { Meters } from './meters.ts';
@@ -136,7 +137,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
         if (!isTransient(error)) throw error;
         const { code, fix } = error as BlockhubError;
         const reason = causeOf(error);
-        health.set(this.#check(step), false, `${code}: ${reason}`);
+        health.set(this.#check(step), false, faultText(error));
         this.#log.warn({ step, code, reason, fix, failures }, 'start-up step waits');
       } finally {
         answered();
@@ -214,7 +215,10 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 
   #watchBroker(): void {
     const { broker, health } = this.#options;
-    const show = (): void => health.set('broker', broker.state === 'connected', broker.state);
+    // Why it is not connected may change while it is not.
+    const detail = (): string =>
+      broker.state === 'connected' || !broker.trouble ? broker.state : `${broker.state}: ${faultText(broker.trouble)}`;
+    const show = (): void => health.set('broker', broker.state === 'connected', detail);
     show();
     this.#releases.add('broker watch', broker.onState(show));
   }

@@ -173,8 +173,12 @@ const transportCodes: ReadonlySet<string> = new Set([
   'STORE_UNAVAILABLE',
   'STORE_DENIED',
   'STORE_FULL',
+  'STORE_UNUSABLE',
   'REGISTRY_UNAVAILABLE',
   'REGISTRY_DENIED',
+  'REGISTRY_FULL',
+  'REGISTRY_READ_ONLY',
+  'REGISTRY_UNUSABLE',
 ]);
 
 /** The next message would fail alike, so it is better not to try. */

@@ -117,6 +117,8 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
   /** Queues that it gives to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and metric labels come from it. */
   gives?(settings: Values<Shape>): readonly string[];
+  /** With these settings, requests that it serves are refused while the registry is away: readiness asks for it then. */
+  reliesOnRegistry?(settings: Values<Shape>): boolean;
   /** Runs once, before anything is taken. Transient errors are tried again, all others end the start. */
   setup?(context: Omit<Context<Shape, undefined>, 'state'>): MaybePromise<State>;
   handle?(message: Message, context: Context<Shape, State>): Handled;

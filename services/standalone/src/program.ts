@@ -25,7 +25,12 @@ export const standalone: Program<typeof settings> = {
     // Before anything listens: a second process on a folder should hear of the first one, not of its ports.
     const data = openDataFolder(values.data);
     releases.add('data folder', () => data.release());
-    const { probePort, ...parts } = await open({ broker: data.brokerUrl, store: data.storeUrl, registry: data.registryUrl });
+    const { probePort, ...parts } = await open({
+      broker: data.brokerUrl,
+      store: data.storeUrl,
+      registry: data.registryUrl,
+      reliesOnRegistry: webToMsg.reliesOnRegistry?.(values),
+    });
     await parts.store.assertSafe();
     await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
     for (const stage of pipeline({ groupTtlMs: values.groupTtl, packTtlMs: PACK_TTL_MS }))

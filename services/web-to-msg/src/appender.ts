@@ -75,7 +75,7 @@ export class Appender {
     this.#chains = chains;
     this.#claims = new Claims(registry, clock, settings.idempotencyWindow);
     this.routes = routes;
-    this.redactor = redactorOf(settings);
+    this.redactor = redactorOf({ names: [...settings.redact, ...routes.secretParameters], tokens: routes.tokens });
     this.#spool = spool;
     this.#outlet = outlet;
   }

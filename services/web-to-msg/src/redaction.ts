@@ -1,9 +1,14 @@
 import { Redactor } from '@blockhub/redact';
-import type { CaptureSettings } from './settings.ts';
 
-/** What replaces the secrets of requests: besides the known ones those of the setting `redact`, and the shared tokens, wherever they stand. */
-export const redactorOf = ({ redact, tokens = [] }: Pick<CaptureSettings, 'redact' | 'tokens'>): Redactor =>
-  new Redactor({ names: redact, values: tokens.map((token) => (token.split(';', 1)[0] ?? '').trim()) });
+interface Secrets {
+  /** Names of headers and parameters. */
+  readonly names: Iterable<string>;
+  /** Secret wherever they stand. */
+  readonly tokens: Iterable<string>;
+}
+
+/** What replaces the secrets of requests in their documents. */
+export const redactorOf = ({ names, tokens }: Secrets): Redactor => new Redactor({ names: [...names], values: [...tokens] });
 
 const MAX_SHOWN = 100;
 const plain = new Redactor();

@@ -20,7 +20,6 @@ import { Refusals } from './http/refusals.ts';
 import { Upgrades } from './http/upgrades.ts';
 import { asProblemError } from './problem.ts';
 import type { Target } from './routes/routes.ts';
-import { redactParameters } from './routes/token-parameter.ts';
 import type { CaptureContext } from './settings.ts';
 import { traceRequest } from './trace-requests.ts';
 
@@ -188,7 +187,7 @@ export class CaptureServer {
     const body = held.bytes;
     const judging = rules.judgeBody(head, body, report);
     if (judging) await judging;
-    const captured = { ...head, body, url: redactParameters(head.url, routes.secretParameters) };
+    const captured = { ...head, body };
     if (report) {
       this.#answers.send(exchange, 200, { 'content-type': JSON_MIME }, lineOf(await reportOf(this.#appender, captured, report)));
       return;

@@ -16,6 +16,8 @@ export const worker = defineWorker({
   summary: 'HTTP in, messages out: the web appender.',
   settings,
   needs: ['store', 'registry'],
+  // The names of events are claims in it.
+  reliesOnRegistry: ({ idempotencyHeaders }) => idempotencyHeaders.length > 0,
   gives: () => [queues.ingress.name],
   setup: (context) => Appender.open(context),
   async serve(context) {

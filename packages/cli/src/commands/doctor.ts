@@ -1,5 +1,6 @@
 import { BlockhubError } from '@blockhub/errors';
 import { hideUrl } from '@blockhub/settings';
+import type { ProbeCheck } from '@blockhub/store';
 import type { Command } from 'commander';
 import { checkMesh } from '../check-mesh.ts';
 import { exitCodes } from '../exit.ts';
@@ -14,17 +15,19 @@ export function define(command: Command, session: Session): void {
       const store = await session.store(true);
       const probing = session.progress().during(store.probe(), (seconds) => `trying out ${store.url}, ${Math.round(seconds)} s`);
       const { ok, checks, left } = await probing;
-      const plain = checks.map(({ name, ok: good, detail }) => ({ name, ok: good, detail }));
+      const plain = checks.map(({ name, ok: good, detail, fix }) => ({ name, ok: good, detail, ...(fix !== undefined && { fix }) }));
       if (session.out.format === 'table') {
         await session.out.all(plain, {
           check: ({ name }) => name,
           verdict: ({ ok: good }) => (good ? 'ok' : 'FAILED'),
           seen: ({ detail }) => detail,
         });
-        await session.out.write(ok ? `${store.url} can be relied on\n` : `${session.out.red('unsafe')}: ${store.url} must not be used\n`);
+        await session.out.write(`${verdictOf(session, store.url, checks)}\n`);
+        for (const fix of new Set(checks.map((check) => check.fix).filter((text) => text !== undefined)))
+          await session.out.write(`${fix}\n`);
       } else await session.out.one({ store: store.url, ok, checks: plain, left }, '');
       // No verdict, because the store did not answer, is not a bad verdict.
-      if (!ok) session.exitCode = checks.some((check) => !check.ok && check.error === undefined) ? exitCodes.faults : exitCodes.unchecked;
+      if (!ok) session.exitCode = checks.some(isVerdict) ? exitCodes.faults : exitCodes.unchecked;
     });
   command
     .command('mesh')
@@ -38,6 +41,15 @@ export function define(command: Command, session: Session): void {
       const { event, block, height, ms } = checked;
       await session.out.one(checked, `${event} B:${block} H:${height} after ${ms} ms`);
     });
+}
+
+/** What failed was seen, so that it is no lack of an answer. */
+const isVerdict = ({ ok, error }: ProbeCheck): boolean => !ok && error === undefined;
+
+function verdictOf({ out }: Session, url: string, checks: readonly ProbeCheck[]): string {
+  if (checks.every(({ ok }) => ok)) return `${url} can be relied on`;
+  if (checks.some(isVerdict)) return `${out.red('unsafe')}: ${url} must not be used`;
+  return `${out.red('unknown')}: ${url} could not be tried out`;
 }
 
 function parseUrl(text: string): URL {

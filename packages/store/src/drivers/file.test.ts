@@ -8,11 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemClock } from '@blockhub/clock';
+import type { BlockhubError } from '@blockhub/errors';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { storeConformance } from '../conformance.ts';
 import type { StoredObject } from '../driver.ts';
 import { afterFolder } from '../keys.ts';
 import { openStore } from '../open.ts';
+import { Store } from '../store.ts';
 import { openFileDriver } from './file.ts';
 import { listFolder } from './file-list.ts';
 
@@ -217,7 +219,11 @@ describe('a place that cannot be written', () => {
     const store = await openStore(root);
     await store.create('first', text('x'));
     await store.create('filler', Buffer.alloc(700_000));
-    await expect(store.create('big', Buffer.alloc(600_000))).rejects.toMatchObject({ code: 'STORE_FULL', transient: true });
+    await expect(store.create('big', Buffer.alloc(600_000))).rejects.toMatchObject({
+      code: 'STORE_FULL',
+      transient: true,
+      fix: expect.stringMatching(/^Free space.*df -i/),
+    });
     await expect(store.put('first', Buffer.alloc(600_000))).rejects.toMatchObject({ code: 'STORE_FULL' });
     expect(await store.find('big')).toBeUndefined();
     expect((await store.get('first')).toString()).toBe('x');
@@ -226,12 +232,16 @@ describe('a place that cannot be written', () => {
     expect(await store.create('big', Buffer.alloc(600_000))).toBe('created');
   });
 
-  testOnMount('a file system mounted read-only is STORE_DENIED, and can be read', async (root) => {
+  testOnMount('a file system mounted read-only is STORE_UNUSABLE, and can be read', async (root) => {
     await writeFile(join(root, 'a'), 'x');
     execFileSync('mount', ['-o', 'remount,ro', root]);
     const store = await openStore(root);
-    await expect(store.create('b', text('x'))).rejects.toMatchObject({ code: 'STORE_DENIED', transient: true });
-    await expect(store.assertSafe()).rejects.toMatchObject({ code: 'STORE_DENIED' });
+    await expect(store.create('b', text('x'))).rejects.toMatchObject({
+      code: 'STORE_UNUSABLE',
+      transient: true,
+      fix: expect.stringMatching(/^Mount it for reading and writing/),
+    });
+    await expect(store.assertSafe()).rejects.toMatchObject({ code: 'STORE_UNUSABLE' });
     expect((await store.get('a')).toString()).toBe('x');
     expect(await gather(store.list(''))).toEqual(['a']);
   });
@@ -248,6 +258,69 @@ describe('a place that cannot be written', () => {
     const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     const said = execFileSync(process.execPath, [writer, 'once', root], { ...nobody, encoding: 'utf8' });
     expect(said).toBe('STORE_DENIED found\n');
+  });
+});
+
+describe('the path of a root', () => {
+  const inFolder = async (): Promise<string> => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'file'), 'x');
+    await symlink('loop', join(folder, 'loop'));
+    await symlink('/nowhere/at/all', join(folder, 'dangling'));
+    return folder;
+  };
+
+  test.each([
+    ['file', /is not a folder/],
+    ['file/below', /a part of the path is a file/],
+    ['file/far/below', /a part of the path is a file/],
+    ['loop', /lead in a circle/],
+    ['x'.repeat(300), /longer than the file system allows/],
+  ])('that cannot be is refused when it is opened: %s', async (path, why) => {
+    await expect(openStore(join(await inFolder(), path))).rejects.toMatchObject({
+      code: 'STORE_URL_INVALID',
+      message: expect.stringMatching(why),
+      transient: false,
+    });
+  });
+
+  test('that leads nowhere is told of with what to do', async () => {
+    const store = await openStore(join(await inFolder(), 'dangling'), { retryMs: 0 });
+    await expect(store.create('a', text('x'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      fix: expect.stringMatching(/mount the disk/),
+    });
+  });
+});
+
+describe('an error of the file system', () => {
+  const raw = (code: string, syscall = 'open'): Error => Object.assign(new Error(`${code}: said the system`), { code, syscall });
+
+  test.each([
+    ['ENOSPC', 'write', 'STORE_FULL', /Free space/],
+    ['EDQUOT', 'write', 'STORE_FULL', /quota/],
+    ['EFBIG', 'write', 'STORE_FULL', /ulimit -f/],
+    ['EROFS', 'open', 'STORE_UNUSABLE', /Mount it for reading and writing/],
+    ['EACCES', 'open', 'STORE_DENIED', /chown/],
+    ['EPERM', 'open', 'STORE_DENIED', /chown/],
+    ['EPERM', 'link', 'STORE_UNUSABLE', /hard links/],
+    ['ENOTSUP', 'link', 'STORE_UNUSABLE', /hard links/],
+    ['EXDEV', 'link', 'STORE_UNUSABLE', /one file system/],
+    ['ENAMETOOLONG', 'open', 'STORE_UNUSABLE', /shorter path/],
+    ['ELOOP', 'open', 'STORE_UNUSABLE', /links/],
+    ['EMFILE', 'open', 'STORE_UNAVAILABLE', /ulimit -n/],
+    ['ENFILE', 'open', 'STORE_UNAVAILABLE', /file-max/],
+    ['EIO', 'fdatasync', 'STORE_UNAVAILABLE', /dmesg/],
+    ['ESTALE', 'open', 'STORE_UNAVAILABLE', /mount it again/],
+    ['ENOTCONN', 'open', 'STORE_UNAVAILABLE', /mount it again/],
+    ['ENOENT', 'open', 'STORE_UNAVAILABLE', /mount the disk/],
+  ])('%s at %s is %s, with what helps', async (code, syscall, becomes, fix) => {
+    const driver = await openFileDriver(await newFolder(), { clock });
+    const failing = Object.assign(Object.create(driver) as typeof driver, { put: () => Promise.reject(raw(code, syscall)) });
+    const store = new Store(failing, { retryMs: 0 });
+    await expect(store.put('a', text('x'))).rejects.toMatchObject({ code: becomes, transient: true, fix: expect.stringMatching(fix) });
+    const { fix: said } = (await store.put('a', text('x')).catch((error: unknown) => error)) as BlockhubError;
+    expect(said).not.toMatch(/ACCESS_KEY|Wait/);
   });
 });
 

@@ -4,8 +4,8 @@ import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '@blockhub/clock';
-import { BlockhubError } from '@blockhub/errors';
-import type { ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
+import { BlockhubError, diskFault, type FaultKind } from '@blockhub/errors';
+import type { Advice, ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
 import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
 import { inTheWay } from './in-the-way.ts';
@@ -33,7 +33,7 @@ const FOLDER_TRIES = 5;
  */
 export async function openFileDriver(path: string, options: { clock: Clock }): Promise<StoreDriver> {
   const root = resolve(path);
-  const there = await stat(root).catch(nothingThere);
+  const there = await stat(root).catch((error: unknown) => notThereYet(error, root));
   if (there && !there.isDirectory()) throw new BlockhubError('STORE_URL_INVALID', `store URL: ${root} is not a folder`);
   await removeLeftOvers(join(root, TEMPORARY), options.clock.now() - STALE_MS);
   return new FileDriver(root, there && placeOf(there));
@@ -127,13 +127,17 @@ class FileDriver implements StoreDriver {
 
   classify(error: unknown): FailureClass {
     const code = codeOf(error);
-    if (code === 'ENOSPC' || code === 'EDQUOT') return 'full';
-    // EPERM is also what `link` gives on a file system without hard links.
-    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return 'denied';
-    // A link to itself, one to nowhere, and a socket: trying again opens none of them.
+    // What is not from the system is a mistake in the code.
+    if (code === undefined || !('syscall' in (error as object))) return 'permanent';
+    // A link to itself, one to nowhere, and a socket: trying again opens none of them, and other objects can be opened all the same.
     if (code === 'ELOOP' || code === 'ENOLINK' || code === 'ENXIO') return 'denied';
-    // Everything else that the system reports (EIO, EMFILE, ESTALE, …) may pass; what is not from the system is a mistake in the code.
-    return code !== undefined && 'syscall' in (error as object) ? 'transient' : 'permanent';
+    const kind = diskFault(error, asked)?.kind;
+    // A folder that vanishes while it is used comes back with the next try.
+    return (code !== 'ENOENT' && kind && classes[kind]) || 'transient';
+  }
+
+  advise(error: unknown): Advice | undefined {
+    return diskFault(error, asked);
   }
 
   async close(): Promise<void> {
@@ -146,7 +150,10 @@ class FileDriver implements StoreDriver {
     const there = await stat(this.#root).catch(nothingThere);
     if (there && placeOf(there) === this.#place) return;
     const message = `store ${this.#root} was unmounted, moved or removed since it was opened: put it back, or restart what uses it`;
-    throw new BlockhubError('STORE_UNAVAILABLE', message, { details: { path: this.#root } });
+    throw new BlockhubError('STORE_UNAVAILABLE', message, {
+      details: { path: this.#root },
+      fix: `Mount the disk again or put the folder back at ${this.#root}. If it was replaced on purpose, restart what uses it.`,
+    });
   }
 
   /** Whole and durable before it gets a name that readers know. */
@@ -206,6 +213,24 @@ class FileDriver implements StoreDriver {
       await this.#sync.sync(at);
     }
   }
+}
+
+const asked = { setting: '--store' };
+
+/** Everything else (EIO, EMFILE, ESTALE, …) may pass. */
+const classes: Partial<Record<FaultKind, FailureClass>> = {
+  full: 'full',
+  denied: 'denied',
+  'read-only': 'unusable',
+  path: 'unusable',
+  'file-system': 'unusable',
+};
+
+/** What is wrong with the path itself stays so; what else keeps the folder from being seen, the first requests tell of. */
+function notThereYet(error: unknown, root: string): undefined {
+  const fault = diskFault(error, asked);
+  if (fault?.kind !== 'path' || fault.code === 'ENOENT') return;
+  throw new BlockhubError('STORE_URL_INVALID', `store URL: the folder ${root} cannot be: ${fault.what}`, { cause: error, fix: fault.fix });
 }
 
 const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;

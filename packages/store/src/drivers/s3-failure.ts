@@ -1,6 +1,7 @@
-import { BlockhubError } from '@blockhub/errors';
-import type { FailureClass } from '../driver.ts';
+import { BlockhubError, type FaultKind } from '@blockhub/errors';
+import type { Advice, FailureClass } from '../driver.ts';
 import { invalidUrl } from '../invalid-url.ts';
+import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
 import type { S3Place } from './s3-place.ts';
 
 /** What a request came to. Holds nothing of the request itself: errors of the SDK carry the id of the key and what was signed. */
@@ -13,13 +14,15 @@ export class S3Failure extends Error {
   readonly failure: FailureClass;
   /** How long the server asked to be left alone. */
   readonly retryAfterMs: number | undefined;
+  readonly advice: Advice | undefined;
 
-  constructor(message: string, { code, status, failure, retryAfterMs }: Omit<S3Failure, keyof Error>) {
+  constructor(message: string, { code, status, failure, retryAfterMs, advice }: Omit<S3Failure, keyof Error>) {
     super(message);
     this.code = code;
     this.status = status;
     this.failure = failure;
     this.retryAfterMs = retryAfterMs;
+    this.advice = advice;
   }
 }
 
@@ -30,74 +33,113 @@ interface SdkError {
   readonly message?: string;
   readonly Region?: unknown;
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
-  readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>> };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>>; readonly body?: unknown };
 }
 
-/** The word of the server decides, where it says more than the status. */
-const byCode: Readonly<Record<string, FailureClass>> = {
-  ConditionalRequestConflict: 'transient',
-  OperationAborted: 'transient',
-  // The SDK has learnt the server's time from the answer.
-  RequestTimeTooSkewed: 'transient',
-  RequestTimeout: 'unknown',
-  QuotaExceeded: 'full',
-  XMinioStorageFull: 'full',
-  XMinioAdminBucketQuotaExceeded: 'full',
-};
-
-const byStatus: Readonly<Record<number, FailureClass>> = {
-  401: 'denied',
-  403: 'denied',
-  408: 'unknown',
-  409: 'transient',
-  429: 'transient',
-  501: 'permanent',
-  507: 'full',
-};
-
-/** The request was never sent. */
-const unsent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-const badTls = /^(?:EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
 const noCredentials = new Set(['CredentialsProviderError', 'TokenProviderError']);
+/** Of these nothing was sent. */
+const unsent: ReadonlySet<FaultKind | undefined> = new Set([
+  'refused',
+  'name',
+  'resolver',
+  'unreachable',
+  'denied',
+  'descriptors',
+  'memory',
+]);
+/** Of these waiting does not help. */
+const lasting: ReadonlySet<FaultKind | undefined> = new Set(['certificate', 'protocol']);
 
 /** Gives an error of the SDK its meaning; mistakes in the code, and errors of ours, stay as they are. */
 export function explain(error: unknown, place: S3Place): unknown {
-  const { name = '', code, message = '', $metadata, $response, Region } = error as SdkError;
-  const status = $metadata?.httpStatusCode;
   if (error instanceof BlockhubError || error instanceof S3Failure) return error;
-  if (status !== undefined) {
-    const wrong = wrongPlace(name, status, place, Region ?? $response?.headers?.['x-amz-bucket-region']);
-    if (wrong) return wrong;
-    const failure = byCode[name] ?? byStatus[status] ?? (status >= 500 ? 'unknown' : 'permanent');
-    const request = $metadata?.requestId === undefined ? '' : `, request ${$metadata.requestId}`;
-    const said = message === '' || message === name ? '' : `: ${message}`;
-    const retryAfterMs = readRetryAfter($response?.headers?.['retry-after']);
-    return new S3Failure(`${name} (status ${status}${request})${said}`, { code: name, status, failure, retryAfterMs });
+  const { name = '', message = '', $metadata } = error as SdkError;
+  const status = $metadata?.httpStatusCode;
+  if (status !== undefined) return ofAnswer(error as SdkError, status, place);
+  if (noCredentials.has(name)) {
+    const advice = { what: 'no credentials are found', fix: noCredentialsFix };
+    return new S3Failure(`${message}; ${noCredentialsFix}`, { ...unanswered, code: name, failure: 'denied', advice });
   }
-  if (noCredentials.has(name)) return refusal(name, `no credentials are found: ${message}; ${credentialsFix}`);
-  if (typeof code === 'string' && badTls.test(code)) return refusal(code, `TLS with ${place.endpoint ?? 'AWS'} fails: ${code}; ${tlsFix}`);
-  if (typeof code !== 'string' && name !== 'TimeoutError' && name !== 'AbortError') return error;
-  const word = typeof code === 'string' ? code : name;
-  const failure = unsent.has(word) ? 'transient' : 'unknown';
-  return new S3Failure(message === '' ? word : message, { code: word, status, failure, retryAfterMs: undefined });
+  return ofWay(error as SdkError);
 }
 
-const credentialsFix = 'set BLOCKHUB_STORE_ACCESS_KEY and BLOCKHUB_STORE_SECRET_KEY, or those with _FILE, or what AWS tools read';
-const tlsFix = 'name the file of its authority by ?ca=/path.pem, or turn TLS off by ?tls=off';
+const unanswered = { status: undefined, retryAfterMs: undefined };
 
-const refusal = (code: string, message: string): S3Failure =>
-  new S3Failure(message, { code, status: undefined, failure: 'denied', retryAfterMs: undefined });
+function ofAnswer({ name = '', message = '', $metadata, $response, Region }: SdkError, status: number, place: S3Place): Error {
+  const headers = $response?.headers ?? {};
+  const wrong = wrongPlace({ name, message, status, headers, region: Region }, place);
+  if (wrong) return wrong;
+  const text = typeof $response?.body === 'string' ? $response.body : '';
+  const { failure = status >= 500 ? 'unknown' : 'permanent', advice } = meaningOf(
+    { code: name, status, message: `${message} ${text}` },
+    place,
+  );
+  const request = $metadata?.requestId === undefined ? '' : `, request ${$metadata.requestId}`;
+  // Behind the first line the SDK tells its user how to look further.
+  const [line = ''] = message.split('\n', 1);
+  const said = line === '' || line === name ? '' : `: ${line}`;
+  // What is permanent is thrown as it is, without anybody who adds the advice.
+  const more = failure === 'permanent' && advice ? `; ${advice.what}. ${advice.fix}` : '';
+  const retryAfterMs = readRetryAfter(headers['retry-after']);
+  return new S3Failure(`${name} (status ${status}${request})${said}${more}`, { code: name, status, failure, retryAfterMs, advice });
+}
+
+/** No answer came. */
+function ofWay(error: SdkError): unknown {
+  const { name = '', message = '' } = error;
+  const timedOut = name === 'TimeoutError' || name === 'AbortError';
+  const fault = wayFault(timedOut ? { ...error, code: 'ETIMEDOUT' } : error);
+  const code = typeof error.code === 'string' ? error.code : (fault?.code ?? name);
+  if (!fault && typeof error.code !== 'string' && !timedOut) return error;
+  const failure = lasting.has(fault?.kind) ? 'unusable' : unsent.has(fault?.kind) ? 'transient' : 'unknown';
+  const advice = fault && { what: fault.what, fix: fault.fix };
+  return new S3Failure(message === '' ? code : message, { ...unanswered, code, failure, advice });
+}
+
+interface Place {
+  readonly name: string;
+  readonly message: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly region: unknown;
+}
 
 /** What only another URL, or a bucket, mends. */
-function wrongPlace(name: string, status: number, { bucket, region }: S3Place, right: unknown): BlockhubError | undefined {
-  if (name === 'NoSuchBucket') return noBucket(bucket);
-  if (name !== 'AuthorizationHeaderMalformed' && name !== 'PermanentRedirect' && status !== 301) return undefined;
+function wrongPlace({ name, message, status, headers, region: told }: Place, { bucket, region }: S3Place): BlockhubError | undefined {
+  // Absent objects are no failures, so what is missing is the bucket.
+  if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
+  const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
+  const { location } = headers;
+  const isElsewhere = status >= 300 && status < 400;
+  if (isElsewhere && typeof right !== 'string' && location !== undefined) return sentElsewhere(status, location);
+  const isRegion = wrongRegion.has(name) && (name !== 'AuthorizationHeaderMalformed' || right !== undefined || /region/i.test(message));
+  // An answer to HEAD has no word.
+  const isToldOnly = status === 400 && typeof right === 'string' && right !== region;
+  if (!isRegion && !isElsewhere && !isToldOnly) return undefined;
   const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one by ?region=';
   return invalidUrl(`region ${region} is not that of bucket ${bucket}: ${hint}`);
 }
 
+const wrongRegion: ReadonlySet<string> = new Set([
+  'AuthorizationHeaderMalformed',
+  'PermanentRedirect',
+  'IllegalLocationConstraintException',
+  'InvalidRegion',
+  'XMinioInvalidRegion',
+]);
+
+/** As a proxy that sends from http to https, or to a page for a login. */
+function sentElsewhere(status: number, location: string): BlockhubError {
+  const { origin, pathname } = URL.canParse(location) ? new URL(location) : { origin: '', pathname: location.split('?')[0] };
+  const to = `${origin}${pathname}`.slice(0, 200);
+  return invalidUrl(`the server sends all requests elsewhere (status ${status}), to ${to}: name the address that it sends to`);
+}
+
 export const noBucket = (bucket: string): BlockhubError =>
-  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}; create it, or correct the URL`, { details: { bucket } });
+  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}; create it, or correct the URL`, {
+    details: { bucket },
+    fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path by ?basePath=.`,
+  });
 
 /** Seconds; the form with a date is not in use among stores. */
 const readRetryAfter = (text: string | undefined): number | undefined =>

@@ -3,7 +3,7 @@ import { parseS3Place } from './s3-place.ts';
 
 const parse = (url: string, env = {}) => parseS3Place(new URL(url), env);
 
-const plain = { ca: undefined, timeoutMs: 5000, connections: 64 };
+const plain = { basePath: '', signBasePath: true, ca: undefined, timeoutMs: 5000, connections: 64 };
 const aws = { ...plain, endpoint: undefined, pathStyle: false };
 
 describe('an S3 URL', () => {
@@ -15,6 +15,7 @@ describe('an S3 URL', () => {
     [
       's3://MinIO/b.c/x/y%20z/?tls=off&region=eu-1&style=virtual&ca=/etc/ca.pem&timeout=30&connections=8',
       {
+        ...plain,
         endpoint: 'http://minio',
         region: 'eu-1',
         bucket: 'b.c',
@@ -56,6 +57,30 @@ describe('an S3 URL', () => {
     expect(parse(url)).toEqual(place);
   });
 
+  const behind = {
+    ...plain,
+    endpoint: 'https://proxy',
+    region: 'us-east-1',
+    bucket: 'bucket',
+    prefix: 'p/',
+    pathStyle: true,
+    basePath: '/s3',
+  };
+
+  test.each([
+    ['https://proxy/s3/bucket/p?basePath=/s3', behind],
+    ['https://proxy/bucket/p?basePath=/s3', behind],
+    ['s3://proxy/s3/bucket/p?basePath=/s3/', behind],
+    ['s3://proxy/a/b/bucket/p/?basePath=/a/b', { ...behind, basePath: '/a/b' }],
+    ['s3://proxy/s3/bucket/p?basePath=/s3&signBasePath=off', { ...behind, signBasePath: false }],
+    ['s3://proxy/bucket/p?basePath=/s3&style=virtual', { ...behind, pathStyle: false }],
+    ['s3://proxy/s3/s3/p?basePath=/s3', { ...behind, bucket: 's3' }],
+    ['s3://proxy/s3x/p?basePath=/s3', { ...behind, bucket: 's3x' }],
+    ['s3://proxy/s3/bucket', { ...behind, basePath: '', bucket: 's3', prefix: 'bucket/' }],
+  ])('with the path of a proxy: %s', (url, place) => {
+    expect(parse(url)).toEqual(place);
+  });
+
   test('takes the region from the environment where nothing nearer says it', () => {
     expect(parse('s3:///bucket', { AWS_REGION: 'eu-1', AWS_DEFAULT_REGION: 'eu-2' }).region).toBe('eu-1');
     expect(parse('s3:///bucket', { AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-2' }).region).toBe('eu-2');
@@ -76,7 +101,7 @@ describe('an S3 URL', () => {
     [`s3://minio/bucket/${'x'.repeat(120)}`, 'prefix is longer than 119 bytes'],
     ['s3://minio/bucket/%', 'a wrong % escape'],
     ['s3://minio/bucket#x', 'unknown option #x'],
-    ['s3://minio/bucket?fsync=no', 'unknown option fsync, known are region, style, tls, ca, timeout, connections'],
+    ['s3://minio/bucket?fsync=no', 'unknown option fsync, known are region, style, tls, ca, timeout, connections, basePath, signBasePath'],
     ['s3://minio/bucket?secret_key=HUNTER2', 'unknown option secret_key: credentials belong in the environment'],
     ['s3://minio/bucket?region=', 'option region: write a region'],
     ['s3://minio/bucket?region=a&region=b', 'option region is given more than once'],
@@ -87,6 +112,17 @@ describe('an S3 URL', () => {
     ['s3://minio/bucket?connections=x', 'option connections: write a number'],
     ['s3:///bucket?tls=off', 'option tls: AWS is only used with TLS'],
     ['https://minio/bucket?tls=off', 'option tls: off contradicts https://'],
+    ['s3://proxy/bucket?basePath=s3', 'option basePath: write a path such as /s3'],
+    ['s3://proxy/bucket?basePath=/', 'option basePath: write a path'],
+    ['s3://proxy/bucket?basePath=', 'option basePath: write a path'],
+    ['s3://proxy/bucket?basePath=/a//b', 'option basePath: write a path'],
+    ['s3://proxy/bucket?basePath=/a%20b', 'option basePath: write a path'],
+    ['s3://proxy/bucket?basePath=/a/../b', 'option basePath: it holds a part . or ..'],
+    [`s3://proxy/bucket?basePath=/${'x'.repeat(200)}`, 'option basePath: it is longer than 200 characters'],
+    ['s3:///bucket?basePath=/s3', 'option basePath: AWS has no path before the bucket'],
+    ['s3://proxy/s3?basePath=/s3', 'bucket is missing'],
+    ['s3://proxy/bucket?signBasePath=off', 'option signBasePath: it needs basePath'],
+    ['s3://proxy/bucket?basePath=/s3&signBasePath=no', 'option signBasePath: write on or off'],
   ])('%s is refused: %s', (url, why) => {
     const error = (() => {
       try {

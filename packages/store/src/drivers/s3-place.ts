@@ -9,6 +9,10 @@ export interface S3Place {
   readonly bucket: string;
   /** Stands before each key: empty, or ends with a slash. */
   readonly prefix: string;
+  /** Path of a proxy that stands before the bucket, such as `/s3`; empty where there is none. */
+  readonly basePath: string;
+  /** True where the store sees that path too, and it is part of what is signed; also where there is none. */
+  readonly signBasePath: boolean;
   /** True where the bucket stands in the path, false where it stands in the host name. */
   readonly pathStyle: boolean;
   /** File with the certificates (PEM) that are trusted besides those of the system. */
@@ -34,7 +38,8 @@ const form = 's3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS';
 
 /**
  * Reads `s3://endpoint[:port]/bucket/prefix`, `s3:///bucket/prefix` for AWS, and `http(s)://` with the same parts or with the bucket in
- * the host name of AWS. Options: `region`, `style` (path, virtual), `tls` (on, off), `ca`, `timeout` (seconds), `connections`.
+ * the host name of AWS. Options: `region`, `style` (path, virtual), `tls` (on, off), `ca`, `timeout` (seconds), `connections`,
+ * `basePath` (a path of a proxy before the bucket, which may stand in the path of the URL too), `signBasePath` (on, off).
  *
  * @throws STORE_URL_INVALID naming the field or option
  */
@@ -44,7 +49,8 @@ export function parseS3Place(url: URL, env: Readonly<Record<string, string | und
   const amazon = (amazonHost.exec(host) ?? amazonOldHost.exec(host))?.groups;
   const isAws = host === '' || amazon !== undefined;
   if (isAws && options.tls === 'off') throw invalidUrl('option tls: AWS is only used with TLS');
-  const parts = readPath(url);
+  const basePath = readBasePath(options, isAws);
+  const parts = readPath(withoutBase(url.pathname, basePath));
   const bucket = amazon?.bucket ?? parts.shift();
   if (bucket === undefined) throw invalidUrl(`bucket is missing: write ${form}`);
   if (!/^[A-Za-z0-9][\w.-]{1,254}$/.test(bucket)) throw invalidUrl(`bucket ${JSON.stringify(bucket)} is not a name that S3 takes`);
@@ -53,11 +59,35 @@ export function parseS3Place(url: URL, env: Readonly<Record<string, string | und
     region: options.region ?? amazon?.region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || defaults.region),
     bucket,
     prefix: prefixOf(parts),
+    basePath,
+    signBasePath: options.signBasePath !== 'off',
     pathStyle: options.style === undefined ? !isAws : options.style === 'path',
     ca: options.ca,
     timeoutMs: options.timeout === undefined ? defaults.timeoutMs : Number(options.timeout) * SECOND,
     connections: options.connections === undefined ? defaults.connections : Number(options.connections),
   };
+}
+
+const MAX_BASE_PATH = 200;
+
+function readBasePath({ basePath = '', signBasePath }: Options, isAws: boolean): string {
+  if (signBasePath !== undefined && basePath === '') throw invalidUrl('option signBasePath: it needs basePath');
+  if (basePath !== '' && isAws) throw invalidUrl('option basePath: AWS has no path before the bucket');
+  if (basePath.length > MAX_BASE_PATH) throw invalidUrl(`option basePath: it is longer than ${MAX_BASE_PATH} characters`);
+  if (basePath.split('/').some((part) => part === '.' || part === '..')) throw invalidUrl('option basePath: it holds a part . or ..');
+  return basePath.replace(/\/$/, '');
+}
+
+/** The path behind the base, whether or not the base stands in it. */
+function withoutBase(pathname: string, basePath: string): string {
+  if (basePath === '' || !`${pathname}/`.startsWith(`${basePath}/`)) return pathname;
+  return pathname.slice(basePath.length);
+}
+
+/** The URL as it is shown, with the base in its path. */
+export function shownPath({ pathname, searchParams }: URL): string {
+  const basePath = (searchParams.get('basePath') ?? '').replace(/\/$/, '');
+  return basePath + withoutBase(pathname, basePath);
 }
 
 function usesTls({ protocol }: URL, { tls }: Options): boolean {
@@ -74,6 +104,8 @@ const optionForms = {
   ca: /^\/.+$/,
   timeout: /^[1-9]\d{0,2}$/,
   connections: /^[1-9]\d{0,3}$/,
+  basePath: /^(?:\/[\w.~-]+)+\/?$/,
+  signBasePath: /^(?:on|off)$/,
 } as const;
 
 const optionTexts: Readonly<Record<keyof typeof optionForms, string>> = {
@@ -83,6 +115,8 @@ const optionTexts: Readonly<Record<keyof typeof optionForms, string>> = {
   ca: 'the absolute path of a PEM file',
   timeout: 'whole seconds from 1 to 999',
   connections: 'a number from 1 to 9999',
+  basePath: 'a path such as /s3, of letters, digits and . _ ~ -',
+  signBasePath: 'on or off',
 };
 
 type Options = { readonly [Name in keyof typeof optionForms]?: string };
@@ -104,7 +138,7 @@ function readOptions(url: URL): Options {
 }
 
 /** The parts of the path; a slash at its end means nothing. */
-function readPath({ pathname }: URL): string[] {
+function readPath(pathname: string): string[] {
   try {
     const path = decodeURIComponent(pathname).replace(/^\//, '').replace(/\/$/, '');
     return path === '' ? [] : path.split('/');

@@ -119,13 +119,13 @@ else {
     });
 
     test('wrong credentials are STORE_DENIED, and nothing of them is told', async () => {
-      for (const wrong of [
-        { accessKey: 'WRONGKEYID', secretKey: 'hunter2' },
-        { accessKey: credentials?.accessKey ?? '', secretKey: 'hunter2hunter2' },
+      for (const { wrong, fix } of [
+        { wrong: { accessKey: 'WRONGKEYID', secretKey: 'hunter2' }, fix: /another store, or has a typing error/ },
+        { wrong: { accessKey: credentials?.accessKey ?? '', secretKey: 'hunter2hunter2' }, fix: /^Correct the secret key/ },
       ]) {
         const store = await openFresh(undefined, { credentials: wrong } as StoreOptions);
         const error = await store.create('a', text('x')).catch((thrown: unknown) => thrown);
-        expect(error).toMatchObject({ code: 'STORE_DENIED' });
+        expect(error).toMatchObject({ code: 'STORE_DENIED', fix: expect.stringMatching(fix) });
         expect(everythingOf(error)).not.toMatch(/WRONGKEYID|hunter2|Signature=|StringToSign/);
       }
     });
@@ -150,13 +150,13 @@ else {
 
     test('is refused with a certificate that nobody signed', async () => {
       const store = await openTls('');
-      await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining('?ca=') });
+      await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?ca=') });
     });
 
     test('that the server does not speak is told apart', async () => {
       const { host, pathname } = place();
       const store = await openFresh(undefined, { url: `s3://${host}${pathname}`, retryMs: 0 });
-      await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining('?tls=off') });
+      await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?tls=off') });
     });
   });
 

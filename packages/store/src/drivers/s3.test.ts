@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { BlockhubError } from '@blockhub/errors';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { openStore } from '../open.ts';
 import type { Store } from '../store.ts';
@@ -79,7 +80,9 @@ describe('what an answer means', () => {
     [coded(500, 'InternalError'), 'STORE_UNAVAILABLE'],
     [{ status: 502, body: '<html>no XML at all' }, 'STORE_UNAVAILABLE'],
     [{ status: 503 }, 'STORE_UNAVAILABLE'],
+    [{ status: 400, body: 'Client sent an HTTP request to an HTTPS server.' }, 'STORE_UNUSABLE'],
     [coded(404, 'NoSuchBucket'), 'STORE_NOT_FOUND'],
+    [{ status: 404, body: '<html>no such page' }, 'STORE_NOT_FOUND'],
     [coded(301, 'PermanentRedirect'), 'STORE_URL_INVALID'],
     [coded(400, 'AuthorizationHeaderMalformed', '<Region>eu-1</Region>'), 'STORE_URL_INVALID'],
   ] as const)('%j on a write is %s', async (answer, code) => {
@@ -92,6 +95,79 @@ describe('what an answer means', () => {
     const { store, asked } = await serve([answer]);
     await expect(store.create('a', bytes)).rejects.toMatchObject({ name: 'S3Failure', status: answer.status });
     expect(asked).toHaveLength(1);
+  });
+
+  test.each<[Scripted, string, RegExp]>([
+    [coded(403, 'AccessDenied'), 'STORE_DENIED', /s3:PutObject.*bucket bucket/],
+    [coded(403, 'AllAccessDisabled'), 'STORE_DENIED', /s3:PutObject/],
+    [{ status: 403 }, 'STORE_DENIED', /s3:PutObject/],
+    [{ status: 401 }, 'STORE_DENIED', /ACCESS_KEY.*proxy/],
+    [coded(403, 'InvalidAccessKeyId'), 'STORE_DENIED', /typing error/],
+    [coded(403, 'SignatureDoesNotMatch'), 'STORE_DENIED', /^Correct the secret key.*header Host/],
+    [coded(400, 'ExpiredToken'), 'STORE_DENIED', /session/],
+    [coded(400, 'InvalidToken'), 'STORE_DENIED', /session/],
+    [coded(403, 'RequestTimeTooSkewed'), 'STORE_UNAVAILABLE', /clock.*NTP/],
+    [coded(403, 'AccountProblem'), 'STORE_DENIED', /unpaid/],
+    [coded(503, 'SlowDown'), 'STORE_UNAVAILABLE', /limit of requests/],
+    [coded(503, 'ServiceUnavailable'), 'STORE_UNAVAILABLE', /limit of requests/],
+    [coded(429, 'TooManyRequests'), 'STORE_UNAVAILABLE', /limit of requests/],
+    [coded(503, 'SlowDownWrite'), 'STORE_UNAVAILABLE', /disks and nodes/],
+    [coded(503, 'XMinioWriteQuorum'), 'STORE_UNAVAILABLE', /disks and nodes/],
+    [coded(503, 'XMinioServerNotInitialized'), 'STORE_UNAVAILABLE', /started/],
+    [coded(507, 'InsufficientStorage'), 'STORE_FULL', /add disks/],
+    [coded(507, 'XMinioStorageFull'), 'STORE_FULL', /add disks/],
+    [{ status: 507 }, 'STORE_FULL', /add disks/],
+    [coded(403, 'QuotaExceeded'), 'STORE_FULL', /quota of the bucket bucket/],
+    [
+      { status: 403, body: '<Error><Code>AccessDenied</Code><Message>Object is WORM protected</Message></Error>' },
+      'STORE_DENIED',
+      /retention/,
+    ],
+    [coded(403, 'ObjectLocked'), 'STORE_DENIED', /retention/],
+    [coded(403, 'InvalidObjectState'), 'STORE_UNUSABLE', /archive/],
+    [coded(400, 'KMS.DisabledException'), 'STORE_UNUSABLE', /KMS/],
+    [{ status: 502, body: '<html>' }, 'STORE_UNAVAILABLE', /proxy/],
+    [{ status: 504, body: '<html>' }, 'STORE_UNAVAILABLE', /proxy/],
+    [coded(500, 'InternalError'), 'STORE_UNAVAILABLE', /log of the store/],
+    [{ status: 400, body: 'Client sent an HTTP request to an HTTPS server.' }, 'STORE_UNUSABLE', /tls=off out of/],
+    [{ status: 400, body: '<html>The plain HTTP request was sent to HTTPS port</html>' }, 'STORE_UNUSABLE', /tls=off out of/],
+    [{ status: 400 }, 'STORE_UNUSABLE', /S3 API/],
+    [coded(404, 'NoSuchBucket'), 'STORE_NOT_FOUND', /^Create the bucket bucket/],
+  ])('%j says what to do: %s', async (answer, code, fix) => {
+    const { store } = await serve([answer]);
+    const error = (await store.put('a', bytes).catch((thrown: unknown) => thrown)) as BlockhubError;
+    expect(error).toMatchObject({ code, fix: expect.stringMatching(fix) });
+    expect(`${error.message} ${error.fix}`).not.toMatch(/Wait;|chown|[{}]|\n|undefined/);
+    const { checks } = await store.probe();
+    expect(checks).toEqual([expect.objectContaining({ ok: false, fix: expect.any(String) })]);
+  });
+
+  test.each([
+    [{ status: 413, body: '<html>' }, /client_max_body_size/],
+    [coded(501, 'NotImplemented'), /If-None-Match/],
+    [{ status: 405, body: '<html>' }, /S3 API/],
+  ])('%j, which is not tried again, says it in its message', async (answer, fix) => {
+    const { store } = await serve([answer]);
+    await expect(store.put('a', bytes)).rejects.toThrow(fix);
+  });
+
+  test.each([
+    [301, 'https://store.example/bucket/a?X-Amz-Signature=SIGNED', 'to https://store.example/bucket/a:'],
+    [302, '/login?next=%2F', 'to /login:'],
+    [308, 'https://store.example/', 'to https://store.example/:'],
+  ])('a proxy that sends elsewhere is told from a wrong region: %d %s', async (status, location, to) => {
+    const { store } = await serve([{ status, headers: { location } }]);
+    await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_URL_INVALID', message: expect.stringContaining(to) });
+    await expect(store.find('a')).rejects.toThrow(/^(?!.*SIGNED)/);
+  });
+
+  test('a header of credentials that is malformed in another way is not called a wrong region', async () => {
+    const { store } = await serve([coded(400, 'AuthorizationHeaderMalformed')]);
+    await expect(store.find('a')).rejects.toMatchObject({ name: 'S3Failure' });
+    const body =
+      "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is wrong; expecting 'eu-7'</Message></Error>";
+    const { store: other } = await serve([{ status: 400, body }]);
+    await expect(other.find('a')).rejects.toThrow('write ?region=eu-7');
   });
 
   test('the region of the bucket is told where the server tells it', async () => {

@@ -14,7 +14,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
-import type { ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from '../driver.ts';
+import type { Advice, ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from '../driver.ts';
 import { invalidUrl } from '../invalid-url.ts';
 import { isKey } from '../keys.ts';
 import { explain, noBucket, S3Failure } from './s3-failure.ts';
@@ -50,13 +50,13 @@ export function openS3Driver(place: S3Place, credentials: StoreCredentials | und
       logger: silent,
     }),
     logger: silent,
-    ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint }),
+    ...(place.endpoint === undefined ? {} : { endpoint: place.signBasePath ? place.endpoint + place.basePath : place.endpoint }),
     ...(credentials && { credentials: { accessKeyId: credentials.accessKey, secretAccessKey: credentials.secretKey } }),
   });
   return new S3Driver(client, place);
 }
 
-/** Gives errors of the network their meaning before the SDK wraps them. */
+/** Gives errors of the network their meaning before the SDK wraps them, and requests the path that is not signed. */
 class Requests extends NodeHttpHandler {
   readonly #place: S3Place;
 
@@ -65,9 +65,12 @@ class Requests extends NodeHttpHandler {
     this.#place = place;
   }
 
-  override async handle(...request: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+  override async handle(...[request, ...options]: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+    const { basePath, signBasePath } = this.#place;
+    // Behind the signature, which is that of the path without it.
+    const sent = signBasePath ? request : Object.assign(request.clone(), { path: basePath + request.path });
     try {
-      return await super.handle(...request);
+      return await super.handle(sent, ...options);
     } catch (error) {
       throw explain(error, this.#place);
     }
@@ -183,6 +186,10 @@ class S3Driver implements StoreDriver {
 
   classify(error: unknown): FailureClass {
     return error instanceof S3Failure ? error.failure : 'permanent';
+  }
+
+  advise(error: unknown): Advice | undefined {
+    return error instanceof S3Failure ? error.advice : undefined;
   }
 
   retryAfterMs(error: unknown): number | undefined {

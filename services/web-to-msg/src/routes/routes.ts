@@ -39,6 +39,8 @@ export class Routes {
   readonly rules: Rules;
   /** Names of parameters in which a token is taken, in lower case. */
   readonly secretParameters: ReadonlySet<string>;
+  /** Shared tokens of all and of each route, without what stands behind a semicolon. */
+  readonly tokens: ReadonlySet<string>;
   readonly cors: Cors | undefined;
   readonly webhooks: Webhooks;
   readonly #default: Target;
@@ -61,6 +63,7 @@ export class Routes {
     this.#append = { ...base, name: '/append/chain/:chain' };
     this.#default = { ...base, name: '/', chain: settings.defaultChain };
     const parameters = [settings.tokenParameter];
+    const tokens = [...(settings.tokens ?? [])];
     const table = settings.routes === undefined ? [] : readTable(settings.routes, (what) => mistake('routes', what));
     for (const { path, normal, isPrefix, chain, methods, rules: given, responses, label } of table) {
       const note = (name: string, what: string): void => {
@@ -70,6 +73,7 @@ export class Routes {
       const own = Object.keys(given).length === 0 ? undefined : withRules(settings, given, note);
       const rules = own ? new Rules({ ...context, settings: own, mistake: note }) : this.rules;
       parameters.push(own?.tokenParameter);
+      tokens.push(...(own?.tokens ?? []));
       const target: Target = { name: path, chain, rules, captured: methods, responses };
       if (isPrefix) this.#prefixes.push([normal, target]);
       else this.#exact.set(normal, target);
@@ -79,6 +83,7 @@ export class Routes {
     this.#prefixes.sort(([a], [b]) => b.length - a.length);
     if (mistakes.length > 0) throw refuse(mistakes);
     this.secretParameters = new Set(parameters.filter((name) => name !== undefined).map((name) => name.toLowerCase()));
+    this.tokens = new Set(tokens.map((token) => (token.split(';', 1)[0] ?? '').trim()));
   }
 
   /** Of the table. */

@@ -55,7 +55,7 @@ export function withRules(
 /** The value, or what is wrong with it. */
 function parseValue(name: RuleName, given: unknown): { readonly value: unknown } | string {
   const one = ruleSettings[name];
-  if (given === null) return { value: one.default ?? (one.kind === 'list' ? [] : undefined) };
+  if (given === null) return { value: one.default };
   const text = textOf(given, one.kind === 'list');
   if (text === undefined) return one.kind === 'list' ? 'expected a list of texts without commas' : `expected a ${one.kind}`;
   if (text.trim() === '')

@@ -1,5 +1,3 @@
-const REDACTED = '[redacted]';
-
 /** The parameters of a target, as pairs of their bytes. */
 const pairsOf = (url: string): string[] => {
   const from = url.indexOf('?');
@@ -27,14 +25,4 @@ export function tokenOf(url: string, parameter: string): string | undefined {
     .filter((pair) => nameOf(pair) === parameter)
     .map((pair) => (pair.includes('=') ? decode(pair.slice(pair.indexOf('=') + 1)) : ''));
   return values.length === 0 ? undefined : values.join(',');
-}
-
-/** The target with the values of these parameters replaced in place. @param names in lower case */
-export function redactParameters(url: string, names: ReadonlySet<string>): string {
-  const from = url.indexOf('?');
-  if (names.size === 0 || from < 0) return url;
-  const pairs = pairsOf(url).map((pair) =>
-    pair.includes('=') && names.has(nameOf(pair).toLowerCase()) ? `${pair.slice(0, pair.indexOf('='))}=${REDACTED}` : pair,
-  );
-  return `${url.slice(0, from)}?${pairs.join('&')}`;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { errorCode, hasCode } from '@blockhub/errors';
+import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import type { ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import { StateHolder } from '../../state.ts';
@@ -17,6 +17,7 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { Unconfirmed } from '../../unconfirmed.ts';
+import { CloseLog } from './close-reason.ts';
 import { DelayWatch } from './delay-watch.ts';
 import { Desk } from './desk.ts';
 import { Link, type LinkParts } from './link.ts';
@@ -78,6 +79,7 @@ class AmqpBroker implements Broker {
   #blocked = false;
   #closing: Promise<void> | undefined;
   readonly #over = new AbortController();
+  readonly #closes: CloseLog;
 
   constructor(target: AmqpTarget, { clock = systemClock, log, name = 'blockhub' }: AmqpBrokerOptions) {
     this.#target = target;
@@ -88,11 +90,14 @@ class AmqpBroker implements Broker {
     this.#publishing = link('publishes', { onUp: (model) => this.#publishUp(model), onBlocked: (blocked) => this.#block(blocked) });
     this.#consuming = link('consumes', { onUp: async () => this.#consumeUp(), onBlocked: () => {} });
     const pulse: Pulse = { at: Number.NEGATIVE_INFINITY };
+    const closes = new CloseLog(clock, log);
+    this.#closes = closes;
     const publisher = (): Publisher =>
       new Publisher({
         clock,
         pulse,
         late: (queues) => log?.warn({ queues }, 'messages were not confirmed in time, as where a queue has no leader'),
+        closed: (error) => closes.tell(error, { connection: `${name} publishes` }),
         stuck: () => this.#publishing.cut('no confirm came in time'),
         broken: () => this.#publishing.cut('no channel can be opened'),
       });
@@ -124,6 +129,11 @@ class AmqpBroker implements Broker {
 
   get state(): BrokerState {
     return this.#state.now;
+  }
+
+  get trouble(): BlockhubError | undefined {
+    const lost = this.#publishing.trouble ?? this.#consuming.trouble;
+    return lost ?? (this.#blocked ? inNeed() : undefined);
   }
 
   get unconfirmed(): number {
@@ -173,6 +183,7 @@ class AmqpBroker implements Broker {
       retries: this.#retries,
       clock: this.#clock,
       log: this.#log,
+      closes: this.#closes,
     };
     const subscription = new Subscription(parts, { queue, prefetch, onDelivery });
     await subscription.start();
@@ -266,3 +277,8 @@ class AmqpBroker implements Broker {
     else this.#state.set(this.#blocked ? 'blocked' : 'connected');
   }
 }
+
+const inNeed = (): BlockhubError =>
+  new BlockhubError('BROKER_UNAVAILABLE', 'the broker takes no messages: it is short of memory or disk', {
+    fix: 'Give RabbitMQ memory or free its disk; `rabbitmqctl status` names the alarm. Let consumers work on, and purge no queue.',
+  });

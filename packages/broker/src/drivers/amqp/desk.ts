@@ -1,6 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Channel, ChannelModel } from 'amqplib';
 import { missingQueue } from '../../checks.ts';
+import { closeReason } from './close-reason.ts';
 import { type Link, unavailable } from './link.ts';
 
 /** What the server says with the end of a channel. */
@@ -15,12 +16,18 @@ export function questionError(error: unknown, queue: string): BlockhubError {
   if (error instanceof BlockhubError) return error;
   if (isRefusal(error, 'MISSING')) return missingQueue(queue);
   const details = { queue };
+  const said = closeReason(error);
+  const text = said ? ` (${said.reply}: ${said.reason})` : '';
   const refused = (code: 'BROKER_QUEUE_MISMATCH' | 'BROKER_DENIED', why: string): BlockhubError =>
-    new BlockhubError(code, `queue "${queue}" ${why}`, { cause: error, details });
+    new BlockhubError(code, `queue "${queue}" ${why}${text}`, {
+      cause: error,
+      details,
+      fix: code === 'BROKER_DENIED' ? said?.fix : undefined,
+    });
   if (isRefusal(error, 'LOCKED')) return refused('BROKER_QUEUE_MISMATCH', 'belongs to another connection, or is of another kind');
   if (isRefusal(error, 'MISMATCH')) return refused('BROKER_QUEUE_MISMATCH', 'is declared otherwise');
   if (isRefusal(error, 'DENIED')) return refused('BROKER_DENIED', 'may not be used by this user');
-  return unavailable('the broker did not answer', error);
+  return unavailable(`the broker did not answer${text}`, error);
 }
 
 /** Asks one question after the other on a channel of its own, because a question that is refused ends its channel with all that is on it. */

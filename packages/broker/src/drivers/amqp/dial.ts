@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { BlockhubError, hasCode, networkFault } from '@blockhub/errors';
 import { MAX_SECRET_BYTES, readSecret } from '@blockhub/settings';
 import { type ChannelModel, connect, credentials } from 'amqplib';
 import { invalidUrl } from '../../checks.ts';
@@ -106,13 +106,45 @@ async function read(field: string, path: string, readAll = () => readFile(path))
 
 function dialError(cause: unknown, { host, port }: Address, vhost: string): BlockhubError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const denied = text.includes('ACCESS_REFUSED');
   const details = { host, port };
-  if (denied) return new BlockhubError('BROKER_DENIED', `${host}:${port} refuses user or password`, { cause, details });
-  // amqplib does not say which; a server that starts answers so, too.
-  const why = text.includes('Expected ConnectionOpenOk') ? `virtual host "${vhost}" is missing, refused or not up yet` : text;
-  return new BlockhubError('BROKER_UNAVAILABLE', `no connection to ${host}:${port}: ${why}`, { cause, details });
+  if (text.includes('ACCESS_REFUSED') || text.includes('ACCESS-REFUSED'))
+    return new BlockhubError('BROKER_DENIED', `${host}:${port} refuses user or password`, { cause, details, fix: loginFix });
+  const fault = networkFault(cause, way);
+  const known = fault ? undefined : handshakes.find(([form]) => form.test(text));
+  const what = known?.[1].replace('{vhost}', vhost) ?? fault?.what;
+  // Node has no text of its own where several addresses of a name were tried.
+  const why = [what, text].filter(Boolean).join(': ');
+  const fix = known?.[2].replaceAll('{vhost}', vhost) ?? fault?.fix;
+  return new BlockhubError('BROKER_UNAVAILABLE', `no connection to ${host}:${port}: ${why}`, { cause, details, fix });
 }
+
+const loginFix =
+  'Correct --broker-user and --broker-password, or user and password in the broker URL. RabbitMQ lets guest in from its own machine only; `rabbitmqctl authenticate_user` tries a login.';
+
+const way = {
+  setting: '--broker',
+  tls: { on: 'write amqps://', off: 'write amqp://', ca: 'name the file of its authority (PEM) by ?ca=/path.pem in --broker' },
+};
+
+const notAmqp =
+  'Correct the port in --broker: RabbitMQ speaks AMQP at 5672, and with TLS (amqps://) at 5671; 15672 is its management API. If a proxy stands before it, that must pass TCP on.';
+
+/** What amqplib says of the begin of a connection; it does not say why the virtual host was refused, and a server that starts answers so, too. */
+const handshakes: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /Expected ConnectionOpenOk/,
+    'virtual host "{vhost}" is missing, refused or not up yet',
+    'Make the virtual host "{vhost}" (`rabbitmqctl add_vhost`) or correct its name in --broker; give the user rights in it (`rabbitmqctl set_permissions -p`), and look at limits of its connections. While RabbitMQ starts it passes by itself.',
+  ],
+  [/mechanism .*not provided/i, 'the broker takes no user and password', 'Allow the mechanism PLAIN in RabbitMQ (auth_mechanisms).'],
+  [
+    /NOT_ALLOWED|NOT-ALLOWED/,
+    'the broker does not let this user in',
+    'Correct the virtual host in --broker and the rights of the user there.',
+  ],
+  [/frame|Invalid|Expected connection|wasn't expecting|Malformed/i, 'what answers does not speak AMQP 0-9-1', notAmqp],
+  [/closed abruptly/, 'the other side ended the connection at once', notAmqp],
+];
 
 /** Without these a confirm, a return or a cancel would be missed in silence. */
 function checkServer(server: { readonly version?: string; readonly product?: string; readonly capabilities?: unknown }): void {

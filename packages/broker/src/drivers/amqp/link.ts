@@ -3,6 +3,7 @@ import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import type { Channel, ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import type { BrokerLog } from '../../types.ts';
+import { closeReason } from './close-reason.ts';
 import { dial, type Line } from './dial.ts';
 import type { AmqpTarget } from './url.ts';
 
@@ -23,7 +24,12 @@ export interface LinkParts {
   onBlocked(blocked: boolean): void;
 }
 
-export const unavailable = (text: string, cause?: unknown): BlockhubError => new BlockhubError('BROKER_UNAVAILABLE', text, { cause });
+/** What the broker said as it closed, or the error that was the cause, says what to do. */
+export const unavailable = (text: string, cause?: unknown): BlockhubError =>
+  new BlockhubError('BROKER_UNAVAILABLE', text, {
+    cause,
+    fix: closeReason(cause)?.fix ?? (cause instanceof BlockhubError ? cause.fix : undefined),
+  });
 
 /** Closes a connection or a channel. amqplib's own promise waits for ever where the socket ends before the server answers. */
 export const closed = (open: ChannelModel | Channel): Promise<void> =>
@@ -65,6 +71,12 @@ export class Link {
   get noLine(): BlockhubError {
     const why = this.#lastError instanceof Error ? `: ${this.#lastError.message}` : '';
     return unavailable(`there is no connection to the broker now${why}`, this.#lastError);
+  }
+
+  /** Why it is not up, as far as that is known. */
+  get trouble(): BlockhubError | undefined {
+    if (this.#up || this.#lastError === undefined) return undefined;
+    return this.#lastError instanceof BlockhubError ? this.#lastError : this.noLine;
   }
 
   /** The connection is still this one. */
@@ -150,7 +162,8 @@ export class Link {
       this.#line = undefined;
       this.#up = false;
       this.#lastError = error ?? last;
-      if (wasUp && !this.#closed) log?.warn({ connection: name, err: error ?? last }, 'broker connection lost');
+      if (wasUp && !this.#closed)
+        log?.warn({ connection: name, ...closeReason(error ?? last), err: error ?? last }, 'broker connection lost');
       // While it is set up, whoever does that is told by what fails.
       if (!wasUp) return;
       onChange();
@@ -172,7 +185,14 @@ export class Link {
   #failed(error: unknown): void {
     this.#failures++;
     this.#lastError = error;
-    const facts = { connection: this.#parts.name, code: errorCode(error), err: error, failures: this.#failures };
+    const fix = error instanceof BlockhubError ? error.fix : undefined;
+    const facts = {
+      connection: this.#parts.name,
+      code: errorCode(error),
+      err: error,
+      ...(fix !== undefined && { fix }),
+      failures: this.#failures,
+    };
     if (hasCode(error, 'BROKER_UNAVAILABLE')) this.#parts.log?.warn(facts, 'broker cannot be reached');
     else this.#parts.log?.error(facts, 'broker refuses');
   }

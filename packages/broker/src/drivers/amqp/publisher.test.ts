@@ -49,6 +49,7 @@ async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_I
     pulse,
     stuck: () => told.push('stuck'),
     late: (queues) => told.push(`late ${queues.join()}`),
+    closed: () => told.push('closed'),
     broken: () => told.push('broken'),
   });
   await publisher.open(model as unknown as ChannelModel);

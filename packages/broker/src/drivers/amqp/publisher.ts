@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { closedBroker, missingQueue } from '../../checks.ts';
+import { closeReason } from './close-reason.ts';
 import { unavailable } from './link.ts';
 import { type Parcel, seqOf, tooLarge } from './messages.ts';
 
@@ -47,6 +48,8 @@ export interface PublisherParts {
   stuck(): void;
   /** No confirm came in time for these, while others are confirmed. Their publishes failed. */
   late(queues: readonly string[]): void;
+  /** The broker closed the channel; its reason is in the error. */
+  closed(error: unknown): void;
   /** The channel is gone and cannot be opened again. */
   broken(): void;
 }
@@ -61,6 +64,8 @@ export class Publisher {
   readonly #waiting: Batch[] = [];
   /** By number, in the order in which they were written. */
   readonly #flights = new Map<number, Flight>();
+  /** Why the broker closed a channel; those in flight on it are told after that. */
+  readonly #reasons = new WeakMap<ConfirmChannel, unknown>();
   #written = 0;
   /** The first on this channel that was given up. */
   #givenUp: number | undefined;
@@ -85,14 +90,17 @@ export class Publisher {
 
   async #take(model: ChannelModel): Promise<ConfirmChannel> {
     const channel = await model.createConfirmChannel();
-    channel.on('error', () => {});
+    channel.on('error', (error) => {
+      this.#reasons.set(channel, error);
+      this.#parts.closed(error);
+    });
     channel.on('return', (message) => this.#return(channel, message));
     channel.once('close', () => {
       this.#retired.delete(channel);
       // Those in flight on another one are told by their callbacks.
       if (this.#channel !== channel) return;
       this.#channel = undefined;
-      this.#failAll(unavailable('the connection ended before the broker confirmed'));
+      this.#failAll((batch) => closedUnder(batch, this.#reasons.get(channel)));
       // Where the whole connection ended this fails, and changes nothing.
       if (!this.#closed) this.open(model).catch(() => this.#parts.broken());
     });
@@ -114,7 +122,7 @@ export class Publisher {
   /** A broker in need stops reading: nobody should wait for it. What was written may still arrive. */
   block(on: boolean): void {
     this.#blocked = on;
-    if (on) this.#failAll(blocked());
+    if (on) this.#failAll(blocked);
   }
 
   /** Takes nothing more; resolves when the fate of all is known. */
@@ -171,11 +179,11 @@ export class Publisher {
     const flight = this.#flights.get(number);
     if (!flight) return;
     this.#flights.delete(number);
-    const { batch, parcel, returned } = flight;
+    const { batch, parcel, returned, channel } = flight;
     if (!error || isNack(error)) this.#parts.pulse.at = this.#parts.clock.ticks();
     this.#bytes -= parcel.body.length;
     batch.flying--;
-    const failure = error ? failureOf(error, parcel) : returned ? missingQueue(parcel.queue) : undefined;
+    const failure = error ? failureOf(error, flight, this.#reasons.get(channel)) : returned ? missingQueue(parcel.queue) : undefined;
     if (failure && !(parcel.hint && failure.code !== 'BROKER_UNAVAILABLE')) this.#fail(batch, failure);
     this.#endIfDone(batch);
     if (this.#waiting.length > 0 || this.#flights.size === 0) this.#pump();
@@ -197,10 +205,10 @@ export class Publisher {
     else batch.resolve();
   }
 
-  #failAll(error: BlockhubError): void {
+  #failAll(failure: (batch: Batch) => BlockhubError): void {
     for (const batch of new Set([...this.#waiting, ...[...this.#flights.values()].map((flight) => flight.batch)])) {
       if (batch.ended) continue;
-      batch.failure ??= error;
+      batch.failure ??= failure(batch);
       this.#end(batch);
     }
     this.#pump();
@@ -270,9 +278,19 @@ export class Publisher {
 
 const blocked = (): BlockhubError => unavailable('the broker takes no messages now: it is short of memory or disk');
 
+/** The broker closed the channel, or the connection ended. What is too large for it would close the next one too. */
+function closedUnder({ parcels }: Batch, cause: unknown): BlockhubError {
+  const said = closeReason(cause);
+  if (!said) return unavailable('the connection ended before the broker confirmed', cause);
+  const most = Number(/message size \d+ is larger than .*?(\d+)/.exec(said.reason)?.[1]);
+  const large = parcels.find(({ body }) => body.length > most);
+  if (large) return tooLarge(large.queue, large.id, `the broker takes no more than ${most} bytes`, cause);
+  return unavailable(`the broker closed the channel before it confirmed (${said.reply}: ${said.reason})`, cause);
+}
+
 const isNack = (error: unknown): boolean => error instanceof Error && error.message === 'message nacked';
 
-function failureOf(error: unknown, { queue }: Parcel): BlockhubError {
+function failureOf(error: unknown, { batch, parcel: { queue } }: Flight, reason: unknown): BlockhubError {
   if (isNack(error))
     return new BlockhubError(
       'BROKER_QUEUE_FULL',
@@ -281,5 +299,5 @@ function failureOf(error: unknown, { queue }: Parcel): BlockhubError {
         details: { queue },
       },
     );
-  return unavailable('the connection ended before the broker confirmed', error);
+  return closedUnder(batch, reason ?? error);
 }

@@ -2,6 +2,7 @@ import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock'
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { Channel } from 'amqplib';
 import type { BrokerLog, Delivery, QueueDeclaration } from '../../types.ts';
+import type { CloseLog } from './close-reason.ts';
 import { type Desk, openChannel, questionError } from './desk.ts';
 import { Intake } from './intake.ts';
 import { closed, type Link, unavailable } from './link.ts';
@@ -10,6 +11,9 @@ import { bindBack, type Topology } from './topology.ts';
 
 /** Quorum queues refuse more. */
 const MOST_PREFETCH = 2_000;
+/** RabbitMQ does not say why. */
+const cancelFix =
+  'The queue was deleted, its node went down, or a message was held for longer than consumer_timeout of RabbitMQ, which must be 30 minutes or more; its log says which. The consumer is restored by itself.';
 const betweenTries: BackOff = { firstMs: 100, mostMs: 5_000 };
 
 export interface SubscriptionParts {
@@ -19,6 +23,7 @@ export interface SubscriptionParts {
   readonly retries: Retries;
   readonly clock: Clock;
   readonly log: BrokerLog | undefined;
+  readonly closes: CloseLog;
 }
 
 export interface SubscriptionWish {
@@ -50,13 +55,17 @@ export class Subscription {
 
   /** BROKER_QUEUE_MISSING, BROKER_QUEUE_MISMATCH, BROKER_UNAVAILABLE */
   async start(): Promise<void> {
-    const { link, desk, topology, retries, clock } = this.#parts;
+    const { link, desk, topology, retries, clock, closes } = this.#parts;
     const { queue, prefetch, onDelivery } = this.#wish;
     const declared = topology.get(queue) ?? this.#declared;
     this.#declared = declared;
     const isPrivate = declared?.kind === 'private';
     const channel = await openChannel(link.model);
     let intake: Intake | undefined;
+    // While it begins, what fails says so to who asked.
+    channel.on('error', (error) => {
+      if (this.#life?.channel === channel) closes.tell(error, { queue });
+    });
     channel.once('close', () => {
       intake?.end();
       this.#lost(channel);
@@ -136,7 +145,7 @@ export class Subscription {
 
   /** By the server: the queue was deleted, or its node went down. */
   #cancelled(channel: Channel, intake: Intake): void {
-    this.#parts.log?.warn({ queue: this.#wish.queue }, 'consumer cancelled by the broker');
+    this.#parts.log?.warn({ queue: this.#wish.queue, fix: cancelFix }, 'consumer cancelled by the broker');
     // Handlers go on, and a channel that closes throws at what they settle.
     intake.end();
     void closed(channel);

@@ -54,6 +54,7 @@ class SqliteBroker implements Broker {
   readonly #clock: Clock;
   readonly #log: BrokerLog | undefined;
   readonly #state = new StateHolder();
+  #trouble: BlockhubError | undefined;
   readonly #unconfirmed = new Unconfirmed();
   readonly #writer: Writer;
   readonly #queues: Queues;
@@ -85,6 +86,10 @@ class SqliteBroker implements Broker {
 
   get unconfirmed(): number {
     return this.#unconfirmed.count;
+  }
+
+  get trouble(): BlockhubError | undefined {
+    return this.#broken ?? this.#trouble;
   }
 
   onState(listener: (state: BrokerState) => void): () => void {
@@ -216,11 +221,13 @@ class SqliteBroker implements Broker {
       this.#break(error);
       return;
     }
-    if (this.state === 'connected') this.#log?.warn({ err: error }, 'broker file cannot be written');
+    this.#trouble = error;
+    if (this.state === 'connected') this.#log?.warn({ err: error, fix: error.fix }, 'broker file cannot be written');
     this.#state.set('blocked');
   }
 
   #unblock(): void {
+    this.#trouble = undefined;
     if (this.state !== 'blocked') return;
     this.#log?.info({ path: this.#path }, 'broker file can be written again');
     this.#state.set('connected');

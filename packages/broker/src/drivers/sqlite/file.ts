@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, diskFault } from '@blockhub/errors';
 
 /** Longest wait for another process's transaction. It stops the event loop, and such transactions take milliseconds. */
 const BUSY_MS = 2_000;
@@ -35,6 +35,23 @@ const READONLY = 8;
 const CORRUPT = 11;
 const CANTOPEN = 14;
 const NOTADB = 26;
+const [BUSY, LOCKED, IOERR, FULL] = [5, 6, 10, 13];
+
+const GOES_ON = 'Work goes on by itself then.';
+const held = `Find the process that holds the file (fuser, lsof) and end it: an SQLite broker is for one process. ${GOES_ON}`;
+const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';
+const disk = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
+
+/** What helps, by primary result code. */
+const fixes: Readonly<Record<number, string>> = {
+  [PERM]: rights,
+  [BUSY]: held,
+  [LOCKED]: held,
+  [READONLY]: `${rights} ${GOES_ON}`,
+  [IOERR]: disk,
+  [CANTOPEN]: disk,
+  [FULL]: `Free space on its disk or raise its quota; look at inodes too (df -h, df -i). ${GOES_ON}`,
+};
 
 export const primaryCode = (error: unknown): number => {
   const extended = (error as { errcode?: unknown } | null)?.errcode;
@@ -49,13 +66,14 @@ export function brokerError(path: string, cause: unknown): BlockhubError {
   if (code === CORRUPT || code === NOTADB)
     return new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, options);
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new BlockhubError('BROKER_UNAVAILABLE', `${path} cannot be read or written: ${why}`, options);
+  const text = `${path} cannot be read or written: ${why}`;
+  return new BlockhubError('BROKER_UNAVAILABLE', text, { ...options, fix: fixes[code] ?? diskFault(cause, { setting: '--data' })?.fix });
 }
 
 /** As `brokerError`, for files that are opened or made: what may not be written will not be later. */
 export function openError(path: string, cause: unknown): BlockhubError {
   if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
-  return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path } });
+  return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path }, fix: rights });
 }
 
 export interface FileOptions {

@@ -1,0 +1,223 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { type BackOff, backOff } from '@blockhub/clock';
+import { Cluster, Redis } from 'ioredis';
+import type { RedisPlace } from './redis-place.ts';
+import { type ScriptName, scripts } from './redis-scripts.ts';
+
+const connectTimeoutMs = 2000;
+/** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
+const commandTimeoutMs = 1000;
+/** The client waits for this long also where there is nothing to say farewell to. */
+const disconnectTimeoutMs = 100;
+const betweenTries: BackOff = { firstMs: 50, mostMs: 2000 };
+/** A cluster is asked so often which node has which keys; a node that redirects is believed at once. */
+const slotsRefreshMs = 60_000;
+/** Of a chain of redirections. */
+const mostRedirections = 5;
+
+/** What a replica says to who writes. After a fail-over the name leads to another server, to which only a new connection goes. */
+const replica = /READONLY/;
+/** It may stay a replica, so that new connections are not made for each write. */
+const replicaPauseMs = 5000;
+/** What a node of a cluster says where another one has the keys. */
+const redirected = /^(?:MOVED|ASK) /;
+
+/** What the client says when no answer came in time. */
+const timedOut = 'Command timed out';
+
+type Scripts = Record<ScriptName, (...args: (string | number)[]) => Promise<unknown>>;
+
+export interface ClientEvents {
+  failed(error: Error): void;
+  ended(): void;
+  ready(): void;
+}
+
+/**
+ * The connection to one server; to all nodes of a cluster from the first time on that it sends us to another node. Until then the addresses
+ * that a cluster announces do not matter: with one shard behind a port that is mapped, or a proxy, nobody else could reach them.
+ */
+export class RedisClient {
+  readonly #place: RedisPlace;
+  readonly #options: ReturnType<typeof optionsOf>;
+  readonly #events: ClientEvents;
+  #client: Redis | Cluster;
+  #joining: Promise<void> | undefined;
+  #closed = false;
+  /** What became of the choice of a database: the client would go on in another one. */
+  #selected: Promise<Error | undefined> | undefined;
+  #nodeFailure: string | undefined;
+
+  constructor(place: RedisPlace, password: string | undefined, events: ClientEvents) {
+    this.#place = place;
+    this.#events = events;
+    this.#options = optionsOf(place, password);
+    this.#client = place.cluster === 'on' ? this.#cluster() : this.#single();
+  }
+
+  /** What the last node of a cluster said that could not be reached: its address and why. */
+  get nodeFailure(): string | undefined {
+    return this.#nodeFailure;
+  }
+
+  /** Resolves also where nobody answers. */
+  async connect(): Promise<void> {
+    await this.#client.connect().catch(() => undefined);
+  }
+
+  run(script: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    // The client makes a method of each script.
+    return this.#ask((client) => (client as unknown as Scripts)[script](...keys, ...args));
+  }
+
+  hget(key: string, field: string): Promise<string | null> {
+    return this.#ask((client) => client.hget(key, field));
+  }
+
+  del(keys: readonly string[]): Promise<number> {
+    return this.#ask((client) => client.del(...keys));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#client.disconnect();
+  }
+
+  async #ask<T>(ask: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    try {
+      return await this.#follow(ask);
+    } catch (error) {
+      // A connection that is silent may stay so for minutes: another one is made.
+      if ((error as Error).message === timedOut && !this.#closed) this.#client.disconnect(true);
+      throw error;
+    }
+  }
+
+  async #follow<T>(ask: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    await this.#joining;
+    const unselected = await this.#selected;
+    if (unselected) throw unselected;
+    const asked = this.#client;
+    try {
+      return await ask(asked);
+    } catch (error) {
+      if (this.#place.cluster === 'off' || !redirected.test((error as Error).message) || this.#closed) throw error;
+      if (asked === this.#client) this.#join();
+      await this.#joining;
+      return ask(this.#client);
+    }
+  }
+
+  /** From one node to all. */
+  #join(): void {
+    const node = this.#client;
+    if (node instanceof Cluster) return;
+    const cluster = this.#cluster();
+    this.#client = cluster;
+    node.removeAllListeners('close').disconnect();
+    this.#joining = within(connectTimeoutMs, cluster.connect()).finally(() => {
+      this.#joining = undefined;
+    });
+  }
+
+  #single(): Redis {
+    const { host, port, db } = this.#place;
+    let leftReplicaAt = Number.NEGATIVE_INFINITY;
+    const redis = new Redis({
+      ...this.#options,
+      host,
+      port,
+      db,
+      scripts,
+      lazyConnect: true,
+      // Who asks while it is away is told so at once; who was asking is not asked again.
+      enableOfflineQueue: false,
+      retryStrategy: (times) => backOff(times, betweenTries, Math.random),
+      reconnectOnError({ message }) {
+        if (!replica.test(message) || performance.now() - leftReplicaAt < replicaPauseMs) return false;
+        leftReplicaAt = performance.now();
+        return true;
+      },
+    });
+    if (db !== 0)
+      redis.on('ready', () => {
+        this.#selected = redis.select(db).then(
+          () => undefined,
+          (error: Error) => error,
+        );
+      });
+    return this.#watched(redis);
+  }
+
+  #cluster(): Cluster {
+    const { host, port } = this.#place;
+    const cluster = new Cluster([{ host, port }], {
+      scripts,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      // It asks for a right that nothing else needs; a cluster that is down says so with each command.
+      enableReadyCheck: false,
+      redisOptions: this.#options,
+      clusterRetryStrategy: (times) => backOff(times, betweenTries, Math.random),
+      slotsRefreshTimeout: commandTimeoutMs,
+      slotsRefreshInterval: slotsRefreshMs,
+      maxRedirections: mostRedirections,
+      // Whoever asks goes on without; it is the next one who asks again.
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 0,
+      // A certificate is for a name, which must not be lost for an address.
+      dnsLookup: (name, callback) => callback(null, name),
+      // A node that does not know how it is reached is behind the address that is known here.
+      natMap: (node) => (/^(?:\?|null)?:\d+$/.test(node) ? { host, port: Number(node.split(':').at(-1)) } : null),
+    });
+    cluster.on('node error', (error: Error, node: string) => {
+      this.#nodeFailure = `${node}: ${error.message}`;
+      this.#events.failed(error);
+    });
+    return this.#watched(cluster);
+  }
+
+  #watched<C extends Redis | Cluster>(client: C): C {
+    const { failed, ended, ready } = this.#events;
+    // The methods of both are alike, their types are not.
+    const events = client as NodeJS.EventEmitter;
+    events.on('error', (error: Error & { lastNodeError?: Error }) => failed(error.lastNodeError ?? error));
+    events.on('close', ended);
+    events.on('ready', () => {
+      this.#nodeFailure = undefined;
+      ready();
+    });
+    return client;
+  }
+}
+
+/** Of each connection. */
+function optionsOf({ host, tls, username }: RedisPlace, password: string | undefined) {
+  return {
+    ...(tls && { tls: { ...tls, checkServerIdentity: (name: string, cert: PeerCertificate) => checkIdentity(name, host, cert) } }),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    connectTimeout: connectTimeoutMs,
+    commandTimeout: commandTimeoutMs,
+    disconnectTimeout: disconnectTimeoutMs,
+    // It asks for rights that nothing else needs, and where it lacks them writes to the console.
+    enableReadyCheck: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  };
+}
+
+/** Nodes of a cluster announce addresses, and have the certificate of the name that the cluster is reached by. */
+function checkIdentity(name: string, host: string, cert: PeerCertificate): Error | undefined {
+  const failure = checkServerIdentity(name, cert);
+  return failure && isIP(name) !== 0 && name !== host ? checkServerIdentity(host, cert) : failure;
+}
+
+/** Resolves when it is settled, or when the time is over; never rejects. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,146 @@
+import { type ErrorCode, type Fault, networkFault } from '@blockhub/errors';
+
+/** What Redis or the way to it reports, in words for whoever runs it. */
+export interface RedisFault {
+  readonly code: ErrorCode;
+  /** What the registry does, as the end of a sentence that begins with its name. */
+  readonly what: string;
+  readonly fix: string;
+}
+
+type Entry = readonly [said: RegExp, code: ErrorCode, what: string, fix: string];
+
+const password = 'BLOCKHUB_REGISTRY_PASSWORD (or the file that BLOCKHUB_REGISTRY_PASSWORD_FILE names)';
+const GOES_ON = 'Services go on by themselves then.';
+
+/** All commands that are used, in the form of ACL SETUSER. */
+export const rights =
+  '+eval +evalsha +hget +hset +hdel +hexists +zadd +zrem +zscore +zrangebylex +zrangebyscore +exists +del +info +select +client|setinfo +cluster|slots';
+
+/** Words of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first that fits counts. */
+const entries: readonly Entry[] = [
+  [/^NOAUTH/, 'REGISTRY_DENIED', 'asks for a password', `Set ${password}; a user stands in the URL, redis://user@host.`],
+  [
+    /without any password configured|no password is set/,
+    'REGISTRY_DENIED',
+    'has no password and was given one',
+    `Take ${password} away, or give the server a password (requirepass).`,
+  ],
+  [
+    /^WRONGPASS|^ERR (?:AUTH|invalid password)/,
+    'REGISTRY_DENIED',
+    'refuses the user or the password',
+    `Correct ${password}, and the user in --registry. ${GOES_ON}`,
+  ],
+  [
+    /NOPERM|ACL failure|user executing the script can't/,
+    'REGISTRY_DENIED',
+    'refuses a command or key for lack of rights',
+    `Give the user its rights: ACL SETUSER {user} ~{pattern} ${rights}. ${GOES_ON}`,
+  ],
+  [
+    /^DENIED/,
+    'REGISTRY_DENIED',
+    'is in protected mode and takes no connections of other machines',
+    'Give the server a password (requirepass), or set protected-mode to no in a network that you trust.',
+  ],
+  [
+    /\bOOM\b/,
+    'REGISTRY_FULL',
+    'has no memory left and takes no writes',
+    `Raise maxmemory of the Redis server, or remove what else lies in it. ${GOES_ON}`,
+  ],
+  [
+    /MISCONF/,
+    'REGISTRY_READ_ONLY',
+    'cannot save its data to disk and takes no writes',
+    `Free or repair the disk of the Redis server; its log says why saving fails. Without saving: CONFIG SET stop-writes-on-bgsave-error no. ${GOES_ON}`,
+  ],
+  [
+    /READONLY/,
+    'REGISTRY_READ_ONLY',
+    'is a replica and takes no writes',
+    `Name the primary in --registry; if that one is gone, promote this one (REPLICAOF NO ONE). ${GOES_ON}`,
+  ],
+  [
+    /NOREPLICAS/,
+    'REGISTRY_READ_ONLY',
+    'has too few replicas and takes no writes',
+    `Bring its replicas back, or lower min-replicas-to-write. ${GOES_ON}`,
+  ],
+  [/^LOADING/, 'REGISTRY_UNAVAILABLE', 'is loading its data', `Wait until it has loaded; its log says how far it is. ${GOES_ON}`],
+  [
+    /^MASTERDOWN/,
+    'REGISTRY_UNAVAILABLE',
+    'is a replica that has lost its primary',
+    `Bring the primary back, or name another server in --registry. ${GOES_ON}`,
+  ],
+  [/^BUSY/, 'REGISTRY_UNAVAILABLE', 'is held up by a script', `Wait, or end that script: SCRIPT KILL. ${GOES_ON}`],
+  [
+    /CLUSTERDOWN|Hash slot not served/i,
+    'REGISTRY_UNAVAILABLE',
+    'is a cluster without a node for this key',
+    `See CLUSTER INFO: bring the nodes back that are away, and give every slot to a node (redis-cli --cluster fix). ${GOES_ON}`,
+  ],
+  [/TRYAGAIN/, 'REGISTRY_UNAVAILABLE', 'is a cluster that moves this key to another node', `Wait until the move is done. ${GOES_ON}`],
+  [
+    /max(?:imum)? number of clients|too many connections/i,
+    'REGISTRY_UNAVAILABLE',
+    'has no connection left',
+    `Raise maxclients of the Redis server, or close connections of others (CLIENT LIST). ${GOES_ON}`,
+  ],
+  [/^(?:MOVED|ASK) /, 'REGISTRY_UNUSABLE', 'is a cluster, and the key lies on another node', 'Take cluster=off out of --registry.'],
+  [
+    /Too many Cluster redirections/,
+    'REGISTRY_UNAVAILABLE',
+    'is a cluster whose nodes do not agree which of them has this key',
+    `See redis-cli --cluster check. ${GOES_ON}`,
+  ],
+  [
+    /CROSSSLOT/,
+    'REGISTRY_UNUSABLE',
+    'spreads the keys of one command over several slots',
+    'Name a server or proxy in --registry that keeps keys with one hash tag ({…}) together, as Redis Cluster does.',
+  ],
+  [
+    /DB index is out of range|invalid DB index|SELECT is not allowed/i,
+    'REGISTRY_UNUSABLE',
+    'has no such database',
+    'Correct the number at the end of the path in --registry. A cluster has 0 only: write no number.',
+  ],
+  [
+    /unknown command/i,
+    'REGISTRY_UNUSABLE',
+    'lacks a command that is needed',
+    'Use a Redis or Valkey with Lua scripts, whose commands EVAL and EVALSHA are not renamed; proxies may lack them.',
+  ],
+  [/cluster support disabled/i, 'REGISTRY_UNUSABLE', 'is no cluster', 'Take cluster=on out of --registry.'],
+  [
+    /^Protocol error/,
+    'REGISTRY_UNUSABLE',
+    'does not speak the protocol of Redis',
+    'Correct host and port in --registry: another server listens there.',
+  ],
+];
+
+const way = {
+  setting: '--registry',
+  tls: { on: 'write rediss://', off: 'write redis://', ca: 'name the file of its authority (PEM) by ?ca=/path.pem in --registry' },
+};
+const lasting: ReadonlySet<Fault['kind']> = new Set(['certificate', 'protocol']);
+
+export interface FaultContext {
+  readonly user: string;
+  /** Of the keys. */
+  readonly pattern: string;
+}
+
+/** What an error of the client means; undefined where it says no more than that there was no answer. */
+export function redisFault(error: Error, { user, pattern }: FaultContext): RedisFault | undefined {
+  const found = entries.find(([said]) => said.test(error.message));
+  if (found) return { code: found[1], what: found[2], fix: found[3].replace('{user}', user).replace('{pattern}', pattern) };
+  const fault = networkFault(error, way);
+  if (!fault) return undefined;
+  const code = lasting.has(fault.kind) ? 'REGISTRY_UNUSABLE' : 'REGISTRY_UNAVAILABLE';
+  return { code, what: `cannot be reached: ${fault.what}`, fix: fault.fix };
+}
