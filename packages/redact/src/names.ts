@@ -210,6 +210,7 @@ export const plainTokens = [
 export const plainEnds = [
   ...[
     'type',
+    'file',
     'count',
     'counts',
     'length',

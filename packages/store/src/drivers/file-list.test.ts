@@ -61,9 +61,9 @@ test('a pipe that has the name of an object is empty, and is not waited for', as
 
 describe('what cannot be opened is reported, and the listing goes on', () => {
   test.each<[string, () => Promise<unknown>, string, string]>([
-    ['a link to itself', () => symlink('loop', join(root, 'f/loop')), 'f/loop', 'STORE_DENIED'],
+    ['a link to itself', () => symlink('loop', join(root, 'f/loop')), 'f/loop', 'STORE_UNUSABLE'],
     ['a link to nowhere', () => symlink('nowhere', join(root, 'f/aa')), 'f/aa', 'STORE_UNAVAILABLE'],
-    ['a link below', () => symlink('loop', join(root, 'f/b/loop')), 'f/b/loop', 'STORE_DENIED'],
+    ['a link below', () => symlink('loop', join(root, 'f/b/loop')), 'f/b/loop', 'STORE_UNUSABLE'],
   ])('%s', async (_, make, key, code) => {
     await make();
     expect(await list('f/')).toEqual(good);

@@ -129,8 +129,8 @@ class FileDriver implements StoreDriver {
     const code = codeOf(error);
     // What is not from the system is a mistake in the code.
     if (code === undefined || !('syscall' in (error as object))) return 'permanent';
-    // A link to itself, one to nowhere, and a socket: trying again opens none of them, and other objects can be opened all the same.
-    if (code === 'ELOOP' || code === 'ENOLINK' || code === 'ENXIO') return 'denied';
+    // A socket lies there: trying again does not open it.
+    if (code === 'ENXIO') return 'denied';
     const kind = diskFault(error, asked)?.kind;
     // A folder that vanishes while it is used comes back with the next try.
     return (code !== 'ENOENT' && kind && classes[kind]) || 'transient';
