@@ -166,4 +166,22 @@ describe('the probe', () => {
     await store.probe();
     expect((await gather(store.list(''))).map((object) => object.key)).toEqual(running);
   });
+
+  test('is not disturbed by what others left beside its keys, even where it cannot be opened', async () => {
+    const foreign = ['probe/#recycle/x', 'probe/@eaDir/y'];
+    const store = open((honest) => ({
+      list: async function* (prefix, after, onUnseen) {
+        if (prefix === 'probe/' && !onUnseen) throw new Error('may not be opened');
+        if (prefix === 'probe/') onUnseen?.('probe/@eaDir/', new Error('may not be opened'));
+        yield* honest.list(prefix, after);
+      },
+    }));
+    const old = `probe/${Date.now() - 25 * 3_600_000}-x/race-1`;
+    for (const key of [...foreign, old]) await store.create(key, Buffer.from('x'));
+    expect(await store.probe()).toMatchObject({ ok: true });
+    await store.assertSafe();
+    const keys = (await gather(store.list(''))).map((object) => object.key);
+    expect(keys).toEqual(expect.arrayContaining(foreign));
+    expect(keys).not.toContain(old);
+  });
 });

@@ -146,12 +146,17 @@ async function removeAll(store: Store, keys: Iterable<string>): Promise<string[]
 /** Keys are `probe/{13 digits of ms}-{chance}/…`, so age is told by the key. */
 async function removeStale(store: Store, nowMs: number): Promise<void> {
   const stale: string[] = [];
-  for await (const { key } of store.list('probe/')) {
-    if (!(Number(key.slice(6, 19)) < nowMs - STALE_MS)) break;
-    stale.push(key);
+  for await (const { key } of store.list('probe/', { onUnseen: notOfProbes })) {
+    const at = Number(key.slice(6, 19));
+    if (at >= nowMs - STALE_MS) break;
+    // What is no number was put there by others.
+    if (at < nowMs - STALE_MS) stale.push(key);
   }
   await removeAll(store, stale);
 }
+
+/** What cannot be opened there is at most a verdict that is made again, or a left-over. */
+const notOfProbes = (): void => {};
 
 const folderAt = (ms: number): string => `probe/${String(ms).padStart(13, '0')}`;
 
@@ -160,7 +165,7 @@ const verdictName = (url: string): string => `safe-${createHash('sha256').update
 
 /** Somebody probed the store at this URL within a day, and it passed. */
 export async function hasPassed(store: Store, url: string, nowMs: number): Promise<boolean> {
-  for await (const { key } of store.list('probe/', { after: folderAt(nowMs - STALE_MS) })) {
+  for await (const { key } of store.list('probe/', { after: folderAt(nowMs - STALE_MS), onUnseen: notOfProbes })) {
     if (key.endsWith(`/${verdictName(url)}`)) return true;
   }
   return false;
