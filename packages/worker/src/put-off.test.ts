@@ -13,7 +13,12 @@ function begin() {
   const putOff = new PutOff({ clock, log, metrics, worker: 'deploy' });
   const text = (): Promise<string> => metrics.text();
   const read = async (name: string, labels = 'worker="deploy"'): Promise<number> =>
-    Number((await text()).split('\n').find((line) => line.startsWith(`blockhub_put_off_${name}{${labels}}`))?.split(' ')[1]);
+    Number(
+      (await text())
+        .split('\n')
+        .find((line) => line.startsWith(`blockhub_put_off_${name}{${labels}}`))
+        ?.split(' ')[1],
+    );
   return {
     clock,
     log,
@@ -62,7 +67,8 @@ describe('what is put off', () => {
 });
 
 describe('a line of the log', () => {
-  const lines = (log: ReturnType<typeof keepLog>) => log.lines.filter(({ text }) => text === 'messages are put off for longer than a minute');
+  const lines = (log: ReturnType<typeof keepLog>) =>
+    log.lines.filter(({ text }) => text === 'messages are put off for longer than a minute');
 
   test('tells once a minute how many wait, until when, why and what to do, while one waits for longer than a minute', async () => {
     const { add, after, log, clock } = begin();

@@ -59,13 +59,22 @@ export class PutOff {
       ['worker', 'why'],
     );
     for (const why of putOffKinds) messages.labels({ worker, why }).read(() => this.#count(why));
-    const gauge = (name: string, help: string, of: (times: readonly number[]) => number): void =>
-      metrics
-        .gauge(name, help, ['worker'])
-        .labels({ worker })
-        .read(() => this.#unixSeconds(of));
-    gauge('blockhub_put_off_next_time_seconds', 'When the next of these messages comes again, in seconds since 1970; 0 where there is none.', (times) => Math.min(...times));
-    gauge('blockhub_put_off_latest_time_seconds', 'When the last of these messages comes again, in seconds since 1970; 0 where there is none.', (times) => Math.max(...times));
+    metrics
+      .gauge(
+        'blockhub_put_off_next_time_seconds',
+        'When the next of these messages comes again, in seconds since 1970; 0 where there is none.',
+        ['worker'],
+      )
+      .labels({ worker })
+      .read(() => this.#unixSeconds(Math.min));
+    metrics
+      .gauge(
+        'blockhub_put_off_latest_time_seconds',
+        'When the last of these messages comes again, in seconds since 1970; 0 where there is none.',
+        ['worker'],
+      )
+      .labels({ worker })
+      .read(() => this.#unixSeconds(Math.max));
   }
 
   /** Entries that it keeps in memory; each stands for any number of messages. */
@@ -140,9 +149,9 @@ export class PutOff {
     for (const at of buckets.keys()) if (at <= now) buckets.delete(at);
   }
 
-  #unixSeconds(of: (times: readonly number[]) => number): number {
+  #unixSeconds(of: (...times: number[]) => number): number {
     const times = this.#open().map(([at]) => at);
-    return times.length === 0 ? 0 : Math.round(this.#unixMs(of(times)) / SECOND);
+    return times.length === 0 ? 0 : Math.round(this.#unixMs(of(...times)) / SECOND);
   }
 
   #unixMs(ticks: number): number {

@@ -112,7 +112,10 @@ describe('transport trouble', () => {
     await sample.run(MINUTE);
     // About a dozen pauses of growing length, and what was in handlers at the start of each.
     expect(calls).toBeLessThan(150);
-    expect(sample.health.report().checks['sample: take in']).toMatchObject({ ok: false, detail: expect.stringMatching(/^STORE_UNAVAILABLE: away\. .*tried again\.$/) });
+    expect(sample.health.report().checks['sample: take in']).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/^STORE_UNAVAILABLE: away\. .*tried again\.$/),
+    });
     const warnings = log.lines.filter(({ level }) => level === 'warn');
     expect(warnings.length).toBeLessThan(20);
     away = false;

@@ -43,7 +43,11 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
 function tooEarly({ capture }: Checked, waitMs: number, { clock, settings }: DeployContext): Outcome {
   const ahead = lasting(eventTime(capture.event) - clock.now());
   const allowed = lasting(settings.maxAhead);
-  return retry(waitMs, `the event's time is ${ahead} ahead of this machine's clock, and ${allowed} are allowed; it is retried until then`, fix);
+  return retry(
+    waitMs,
+    `the event's time is ${ahead} ahead of this machine's clock, and ${allowed} are allowed; it is retried until then`,
+    fix,
+  );
 }
 
 const fix =
