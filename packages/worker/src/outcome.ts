@@ -13,7 +13,7 @@ import type { ErrorCode } from '@blockhub/errors';
  */
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }
-  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
+  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string; readonly fix?: string }
   | { readonly kind: 'reject'; readonly code: ErrorCode; readonly reason: string; readonly path?: string; readonly cause?: string };
 
 const nothing: Outcome = { kind: 'done', messages: [] };
@@ -21,8 +21,12 @@ const nothing: Outcome = { kind: 'done', messages: [] };
 /** Handled. `messages` are confirmed before the ack; give stable ids, since a crash in between handles the message again. */
 export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { kind: 'done', messages } : nothing);
 
-/** Not yet: the message comes again after `afterMs` and blocks no other meanwhile. `message.attempts` counts these too, the tries that make a dead letter do not. */
-export const retry = (afterMs: number, reason: string): Outcome => ({ kind: 'retry', afterMs, reason });
+/**
+ * Not yet: the message comes again after `afterMs` and blocks no other meanwhile. Where that is long an operator reads the reason, a whole clause,
+ * and what to do about it (`fix`, sentences). `message.attempts` counts these too, the tries that make a dead letter do not.
+ */
+export const retry = (afterMs: number, reason: string, fix?: string): Outcome =>
+  fix === undefined ? { kind: 'retry', afterMs, reason } : { kind: 'retry', afterMs, reason, fix };
 
 /** Never: the message goes to the dead letters with this reason. `path` is where in it, e.g. `msg.doc.3.hash`. */
 export const reject = (code: ErrorCode, reason: string, path?: string): Outcome =>

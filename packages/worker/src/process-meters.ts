@@ -12,7 +12,7 @@ export function storeMeters(metrics: Metrics): Pick<StoreOptions, 'onRequest' | 
   );
   const errors = metrics.counter(
     'blockhub_store_errors_total',
-    'Requests to the store that failed: `denied` and `full` by its word, `transient` and `unknown` ones are tried again.',
+    'Requests to the store that failed: `denied`, `full` and `unusable` ones until somebody changes something, `transient` and `unknown` ones are tried again.',
     ['operation', 'kind'],
   );
   const meters = forEach(storeOperations, (operation) => ({

@@ -10,6 +10,7 @@ import { contextsOf } from './message-log.ts';
 import { MessageSpans } from './message-spans.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
+import { PutOff } from './put-off.ts';
 import { Releases } from './releases.ts';
 import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
 import { Taking } from './taking.ts';
@@ -42,6 +43,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #releases: Releases;
   readonly #publisher: Publisher;
   readonly #meters: Meters;
+  readonly #putOff: PutOff;
   readonly #spans: MessageSpans | undefined;
   readonly #context: Writable<Context<Shape, State>>;
   readonly #takes: readonly Take[];
@@ -66,6 +68,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     checkParts(worker, options, this.#takes);
     this.#spans = tracing && new MessageSpans(tracing, worker.name);
     this.#meters = new Meters(metrics, worker.name, worker.gives?.(settings) ?? []);
+    this.#putOff = new PutOff({ clock, log, metrics, worker: worker.name });
     this.#releases = new Releases((name, error) => log.error({ part: name, err: error }, 'could not be released'));
     const draining = this.#draining.signal;
     const check = this.#check('publishing');
@@ -180,6 +183,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       publish: (messages, from) => this.#publisher.publish(messages, from),
       spans: this.#spans,
       meters: this.#meters.take(take.queue),
+      putOff: this.#putOff,
       draining: this.#draining.signal,
       check: this.#check(`take ${take.queue}`),
     });
@@ -191,6 +195,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     // Takes close their doors before handlers hear of it, so that nothing comes in behind those that give up.
     const drained = [...this.#takings.map((taking) => taking.drain()), this.#closeServing()];
     this.#draining.abort();
+    this.#putOff.end();
     await Promise.race([Promise.all(drained), whenAborted(this.#graceOver.signal)]);
     const left = this.#takings.reduce((sum, taking) => sum + taking.abandon(), 0);
     if (left > 0) this.#log.warn({ messages: left }, 'grace is over, messages put back');

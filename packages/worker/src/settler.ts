@@ -7,6 +7,7 @@ import { causeOf, clean } from './clean.ts';
 import { ack, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
 import { isList, type Outcome } from './outcome.ts';
+import type { Delay } from './put-off.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -14,6 +15,7 @@ const MINUTE = 60 * SECOND;
 const transientWait: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
 /** For what somebody may have to repair: 20 tries take about an hour. */
 const unknownWait: BackOff = { firstMs: 250, mostMs: 5 * MINUTE };
+const failedFix = 'See the lines "handler failed, trying again" in the log; after its last try the message becomes a dead letter.';
 const MAX_EXCUSED = 10_000;
 
 export interface SettlerParts {
@@ -26,6 +28,8 @@ export interface SettlerParts {
   publish(messages: readonly Outgoing[], run: readonly Held[]): Promise<void>;
   /** Transport fails; gives how long the take pauses. */
   pause(error: BlockhubError): number;
+  /** A message comes again later. */
+  putOff(delay: Delay): void;
   /** Something failed with this message that an operator may want to know. */
   warn(message: Message, facts: object, text: string): void;
 }
@@ -50,7 +54,7 @@ export class Settler {
     let acked = 0;
     for (const [at, held] of run.entries()) {
       const own = each ? (outcome[at] as Outcome) : outcome;
-      if (own.kind === 'retry') this.#retry(held, own.afterMs);
+      if (own.kind === 'retry') this.#retry(held, own);
       else this.#ack(held);
       if (own.kind === 'done') acked++;
       if (own.kind === 'reject') this.#parts.meters.rejected(own.code);
@@ -106,15 +110,20 @@ export class Settler {
     return deadLetter(message, { code, message: clean(reason), now: this.#parts.clock.now(), ...where });
   }
 
-  #retry(held: Held, afterMs: number): void {
+  #retry(held: Held, { afterMs, reason, fix }: Extract<Outcome, { kind: 'retry' }>): void {
     // Whoever waited while the worker drained gives up and has not failed.
     if (afterMs <= 0 && this.#parts.draining.aborted) {
       release(held);
       return;
     }
     this.#excuse(held.message.id);
-    retryLater(held, afterMs);
+    this.#later(held, { afterMs, kind: 'asked', reason, fix });
     this.#parts.meters.retried(1);
+  }
+
+  #later(held: Held, delay: Delay): void {
+    retryLater(held, delay.afterMs);
+    this.#parts.putOff(delay);
   }
 
   #failTransient(run: readonly Held[], error: BlockhubError): void {
@@ -126,7 +135,8 @@ export class Settler {
     const pauseMs = isTransport(error) ? pause(error) : 0;
     for (const held of run) {
       this.#excuse(held.message.id);
-      retryLater(held, Math.max(pauseMs, backOff(held.message.attempts + 1, transientWait, random)));
+      const afterMs = Math.max(pauseMs, backOff(held.message.attempts + 1, transientWait, random));
+      this.#later(held, { afterMs, kind: 'transient', reason: `${error.code}: ${error.message}`, fix: error.fix });
     }
     meters.retried(run.length);
   }
@@ -149,7 +159,7 @@ export class Settler {
     const cause = `${code}: ${text}`;
     if (failures >= maxAttempts) return this.#bury(held, 'ATTEMPTS_EXHAUSTED', cause, { cause: code });
     warn(held.message, { attempts: failures, cause }, 'handler failed, trying again');
-    retryLater(held, backOff(Math.max(1, failures), unknownWait, random));
+    this.#later(held, { afterMs: backOff(Math.max(1, failures), unknownWait, random), kind: 'failed', reason: cause, fix: failedFix });
     meters.retried(1);
   }
 
@@ -161,7 +171,8 @@ export class Settler {
       if (this.#parts.draining.aborted) return release(held);
       this.#parts.warn(held.message, { code: errorCode(error) }, 'dead letter cannot be published, trying again');
       this.#excuse(held.message.id);
-      retryLater(held, backOff(held.message.attempts + 1, unknownWait, this.#parts.random));
+      const afterMs = backOff(held.message.attempts + 1, unknownWait, this.#parts.random);
+      this.#later(held, { afterMs, kind: 'failed', reason: `its dead letter cannot be published: ${causeOf(error)}`, fix: undefined });
       this.#parts.meters.retried(1);
     }
   }

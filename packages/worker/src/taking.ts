@@ -12,6 +12,7 @@ import type { MessageSpans } from './message-spans.ts';
 import type { TakeMeters } from './meters.ts';
 import { done, isList, type Outcome } from './outcome.ts';
 import { Pause } from './pause.ts';
+import type { PutOff } from './put-off.ts';
 import { type Run, Runs } from './runs.ts';
 import { Settler } from './settler.ts';
 import type { BatchHandled, Handled, Take } from './types.ts';
@@ -33,6 +34,8 @@ export interface TakingParts {
   readonly log: Logger;
   readonly health: Health;
   readonly meters: TakeMeters;
+  /** Of all takes of the worker. */
+  readonly putOff: PutOff;
   readonly draining: AbortSignal;
   readonly maxAttempts: number;
   /** Name of its health check. */
@@ -55,7 +58,7 @@ export class Taking {
   #timer: Cancel | undefined;
 
   constructor(parts: TakingParts) {
-    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters } = parts;
+    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters, putOff } = parts;
     const limiter = new Limiter(clock, WARN_EVERY_MS);
     this.#parts = parts;
     this.#prefetch = prefetchOf(take);
@@ -69,6 +72,7 @@ export class Taking {
       // Where nobody records spans, only the trace of one message alone goes on.
       publish: (messages, run) => publish(messages, spans || run.length === 1 ? messagesOf(run) : []),
       pause: (error) => this.#pause.begin(error),
+      putOff: (delay) => putOff.add(delay),
       warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
     });
     this.#runs = new Runs({

@@ -32,14 +32,14 @@ export const worker = defineWorker({
     if (!messages || count >= context.settings.repairs) return keep(message, letter.code, context);
     // The broker keeps the time: it survives a restart and holds nothing up.
     const later = (why: string): Outcome => retry(delayOf(count + message.attempts, context), why);
-    if (message.attempts === 0) return later('waits for its repair');
+    if (message.attempts === 0) return later('it waits for a while before it is repaired');
     try {
       await context.publish(messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })));
     } catch (error) {
       if (isTransient(error)) throw error;
       // Whoever takes from that queue may only have to start; each try counts as a repair.
       if (hasCode(error, 'BROKER_QUEUE_MISSING') && count + message.attempts < context.settings.repairs)
-        return later('its queue is missing');
+        return later('the queue that it belongs to does not exist');
       // A dead letter must not become another dead letter.
       context.log.warn({ code: letter.code, cause: errorCode(error) }, 'repair cannot be published');
       return keep(message, letter.code, context);
@@ -75,7 +75,7 @@ async function keep(message: Message, code: string, context: DeadLetterContext):
     if (isTransient(error)) throw error;
     // A dead letter of its own would take the code of this one away.
     log.warn({ ...facts, cause: errorCode(error) }, 'dead letter cannot be kept, trying again');
-    return retry(delayOf(message.attempts, context), 'cannot be kept');
+    return retry(delayOf(message.attempts, context), 'it cannot be published to the dead letters that are kept');
   }
   state.letters.labels({ code, outcome: 'kept' }).add();
   log.warn(facts, 'dead letter kept');

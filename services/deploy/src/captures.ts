@@ -1,4 +1,4 @@
-import { type At, blobKey } from '@blockhub/chain';
+import { type At, blobKey, eventTime } from '@blockhub/chain';
 import { BlockhubError, isTransient } from '@blockhub/errors';
 import type { Message, Outgoing } from '@blockhub/message';
 import { done, type Outcome, reject, retry } from '@blockhub/worker';
@@ -27,7 +27,7 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
       context.state.checkMime(message);
       const checked = checkCapture(message);
       const waitMs = waitOf(checked, latestMs);
-      if (waitMs > 0) outcomes[index] = retry(waitMs, 'its time has not come');
+      if (waitMs > 0) outcomes[index] = tooEarly(checked, waitMs, context);
       else items.push({ ...checked, index, at: checked.capture.at === undefined ? undefined : { key: checked.capture.at } });
     } catch (error) {
       outcomes[index] = refusal(error);
@@ -37,6 +37,32 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
   const first = items.find(({ at }) => at);
   if (first) outcomes[first.index] = done(receiptsOf(items, context));
   return outcomes;
+}
+
+/** The wait may end before the time of the event: it is asked again then, as a clock may have been put right. */
+function tooEarly({ capture }: Checked, waitMs: number, { clock, settings }: DeployContext): Outcome {
+  const ahead = lasting(eventTime(capture.event) - clock.now());
+  const allowed = lasting(settings.maxAhead);
+  return retry(
+    waitMs,
+    `the event's time is ${ahead} ahead of this machine's clock, and ${allowed} are allowed; it is retried until then`,
+    fix,
+  );
+}
+
+const fix =
+  'Set the clock of the machine that made the event id, or of this one, by NTP. With a longer --max-ahead such events are taken at once.';
+
+const units = [
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** `40 s`, `12 min`, `3 h`. */
+function lasting(ms: number): string {
+  const [unit, length] = units.find(([, most]) => ms >= 2 * most) ?? units[2];
+  return `${Math.ceil(ms / length)} ${unit}`;
 }
 
 async function store(items: readonly Item[], outcomes: Outcome[], context: DeployContext): Promise<void> {

@@ -1,6 +1,7 @@
 import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
 import { type DeadLetter, readDeadLetter, replayDeadLetter, writeIngress } from '@blockhub/message';
 import { parseSettings } from '@blockhub/settings';
+import { createLogger } from '@blockhub/telemetry';
 import { type TestMessage, type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { worker } from './worker.ts';
@@ -192,6 +193,27 @@ describe('packs', () => {
     await deploy.run(1);
     expect(await taken()).toContain(day.id);
     expect(await deadCodes()).toEqual([]);
+  });
+
+  test.each([
+    [7 * MINUTE + 40_000, '8 min'],
+    [20 * MINUTE, '20 min'],
+    [5 * HOUR + 1, '6 h'],
+  ])('an event from too far ahead (%d ms) is counted, and a line says how far, until when and what to do', async (ms, ahead) => {
+    const lines: string[] = [];
+    const log = createLogger({ name: 'deploy', stream: { write: (line) => lines.push(line) } });
+    deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 }, log });
+    await deploy.publish('ingress', captureIn(ms), captureIn(ms));
+    await deploy.run(2_000);
+    expect(await deploy.metrics.text()).toContain('blockhub_put_off_messages{worker="deploy",why="asked"} 2');
+    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages are put off'));
+    expect(told).toEqual([
+      expect.objectContaining({
+        messages: 2,
+        reason: `the event's time is ${ahead} ahead of this machine's clock, and 5 min are allowed; it is retried until then`,
+        fix: expect.stringMatching(/NTP.*--max-ahead/),
+      }),
+    ]);
   });
 
   test('an event from too far ahead is taken within the hour in which the clock is set right', async () => {

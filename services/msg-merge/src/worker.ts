@@ -125,8 +125,8 @@ export const worker = defineWorker({
 
 function outcomeOf(fate: Fate, drop: boolean): Outcome {
   if (fate === 'draining') return retry(0, 'draining');
-  if (fate === 'crowded') return retry(EXPIRED_RETRY_MS, 'nobody answers for its key, and others need its place');
-  return fate === 'merged' || drop ? done() : retry(EXPIRED_RETRY_MS, 'waited too long for its other half');
+  if (fate === 'crowded') return retry(EXPIRED_RETRY_MS, 'its other half does not come, and other messages need its place');
+  return fate === 'merged' || drop ? done() : retry(EXPIRED_RETRY_MS, 'its other half did not come in time');
 }
 
 function orderOf(text: string): number {
