@@ -18,6 +18,7 @@ import { checkLength, headOf, MAX_HEADERS, tooManyHeaders } from './http/head.ts
 import { answerByHand, malformedError, type ParserError } from './http/malformed.ts';
 import { Refusals } from './http/refusals.ts';
 import { Upgrades } from './http/upgrades.ts';
+import type { SafeIn } from './outlet.ts';
 import { asProblemError } from './problem.ts';
 import type { Target } from './routes/routes.ts';
 import type { CaptureContext } from './settings.ts';
@@ -44,6 +45,7 @@ export class CaptureServer {
   readonly #bodies: BodyReader;
   readonly #upgrades: Upgrades;
   readonly #bytes: Counter;
+  readonly #taken: Readonly<Record<SafeIn, Counter>>;
   #requests = 0;
 
   constructor(context: CaptureContext, appender: Appender) {
@@ -55,6 +57,12 @@ export class CaptureServer {
     this.#answers = new Answers({ metrics, failures: this.#failures, refusals: this.#refusals, cors: appender.routes.cors });
     this.#handshakes = new Handshakes(appender, this.#answers);
     this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 2xx.');
+    const taken = metrics.counter(
+      'blockhub_capture_taken_total',
+      'Requests whose body is safe, by where, whatever they are answered with.',
+      ['safe_in'],
+    );
+    this.#taken = { broker: taken.labels({ safe_in: 'broker' }), spool: taken.labels({ safe_in: 'spool' }) };
     const budget = new ByteBudget(settings.inFlightLimit, settings.bodyLimit);
     metrics.gauge('blockhub_capture_held_bytes', 'Bytes of bodies held in memory.').read(() => budget.used);
     this.#server = this.#open();
@@ -197,6 +205,7 @@ export class CaptureServer {
     const { receipt, safeIn } = await appending;
     this.#failures.taken();
     this.#bytes.add(receipt.length);
+    this.#taken[safeIn].add();
     const status = safeIn === 'broker' ? 201 : 202;
     const custom = customResponse(target, head, { body, receipt, secrets: routes.secretParameters });
     if (custom) this.#handshakes.custom(exchange, custom, status);
