@@ -1,5 +1,5 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { systemClock } from '@blockhub/clock';
+import { systemClock, VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
 import { within } from './within.ts';
 
@@ -27,4 +27,16 @@ test('a process that stood still sees what came meanwhile before it says that it
     port1.close();
     await worker.terminate();
   }
+});
+
+test.each([100, 10, 3, 0, -5])('a wait that has %d ms left never ends later than that', async (left) => {
+  const clock = new VirtualClock();
+  await clock.advance(1000);
+  const waiting = within(clock, clock.ticks() + left, new Promise(() => {}), 'store').catch((error: unknown) => error);
+  let settled = false;
+  void waiting.then(() => {
+    settled = true;
+  });
+  await clock.advance(Math.max(0, left));
+  expect(settled).toBe(true);
 });

@@ -16,8 +16,11 @@ const LAST_LOOK_MS = 10;
 /** Waits until `end`, in ticks; past it rejects with what `late` gives. */
 export function before<T>(clock: Clock, end: number, work: Promise<T>, late: () => BlockhubError): Promise<T> {
   return new Promise((resolve, reject) => {
-    let cancel = clock.after(Math.max(0, end - clock.ticks() - LAST_LOOK_MS), () => {
-      cancel = clock.after(LAST_LOOK_MS, () => reject(late()));
+    const left = Math.max(0, end - clock.ticks());
+    // Where less is left, the look takes no more than that: waits follow each other, and the sender waits for all of them.
+    const look = Math.min(left, LAST_LOOK_MS);
+    let cancel = clock.after(left - look, () => {
+      cancel = clock.after(look, () => reject(late()));
     });
     work.then(
       (result) => {
