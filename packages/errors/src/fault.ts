@@ -39,7 +39,7 @@ export interface SystemError {
 const MOST_CAUSES = 8;
 
 /** The error itself, then what it was made of: its parts, where several addresses were tried, and its causes. */
-export function* causesOf(error: unknown): Generator<SystemError, void, undefined> {
+function* causesOf(error: unknown): Generator<SystemError, void, undefined> {
   const queue: unknown[] = [error];
   for (let count = 0; count < MOST_CAUSES && queue.length > 0; count++) {
     const one = queue.shift();

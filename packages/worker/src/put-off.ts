@@ -14,7 +14,7 @@ const TOGETHER_MS = SECOND;
 const STEPS = 32;
 
 /** `asked`: the handler said so; `transient`: a part was away; `failed`: the handler failed and nobody knows why. */
-export const putOffKinds = ['asked', 'transient', 'failed'] as const;
+const putOffKinds = ['asked', 'transient', 'failed'] as const;
 export type PutOffKind = (typeof putOffKinds)[number];
 
 export interface Delay {
