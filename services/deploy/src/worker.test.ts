@@ -203,7 +203,7 @@ describe('packs', () => {
     const lines: string[] = [];
     const log = createLogger({ name: 'deploy', stream: { write: (line) => lines.push(line) } });
     deploy = await testWorker(worker, { settings: { ...packed, packTtl: 0 }, log });
-    await deploy.publish('ingress', captureIn(ms), captureIn(ms));
+    await deploy.publish('ingress', captureIn(ms), captureIn(ms - 1));
     await deploy.run(2_000);
     expect(await deploy.metrics.text()).toContain('blockhub_put_off_messages{worker="deploy",why="asked"} 2');
     const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages are put off'));
