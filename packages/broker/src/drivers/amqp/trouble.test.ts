@@ -194,7 +194,7 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     await broker.declare([{ name: 'a', kind: 'durable' }]);
     const tooLarge = broker.publish([outgoing('a', '1', Buffer.alloc(180 * 2 ** 20))]);
     const neighbour = broker.publish([outgoing('a', '2')]);
-    await expect(tooLarge).rejects.toEqual(code('BROKER_UNAVAILABLE'));
+    await expect(tooLarge).rejects.toEqual(code('BROKER_MESSAGE_TOO_LARGE'));
     await neighbour.catch((error) => expect(error).toEqual(code('BROKER_UNAVAILABLE')));
     expect(broker.state).toBe('connected');
     await eventually(() => broker.publish([outgoing('a', '3')]));
