@@ -82,17 +82,17 @@ export class PutOff {
     return this.#open().length;
   }
 
-  add({ afterMs, kind, reason, fix }: Delay): void {
+  add({ afterMs, kind, reason, fix }: Delay, messages = 1): void {
     if (!(afterMs >= LEAST_MS) || this.#ended) return;
     const now = this.#clock.ticks();
     const step = 2 ** Math.max(0, Math.ceil(Math.log2(afterMs / SECOND / STEPS))) * SECOND;
     const at = Math.ceil((now + afterMs) / step) * step;
     const buckets = this.#buckets.get(kind) as Map<number, Bucket>;
     const bucket = buckets.get(at);
-    if (bucket) bucket.count++;
+    if (bucket) bucket.count += messages;
     else {
       this.#sweep(buckets, now);
-      buckets.set(at, { kind, count: 1, reason, fix });
+      buckets.set(at, { kind, count: messages, reason, fix });
     }
     if (afterMs > LONG_MS && !this.#timer) this.#tellAt(Math.max(this.#nextLine, now + TOGETHER_MS));
   }

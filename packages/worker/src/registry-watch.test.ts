@@ -5,12 +5,15 @@ import { createHealth, createMetrics } from '@blockhub/telemetry';
 import { expect, test } from '@jest/globals';
 import { watchRegistry } from './registry-watch.ts';
 
-function watched(relied: boolean) {
+type Code = 'REGISTRY_DENIED' | 'REGISTRY_UNAVAILABLE' | undefined;
+const failureOf = (code: Code): Error | undefined => code && new BlockhubError(code, 'the registry says no', { fix: 'Give it rights.' });
+
+function watched(relied: boolean, first?: Code) {
   const clock = new VirtualClock();
   const registry = new MemoryRegistry();
   const health = createHealth();
   const metrics = createMetrics();
-  let failure: Error | undefined;
+  let failure = failureOf(first);
   registry.check = async () => {
     if (failure) throw failure;
   };
@@ -20,8 +23,8 @@ function watched(relied: boolean) {
     end,
     shown: () => health.report().checks.registry,
     works: () => metrics.gauge('blockhub_registry_works', '').value,
-    fail: (code: 'REGISTRY_DENIED' | 'REGISTRY_UNAVAILABLE' | undefined) => {
-      failure = code && new BlockhubError(code, 'the registry says no', { fix: 'Give it rights.' });
+    fail: (code: Code) => {
+      failure = failureOf(code);
     },
   };
 }
@@ -31,14 +34,24 @@ test('a registry that requests rely on decides whether the process is ready, and
   expect(shown()).toEqual({ ok: false, detail: 'not yet' });
   await clock.run(() => shown()?.ok === true, 1_000);
   expect(works()).toBe(1);
-  for (const code of ['REGISTRY_DENIED', 'REGISTRY_UNAVAILABLE'] as const) {
+  for (const [code, ok, meanwhile] of [
+    ['REGISTRY_DENIED', false, ''],
+    ['REGISTRY_UNAVAILABLE', true, 'requests that name their event get 503 meanwhile: '],
+  ] as const) {
     fail(code);
     await clock.run(() => works() === 0, 20_000);
-    expect(shown()).toEqual({ ok: false, detail: `${code}: the registry says no. Give it rights.` });
+    expect(shown()).toEqual({ ok, detail: `${meanwhile}${code}: the registry says no. Give it rights.` });
     fail(undefined);
     await clock.run(() => works() === 1, 20_000);
     expect(shown()).toEqual({ ok: true });
   }
+  end();
+});
+
+test('a registry that requests rely on, and that has never answered, keeps the process from being ready', async () => {
+  const { clock, shown, end } = watched(true, 'REGISTRY_UNAVAILABLE');
+  await clock.run(() => shown()?.detail !== 'not yet', 20_000);
+  expect(shown()).toEqual({ ok: false, detail: 'REGISTRY_UNAVAILABLE: the registry says no. Give it rights.' });
   end();
 });
 

@@ -1,4 +1,5 @@
 import type { Clock } from '@blockhub/clock';
+import { hasCode } from '@blockhub/errors';
 import type { Registry } from '@blockhub/registry';
 import type { Health, Metrics } from '@blockhub/telemetry';
 import { faultText } from './fault-text.ts';
@@ -13,7 +14,7 @@ export interface RegistryWatchParts {
   readonly clock: Clock;
   readonly health: Health;
   readonly metrics: Metrics;
-  /** Requests are refused without it. Where they are not its trouble is shown, and the process is ready all the same. */
+  /** Some requests are refused without it. Where none is, its faults are shown, and the process is ready all the same. */
   readonly relied: boolean;
 }
 
@@ -21,6 +22,7 @@ export interface RegistryWatchParts {
 export function watchRegistry({ registry, clock, health, metrics, relied }: RegistryWatchParts): () => void {
   const over = new AbortController();
   let works = 0;
+  let hasWorked = false;
   metrics
     .gauge('blockhub_registry_works', '1 where the registry does what requests need of it, writes included, else 0; `/readyz` says why.')
     .read(() => works);
@@ -28,11 +30,14 @@ export function watchRegistry({ registry, clock, health, metrics, relied }: Regi
     try {
       await registry.check();
       works = 1;
+      hasWorked = true;
       if (!over.signal.aborted) health.set(CHECK, true);
     } catch (error) {
       works = 0;
-      const without = relied ? '' : 'work goes on without it: ';
-      if (!over.signal.aborted) health.set(CHECK, !relied, `${without}${faultText(error)}`);
+      // An outage takes all replicas at once, and ends by itself. Out of service, they would refuse the requests too that need no registry.
+      const outlasts = relied && hasWorked && hasCode(error, 'REGISTRY_UNAVAILABLE');
+      const meanwhile = relied ? (outlasts ? 'requests that name their event get 503 meanwhile: ' : '') : 'work goes on without it: ';
+      if (!over.signal.aborted) health.set(CHECK, !relied || outlasts, `${meanwhile}${faultText(error)}`);
     }
   };
   const watch = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
 import { deadLetter, type Message } from '@blockhub/message';
 import type { Random } from './chance.ts';
 import { causeOf, clean } from './clean.ts';
-import { ack, type Held, release, retryLater } from './held.ts';
+import { ack, deliveriesOf, type Held, release, retryLater } from './held.ts';
 import type { TakeMeters } from './meters.ts';
 import { isList, type Outcome } from './outcome.ts';
 import type { Delay } from './put-off.ts';
@@ -29,7 +29,7 @@ export interface SettlerParts {
   /** Transport fails; gives how long the take pauses. */
   pause(error: BlockhubError): number;
   /** A message comes again later. */
-  putOff(delay: Delay): void;
+  putOff(delay: Delay, messages: number): void;
   /** Something failed with this message that an operator may want to know. */
   warn(message: Message, facts: object, text: string): void;
 }
@@ -123,7 +123,7 @@ export class Settler {
 
   #later(held: Held, delay: Delay): void {
     retryLater(held, delay.afterMs);
-    this.#parts.putOff(delay);
+    this.#parts.putOff(delay, deliveriesOf(held));
   }
 
   #failTransient(run: readonly Held[], error: BlockhubError): void {

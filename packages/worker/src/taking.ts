@@ -72,7 +72,7 @@ export class Taking {
       // Where nobody records spans, only the trace of one message alone goes on.
       publish: (messages, run) => publish(messages, spans || run.length === 1 ? messagesOf(run) : []),
       pause: (error) => this.#pause.begin(error),
-      putOff: (delay) => putOff.add(delay),
+      putOff: (delay, messages) => putOff.add(delay, messages),
       warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
     });
     this.#runs = new Runs({
