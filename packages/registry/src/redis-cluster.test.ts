@@ -98,13 +98,14 @@ else {
     test('whose nodes announce addresses that lead nowhere says so', async () => {
       await cli(1, 'config', 'set', 'cluster-announce-port', '1');
       releases.push(() => cli(1, 'config', 'set', 'cluster-announce-port', nodes[1]?.split(':')[1] ?? ''));
-      const isTold = async (): Promise<boolean> => (await cli(0, 'cluster', 'slots')).includes('\n1\n');
-      while (!(await isTold()));
-      const errors: unknown[] = [];
-      for (const prefix of ['a', 'b', 'c', 'd', 'e', 'f']) {
-        const registry = await opened(at(0, `prefix=${prefix}`));
-        errors.push(await registry.check().catch((error: unknown) => error));
-      }
+      const ask = async (prefix: string): Promise<unknown> =>
+        (await opened(at(0, `prefix=${prefix}`))).check().catch((error: unknown) => error);
+      // Nodes tell each other in time, and an older word may come behind a newer one.
+      let errors: unknown[];
+      do {
+        errors = [];
+        for (const prefix of ['a', 'b', 'c', 'd', 'e', 'f']) errors.push(await ask(prefix));
+      } while (errors.every((error) => error === undefined));
       expect(errors).toContain(undefined);
       expect(errors).toContainEqual(
         expect.objectContaining({
