@@ -29,12 +29,12 @@ else {
       await rm(folder, { recursive: true });
     });
 
-    test('one key without the other is a mistake in the settings', async () => {
-      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'a', BLOCKHUB_STORE_SECRET_KEY: '' };
-      expect(await blockhub(['doctor', 'store'], { env })).toMatchObject({
-        code: 2,
-        stderr: expect.stringContaining('BLOCKHUB_STORE_SECRET_KEY is missing'),
-      });
+    test.each([
+      ['not there', {}, 'BLOCKHUB_STORE_SECRET_KEY is missing'],
+      ['empty', { BLOCKHUB_STORE_SECRET_KEY: '' }, 'BLOCKHUB_STORE_SECRET_KEY is empty'],
+    ])('one key where the other is %s is a mistake in the settings', async (_, other, mistake) => {
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'a', ...other };
+      expect(await blockhub(['doctor', 'store'], { env })).toMatchObject({ code: 2, stderr: expect.stringContaining(mistake) });
     });
   });
 }
