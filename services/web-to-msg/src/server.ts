@@ -53,7 +53,7 @@ export class CaptureServer {
     this.#context = context;
     this.#appender = appender;
     this.#failures = new Failures(clock, log);
-    this.#refusals = new Refusals(clock, log, metrics);
+    this.#refusals = new Refusals(clock, log, metrics, appender.redactor);
     this.#answers = new Answers({ metrics, failures: this.#failures, refusals: this.#refusals, cors: appender.routes.cors });
     this.#handshakes = new Handshakes(appender, this.#answers);
     this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 2xx.');
