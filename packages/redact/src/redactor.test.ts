@@ -94,6 +94,8 @@ describe('in a request target or a header, secrets are replaced in place', () =>
     ['sk_live_4eC39HqLyjWDarjtT1zdp7dc', R],
     ['rk_test_4eC39HqLyjWDarjtT1zdp7dc', R],
     ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', R],
+    ['sk-proj-abcdefghijklmnopqrst', R],
+    [`sk-${'aB'.repeat(12)}`, R],
     ['xoxb-123456789012-abcdefABCDEF', R],
     ['AKIAIOSFODNN7EXAMPLE', R],
     ['id AKIAIOSFODNN7EXAMPLE.', `id ${R}.`],
@@ -158,6 +160,17 @@ test('a header of a secret name is replaced as a whole, also one that was named'
   for (const name of ['customer_no', 'Customer-No', 'customerNo', 'X-Customer_No', 'x-customer-no'])
     expect(named.header(name, 'abc')).toBe(R);
   expect(named.header('xcustomerno', 'abc')).toBe('abc');
+});
+
+test.each([
+  ['Host', 'u:p@h:80', `${R}@h:80`],
+  ['X-Forwarded-Host', 'u:p@s@h', `${R}@h`],
+  ['x-original-host', 'a, u:p@h', `${R}@h`],
+  ['Host', 'h:80', 'h:80'],
+  ['From', 'me@example.com', 'me@example.com'],
+  ['X-To', 'mailto:me@example.com', 'mailto:me@example.com'],
+])('user and password before a host: %s: %s', (name, value, expected) => {
+  expect(redactor.header(name, value)).toBe(expected);
 });
 
 test('in lines of a log only what is sure is replaced, and JSON stays JSON', () => {

@@ -17,6 +17,9 @@ export interface RedactorOptions {
   readonly lines?: boolean;
 }
 
+/** `Host`, `X-Forwarded-Host` and the like hold an authority without slashes before it. */
+const HOSTS = /(?:^|-)host$/i;
+const USERINFO = /^[^@]*@(?:.*@)?/;
 /** Levels of percent-encoding that are looked through. */
 const MAX_LEVELS = 3;
 /** Values that were found to hold no secret, which most repeat from request to request. */
@@ -57,7 +60,9 @@ export class Redactor {
 
   /** The value of a header: all of it where the name is secret, else what is secret in it. */
   header(name: string, value: string): string {
-    return this.isSecret(name) ? this.#marker : this.text(value);
+    if (this.isSecret(name)) return this.#marker;
+    const text = this.text(value);
+    return text.includes('@') && HOSTS.test(name) ? text.replace(USERINFO, `${this.#marker}@`) : text;
   }
 
   /** A text, such as a request target, with the secrets in it replaced in place. */

@@ -20,7 +20,7 @@ export const tokenForms: readonly (readonly [what: string, pattern: string])[] =
   ['Google', 'AIza[\\w-]{30,}'],
   ['Google', 'ya29\\.[\\w-]{16,}'],
   ['Google', 'GOCSPX-[\\w-]{16,}'],
-  ['OpenAI, Anthropic and others', 'sk-(?=[\\w-]*\\d)[\\w-]{16,}'],
+  ['OpenAI, Anthropic and others', 'sk-(?=proj-|ant-|[\\w-]*[\\dA-Z_])[\\w-]{16,}'],
   ['SendGrid', 'SG\\.[\\w-]{10,}\\.[\\w-]{10,}'],
   ['Mailgun', 'key-[0-9a-f]{32}'],
   ['Shopify', 'shp(?:at|ss|ca|pa|tka)_[0-9a-fA-F]{16,}'],
