@@ -190,6 +190,8 @@ export class CaptureServer {
     const report = isDryRun(head, settings.dryRun) ? [] : undefined;
     const judgingHead = rules.judgeHead(head, report);
     if (judgingHead) await judgingHead;
+    // Who waits for 100 Continue does not send a body for a chain that does not exist.
+    if (exchange.awaitsContinue && !report) await this.#appender.checkChain(target.chain);
     const reading = this.#bodies.read(exchange);
     const held = reading instanceof Promise ? await reading : reading;
     const body = held.bytes;
