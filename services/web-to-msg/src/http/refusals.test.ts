@@ -113,6 +113,25 @@ const cases: [name: string, settings: Record<string, unknown>, text: string, lin
     { code: 'REQUEST_INVALID', rule: 'request', reason: 'The Host header is missing.' },
   ],
   ['no HTTP', {}, `NO HTTP ${secret}\r\n\r\n`, { code: 'REQUEST_INVALID', rule: 'request', client: '127.0.0.1', status: 400 }],
+  ['no target', {}, 'POST  HTTP/1.1\r\nhost: a\r\n\r\n', { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') }],
+  [
+    'a relative target',
+    {},
+    'POST append/x HTTP/1.1\r\nhost: a\r\n\r\n',
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') },
+  ],
+  [
+    'a target that is an authority',
+    {},
+    `POST u:${secret}@h:443 HTTP/1.1\r\n\r\n`,
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') },
+  ],
+  [
+    'a raw byte in the target',
+    {},
+    'POST /caf\xe9 HTTP/1.1\r\nhost: a\r\n\r\n',
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('percent-encoded') },
+  ],
   ['TLS', {}, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', { code: 'REQUEST_INVALID', reason: expect.stringContaining('plain HTTP') }],
   ['CONNECT', {}, 'CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n', { code: 'METHOD_NOT_ALLOWED', rule: 'route' }],
 ];
