@@ -230,5 +230,7 @@ test('hostile values take time that grows no faster than they do: quadratic, the
     ' ',
   ])
     redactor.text(part.repeat(Math.ceil(1_000_000 / part.length)));
+  redactor.text(`":\\"${'\\'.repeat(1_000_000)}`);
+  redactor.text(`":\\"${'\\"a'.repeat(300_000)}${' '.repeat(100_000)}`);
   expect(redactor.text(`${'//a:b/'.repeat(100_000)}?token=abc`)).toMatch(/token=\[redacted\]$/);
 });

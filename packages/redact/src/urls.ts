@@ -125,7 +125,7 @@ function closing(text: string, from: number, quote: string): number {
 
 const MEMBER = /"([^"\\]{1,100})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s,}\]"]+))/g;
 /** A member of JSON that stands in a text of JSON. */
-const ESCAPED_MEMBER = /\\+"([^"\\]{1,100})\\+"\s*:\s*(?:\\+"([^"\\]*)|([^\s,}\]"\\]+))/g;
+const ESCAPED_MEMBER = /\\{1,7}"([^"\\]{1,100})\\{1,7}"\s*:\s*(?:\\{1,7}"([^"\\]*)|([^\s,}\]"\\]+))/g;
 
 /** Values of secret members of JSON in a text; a list or an object is replaced as a whole. */
 export function findMembers(text: string, isSecret: (name: string) => boolean, secrets: Ranges): void {
