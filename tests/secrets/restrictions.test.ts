@@ -24,6 +24,7 @@ const capture = [
   'throttleKey',
   'throttleAll',
   'idempotencyHeaders',
+  'webhookOrigins',
 ];
 
 /** Every setting that lets less pass than there would be without it. Whoever adds one marks it, and adds it here. */

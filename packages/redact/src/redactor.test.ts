@@ -38,6 +38,16 @@ describe('in a request target or a header, secrets are replaced in place', () =>
     ['/a?token', '/a?token'],
     ['/a?token=&b=1', '/a?token=&b=1'],
     ['/a?token=a%26b', `/a?token=${R}`],
+    ['/a?to%6Ben=a%26b%20c%22d&n=1', `/a?to%6Ben=${R}&n=1`],
+    ['/a?to%256Ben=a%2526b%23c&n=1', `/a?to%256Ben=${R}&n=1`],
+    ['/a?user%5Bpassword%5D=a%26b', `/a?user%5Bpassword%5D=${R}`],
+    ['/a?my%2Dthing=1&X%2DMy%5FThing=a%26b', `/a?my%2Dthing=1&X%2DMy%5FThing=${R}`],
+    ['/a?token=a"b&n=1', `/a?token=${R}&n=1`],
+    ['/a?token="a"b&n=1', `/a?token=${R}&n=1`],
+    ["/a?token='a'b", `/a?token=${R}`],
+    ['/a?token=a<b`c>d&n', `/a?token=${R}&n`],
+    ['/a?token="', '/a?token="'],
+    ['<a href="/a?token=b">c</a>', `<a href="/a?token=${R}">c</a>`],
     ['/a?%74oken=abc&n=1', `/a?%74oken=${R}&n=1`],
     ['/a?to%6Ben=abc', `/a?to%6Ben=${R}`],
     ['/a?%2574oken=abc', `/a?%2574oken=${R}`],
@@ -59,6 +69,11 @@ describe('in a request target or a header, secrets are replaced in place', () =>
     ],
     ['{"user":"a","password":"b\\"c","n":1,"pin":1234}', `{"user":"a","password":"${R}","n":1,"pin":${R}}`],
     ['/a?data=%7B%22token%22%3A%22abc%22%7D', `/a?data=%7B%22token%22%3A%22${R}%22%7D`],
+    ['{"tokens":["a]","b"],"n":[1]}', `{"tokens":${R},"n":[1]}`],
+    ['{"session":{"id":"a}","b":[{}]},"n":1}', `{"session":${R},"n":1}`],
+    ['{"token":["a', `{"token":${R}`],
+    ['/a?data=%7B%22token%22%3A%5B%22abc%22%5D%7D', `/a?data=%7B%22token%22%3A${R}%7D`],
+    ['{"body":"{\\"token\\":\\"abc\\",\\"pin\\":12,\\"n\\":1}"}', `{"body":"{\\"token\\":\\"${R}\\",\\"pin\\":${R},\\"n\\":1}"}`],
     // By what they are.
     ['Bearer abc', `Bearer ${R}`],
     ['bearer  s3cret, and', `bearer  ${R}, and`],
@@ -79,6 +94,8 @@ describe('in a request target or a header, secrets are replaced in place', () =>
     ['sk_live_4eC39HqLyjWDarjtT1zdp7dc', R],
     ['rk_test_4eC39HqLyjWDarjtT1zdp7dc', R],
     ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', R],
+    ['sk-proj-abcdefghijklmnopqrst', R],
+    [`sk-${'aB'.repeat(12)}`, R],
     ['xoxb-123456789012-abcdefABCDEF', R],
     ['AKIAIOSFODNN7EXAMPLE', R],
     ['id AKIAIOSFODNN7EXAMPLE.', `id ${R}.`],
@@ -118,6 +135,9 @@ test.each([
   'sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:',
   'eyJ is how it begins',
   'sk-no',
+  'sk-assessment-of-something-long',
+  'xoxo-love',
+  'npm_config_registry_url',
   'AKIA',
   'bh_x',
   'a=1&author=me&keyboard=x&max_tokens=5&token_type=bearer',
@@ -136,6 +156,21 @@ test('a header of a secret name is replaced as a whole, also one that was named'
   expect(redactor.header('Ocp-Apim-Subscription-Key', 'abc')).toBe(R);
   expect(redactor.header('x-my-thing', 'abc')).toBe(R);
   expect(new Redactor().header('x-my-thing', 'abc')).toBe('abc');
+  const named = new Redactor({ names: ['customer_no'] });
+  for (const name of ['customer_no', 'Customer-No', 'customerNo', 'X-Customer_No', 'x-customer-no'])
+    expect(named.header(name, 'abc')).toBe(R);
+  expect(named.header('xcustomerno', 'abc')).toBe('abc');
+});
+
+test.each([
+  ['Host', 'u:p@h:80', `${R}@h:80`],
+  ['X-Forwarded-Host', 'u:p@s@h', `${R}@h`],
+  ['x-original-host', 'a, u:p@h', `${R}@h`],
+  ['Host', 'h:80', 'h:80'],
+  ['From', 'me@example.com', 'me@example.com'],
+  ['X-To', 'mailto:me@example.com', 'mailto:me@example.com'],
+])('user and password before a host: %s: %s', (name, value, expected) => {
+  expect(redactor.header(name, value)).toBe(expected);
 });
 
 test('in lines of a log only what is sure is replaced, and JSON stays JSON', () => {
@@ -170,6 +205,14 @@ test('hostile values take time that grows no faster than they do: quadratic, the
     '%25',
     '%2525',
     '"a":"',
+    '"token":[',
+    '"token":"',
+    '\\"token\\":',
+    'token="a"b',
+    "token='",
+    'token="',
+    'sk-a',
+    'xoxb-1',
     'Bearer ',
   ];
   for (const part of [
@@ -187,5 +230,7 @@ test('hostile values take time that grows no faster than they do: quadratic, the
     ' ',
   ])
     redactor.text(part.repeat(Math.ceil(1_000_000 / part.length)));
+  redactor.text(`":\\"${'\\'.repeat(1_000_000)}`);
+  redactor.text(`":\\"${'\\"a'.repeat(300_000)}${' '.repeat(100_000)}`);
   expect(redactor.text(`${'//a:b/'.repeat(100_000)}?token=abc`)).toMatch(/token=\[redacted\]$/);
 });

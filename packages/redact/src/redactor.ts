@@ -7,7 +7,7 @@ import { findMembers, findParameters, findUserinfo } from './urls.ts';
 export const REDACTED = '[redacted]';
 
 export interface RedactorOptions {
-  /** More names of headers and parameters whose values are secret; `my-header`, `My_Header` and `myHeader` are one name. */
+  /** More names of headers and parameters whose values are secret; `my-header`, `My_Header` and `myHeader` are one name, also with `x-` before it. */
   readonly names?: readonly string[];
   /** Texts that are secret wherever they stand, such as tokens of this service. */
   readonly values?: readonly string[];
@@ -17,6 +17,9 @@ export interface RedactorOptions {
   readonly lines?: boolean;
 }
 
+/** `Host`, `X-Forwarded-Host` and the like hold an authority without slashes before it. */
+const HOSTS = /(?:^|-)host$/i;
+const USERINFO = /^[^@]*@(?:.*@)?/;
 /** Levels of percent-encoding that are looked through. */
 const MAX_LEVELS = 3;
 /** Values that were found to hold no secret, which most repeat from request to request. */
@@ -24,6 +27,13 @@ const REMEMBERED = 1024;
 const REMEMBERED_LENGTH = 256;
 
 const joined = (name: string): string => wordsOf(name).join('');
+
+/** A name with its percent-encoding undone. */
+function decodedName(name: string): string {
+  let decoded = name;
+  for (let level = 0; level < MAX_LEVELS; level++) decoded = decodePercent(decoded)?.text ?? decoded;
+  return decoded;
+}
 
 /** Replaces secrets in headers, request targets and texts; everything else stays as it is. Time grows with the text only, and nothing is kept of a secret. */
 export class Redactor {
@@ -42,12 +52,17 @@ export class Redactor {
 
   /** Whether the value of a header or parameter of this name is secret. */
   isSecret(name: string): boolean {
-    return isSecretName(name) || (this.#names.size > 0 && this.#names.has(joined(name)));
+    if (isSecretName(name)) return true;
+    if (this.#names.size === 0) return false;
+    const own = joined(name);
+    return this.#names.has(own) || (/^x[^a-z0-9]/i.test(name) && this.#names.has(own.slice(1)));
   }
 
   /** The value of a header: all of it where the name is secret, else what is secret in it. */
   header(name: string, value: string): string {
-    return this.isSecret(name) ? this.#marker : this.text(value);
+    if (this.isSecret(name)) return this.#marker;
+    const text = this.text(value);
+    return text.includes('@') && HOSTS.test(name) ? text.replace(USERINFO, `${this.#marker}@`) : text;
   }
 
   /** A text, such as a request target, with the secrets in it replaced in place. */
@@ -65,7 +80,8 @@ export class Redactor {
   #find(text: string, level: number): Ranges {
     const secrets = new Ranges();
     findUserinfo(text, secrets);
-    const isSecret = (name: string): boolean => this.isSecret(name);
+    // The value of an encoded name ends where the name's level ends, not at what is encoded in it: `to%6ben=a%26b` is one pair.
+    const isSecret = (name: string): boolean => this.isSecret(name) || (name.includes('%') && this.isSecret(decodedName(name)));
     if (text.includes('=')) findParameters(text, { isSecret, onlyInUrls: this.#lines }, secrets);
     if (!this.#lines) findMembers(text, isSecret, secrets);
     findShapes(text, this.#lines, secrets);

@@ -87,16 +87,23 @@ function behindBlanks(text: string, at: number): number {
 const EQUALS = 0x3d;
 const NEXT_PARAMETER = /[;,]\s|;(?:$|[^=&;#\s]{1,100}=)/y;
 
-/** A quoted text, or all up to what separates parameters. A semicolon does so only before a blank, or a name and `=`: else it is a part of the secret. */
+/** Behind a quote or an angle bracket, these go on with the value: nothing ends there. */
+const GOES_ON = /[\w%.~+/=-]/;
+
+/**
+ * A quoted text, or all up to what separates parameters. A semicolon does so only before a blank, or a name and `=`, and a quote only where nothing
+ * goes on behind it: else they are a part of the secret.
+ */
 function valueAt(text: string, from: number, escaped: boolean): [from: number, to: number] {
+  const goesOn = (at: number): boolean => !escaped && GOES_ON.test(text[at] ?? '');
   const quote = text[from];
   if (quote === '"' || quote === "'") {
     const end = closing(text, from + 1, quote);
-    return [from + 1, end];
+    if (!goesOn(end + 1)) return [from + 1, end];
   }
   for (let at = from; at < text.length; at++) {
     const sign = text[at] as string;
-    if (sign <= ' ' || '&#"<>`'.includes(sign)) return [from, at];
+    if (sign <= ' ' || '&#'.includes(sign) || ('"<>`'.includes(sign) && at > from && !goesOn(at + 1))) return [from, at];
     if (escaped && sign === '\\') {
       if (text[at + 1] !== '\\') return [from, at];
       at++;
@@ -117,13 +124,32 @@ function closing(text: string, from: number, quote: string): number {
 }
 
 const MEMBER = /"([^"\\]{1,100})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s,}\]"]+))/g;
+/** A member of JSON that stands in a text of JSON. */
+const ESCAPED_MEMBER = /\\{1,7}"([^"\\]{1,100})\\{1,7}"\s*:\s*(?:\\{1,7}"([^"\\]*)|([^\s,}\]"\\]+))/g;
 
-/** Values of secret members of JSON in a text. */
+/** Values of secret members of JSON in a text; a list or an object is replaced as a whole. */
 export function findMembers(text: string, isSecret: (name: string) => boolean, secrets: Ranges): void {
   if (!text.includes('"') || !text.includes(':')) return;
+  let done = 0;
   for (const { index, 0: all, 1: name = '', 2: quoted, 3: bare = '' } of text.matchAll(MEMBER)) {
-    if (!isSecret(name)) continue;
+    if (index < done || !isSecret(name)) continue;
     const end = index + all.length - (quoted !== undefined && all.endsWith('"') ? 1 : 0);
-    secrets.add(end - (quoted ?? bare).length, end);
+    const from = end - (quoted ?? bare).length;
+    done = bare[0] === '[' || bare[0] === '{' ? endOfNested(text, from) : end;
+    secrets.add(from, done);
   }
+  if (!text.includes('\\"')) return;
+  for (const { index, 0: all, 1: name = '', 2: quoted, 3: bare = '' } of text.matchAll(ESCAPED_MEMBER))
+    if (isSecret(name)) secrets.add(index + all.length - (quoted ?? bare).length, index + all.length);
+}
+
+/** The place behind the bracket that closes the one at `from`, or the end of the text. */
+function endOfNested(text: string, from: number): number {
+  for (let at = from, open = 0; at < text.length; at++) {
+    const sign = text[at] as string;
+    if (sign === '"') at = closing(text, at + 1, '"');
+    else if (sign === '[' || sign === '{') open++;
+    else if ((sign === ']' || sign === '}') && --open === 0) return at + 1;
+  }
+  return text.length;
 }

@@ -53,7 +53,7 @@ export class CaptureServer {
     this.#context = context;
     this.#appender = appender;
     this.#failures = new Failures(clock, log);
-    this.#refusals = new Refusals(clock, log, metrics);
+    this.#refusals = new Refusals(clock, log, metrics, appender.redactor);
     this.#answers = new Answers({ metrics, failures: this.#failures, refusals: this.#refusals, cors: appender.routes.cors });
     this.#handshakes = new Handshakes(appender, this.#answers);
     this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 2xx.');
@@ -190,6 +190,8 @@ export class CaptureServer {
     const report = isDryRun(head, settings.dryRun) ? [] : undefined;
     const judgingHead = rules.judgeHead(head, report);
     if (judgingHead) await judgingHead;
+    // Who waits for 100 Continue does not send a body for a chain that does not exist.
+    if (exchange.awaitsContinue && !report) await this.#appender.checkChain(target.chain);
     const reading = this.#bodies.read(exchange);
     const held = reading instanceof Promise ? await reading : reading;
     const body = held.bytes;

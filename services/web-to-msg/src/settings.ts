@@ -50,6 +50,7 @@ export const settings = {
   webhookOrigins: setting.list({
     text: 'Host names of CloudEvents senders whose validation request is granted, or `*` for all.',
     default: ['*'],
+    restricts: true,
     example: 'eventgrid.azure.net',
   }),
   ...ruleSettings,

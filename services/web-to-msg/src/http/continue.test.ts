@@ -32,6 +32,8 @@ const refused: [name: string, settings: Record<string, unknown>, text: string, s
   ['a length over the limit', { bodyLimit: 4 }, head('POST /'), 413],
   ['an endless length', {}, head('POST /', '', '99999999999'), 413],
   ['a path that is not served', {}, head('POST /nothing'), 404],
+  ['a chain that does not exist', {}, head('POST /append/chain/nobody'), 404],
+  ['a chain that does not exist, in chunks', {}, head('POST /append/chain/nobody', 'transfer-encoding: chunked\r\n', null), 404],
   ['a method that is not taken', {}, head('PUT /'), 405],
   ['no host', {}, 'POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n', 400],
   ['a dry run where none is taken', {}, head('POST /', 'x-dry-run: true\r\n'), 400],

@@ -23,12 +23,21 @@ const reasons: Readonly<Record<string, string>> = {
   HPE_PAUSED_H2_UPGRADE: 'This server speaks HTTP/1.1, not HTTP/2.',
 };
 
+/** Whether the target of the line that was refused begins as one can; true where that line is not in the packet as a whole. */
+function beginsAsTarget(packet: Buffer, at: number): boolean {
+  const line = packet.toString('latin1', packet.lastIndexOf(0x0a, at - 1) + 1, at + 1);
+  const target = /^[A-Z-]+ (.*)$/s.exec(line)?.[1];
+  return target === undefined || /^(?:\/|\*|[a-z][a-z0-9+.-]*:\/\/)/i.test(target);
+}
+
 /** What Node's parser refuses never becomes a request. */
-export function malformedError({ code = '', rawPacket, message }: ParserError): BlockhubError {
+export function malformedError({ code = '', rawPacket, bytesParsed, message }: ParserError): BlockhubError {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BlockhubError('REQUEST_TIMEOUT', 'The request did not arrive in time.');
   // A handshake record of TLS.
   if (rawPacket?.[0] === 0x16 && rawPacket[1] === 0x03)
     return invalid('The request is TLS, and this port speaks plain HTTP. Send it with http:// or to the proxy that ends TLS.');
+  if (code === 'HPE_INVALID_URL' && rawPacket && bytesParsed !== undefined && !beginsAsTarget(rawPacket, bytesParsed))
+    return invalid('The target of the request line must begin with / or with http://.');
   if (/HTTP\/2/i.test(message)) return invalid(reasons.HPE_PAUSED_H2_UPGRADE ?? '');
   return invalid(reasons[code] ?? 'This is not a valid HTTP request.');
 }

@@ -1,5 +1,6 @@
 import { VirtualClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { Redactor } from '@blockhub/redact';
 import { createLogger, createMetrics } from '@blockhub/telemetry';
 import { expect, test } from '@jest/globals';
 import { raw, startCapture } from '../capture-server.fixture.ts';
@@ -18,6 +19,36 @@ const secret = 'Zeile-mit-Geheimnis';
 const cases: [name: string, settings: Record<string, unknown>, text: string, line: Record<string, unknown>][] = [
   ['an unknown path', {}, request(`POST /nothing?token=${secret}`), { code: 'ROUTE_NOT_FOUND', rule: 'route', path: '/nothing' }],
   ['an absolute URL with a password', {}, request(`POST http://u:${secret}@h/nothing`), { code: 'ROUTE_NOT_FOUND', path: '/nothing' }],
+  [
+    'an absolute URL with a slash in the password',
+    {},
+    request(`POST http://u:a/${secret}@h/nothing`),
+    { code: 'ROUTE_NOT_FOUND', path: '/nothing' },
+  ],
+  [
+    'a shared token in the path',
+    { tokens: [secret] },
+    request(`POST /nothing/${secret}`),
+    { code: 'ROUTE_NOT_FOUND', path: '/nothing/[redacted]' },
+  ],
+  [
+    'a shared token as a chain',
+    { tokens: [secret] },
+    request(`POST /append/chain/${secret}`, `x-token: ${secret}\r\n`),
+    { code: 'CHAIN_NOT_FOUND', chain: '[redacted]', reason: 'There is no chain "[redacted]".' },
+  ],
+  [
+    'a shared token as a digest',
+    { tokens: [secret] },
+    request('POST /', `x-token: ${secret}\r\ncontent-md5: ${secret}\r\n`),
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('"[redacted]"') },
+  ],
+  [
+    'a token that is cut',
+    {},
+    request(`POST /${'a'.repeat(185)}/ghp_${secret.replaceAll('-', '')}`),
+    { code: 'ROUTE_NOT_FOUND', path: `/${'a'.repeat(185)}/[redacted]` },
+  ],
   [
     'an unknown chain',
     {},
@@ -82,6 +113,25 @@ const cases: [name: string, settings: Record<string, unknown>, text: string, lin
     { code: 'REQUEST_INVALID', rule: 'request', reason: 'The Host header is missing.' },
   ],
   ['no HTTP', {}, `NO HTTP ${secret}\r\n\r\n`, { code: 'REQUEST_INVALID', rule: 'request', client: '127.0.0.1', status: 400 }],
+  ['no target', {}, 'POST  HTTP/1.1\r\nhost: a\r\n\r\n', { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') }],
+  [
+    'a relative target',
+    {},
+    'POST append/x HTTP/1.1\r\nhost: a\r\n\r\n',
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') },
+  ],
+  [
+    'a target that is an authority',
+    {},
+    `POST u:${secret}@h:443 HTTP/1.1\r\n\r\n`,
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('must begin with /') },
+  ],
+  [
+    'a raw byte in the target',
+    {},
+    'POST /caf\xe9 HTTP/1.1\r\nhost: a\r\n\r\n',
+    { code: 'REQUEST_INVALID', reason: expect.stringContaining('percent-encoded') },
+  ],
   ['TLS', {}, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', { code: 'REQUEST_INVALID', reason: expect.stringContaining('plain HTTP') }],
   ['CONNECT', {}, 'CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n', { code: 'METHOD_NOT_ALLOWED', rule: 'route' }],
 ];
@@ -101,7 +151,7 @@ test('one a second of each code is told, with the number left out since; values 
   const clock = new VirtualClock();
   const lines: Record<string, unknown>[] = [];
   const metrics = createMetrics();
-  const refusals = new Refusals(clock, logTo(lines), metrics);
+  const refusals = new Refusals(clock, logTo(lines), metrics, new Redactor());
   const exchange = {
     request: { method: 'POST', url: `/${'x'.repeat(10_000)}`, headers: {}, socket: { remoteAddress: '192.0.2.1' } },
     target: undefined,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '@blockhub/clock';
 import type { BlockhubError, ErrorCode } from '@blockhub/errors';
+import type { Redactor } from '@blockhub/redact';
 import type { Counter, Family, Logger, Metrics } from '@blockhub/telemetry';
 import { refusedCounter, refusingRule } from '../rules/rules.ts';
 import type { Exchange } from './exchange.ts';
@@ -19,6 +20,9 @@ const steps: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 const digestHeaders: readonly string[] = ['content-digest', 'repr-digest', 'content-md5', 'x-hash'];
 
+/** A text of a sender as the log may have it. */
+type Show = (text: string) => string;
+
 interface Told {
   at: number;
   leftOut: number;
@@ -28,18 +32,20 @@ interface Told {
 export class Refusals {
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #redactor: Redactor;
   readonly #counter: Family<'rule' | 'code', Counter>;
   readonly #told = new Map<ErrorCode, Told>();
 
-  constructor(clock: Clock, log: Logger, metrics: Metrics) {
+  constructor(clock: Clock, log: Logger, metrics: Metrics, redactor: Redactor) {
     this.#clock = clock;
     this.#log = log;
+    this.#redactor = redactor;
     this.#counter = refusedCounter(metrics);
   }
 
   refused(error: BlockhubError, exchange: Exchange): void {
     const rule = this.#count(error);
-    this.#tell(error, () => ({ rule, ...requestOf(exchange), ...refusedValue(error, exchange) }));
+    this.#tell(error, (show) => ({ rule, ...requestOf(exchange, show), ...refusedValue(error, exchange, show) }));
   }
 
   /** What never became a request. */
@@ -56,7 +62,7 @@ export class Refusals {
     return rule;
   }
 
-  #tell(error: BlockhubError, facts: () => Record<string, unknown>): void {
+  #tell(error: BlockhubError, facts: (show: Show) => Record<string, unknown>): void {
     const { code, status } = error;
     const now = this.#clock.ticks();
     const told = this.#told.get(code);
@@ -64,36 +70,41 @@ export class Refusals {
       told.leftOut++;
       return;
     }
-    this.#log.info({ code, status, ...facts(), reason: printable(error.message), leftOut: told?.leftOut ?? 0 }, 'request refused');
+    // Before it is cut: of what is left of a token nobody sees that it is one.
+    const show: Show = (text) => printable(this.#redactor.text(text));
+    this.#log.info({ code, status, ...facts(show), reason: show(error.message), leftOut: told?.leftOut ?? 0 }, 'request refused');
     this.#told.set(code, { at: now, leftOut: 0 });
   }
 }
 
-function requestOf({ request, head, target }: Exchange): Record<string, unknown> {
+function requestOf({ request, head, target }: Exchange, show: Show): Record<string, unknown> {
   const { ip = request.socket.remoteAddress, via } = head?.client ?? {};
   const { method } = request;
-  return { client: ip, ...(via !== undefined && { via }), method, ...(target && { route: target.name, chain: printable(target.chain) }) };
+  return { client: ip, ...(via !== undefined && { via }), method, ...(target && { route: target.name, chain: show(target.chain) }) };
 }
 
 /** The value that was refused. Headers and query may hold secrets: of those only the ones that never do are shown. */
-function refusedValue({ code, details }: BlockhubError, { request: { headers, url = '' } }: Exchange): Record<string, unknown> {
+function refusedValue({ code, details }: BlockhubError, { request: { headers, url = '' } }: Exchange, show: Show): Record<string, unknown> {
   switch (code) {
     case 'OBJECT_INVALID_MIME':
-      return { mime: printable(String(details.mime ?? headers['content-type'] ?? '')) };
+      return { mime: show(String(details.mime ?? headers['content-type'] ?? '')) };
     case 'DIGEST_MISMATCH':
       return Object.fromEntries(
-        digestHeaders.filter((name) => headers[name] !== undefined).map((name) => [name, printable(String(headers[name]))]),
+        digestHeaders.filter((name) => headers[name] !== undefined).map((name) => [name, show(String(headers[name]))]),
       );
     case 'ROUTE_NOT_FOUND':
-      return { path: printable(url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '') };
+      return { path: pathOf(show(url)) };
     case 'BODY_TOO_LARGE':
-      return { contentLength: printable(headers['content-length'] ?? 'not declared') };
+      return { contentLength: show(headers['content-length'] ?? 'not declared') };
     case 'REQUEST_INVALID':
-      return typeof details.value === 'string' ? { value: printable(details.value) } : {};
+      return typeof details.value === 'string' ? { value: show(details.value) } : {};
     default:
       return {};
   }
 }
+
+/** Without the origin and the query. */
+const pathOf = (url: string): string => url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
 
 const printable = (text: string): string => {
   const clean = text.slice(0, MAX_TEXT).replace(UNPRINTABLE, '?');

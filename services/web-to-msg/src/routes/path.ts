@@ -20,6 +20,7 @@ function authorityEnd(url: string): number {
   const absolute = /^https?:\/\/[^/?#]+/i.exec(url);
   if (absolute) return absolute[0].length;
   if (url === '*') throw invalid('The target * is for OPTIONS alone. Append to /append/chain/{chain}.');
+  if (/^https?:/i.test(url)) throw invalid('The target names no host behind http://.');
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1];
   throw scheme === undefined
     ? invalid('The target must begin with / or with http://.')
