@@ -95,7 +95,7 @@ export const globalValues: Values = {
         EVERY_ADDRESS,
       ),
       ipFamilyPolicy: value.choice(
-        'IP families of every Service. PreferDualStack is both where the cluster has both, else the one that it has.',
+        'IP families of every Service. PreferDualStack uses IPv4 and IPv6 if the cluster has both, else the one that it has.',
         'PreferDualStack',
         POLICIES,
       ),
