@@ -17,7 +17,7 @@ const server = (what: string, schemes: string, url: string, keys: string, more: 
 /** Queues that chains are spread over, where nobody says how many. */
 export const PARTITIONS = 2;
 
-/** Every address of a pod; what its own address will be cannot be known before. */
+/** Every address of a pod. The pod's own address is not known when the chart is rendered. */
 const EVERY_ADDRESS = ['::', '0.0.0.0'];
 const POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
 const FAMILIES = ['IPv4', 'IPv6'];
@@ -95,7 +95,7 @@ export const globalValues: Values = {
         EVERY_ADDRESS,
       ),
       ipFamilyPolicy: value.choice(
-        'IP families of every Service. PreferDualStack is both where the cluster has both, else the one that it has.',
+        'IP families of every Service. PreferDualStack uses IPv4 and IPv6 if the cluster has both, else the one that it has.',
         'PreferDualStack',
         POLICIES,
       ),

@@ -126,26 +126,32 @@ export function redactionPage(): string {
 
 ${generated}
 
-What is replaced by \`[redacted]\` in request documents, and by \`[hidden]\` in logs. Everything else of a request is kept as it came. The setting \`redact\` of web-to-msg adds names.
+These values are replaced by \`[redacted]\` in request documents, and by \`[hidden]\` in logs.
+Everything else of a request is kept as it was sent. The setting \`redact\` of web-to-msg adds names
+for request documents.
 
 ## By name
 
-A name of a header or parameter is cut into words: \`X-Api-Key\`, \`apiKey\` and \`user[api_key]\` are "api key". An \`x\` before it does not count. Percent-encoding is undone up to three times. The value of a header is replaced as a
-whole; of a parameter (in a URL, behind \`?\`, \`&\`, \`;\` or \`#\`, in a list of pairs, or in JSON) only its value. In logs, pairs count in URLs only.
+The name of a header or parameter is split into words: \`X-Api-Key\`, \`apiKey\` and \`user[api_key]\` are
+"api key". An \`x\` as the first word does not count. Percent-encoding is undone up to three times.
+
+If the name of a header is secret, its whole value is replaced. If the name of a parameter is
+secret, only the parameter's value is replaced. A parameter is looked for in a URL (after \`?\`, \`&\`,
+\`;\` or \`#\`), in a list of pairs and in JSON. In logs, only pairs in URLs count.
 
 A name is secret if one of its words is one of these:
 
 ${list(secretWords)}
-or if it contains one of these, without what separates its words, or \`token\` or \`secret\`, but not \`tokenize\` or \`secretary\`:
+or if it contains one of these when its words are joined, or \`token\` or \`secret\`, but not \`tokenize\` or \`secretary\`:
 
 ${list(secretParts)}
-or if it is one of these, or ends with two words that are one:
+or if it is one of these, or if its last two words are one of the pairs:
 
 ${list(secretNames)}
-or if it ends with \`key\`, and the word before is none of these:
+or if it ends with \`key\`, and the word before it is none of these:
 
 ${list(plainKeys)}
-or if it has the word \`tokens\`, and none of these:
+or if it has the word \`tokens\`, and none of these words:
 
 ${list(plainTokens)}
 A name of two or more words that ends with one of these is not secret:
@@ -154,15 +160,17 @@ ${list(plainEnds)}
 ## By value
 
 - User and password of every URL: \`https://[redacted]@host/\`.
-- What follows \`Bearer\`, \`Negotiate\`, \`DPoP\` and the like; \`Basic\` with a user and password; \`Digest\`, \`Hawk\`, \`AWS4-HMAC-SHA256\` and the like with their parameters.
-- JWT, and what is signed like them.
+- Credentials after \`Bearer\`, \`Negotiate\`, \`DPoP\` and similar schemes.
+- User and password after \`Basic\`.
+- Parameters after \`Digest\`, \`Hawk\`, \`AWS4-HMAC-SHA256\` and similar schemes.
+- JWTs, and tokens that are signed in the same form.
 - Private keys in PEM.
-- Addresses of incoming webhooks of Slack, Discord and Teams, and tokens of Telegram bots.
-- The shared tokens of the setting \`tokens\`, wherever they stand.
+- URLs of incoming webhooks of Slack, Discord and Teams, and tokens of Telegram bots.
+- The shared tokens of the setting \`tokens\`, wherever they appear.
 - Tokens of these forms:
 
 ${rows(
-  ['Of', 'Form'],
+  ['Issued by', 'Pattern'],
   [...forms].map(([what, all]) => [what, codes(all.map(([, pattern]) => cell(pattern)))]),
 )}`;
 }

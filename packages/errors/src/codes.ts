@@ -55,8 +55,8 @@ export const errorCodes = {
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },
   CAPTURE_STOPPING: {
-    meaning: 'The instance stops, and the request had not arrived whole.',
-    fix: 'Send it again after the time in Retry-After; another instance takes it.',
+    meaning: 'The instance is stopping, and the request had not arrived completely.',
+    fix: 'Send it again after the time in Retry-After. Another instance takes it, or this one after its restart.',
     transient: true,
     status: 503,
   },
@@ -67,18 +67,18 @@ export const errorCodes = {
     status: 503,
   },
   CODING_BROKEN: {
-    meaning: 'The bytes of the body are not of its content coding, or end too early.',
-    fix: 'Read the bytes as they are stored, without --decode; correct the sender.',
+    meaning: 'The bytes of the body do not fit its content coding, or end too early.',
+    fix: 'Read the stored bytes without --decode. The sender must encode the body as its Content-Encoding header names it.',
     status: 415,
   },
   CODING_TOO_LARGE: {
-    meaning: 'The decoded body is over a cap.',
-    fix: 'If the body is to be trusted, raise --decode-limit or --decode-ratio.',
+    meaning: 'The decoded body is larger than --decode-limit or --decode-ratio allows.',
+    fix: 'If you trust the body, raise --decode-limit or --decode-ratio.',
     status: 415,
   },
   CODING_UNKNOWN: {
-    meaning: 'The content coding cannot be undone here.',
-    fix: 'Read the bytes as they are stored, without --decode; send gzip, deflate, br or zstd.',
+    meaning: 'The content coding of the body is not supported.',
+    fix: 'Read the stored bytes without --decode. The sender must use gzip, deflate, br or zstd.',
     status: 415,
   },
   DIGEST_MISMATCH: {
@@ -158,7 +158,7 @@ export const errorCodes = {
   BROKER_QUEUE_MISSING: { meaning: 'The queue does not exist.', fix: 'Declare the queue, or correct its name.' },
   BROKER_UNAVAILABLE: {
     meaning: 'The broker did not answer; whether a publish arrived is unknown.',
-    fix: 'Bring the broker, or the way to it, back as the message says. It is tried again.',
+    fix: 'Restore the broker or the connection to it, as the message says. It is tried again by itself.',
     transient: true,
     status: 503,
   },
@@ -188,13 +188,13 @@ export const errorCodes = {
   OBJECT_INVALID_MIME: { meaning: 'The MIME type is not allowed here.', fix: 'Allow the type, or correct the sender.', status: 415 },
   OBJECT_MISSING: { meaning: 'No object lies at this key.', fix: 'Run `blockhub verify`.' },
   SEARCH_INCOMPLETE: {
-    meaning: 'Nothing was found, but not everything could be looked at.',
-    fix: 'Make readable what the message names, or repair it (`blockhub verify`, `blockhub patchblock`), and search again.',
+    meaning: 'Nothing was found, but some objects could not be read.',
+    fix: 'Make the objects that the message names readable, or repair them (`blockhub verify`, `blockhub patchblock`). Then search again.',
     transient: true,
     status: 503,
   },
   STORE_DENIED: {
-    meaning: 'The store refuses access: the credentials or rights are not enough.',
+    meaning: 'The store refuses access: the credentials are wrong, or their rights are not enough.',
     fix: 'Correct the credentials or rights that the message names.',
     transient: true,
     status: 503,
@@ -206,8 +206,8 @@ export const errorCodes = {
     fix: 'Name the right one with --store or --data, begin a folder with `blockhub create`, or create the bucket.',
   },
   STORE_UNAVAILABLE: {
-    meaning: 'The store did not answer, or could not do now what it was asked.',
-    fix: 'Bring the store, or the way to it, back as the message says. It is tried again.',
+    meaning: 'The store did not answer, or could not handle the request now.',
+    fix: 'Restore the store or the connection to it, as the message says. It is tried again by itself.',
     transient: true,
     status: 503,
   },
@@ -218,7 +218,7 @@ export const errorCodes = {
   STORE_UNUSABLE: {
     meaning:
       'The store cannot be used until something is changed: a disk is mounted read-only, a path is wrong, a certificate is not trusted.',
-    fix: 'Change what the message names; work goes on by itself.',
+    fix: 'Change what the message names. After that, work goes on by itself.',
     transient: true,
     status: 503,
   },
@@ -235,27 +235,27 @@ export const errorCodes = {
   },
   REGISTRY_CORRUPT: { meaning: 'The file of the embedded registry is damaged.', fix: 'Delete it: it is rebuilt from the store.' },
   REGISTRY_FULL: {
-    meaning: 'The registry has no memory or disk left, and takes no writes.',
-    fix: 'Raise maxmemory of Redis, or free the disk of an SQLite file; work goes on by itself.',
+    meaning: 'The registry has no memory or disk space left and refuses writes.',
+    fix: 'Raise maxmemory of Redis, or free the disk of the SQLite file. After that, work goes on by itself.',
     transient: true,
     status: 503,
   },
   REGISTRY_READ_ONLY: {
-    meaning: 'The registry takes no writes: it is a replica, cannot save, or its file may not be written.',
-    fix: 'Name the primary in --registry, or repair what the message names; work goes on by itself.',
+    meaning: 'The registry refuses writes: it is a replica, it cannot save its data, or its file is read-only.',
+    fix: 'Name the primary in --registry, or repair what the message names. After that, work goes on by itself.',
     transient: true,
     status: 503,
   },
   REGISTRY_UNAVAILABLE: {
     meaning: 'The registry did not answer.',
-    fix: 'Bring the registry, or the way to it, back as the message says. It is tried again.',
+    fix: 'Restore the registry or the connection to it, as the message says. It is tried again by itself.',
     transient: true,
     status: 503,
   },
   REGISTRY_UNUSABLE: {
     meaning:
-      'The registry cannot be used until something is changed: what answers is not Redis, lacks a command or database, or has a certificate that is not trusted.',
-    fix: 'Change what the message names; work goes on by itself.',
+      'The registry cannot be used until something is changed: the server is not Redis, it lacks a command or database, or its certificate is not trusted.',
+    fix: 'Change what the message names. After that, work goes on by itself.',
     transient: true,
     status: 503,
   },

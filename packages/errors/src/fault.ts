@@ -14,6 +14,9 @@ export interface Fault {
   readonly fix: string;
 }
 
+/** The last sentence of a `fix` after which no restart is needed. */
+export const GOES_ON = 'After that, work goes on by itself.';
+
 /** Where the fault was met, as texts name it. */
 export interface FaultPlace {
   /** What names the place, such as `--store`. */

@@ -1,8 +1,7 @@
-import { type Fault, type FaultKind, type FaultPlace, findFault, type SystemError } from './fault.ts';
+import { type Fault, type FaultKind, type FaultPlace, findFault, GOES_ON, type SystemError } from './fault.ts';
 
 type Entry = readonly [FaultKind, what: string, fix: string];
 
-const GOES_ON = 'Services go on by themselves then.';
 /** What stands for a server whose texts name no other way. */
 const noTls = { on: 'turn TLS on', off: 'turn TLS off', ca: 'name the file of its authority (PEM)' };
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, type Fault, networkFault } from '@blockhub/errors';
+import { type ErrorCode, type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 
 /** What Redis or the way to it reports, in words for whoever runs it. */
 export interface RedisFault {
@@ -11,7 +11,6 @@ export interface RedisFault {
 type Entry = readonly [said: RegExp, code: ErrorCode, what: string, fix: string];
 
 const password = 'BLOCKHUB_REGISTRY_PASSWORD (or the file that BLOCKHUB_REGISTRY_PASSWORD_FILE names)';
-const GOES_ON = 'Services go on by themselves then.';
 
 /** All commands that are used, in the form of ACL SETUSER. */
 export const rights =

@@ -78,7 +78,7 @@ test('an operator reads once what is wrong, and when it is over; nothing of a pa
   const nobody = listen();
   const registry = await opened('redis://127.0.0.1:1', { log: nobody, password: 'hunter2' });
   for (let n = 0; n < 5; n++) await expect(registry.findChain('a')).rejects.toMatchObject(unavailable);
-  expect(nobody.lines).toEqual([expect.stringMatching(/^registry is no help.*REGISTRY_UNAVAILABLE.*ECONNREFUSED/)]);
+  expect(nobody.lines).toEqual([expect.stringMatching(/^registry cannot be used.*REGISTRY_UNAVAILABLE.*ECONNREFUSED/)]);
 
   const proxy = await openProxy(new URL((await failing('WRONGTYPE not ours')).url).host);
   releases.push(() => proxy.close());

@@ -169,7 +169,7 @@ export class RedisRegistry implements Registry {
     const now = performance.now();
     if (this.#closed || now - (this.#warnedAt.get(code) ?? Number.NEGATIVE_INFINITY) < warnPauseMs) return;
     this.#warnedAt.set(code, now);
-    this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry is no help, the work goes on without it');
+    this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry cannot be used; work goes on without it');
   }
 
   /** These kinds of trouble are over. */

@@ -1,4 +1,4 @@
-import { BlockhubError, type ErrorCode } from '@blockhub/errors';
+import { BlockhubError, type ErrorCode, GOES_ON } from '@blockhub/errors';
 
 /** SQLite's primary result codes, https://sqlite.org/rescode.html */
 export const result = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
@@ -8,7 +8,6 @@ const unwritable: readonly number[] = [result.readOnly, result.cannotOpen];
 export const primaryCode = (error: unknown): number =>
   (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
 
-const GOES_ON = 'Services go on by themselves then.';
 const held = `Find the process that holds the file (fuser, lsof) and end it, or give each process a file of its own. ${GOES_ON}`;
 const unreadable = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
 const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';

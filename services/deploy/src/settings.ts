@@ -29,7 +29,7 @@ export const settings = {
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
   mime: setting.list({
-    text: 'MIME types that are taken. If it is not set, all are.',
+    text: 'MIME types that are taken. If it is not set, all are taken.',
     default: [],
     restricts: true,
     example: 'text/plain,image/*',

@@ -7,7 +7,7 @@ const table = setting.text({
   placeholder: 'FILE|JSON',
   example: '/etc/blockhub/routes.json',
 });
-/** A table may have many lines; and as tokens may stand in it, nothing of it is shown. */
+/** A table may have many lines. It may hold tokens, so its text is never shown. */
 const routesSetting: typeof table = {
   ...table,
   parse: (raw) => (raw.trimStart().startsWith('[') ? raw : table.parse(raw)),
@@ -22,16 +22,16 @@ export const settings = {
   messageLimit: setting.size({ text: 'Larger bodies go to the store first and travel as a reference.', default: '1mb' }),
   inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
   maxConnections: setting.integer({
-    text: 'Most connections at a time; more are closed at once. Fewer are taken where the process may not open as many files.',
+    text: 'Most open connections at a time. Further ones are closed at once. The limit of open files of the process may lower it.',
     default: 10_000,
     min: 1,
   }),
   confirmTimeout: setting.duration({
-    text: 'Longest wait for broker and store together; past it the request is spooled, without a spool the answer is 503.',
+    text: 'How long a request may wait for the broker and the store. After that it is written to the spool (202). If there is no spool, the answer is 503.',
     default: '2s',
   }),
   spool: setting.text({
-    text: 'Folder, of this instance alone, for what the broker does not take: answered with 202 and sent later. Without it the answer is 503.',
+    text: 'Folder of this instance alone. A request that the broker does not take is written there, answered with 202 and sent later. If it is not set, the answer is 503.',
     example: '/var/lib/blockhub/spool',
   }),
   spoolTimeout: setting.duration({ text: 'Longest wait for the disk of the spool; past it the answer is 503.', default: '5s' }),
@@ -42,11 +42,11 @@ export const settings = {
   keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
   routes: routesSetting,
   corsOrigins: setting.list({
-    text: 'Origins whose pages may send from a browser and read the answer, or `*` for all. If it is not set, no page may.',
+    text: 'Origins whose pages may send from a browser and read the answer, or `*` for all. If it is not set, no page may do so.',
     default: [],
     example: 'https://shop.example.com',
   }),
-  // As anybody may POST where no rule forbids it, anybody is told so; the validation only keeps senders from being abused.
+  // `*` is safe: the validation protects receivers that did not ask for events, and a POST needs no origin here.
   webhookOrigins: setting.list({
     text: 'Host names of CloudEvents senders whose validation request is granted, or `*` for all.',
     default: ['*'],

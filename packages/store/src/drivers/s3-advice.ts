@@ -1,11 +1,10 @@
-import { type Fault, networkFault } from '@blockhub/errors';
+import { type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 import type { Advice, FailureClass } from '../driver.ts';
 import type { S3Place } from './s3-place.ts';
 
 /** What a word of the server means; the class only where it says more than the status of the answer. */
 type Entry = readonly [FailureClass | undefined, what: string, fix: string];
 
-const GOES_ON = 'Services go on by themselves then.';
 const setting = '--store';
 const keys = 'BLOCKHUB_STORE_ACCESS_KEY and BLOCKHUB_STORE_SECRET_KEY (or those with _FILE, or where AWS tools look)';
 

@@ -17,7 +17,7 @@ const PATIENCE_MS = 500;
 const FRESH_MS = 500;
 
 export const stopping = (): BlockhubError =>
-  new BlockhubError('CAPTURE_STOPPING', 'This instance is stopping, and the request had not arrived whole.');
+  new BlockhubError('CAPTURE_STOPPING', 'This instance is stopping, and the request had not arrived completely.');
 
 export interface DrainingParts {
   readonly server: Server;

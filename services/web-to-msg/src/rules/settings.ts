@@ -8,16 +8,16 @@ const limit = (text: string) => setting.text({ text, restricts: true, placeholde
 
 const jwtUrl = { url: 'URL of the issuer', takes: 'nothing' } as const;
 
-/** Settings of the rules. All are off unless set, but for the check of declared digests. What restricts must not be empty where it is given. */
+/** Settings of the rules. All are off unless set, except the check of declared digests. A setting that restricts must not be given empty. */
 export const ruleSettings = {
   trustedProxies: setting.list({
-    text: 'Addresses of proxies whose `forwarding` header is believed, as in `allowIps`. If it is not set, none is.',
+    text: 'Addresses of the proxies whose `forwarding` header counts, written as in `allowIps`. If it is not set, the header is ignored.',
     default: [],
     restricts: true,
     example: '10.0.3.17,::1',
   }),
   forwarding: setting.choice({
-    text: 'Header in which trusted proxies name the client; auto takes X-Forwarded-For where it is there, else Forwarded. The proxies must overwrite it or append to it.',
+    text: 'Header in which trusted proxies name the client. `auto` is X-Forwarded-For if the request has it, else Forwarded. The proxies must overwrite the header or append to it.',
     of: ['auto', 'x-forwarded-for', 'forwarded'],
     default: 'auto',
   }),
@@ -34,19 +34,19 @@ export const ruleSettings = {
     example: '203.0.113.7',
   }),
   tokens: setting.list({
-    text: 'Shared tokens for the header x-token, of 16 or more characters; `;until=TIME` behind one ends it (2027-01-31T12:00:00Z, or 2027-01-31 for 00:00 UTC), `;name=TEXT` names its sender.',
+    text: 'Shared tokens for the header x-token, each of 16 or more characters. `;until=TIME` after a token sets its end (2027-01-31T12:00:00Z, or 2027-01-31 for 00:00 UTC), `;name=TEXT` names its sender.',
     secret: true,
     restricts: true,
     unlike: ['token'],
   }),
   tokenParameter: setting.text({
-    text: 'Query parameter in which a shared token is taken too, for senders that can set only a URL. Its value is never stored, but proxies log URLs.',
+    text: 'Query parameter that may hold a shared token, for senders that can set only a URL. Its value is never stored, but proxies log URLs.',
     example: 'hook-token',
   }),
   apiKeys: setting.flag({ text: 'Take API keys made by `blockhub keys`, in x-api-key or as Bearer.', default: false, restricts: true }),
   apiKeyRefresh: setting.duration({ text: 'A revoked API key ends within this time.', default: '30s', min: SECOND }),
   jwtIssuer: setting.url({
-    text: 'Take JWTs of this issuer, as Bearer. It must be spelt as in the claim `iss` of the JWTs, a slash at its end included.',
+    text: 'Take JWTs of this issuer, as Bearer. It must be spelt exactly as the claim `iss` of the JWTs, including a slash at its end.',
     schemes: ['https', 'http'],
     userinfo: jwtUrl,
     restricts: true,
@@ -64,7 +64,7 @@ export const ruleSettings = {
     restricts: true,
   }),
   jwtKeyRefresh: setting.duration({
-    text: 'A key that the issuer adds is taken within this time: before a JWT is refused that no known key verifies, the keys are fetched again, at most once in this time. A key that the issuer removes is refused after ten minutes, or after one hour while the issuer does not answer.',
+    text: 'Shortest time between two fetches of the keys that are made because no known key verifies a JWT. A key that the issuer adds is taken within this time. A key that it removes is refused after ten minutes, or after one hour if the issuer does not answer.',
     default: '10s',
     min: SECOND,
     max: 10 * MINUTE,
@@ -76,7 +76,7 @@ export const ruleSettings = {
     example: 'chains',
   }),
   allowMimes: setting.list({
-    text: 'MIME types that are taken, declared and sniffed. If it is not set, all are.',
+    text: 'MIME types that are taken, both declared and sniffed. If it is not set, all are taken.',
     default: [],
     restricts: true,
     example: 'text/plain,image/*',
@@ -88,20 +88,20 @@ export const ruleSettings = {
     example: 'application/x-msdownload',
   }),
   sniffMimes: setting.flag({
-    text: 'Note in the meta which type the bytes have, inside of their content coding; always on with a MIME list.',
+    text: 'Note in the meta which type the bytes have when their content coding is undone. It is always on if there is a MIME list.',
     default: false,
   }),
   decodeLimit: setting.size({
-    text: 'Most bytes that a body may have without its content coding, where its type is judged; over it: 415.',
+    text: 'Most bytes that a body may have when its content coding is undone to check its type. If it has more, the answer is 415.',
     default: '64mb',
   }),
   decodeRatio: setting.integer({
-    text: 'How many times larger than sent such a body may be, counted from 1 MB on; over it: 415.',
+    text: 'How many times larger than the sent bytes the decoded body may be, counted from 1 MB on. If it is larger, the answer is 415.',
     default: 200,
     min: 1,
   }),
   redact: setting.list({
-    text: 'More headers and parameters whose values are replaced in request documents; docs/reference/redaction.md lists the known ones.',
+    text: 'Further headers and parameters whose values are replaced in request documents. docs/reference/redaction.md lists the built-in names.',
     default: [],
     example: 'x-partner-id,customer_no',
   }),

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { BlockhubError, diskFault } from '@blockhub/errors';
+import { BlockhubError, diskFault, GOES_ON } from '@blockhub/errors';
 
 /** Longest wait for another process's transaction. It stops the event loop, and such transactions take milliseconds. */
 const BUSY_MS = 2_000;
@@ -37,7 +37,6 @@ const CANTOPEN = 14;
 const NOTADB = 26;
 const [BUSY, LOCKED, IOERR, FULL] = [5, 6, 10, 13];
 
-const GOES_ON = 'Work goes on by itself then.';
 const held = `Find the process that holds the file (fuser, lsof) and end it: an SQLite broker is for one process. ${GOES_ON}`;
 const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';
 const disk = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
