@@ -128,7 +128,7 @@ export class Appender {
     const { clock, settings, newEvent } = this.#context;
     // One end for all waits: each with its own would keep the sender for as long as all of them.
     const end = clock.ticks() + settings.confirmTimeout;
-    const declared = declaredOf(request);
+    const declared = this.#declaredOf(request);
     const chain = await this.#chain(request.chain, end);
     const subject = request.found?.subject?.toString();
     const name = claimName(settings.idempotencyHeaders, { headers: request.headers, chain: chain.id, subject });
@@ -165,6 +165,18 @@ export class Appender {
           'the chain of a route does not exist',
         );
     }
+  }
+
+  /** An unknown coding or charset is kept as it came, so it may hold a secret. */
+  #declaredOf(request: CaptureRequest): Declared {
+    const declared = declaredOf(request);
+    const { coding, charset } = declared;
+    if (coding === undefined && charset === undefined) return declared;
+    return {
+      ...declared,
+      ...(coding !== undefined && { coding: this.redactor.text(coding) }),
+      ...(charset !== undefined && { charset: this.redactor.text(charset) }),
+    };
   }
 
   #chain(nameOrId: string, end: number): ChainRecord | Promise<ChainRecord> {

@@ -21,6 +21,9 @@ export type Note = (field: string, what: string) => void;
 
 const FIELDS = new Set(['method', 'when', 'status', 'headers', 'body']);
 export const BODY_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
+/** They steer a browser. */
+const STEERING =
+  /^(?:location|content-location|refresh|link|set-cookie2?|clear-site-data|content-security-policy.*|www-authenticate|alt-svc|sourcemap)$/;
 const METHODS = new Set<string>([...BODY_METHODS, 'GET', 'HEAD']);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 /** They belong to the connection, or other settings give them. */
@@ -130,10 +133,17 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
     else if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,2000}$/.test(value))
       note(field, 'expected text of printable ASCII characters');
     else if (lower === 'content-type') type = parseType(value, field, note) ?? type;
-    else headers.push([lower, compile(value, 'header', (what) => note(field, what))]);
+    else headers.push([lower, parseHeader(lower, value, (what) => note(field, what))]);
     seen.add(lower);
   }
   return { type, headers };
+}
+
+function parseHeader(name: string, value: string, mistake: (what: string) => void): AnswerTemplate {
+  const template = compile(value, 'header', mistake);
+  if (STEERING.test(name) && template.fields.some(({ source }) => source !== 'receipt'))
+    mistake('cannot have fields of the request: its sender would choose where a browser goes or what it keeps');
+  return template;
 }
 
 function parseType(value: string, field: string, note: Note): string | undefined {

@@ -136,6 +136,12 @@ test.each([
   ['a header is of CORS', response({ headers: { 'access-control-allow-origin': '*' } }), 'cannot be set here'],
   ['a header is of caches of CORS', response({ headers: { Vary: 'x' } }), 'cannot be set here'],
   ['a header turns sniffing on', response({ headers: { 'X-Content-Type-Options': 'sniff' } }), 'cannot be set here'],
+  [
+    'a sender chooses where to go',
+    response({ headers: { Location: '{query.to}' } }),
+    'headers.Location: cannot have fields of the request',
+  ],
+  ['a sender chooses a cookie', response({ headers: { 'set-cookie': 'a={header.b}' } }), 'cannot have fields of the request'],
   ['a header is there twice', response({ headers: { 'x-a': '1', 'X-A': '2' } }), 'is there twice'],
   ['a content type is none', response({ headers: { 'content-type': 'json' } }), '"json" is no content type'],
   ['a content type comes from the request', response({ headers: { 'content-type': '{doc.type}' } }), 'is no content type'],

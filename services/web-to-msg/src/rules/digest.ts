@@ -68,7 +68,8 @@ function fromHex(value: string): Declared {
 
 /** Every hash that a request declares and that can be checked. @throws REQUEST_INVALID */
 function declaredDigests(headers: IncomingHttpHeaders): Declared[] {
-  const one = (name: string): string | undefined => (headers[name] === undefined ? undefined : [headers[name]].flat().join(', '));
+  // An empty one declares nothing.
+  const one = (name: string): string | undefined => [headers[name] ?? []].flat().join(', ').trim() || undefined;
   const [content, repr] = [one('content-digest'), one('repr-digest')];
   const [md5, hex] = [onceOf(one('content-md5')), onceOf(one('x-hash'))];
   const ofRepresentation = repr === undefined ? [] : fromDictionary('Repr-Digest', repr);
