@@ -30,10 +30,19 @@ else {
     });
 
     test('one key without the other is a mistake in the settings', async () => {
-      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'a', BLOCKHUB_STORE_SECRET_KEY: '' };
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'a' };
       expect(await blockhub(['doctor', 'store'], { env })).toMatchObject({
         code: 2,
         stderr: expect.stringContaining('BLOCKHUB_STORE_SECRET_KEY is missing'),
+      });
+    });
+
+    test('what a list could not look at comes with what to do about it', async () => {
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'nobody', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
+      expect(await blockhub(['list'], { env })).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/^warning: .*\n {2}chains\/: STORE_DENIED.*\n {2}Correct BLOCKHUB_STORE_ACCESS_KEY/),
       });
     });
   });
