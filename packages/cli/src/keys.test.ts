@@ -93,7 +93,10 @@ test.each<[string, string[], number, RegExp]>([
   ['an address that is none', ['create', '--source', '10.0.0.1', 'home'], 2, /--source: "home" is no address/],
   ['a block with bits behind it', ['create', '--source', '10.0.0.1/8'], 2, /--source: "10.0.0.1\/8" has bits behind/],
   ['a key that is not there', ['revoke', '0'.repeat(16)], 4, /KEY_NOT_FOUND/],
-  ['what is no id', ['revoke', '../x'], 4, /KEY_NOT_FOUND/],
+  ['what is no id', ['revoke', '../x'], 2, /USAGE: this is neither/],
+  ['an id with the letter O', ['revoke', `O${'0'.repeat(15)}`], 2, /16 hex digits/],
+  ['a part of an id', ['revoke', '0'.repeat(15)], 2, /16 hex digits/],
+  ['nothing', ['revoke', ''], 2, /16 hex digits/],
 ])('%s is told, and nothing is made', async (_name, args, code, text) => {
   expect(await keys(...args)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(text) });
   expect(await readdir(join(data, 'store', 'keys')).catch(() => [])).toEqual([]);

@@ -36,5 +36,14 @@ else {
       const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'a', ...other };
       expect(await blockhub(['doctor', 'store'], { env })).toMatchObject({ code: 2, stderr: expect.stringContaining(mistake) });
     });
+
+    test('what a list could not look at comes with what to do about it', async () => {
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'nobody', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
+      expect(await blockhub(['list'], { env })).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/^warning: .*\n {2}chains\/: STORE_DENIED.*\n {2}Correct BLOCKHUB_STORE_ACCESS_KEY/),
+      });
+    });
   });
 }

@@ -141,6 +141,12 @@ test.each(slips)('an id %s is never "not found", but wrong, and how', async (_, 
   for (const option of ['--from', '--to']) expect(await ran(['walk', option, slip(receipts[1]?.block ?? '')])).toMatchObject(wrong);
 });
 
+test.each(['', ' '])('a chain %j is not "not found", but empty', async (empty) => {
+  const wrong = { code: 2, stdout: '', stderr: expect.stringContaining('id or name of the chain is empty') };
+  for (const command of ['tail', 'walk', 'verify', 'patchblock']) expect(await ran([command, empty])).toMatchObject(wrong);
+  expect(await ran(['append', '--chain', empty], 'x')).toMatchObject(wrong);
+});
+
 test.each<[string, RegExp]>([
   ['017f22e2-79b0-4cc3-98c4-dc0c0c07398f', /UUID of version 4/],
   ['017f22e2-79b07cc3-98c4-dc0c0c07398f', /dashes in other places.*position 14/],

@@ -23,6 +23,11 @@ const replicaPauseMs = 5000;
 /** What a node of a cluster says where another one has the keys. */
 const redirected = /^(?:MOVED|ASK) /;
 
+/** What a server says unasked to whom it does not let in. */
+const denied = /^-(DENIED [^\r\n]*)/;
+/** With these each reply begins, https://redis.io/docs/latest/develop/reference/protocol-spec/. */
+const ofProtocol = /^[-+:$*_#,(!=%~>|]/;
+
 /** What the client says when no answer came in time. */
 const timedOut = 'Command timed out';
 
@@ -48,6 +53,8 @@ export class RedisClient {
   /** What became of the choice of a database: the client would go on in another one. */
   #selected: Promise<Error | undefined> | undefined;
   #nodeFailure: string | undefined;
+  /** The first words of this connection were a refusal. The client says that it is ready all the same. */
+  #sentAway = false;
 
   constructor(place: RedisPlace, password: string | undefined, events: ClientEvents) {
     this.#place = place;
@@ -126,6 +133,8 @@ export class RedisClient {
     let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...this.#options,
+      // Replies are of the same form in both; the greeting of 3 writes to the console where a server lets nobody in.
+      protocol: 2,
       host,
       port,
       db,
@@ -139,6 +148,15 @@ export class RedisClient {
         leftReplicaAt = performance.now();
         return true;
       },
+    });
+    redis.on('connect', () => {
+      this.#sentAway = false;
+      redis.stream.once('data', (bytes: Buffer) => {
+        const said = refusalIn(bytes.toString('latin1'));
+        if (said === undefined) return;
+        this.#sentAway = true;
+        this.#events.failed(new Error(said));
+      });
     });
     if (db !== 0)
       redis.on('ready', () => {
@@ -186,11 +204,15 @@ export class RedisClient {
     events.on('close', ended);
     events.on('ready', () => {
       this.#nodeFailure = undefined;
-      ready();
+      if (!this.#sentAway) ready();
     });
     return client;
   }
 }
+
+/** What is wrong with the first words of a server. The client takes them for the answer to its greeting, and drops them. */
+const refusalIn = (words: string): string | undefined =>
+  ofProtocol.test(words) ? denied.exec(words)?.[1] : `Protocol error, got ${JSON.stringify(words.slice(0, 20))}`;
 
 /** Of each connection. */
 function optionsOf({ host, tls, username }: RedisPlace, password: string | undefined) {

@@ -56,6 +56,12 @@ describe('what Redis says', () => {
     ],
     ['NOPERM No permissions to access a key script: abc, on @user_script:4.', 'REGISTRY_DENIED', /lack of rights/, /ACL SETUSER/],
     ['DENIED Redis is running in protected mode because protected mode is enabled', 'REGISTRY_DENIED', /protected mode/, /requirepass/],
+    [
+      'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.',
+      'REGISTRY_DENIED',
+      /protected mode/,
+      /requirepass/,
+    ],
     ["OOM command not allowed when used memory > 'maxmemory'. script: x, on @user_script:4.", 'REGISTRY_FULL', /no memory/, /maxmemory/],
     [
       'MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.',
@@ -91,6 +97,7 @@ describe('what Redis says', () => {
     ["ERR unknown command 'eval', with args beginning with: ", 'REGISTRY_UNUSABLE', /lacks a command/, /Lua/],
     ['ERR This instance has cluster support disabled', 'REGISTRY_UNUSABLE', /no cluster/, /cluster=on/],
     ['Protocol error, got "H" as reply type byte', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
+    ['Unknown RESP type 65 "A". Please report this.', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
   ])('%s', (said, code, what, fix) => {
     const fault = redisFault(new Error(said), context);
     expect(fault).toMatchObject({ code, what: expect.stringMatching(what), fix: expect.stringMatching(fix) });

@@ -18,6 +18,13 @@ export const rights =
 
 /** Words of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first that fits counts. */
 const entries: readonly Entry[] = [
+  // Says also that no password is set.
+  [
+    /^DENIED/,
+    'REGISTRY_DENIED',
+    'is in protected mode and takes no connections of other machines',
+    'Give the server a password (requirepass), or set protected-mode to no in a network that you trust.',
+  ],
   [/^NOAUTH/, 'REGISTRY_DENIED', 'asks for a password', `Set ${password}; a user stands in the URL, redis://user@host.`],
   [
     /without any password configured|no password is set/,
@@ -36,12 +43,6 @@ const entries: readonly Entry[] = [
     'REGISTRY_DENIED',
     'refuses a command or key for lack of rights',
     `Give the user its rights: ACL SETUSER {user} ~{pattern} ${rights}. ${GOES_ON}`,
-  ],
-  [
-    /^DENIED/,
-    'REGISTRY_DENIED',
-    'is in protected mode and takes no connections of other machines',
-    'Give the server a password (requirepass), or set protected-mode to no in a network that you trust.',
   ],
   [
     /\bOOM\b/,
@@ -115,7 +116,7 @@ const entries: readonly Entry[] = [
   ],
   [/cluster support disabled/i, 'REGISTRY_UNUSABLE', 'is no cluster', 'Take cluster=on out of --registry.'],
   [
-    /^Protocol error/,
+    /^(?:Protocol error|Unknown RESP type)/,
     'REGISTRY_UNUSABLE',
     'does not speak the protocol of Redis',
     'Correct host and port in --registry: another server listens there.',

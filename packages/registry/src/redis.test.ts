@@ -95,6 +95,32 @@ test('an operator reads once what is wrong, and when it is over; nothing of a pa
   expect([...nobody.lines, ...strange.lines].join()).not.toContain('hunter');
 });
 
+test.each([
+  ['HTTP/1.1 400 Bad Request\r\n\r\n', 'REGISTRY_UNUSABLE', /does not speak the protocol of Redis$/, /host and port/],
+  ['AMQP\0\0\x09\x01', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
+  ['SSH-2.0-OpenSSH_9.6\r\n', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
+  [
+    '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.\r\n',
+    'REGISTRY_DENIED',
+    /protected mode/,
+    /protected-mode/,
+  ],
+])('a server that sends us away with %j is not one that does not answer', async (words, code, what, fix) => {
+  const away = createServer((socket) => socket.on('error', () => undefined).end(words)).listen(0, '127.0.0.1');
+  await once(away, 'listening');
+  releases.push(() => void away.close());
+  const { lines, ...log } = listen();
+  const opening = openRegistry(`redis://127.0.0.1:${(away.address() as AddressInfo).port}`, { log });
+  const expected = { code, message: expect.stringMatching(what), fix: expect.stringMatching(fix) };
+  if (code === 'REGISTRY_DENIED') await expect(opening).rejects.toMatchObject(expected);
+  else {
+    const registry = await opening;
+    releases.push(() => registry.close());
+    await expect(registry.check()).rejects.toMatchObject(expected);
+  }
+  expect(lines.join()).not.toMatch(/enableOfflineQueue/);
+});
+
 test('nobody at home: opens, says so at once, and closes', async () => {
   const registry = await opened('redis://127.0.0.1:1');
   for (const ask of [

@@ -195,11 +195,14 @@ export class RedisRegistry implements Registry {
     const fault = this.#faultOf(error);
     // The connection is left for another one, and until then there is none.
     if (isReplica.test(message)) this.#noLine = fault;
-    const { code, what, fix } = fault ?? (unconnected.test(message) ? this.#noLine : undefined) ?? noAnswer;
+    const isUnconnected = unconnected.test(message);
+    const { code, what, fix } = fault ?? (isUnconnected ? this.#noLine : undefined) ?? noAnswer;
+    // The client's words for it are about its options.
+    const said = isUnconnected ? '' : `: ${message}`;
     const node = this.#client?.nodeFailure;
     const isNode = code === 'REGISTRY_UNAVAILABLE' && node !== undefined;
     const details = { registry: this.#shown };
-    return new BlockhubError(code, `the registry at ${this.#shown} ${what}: ${message}${isNode ? ` (node ${node})` : ''}`, {
+    return new BlockhubError(code, `the registry at ${this.#shown} ${what}${said}${isNode ? ` (node ${node})` : ''}`, {
       cause,
       details,
       fix: isNode ? `${fix} ${announced}` : fix,

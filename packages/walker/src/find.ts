@@ -142,6 +142,8 @@ export async function getChain(store: Store, nameOrId: string, options: FindChai
 
 /** What to throw where no chain has this id or name. */
 export function noChain(nameOrId: string): BlockhubError {
+  // As a variable of a script that is not set.
+  if (nameOrId.trim() === '') return new BlockhubError('USAGE', 'the id or name of the chain is empty', { details: { chain: nameOrId } });
   const { name, wrong } = readChain(nameOrId);
   if (wrong === undefined) return notFound(nameOrId);
   const shown = quoted(nameOrId);

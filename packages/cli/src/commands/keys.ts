@@ -157,6 +157,9 @@ function rowOf({ record, revoked }: KnownKey, now: number): Row {
 
 async function revoke(session: Session, text: string, reason: string | undefined): Promise<void> {
   const id = parseKey(text)?.id ?? keyIdOf(text);
+  // Not repeated: it may be a key with its secret.
+  if (!/^[0-9a-f]{16}$/.test(id))
+    throw new BlockhubError('USAGE', 'this is neither a key nor the id of one: an id has 16 hex digits; `blockhub keys list` shows them');
   const store = await session.store();
   const { at, ...why } = await revokeKey(store, id, { at: session.clock.now(), ...(reason === undefined ? {} : { reason }) });
   await session.out.one({ id, revokedAt: at, ...why }, `${id} is revoked since ${isoTime(at)}`);

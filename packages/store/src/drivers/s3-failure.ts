@@ -87,7 +87,8 @@ function ofAnswer({ name = '', message = '', $metadata, $response, Region }: Sdk
 /** No answer came. */
 function ofWay(error: SdkError): unknown {
   const { name = '', message = '' } = error;
-  const timedOut = name === 'TimeoutError' || name === 'AbortError';
+  // The SDK calls a connection that was cut a timeout, too.
+  const timedOut = (name === 'TimeoutError' || name === 'AbortError') && typeof error.code !== 'string';
   const fault = wayFault(timedOut ? { ...error, code: 'ETIMEDOUT' } : error);
   const code = typeof error.code === 'string' ? error.code : (fault?.code ?? name);
   if (!fault && typeof error.code !== 'string' && !timedOut) return error;
@@ -108,6 +109,10 @@ interface Place {
 function wrongPlace({ name, message, status, headers, region: told }: Place, { bucket, region }: S3Place): BlockhubError | undefined {
   // Absent objects are no failures, so what is missing is the bucket.
   if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
+  if (name === 'InvalidBucketName')
+    return invalidUrl(
+      `the store takes no bucket of the name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path below which the bucket lies there`,
+    );
   const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
   const { location } = headers;
   const isElsewhere = status >= 300 && status < 400;

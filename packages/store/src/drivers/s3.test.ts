@@ -53,6 +53,7 @@ const bytes = Buffer.from('x');
 test.each([
   [coded(404, 'NoSuchBucket'), 'STORE_NOT_FOUND', 'there is no bucket bucket; create it'],
   [coded(400, 'AuthorizationHeaderMalformed', '<Region>eu-1</Region>'), 'STORE_URL_INVALID', 'write ?region=eu-1'],
+  [coded(400, 'InvalidBucketName'), 'STORE_URL_INVALID', 'no bucket of the name bucket'],
 ])('a place that is wrong is not called an unsafe store: %j', async (answer, code, message) => {
   const { store } = await serve([answer]);
   await expect(store.assertSafe()).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
@@ -237,6 +238,22 @@ describe('a request', () => {
     const { store, asked } = await serve([{ status: 200, body: 'x' }], { options: '&connections=2' });
     await Promise.all(Array.from({ length: 20 }, (_, at) => store.get(`k${at}`)));
     expect(new Set(asked.map(({ socket }) => socket)).size).toBe(2);
+  });
+});
+
+test('a server that hangs up is not called slow', async () => {
+  const server = createServer((request) => request.socket.destroy());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  releases.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const credentials = { accessKey: 'KEYID', secretKey: 'HUNTER2' };
+  const store = await openStore(`s3://127.0.0.1:${port}/bucket?tls=off`, { credentials, retryMs: 0 });
+  releases.push(() => store.close());
+  await expect(store.find('a')).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('the connection was cut'),
+    fix: expect.stringContaining('speak TLS'),
   });
 });
 

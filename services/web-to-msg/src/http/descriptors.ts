@@ -5,7 +5,7 @@ import type { Logger, Metrics } from '@blockhub/telemetry';
 
 /** For probes, broker, store and spool, which open files and connections while senders have theirs. */
 const RESERVED = 256;
-/** Of all files; where few may be open, the others get half of them. */
+/** Of those that are left: where few may be open, senders get the other half. */
 const MOST_RESERVED_SHARE = 0.5;
 const TELL_AGAIN_MS = 60_000;
 
@@ -39,7 +39,8 @@ function openFiles(): number {
  */
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
-  const reserved = Math.min(open + RESERVED, Math.ceil(limit * MOST_RESERVED_SHARE));
+  // What is open already stays open: of what is left, few are kept where there are few.
+  const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MOST_RESERVED_SHARE));
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;
   const fix = `Raise the limit of open files (ulimit -n, LimitNOFILE of systemd) to ${wanted + open + RESERVED}, or set --max-connections to ${possible}.`;

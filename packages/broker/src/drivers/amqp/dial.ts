@@ -143,6 +143,12 @@ const handshakes: readonly (readonly [RegExp, string, string])[] = [
     'Correct the virtual host in --broker and the rights of the user there.',
   ],
   [/frame|Invalid|Expected connection|wasn't expecting|Malformed/i, 'what answers does not speak AMQP 0-9-1', notAmqp],
+  // Its timer is of the whole begin.
+  [
+    /^connect ETIMEDOUT$/,
+    'what listens there does not answer in AMQP',
+    `${notAmqp} Else see whether RabbitMQ is overloaded or still starting.`,
+  ],
   [/closed abruptly/, 'the other side ended the connection at once', notAmqp],
 ];
 

@@ -10,6 +10,8 @@ import type { AmqpTarget } from './url.ts';
 const betweenTries: BackOff = { firstMs: 100, mostMs: 10_000 };
 /** An orderly end waits so long for the server's answer. */
 const CLOSE_MS = 2_000;
+/** The same failure is logged again after so long. */
+const LOG_AGAIN_MS = 60_000;
 
 export interface LinkParts {
   readonly target: AmqpTarget;
@@ -47,6 +49,7 @@ export class Link {
   #next: number;
   #failures = 0;
   #lastError: unknown;
+  #logged: { readonly why: string; readonly at: number } | undefined;
   #timer: Cancel | undefined;
   #closed = false;
 
@@ -134,6 +137,7 @@ export class Link {
     }
     if (this.#line !== line) throw unavailable('the connection ended while it was set up');
     this.#failures = 0;
+    this.#logged = undefined;
     this.#up = true;
     this.#parts.onChange();
     log?.info({ connection: name, ...address, version: line.model.connection.serverProperties.version }, 'broker connected');
@@ -193,7 +197,17 @@ export class Link {
       ...(fix !== undefined && { fix }),
       failures: this.#failures,
     };
+    if (!this.#isNews(error)) return;
     if (hasCode(error, 'BROKER_UNAVAILABLE')) this.#parts.log?.warn(facts, 'broker cannot be reached');
     else this.#parts.log?.error(facts, 'broker refuses');
+  }
+
+  /** False for a failure that was logged less than a minute ago: it is tried again every few seconds, for as long as an outage lasts. */
+  #isNews(error: unknown): boolean {
+    const why = `${errorCode(error)} ${error instanceof Error ? error.message : ''}`;
+    const now = this.#parts.clock.ticks();
+    if (this.#logged && this.#logged.why === why && now - this.#logged.at < LOG_AGAIN_MS) return false;
+    this.#logged = { why, at: now };
+    return true;
   }
 }
