@@ -87,7 +87,7 @@ export function readId(text: string): ReadId {
   const { body, label, at } = unwrap(text);
   if (body === '') return wrong('is empty, expected an id', false);
   if (label === 'sha1' || label === 'sha512')
-    return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were made so');
+    return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were created with it');
   const digits = body.replaceAll('-', '').toLowerCase();
   const cut = CUT.exec(body);
   if (cut && /[0-9a-f]{4}/i.test(digits))
@@ -126,7 +126,7 @@ function readDashed(body: string, digits: string, label: Label): ReadId {
   }
   if (digits.length === events.digits) return readEvent(digits);
   if (digits.length < MIN_PREFIX) return wrong(`has ${digits.length} hex digits, expected at least ${MIN_PREFIX}`, meant);
-  if (!mayBeginEvent(digits)) return wrong('begins no event id: those are UUIDs of version 7', meant);
+  if (!mayBeginEvent(digits)) return wrong('cannot begin an event id, which is a UUID of version 7', meant);
   return { kind: 'prefix', event: form, ...(isMeant(digits) ? { wrong: lengthWrong(digits.length, 'uuid') } : {}) };
 }
 

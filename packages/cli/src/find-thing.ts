@@ -226,7 +226,7 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
   const absent = new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has ${shown}`, { details: { prefix } });
   throw unseen.notFound(
     shown,
-    read.wrong === undefined ? absent : new BlockhubError('USAGE', `${prefix} is no id, and none begins so: it ${read.wrong}`),
+    read.wrong === undefined ? absent : new BlockhubError('USAGE', `${prefix} is not an id, and no id begins with it: it ${read.wrong}`),
   );
 }
 

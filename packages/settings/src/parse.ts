@@ -114,7 +114,7 @@ function fromFile(variable: string, one: Setting<unknown>, file: string): string
     bytes = readSecretBytes(file);
   } catch (error) {
     const code = errorCode(error);
-    const why = code === 'EISDIR' ? 'it is a folder, as the target of a mount without source is' : code;
+    const why = code === 'EISDIR' ? 'it is a folder, as a mount without a source makes one' : code;
     throw new Refusal(`${subject} cannot be read (${why}): correct the path or its rights`);
   }
   return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);

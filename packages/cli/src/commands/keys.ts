@@ -99,7 +99,7 @@ function checkSources(sources: readonly string[]): void {
 
 function timeOf(text: string, now: number): number {
   const time = timeOption('--expires', text);
-  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} lies in the past`);
+  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} is in the past`);
   return time;
 }
 
