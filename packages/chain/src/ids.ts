@@ -12,7 +12,7 @@ export type ReadId =
   /** A whole id in its one form. 32 digits without a label can be both an MD5 and an event id. */
   | { readonly kind: 'id'; readonly hash?: string; readonly event?: string }
   /**
-   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is to be said where nothing
+   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is the message if nothing
    * begins so: there are so many digits that a whole id was meant.
    */
   | { readonly kind: 'prefix'; readonly hash?: string; readonly event?: string; readonly wrong?: string }
@@ -184,7 +184,7 @@ function strangeWrong(sign: string, position: number): string {
   return `has the character ${JSON.stringify(sign)}${code} at position ${position}, which is not a hex digit${hint}`;
 }
 
-/** Reads what should be a chain's id or name. Its `wrong` is to be said where no chain has the name. Never throws. */
+/** Reads what should be a chain's id or name. Its `wrong` is the message if no chain has the name. Never throws. */
 export function readChain(text: string): ReadChain {
   const isWhole: boolean = isHash(text);
   if (isWhole) return { id: text };

@@ -65,7 +65,7 @@ async function create(session: Session, { label, chain, source, expires }: Creat
   if (label !== undefined && (label.trim() === '' || label.length > MAX_LABEL))
     throw new BlockhubError('USAGE', `--label has 1 to ${MAX_LABEL} characters`);
   if (source) checkSources(source);
-  // Whoever gives an empty one means to limit the key, and does not say to what.
+  // An empty value was meant as a limit, but names none.
   if (chain?.some((name) => name.trim() === ''))
     throw new BlockhubError('USAGE', '--chain is empty: write the id or name of a chain, or leave it out');
   const now = session.clock.now();
