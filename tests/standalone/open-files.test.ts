@@ -21,7 +21,7 @@ test('where few files may be open, fewer connections are taken than are promised
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const promise = lines().find(({ msg }) => msg === 'more connections are promised than this process may open');
+    const promise = lines().find(({ msg }) => msg === 'the limit of open files lowers --max-connections');
     expect(promise).toMatchObject({ level: 'warn', maxConnections: 10_000, openFilesLimit: OPEN_FILES, taken: expect.any(Number) });
     const taken = promise?.taken as number;
     expect(promise?.fix).toContain(`set --max-connections to ${taken}`);

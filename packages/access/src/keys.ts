@@ -81,8 +81,8 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
 }
 
 /**
- * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. What lies among them and is no key is left out.
- * @param options.onUnseen told when the list may have gaps; without it such a gap ends the listing
+ * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. Other objects among them are skipped.
+ * @param options.onUnseen called if the list may have gaps; without it such a gap ends the listing
  */
 export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnseen } = {}): AsyncGenerator<string> {
   const idIn = (key: string): string | undefined => /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];

@@ -12,7 +12,7 @@ export type ReadId =
   /** A whole id in its one form. 32 digits without a label can be both an MD5 and an event id. */
   | { readonly kind: 'id'; readonly hash?: string; readonly event?: string }
   /**
-   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is to be said where nothing
+   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is the message if nothing
    * begins so: there are so many digits that a whole id was meant.
    */
   | { readonly kind: 'prefix'; readonly hash?: string; readonly event?: string; readonly wrong?: string }
@@ -87,7 +87,7 @@ export function readId(text: string): ReadId {
   const { body, label, at } = unwrap(text);
   if (body === '') return wrong('is empty, expected an id', false);
   if (label === 'sha1' || label === 'sha512')
-    return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were made so');
+    return wrong('is a hash of another kind: ids and hashes here are SHA-256, or MD5 on chains that were created with it');
   const digits = body.replaceAll('-', '').toLowerCase();
   const cut = CUT.exec(body);
   if (cut && /[0-9a-f]{4}/i.test(digits))
@@ -126,7 +126,7 @@ function readDashed(body: string, digits: string, label: Label): ReadId {
   }
   if (digits.length === events.digits) return readEvent(digits);
   if (digits.length < MIN_PREFIX) return wrong(`has ${digits.length} hex digits, expected at least ${MIN_PREFIX}`, meant);
-  if (!mayBeginEvent(digits)) return wrong('begins no event id: those are UUIDs of version 7', meant);
+  if (!mayBeginEvent(digits)) return wrong('cannot begin an event id, which is a UUID of version 7', meant);
   return { kind: 'prefix', event: form, ...(isMeant(digits) ? { wrong: lengthWrong(digits.length, 'uuid') } : {}) };
 }
 
@@ -184,7 +184,7 @@ function strangeWrong(sign: string, position: number): string {
   return `has the character ${JSON.stringify(sign)}${code} at position ${position}, which is not a hex digit${hint}`;
 }
 
-/** Reads what should be a chain's id or name. Its `wrong` is to be said where no chain has the name. Never throws. */
+/** Reads what should be a chain's id or name. Its `wrong` is the message if no chain has the name. Never throws. */
 export function readChain(text: string): ReadChain {
   const isWhole: boolean = isHash(text);
   if (isWhole) return { id: text };

@@ -54,7 +54,7 @@ export async function findDefaultChain(session: Session, store: Store): Promise<
   const some: ChainRecord[] = [];
   for await (const chain of listChains(store, { onUnseen: unseen.add })) if (some.push(chain) > 1) break;
   const [only, another] = some;
-  if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: say which');
+  if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: name one');
   if (only) return only;
   throw unseen.notFound('a chain', session.noChain(store));
 }

@@ -97,7 +97,7 @@ class Search {
 
 /**
  * Finds a block by its id, or a blob by its event id or hash, in the chain named or else in all chains. Ids may be written as `readId` takes
- * them, or be the first 8 or more digits. Goes around what is damaged or cannot be read, and tells the session of it.
+ * them, or be the first 8 or more digits. Skips what is damaged or cannot be read, and reports it to the session.
  * @throws OBJECT_MISSING where it was looked for everywhere; SEARCH_INCOMPLETE where it may be hidden; USAGE for what is no id, or the
  * beginning of several; CHAIN_DAMAGED for a block of which no copy is what its id says
  */
@@ -213,7 +213,7 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
   ];
   const wanted = { ...(hash ? { hash } : {}), ...(event ? { event } : {}), isPrefix: true };
   async function* look(id: string, onProgress: (height: number) => void): AsyncGenerator<string> {
-    // An event tells the time from which on it can be in a block.
+    // The id of an event has its time, and no earlier block can have the event.
     if (hash === undefined)
       for await (const { receipt } of findReceipts(store, id, wanted, { ...options, onProgress })) yield* idsOf(receipt, hash, event);
     else for await (const block of readBlocks(store, id, { ...options, onProgress })) yield* ofBlock(block);
@@ -226,7 +226,7 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
   const absent = new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has ${shown}`, { details: { prefix } });
   throw unseen.notFound(
     shown,
-    read.wrong === undefined ? absent : new BlockhubError('USAGE', `${prefix} is no id, and none begins so: it ${read.wrong}`),
+    read.wrong === undefined ? absent : new BlockhubError('USAGE', `${prefix} is not an id, and no id begins with it: it ${read.wrong}`),
   );
 }
 

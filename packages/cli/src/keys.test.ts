@@ -79,7 +79,7 @@ test('one damaged key hides no other, is a fault, and can be revoked', async () 
 });
 
 test.each<[string, string[], number, RegExp]>([
-  ['an end in the past', ['create', '--expires', '2001-01-01'], 2, /lies in the past/],
+  ['an end in the past', ['create', '--expires', '2001-01-01'], 2, /is in the past/],
   ['an end that is no time', ['create', '--expires', 'tomorrow'], 2, /--expires: "tomorrow" is not a time, expected a time such as/],
   ['an end that no calendar has', ['create', '--expires', '2999-13-01'], 2, /month 13/],
   [

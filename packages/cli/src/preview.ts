@@ -14,7 +14,7 @@ export interface Preview {
   readonly problem?: string;
 }
 
-/** The type is told from so many bytes at most. */
+/** The type is found from at most this many bytes. */
 const SNIFFED_BYTES = 64 * 1024;
 
 /** The content codings that the meta of a blob name; undefined where there are none. Writers other than capture may have spelt them otherwise. */
@@ -37,7 +37,7 @@ export async function previewOf(bytes: Buffer, meta: Meta, length: number): Prom
   const start = inside.bytes.subarray(0, length);
   const more = inside.more || inside.bytes.length > length;
   const charset = typeof meta.charset === 'string' ? meta.charset : undefined;
-  // A charset that nobody knows may be a mistake for the usual one.
+  // An unknown charset may be a mistake for UTF-8.
   const text = decodeText(start, charset, more) ?? decodeText(start, undefined, more);
   const type = await describe(inside.bytes, charset);
   return { more, type, ...(text === undefined ? {} : { text }), ...(problem === undefined ? {} : { problem }) };

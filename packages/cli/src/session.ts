@@ -43,7 +43,7 @@ export class Session {
   exitCode: number = exitCodes.ok;
   /** How to go on after an interruption; asked for only then. */
   resume: (() => string) | undefined;
-  /** What the command went around because it could not be looked at; stderr says so at the end. */
+  /** What the command skipped because it could not be read; it is listed on stderr at the end. */
   readonly unseen: UnseenThings = new UnseenThings();
   #options: CommonOptions = {};
   #output: Output | undefined;

@@ -7,7 +7,7 @@ export class BlockhubError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
   readonly #fix: string | undefined;
 
-  /** @param options `fix`: what to do about this very fault, where the table of codes can only say what helps as a rule. One or more sentences, without secrets. */
+  /** @param options `fix`: what to do about this very fault; the table of codes has only what helps as a rule. One or more sentences, without secrets. */
   constructor(
     code: ErrorCode,
     message: string,

@@ -40,7 +40,7 @@ export const errorCodes = {
     status: 403,
   },
   ACCESS_REQUIRED: {
-    meaning: 'The request says not who sends it.',
+    meaning: 'The request has no credentials.',
     fix: 'Send x-token, or Authorization: Bearer with an API key or JWT.',
     status: 401,
   },
@@ -50,7 +50,11 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
-  ADDRESS_FORBIDDEN: { meaning: 'Requests from this address are not taken.', fix: 'Correct --allow-ips or --block-ips.', status: 403 },
+  ADDRESS_FORBIDDEN: {
+    meaning: 'Requests from this address are not taken.',
+    fix: 'Correct --allow-ips or --block-ips, or the same rules of the route.',
+    status: 403,
+  },
   BODY_INCOMPLETE: { meaning: 'The connection ended before the declared length arrived.', fix: 'Send the whole body.', status: 400 },
   BODY_TOO_LARGE: { meaning: 'The body is over the limit.', fix: 'Send less, or raise --body-limit.', status: 413 },
   CAPTURE_BUSY: { meaning: 'Too many bytes are in flight.', fix: 'Try again after the time in Retry-After.', transient: true, status: 503 },

@@ -3,7 +3,7 @@ export type FaultKind =
   | ('refused' | 'reset' | 'timeout' | 'unreachable' | 'resolver' | 'descriptors' | 'memory' | 'busy' | 'mount')
   | ('name' | 'certificate' | 'protocol' | 'full' | 'read-only' | 'denied' | 'path' | 'file-system' | 'disk');
 
-/** A fault of disk, network or TLS, in words for whoever runs the machine. */
+/** A fault of disk, network or TLS, in words for its operator. */
 export interface Fault {
   readonly kind: FaultKind;
   /** The word of the system for it, such as `ENOSPC`. */
@@ -54,7 +54,7 @@ function* causesOf(error: unknown): Generator<SystemError, void, undefined> {
   }
 }
 
-/** The first error among them that a table knows by its code. */
+/** The first error among them whose code is in a table. */
 export function findFault<T>(error: unknown, known: (code: string, found: SystemError) => T | undefined): T | undefined {
   for (const found of causesOf(error)) {
     const fault = typeof found.code === 'string' ? known(found.code, found) : undefined;

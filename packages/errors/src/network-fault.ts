@@ -2,7 +2,7 @@ import { type Fault, type FaultKind, type FaultPlace, findFault, GOES_ON, type S
 
 type Entry = readonly [FaultKind, what: string, fix: string];
 
-/** What stands for a server whose texts name no other way. */
+/** The default for a server without texts of its own. */
 const noTls = { on: 'turn TLS on', off: 'turn TLS off', ca: 'name the file of its authority (PEM)' };
 
 const name: Entry = [

@@ -12,7 +12,7 @@ const MAX_JSON = 1024 * 1024;
 const HIGH = new Set(['jpg', 'jls', 'zst', 'rpm', 'macho', 'pcap', 'cfb', 'bpg', 'j2c']);
 
 /**
- * The MIME type that the bytes prove, such as `image/png`; undefined for plain text and for what nobody knows. A few letters prove nothing: a binary
+ * The MIME type that the bytes prove, such as `image/png`; undefined for plain text and for unknown formats. A few letters prove nothing: a binary
  * format needs control bytes in its first 512 bytes, and what follows its signature must be a header of the format (`proof.ts`).
  */
 export async function sniff(bytes: Buffer): Promise<string | undefined> {
@@ -26,7 +26,7 @@ export async function sniff(bytes: Buffer): Promise<string | undefined> {
   return sniffText(start);
 }
 
-/** `image/svg+xml` and the like are told by the text, not by the XML around it. */
+/** `image/svg+xml` and similar types are found by the text, not by the XML around it. */
 const mimeOf = (mime: string): string => mime.split(';', 1)[0] as string;
 
 /** Where the last whole character of UTF-8 ends, should the bytes be the start of more. */

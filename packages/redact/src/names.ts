@@ -206,7 +206,7 @@ export const plainTokens = [
   ],
 ] as const;
 
-/** A name that ends with one of these words tells about a secret, and is none: `token_type`, `sessions_count`. */
+/** A name that ends with one of these words describes a secret and is not one: `token_type`, `sessions_count`. */
 export const plainEnds = [
   ...[
     'type',

@@ -3,7 +3,7 @@ import { decodePercent, Ranges } from './ranges.ts';
 import { findShapes } from './shapes.ts';
 import { findMembers, findParameters, findUserinfo } from './urls.ts';
 
-/** What stands in place of a secret. */
+/** Replaces a secret. */
 export const REDACTED = '[redacted]';
 
 export interface RedactorOptions {

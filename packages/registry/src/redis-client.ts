@@ -8,19 +8,19 @@ import { type ScriptName, scripts } from './redis-scripts.ts';
 const connectTimeoutMs = 2000;
 /** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
 const commandTimeoutMs = 1000;
-/** The client waits for this long also where there is nothing to say farewell to. */
+/** The client waits this long when it disconnects, even if there is no connection. */
 const disconnectTimeoutMs = 100;
 const betweenTries: BackOff = { firstMs: 50, mostMs: 2000 };
-/** A cluster is asked so often which node has which keys; a node that redirects is believed at once. */
+/** How often the map of nodes and keys of a cluster is read. A redirection of a node counts at once. */
 const slotsRefreshMs = 60_000;
 /** Of a chain of redirections. */
 const mostRedirections = 5;
 
-/** What a replica says to who writes. After a fail-over the name leads to another server, to which only a new connection goes. */
+/** The error of a replica for a write. After a fail-over the name leads to another server, to which only a new connection goes. */
 const replica = /READONLY/;
 /** It may stay a replica, so that new connections are not made for each write. */
 const replicaPauseMs = 5000;
-/** What a node of a cluster says where another one has the keys. */
+/** The error of a cluster node if another one has the keys. */
 const redirected = /^(?:MOVED|ASK) /;
 
 /** What a server says unasked to whom it does not let in. */
@@ -28,7 +28,7 @@ const denied = /^-(DENIED [^\r\n]*)/;
 /** With these each reply begins, https://redis.io/docs/latest/develop/reference/protocol-spec/. */
 const ofProtocol = /^[-+:$*_#,(!=%~>|]/;
 
-/** What the client says when no answer came in time. */
+/** The client's error if no answer came in time. */
 const timedOut = 'Command timed out';
 
 type Scripts = Record<ScriptName, (...args: (string | number)[]) => Promise<unknown>>;
@@ -68,7 +68,7 @@ export class RedisClient {
     return this.#nodeFailure;
   }
 
-  /** Resolves also where nobody answers. */
+  /** Resolves even if the server does not answer. */
   async connect(): Promise<void> {
     await this.#client.connect().catch(() => undefined);
   }
@@ -140,7 +140,7 @@ export class RedisClient {
       db,
       scripts,
       lazyConnect: true,
-      // Who asks while it is away is told so at once; who was asking is not asked again.
+      // A call without a connection fails at once, and a call that was under way is not repeated.
       enableOfflineQueue: false,
       retryStrategy: (times) => backOff(times, betweenTries, Math.random),
       reconnectOnError({ message }) {
@@ -181,7 +181,7 @@ export class RedisClient {
       slotsRefreshTimeout: commandTimeoutMs,
       slotsRefreshInterval: slotsRefreshMs,
       maxRedirections: mostRedirections,
-      // Whoever asks goes on without; it is the next one who asks again.
+      // No delay and no retry: the caller goes on without an answer, and the next call tries again.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
       // A certificate is for a name, which must not be lost for an address.

@@ -1,6 +1,6 @@
 import { type ErrorCode, type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 
-/** What Redis or the way to it reports, in words for whoever runs it. */
+/** What Redis or the way to it reports, in words for its operator. */
 export interface RedisFault {
   readonly code: ErrorCode;
   /** What the registry does, as the end of a sentence that begins with its name. */

@@ -13,11 +13,11 @@ const hintsAtOnce = 1000;
 /** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
 const warnPauseMs = 60_000;
 
-/** What it says when somebody else's data lies at our keys. */
+/** The error if data of another program is at our keys. */
 const foreign = /WRONGTYPE/;
-/** What a replica says to who writes. */
+/** The error of a replica for a write. */
 const isReplica = /READONLY/;
-/** What the client says where there is no connection: why there is none was said before. */
+/** The client's errors without a connection. The reason came with an earlier error. */
 const unconnected =
   /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
 
@@ -83,7 +83,7 @@ export class RedisRegistry implements Registry {
 
   async check(): Promise<void> {
     await this.#run('check');
-    // But for data that nobody of us wrote.
+    // Except data that Blockhub did not write.
     this.#well([...this.#warnedAt.keys()].filter((code) => code !== 'REGISTRY_CORRUPT'));
   }
 

@@ -17,7 +17,7 @@ export interface ClaimTimes {
 /**
  * Chains by id and name, and hints where their tails are. All of it can be wiped and is rebuilt from the store: nothing may rely on it being
  * complete. Several processes may use one registry. Where it cannot answer or keep something now, or was closed, it throws
- * REGISTRY_UNAVAILABLE, REGISTRY_DENIED, REGISTRY_FULL, REGISTRY_READ_ONLY or REGISTRY_UNUSABLE, which are transient and say what to do.
+ * REGISTRY_UNAVAILABLE, REGISTRY_DENIED, REGISTRY_FULL, REGISTRY_READ_ONLY or REGISTRY_UNUSABLE, which are transient and have a `fix`.
  */
 export interface Registry {
   /** May answer from memory. A chain that another process put is found; one that another process wiped may still be. */

@@ -168,7 +168,7 @@ export class SqliteRegistry implements Registry {
 
   async check(): Promise<void> {
     this.#checkOpen();
-    // Nothing reaches the disk, so that a full one is told of by the first call that needs room.
+    // Nothing is written, so a full disk shows only at the first call that needs room.
     await this.#transaction(() => this.#statements.putHint.run('', 0), 'ROLLBACK');
   }
 

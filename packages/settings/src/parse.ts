@@ -114,13 +114,13 @@ function fromFile(variable: string, one: Setting<unknown>, file: string): string
     bytes = readSecretBytes(file);
   } catch (error) {
     const code = errorCode(error);
-    const why = code === 'EISDIR' ? 'it is a folder, as the target of a mount without source is' : code;
+    const why = code === 'EISDIR' ? 'it is a folder, as a mount without a source makes one' : code;
     throw new Refusal(`${subject} cannot be read (${why}): correct the path or its rights`);
   }
   return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);
 }
 
-/** An empty secret or restriction would let more pass than whoever gave it meant. @throws Refusal */
+/** An empty secret or restriction would accept more than was meant. @throws Refusal */
 function checkGiven(subject: string, one: Setting<unknown>, raw: string, otherwise: string): string {
   if (one.secret) return secretOf(subject, one, Buffer.from(raw), `write a value, or ${otherwise}`);
   if (one.restricts && /^[\s,\ufeff]*$/.test(raw))
@@ -153,7 +153,7 @@ function wrong(name: string, one: Setting<unknown>, mistake: Mistake, env: Sourc
     isServiceLink(env[envName(name)] ?? '') && one.kind === 'integer'
       ? ' (Kubernetes set it for a Service: set enableServiceLinks: false)'
       : '';
-  // What a parser says of a secret may quote it.
+  // The message of a parser may quote the secret.
   const shown =
     one.secret && !(mistake instanceof Refusal) ? `the value, not shown, does not fit: write ${secretForm(one)}` : mistake.message;
   return `${names(name, one)}: ${shown}${linked}`;

@@ -10,7 +10,7 @@ interface SecretOptions {
   readonly list?: boolean;
 }
 
-/** Characters that nobody types on purpose: controls, line breaks of Unicode, invisible characters and marks of direction, and what stands for bytes that were lost. */
+/** Characters that are never typed on purpose: controls, line breaks of Unicode, invisible characters and marks of direction, and what stands for bytes that were lost. */
 const REFUSED = /[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/gu;
 
 /**
@@ -46,7 +46,7 @@ export function readSecret(subject: string, bytes: Uint8Array, { list = false }:
   return secret;
 }
 
-/** At most `MAX_SECRET_BYTES` of a file, and one more where there are more. Throws what the system says. */
+/** At most `MAX_SECRET_BYTES` of a file, and one more where there are more. Throws the error of the system. */
 export function readSecretBytes(path: string): Buffer {
   const file = openSync(path, 'r');
   try {

@@ -155,7 +155,7 @@ export class Appender {
     await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);
   }
 
-  /** Warns of routes whose chain does not exist yet: it may be created later. Where nobody can tell, nothing is said. */
+  /** Warns of routes whose chain does not exist yet: it may be created later. If the store cannot be read, nothing is logged. */
   async warnOfMissingChains(log: Logger): Promise<void> {
     for (const { name: route, chain } of this.routes.targets) {
       const error: unknown = await this.checkChain(chain).catch((thrown: unknown) => thrown);

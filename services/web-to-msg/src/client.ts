@@ -56,7 +56,7 @@ function clientIn(header: ForwardingHeader, value: string, proxies: AddressSet):
 
 const headerNames = { 'x-forwarded-for': 'X-Forwarded-For', forwarded: 'Forwarded' } as const;
 
-/** Why a request has no address, as its refusal says it. */
+/** Why a request has no address, for the text of its refusal. */
 export function noAddress({ unreadable, via }: Client, shown: (value: string) => string): string {
   if (!unreadable) return 'The connection has no address any more.';
   return `The ${headerNames[unreadable.header]} header of the trusted proxy ${via} names no address: expected one like 203.0.113.9, got ${shown(unreadable.value)}.`;

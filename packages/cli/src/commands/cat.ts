@@ -37,7 +37,7 @@ function parseRatio(text: string): number {
   throw new BlockhubError('USAGE', `--decode-ratio must be a whole number from 1 on, got ${JSON.stringify(text)}`);
 }
 
-/** A block has no coding; of an object without a block nobody knows which one it has. */
+/** A block has no coding. The coding of an object without a block is unknown. */
 function codingToUndo(thing: Thing): string | undefined {
   if (thing.kind === 'blob') return codingOf(thing.receipt.meta);
   if (thing.kind === 'block') return undefined;

@@ -65,7 +65,7 @@ async function create(session: Session, { label, chain, source, expires }: Creat
   if (label !== undefined && (label.trim() === '' || label.length > MAX_LABEL))
     throw new BlockhubError('USAGE', `--label has 1 to ${MAX_LABEL} characters`);
   if (source) checkSources(source);
-  // Whoever gives an empty one means to limit the key, and does not say to what.
+  // An empty value was meant as a limit, but names none.
   if (chain?.some((name) => name.trim() === ''))
     throw new BlockhubError('USAGE', '--chain is empty: write the id or name of a chain, or leave it out');
   const now = session.clock.now();
@@ -99,7 +99,7 @@ function checkSources(sources: readonly string[]): void {
 
 function timeOf(text: string, now: number): number {
   const time = timeOption('--expires', text);
-  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} lies in the past`);
+  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} is in the past`);
   return time;
 }
 

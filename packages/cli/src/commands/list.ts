@@ -69,7 +69,7 @@ async function rowOf(session: Session, store: Store, chain: ListedChain): Promis
     // Without its folder the entries are not known to be missing.
     if (error === undefined) onUnseen(`chains/${id}/`, reason);
   });
-  // What cannot be read is said before what is wrong with the rest: nobody knows how much that is.
+  // Unread objects come first: they may hide the thing, so the fault of the text is not certain.
   const code = codes.find((one) => !damageCodes.has(one)) ?? codes[0];
   const { tail } = newest ?? {};
   return {

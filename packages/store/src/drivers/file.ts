@@ -230,7 +230,10 @@ const classes: Partial<Record<FaultKind, FailureClass>> = {
 function notThereYet(error: unknown, root: string): undefined {
   const fault = diskFault(error, asked);
   if (fault?.kind !== 'path' || fault.code === 'ENOENT') return;
-  throw new BlockhubError('STORE_URL_INVALID', `store URL: the folder ${root} cannot be: ${fault.what}`, { cause: error, fix: fault.fix });
+  throw new BlockhubError('STORE_URL_INVALID', `store URL: the folder ${root} cannot be used: ${fault.what}`, {
+    cause: error,
+    fix: fault.fix,
+  });
 }
 
 const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;

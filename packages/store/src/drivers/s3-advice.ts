@@ -41,7 +41,7 @@ const quota: Entry = [
 ];
 const quorum: Entry = [
   undefined,
-  'too few disks or nodes of the store are there',
+  'too few disks or nodes of the store are available',
   `Bring back the disks and nodes of the store that are away. ${GOES_ON}`,
 ];
 const locked: Entry = [
@@ -62,7 +62,7 @@ const encryption: Entry = [
 const account: Entry = [
   'denied',
   'the account at the store is not in order',
-  'Ask whoever runs the store about the account: it may be unpaid, locked or not signed up.',
+  'Ask the operator of the store about the account: it may be unpaid, locked or not signed up.',
 ];
 const starting: Entry = [undefined, 'the store is still starting', `Wait until it has started; see its log. ${GOES_ON}`];
 const tooLarge: Entry = [

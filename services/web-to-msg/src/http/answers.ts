@@ -77,7 +77,7 @@ export class Answers {
     if (response.headersSent) return;
     response.writeHead(status, { ...this.#headersOf(exchange, status, headers, body), connection: 'close' });
     request.resume();
-    // Who waits for a word before the body, or for an instance that stops, sends no more.
+    // A sender that waits for 100 Continue sends no more, and a stopping instance does not wait.
     if (awaitsContinue || this.stopping) {
       socket.destroySoon = () => linger(socket);
       response.end(body);

@@ -44,14 +44,11 @@ export function boundConnections(wanted: number, log: Logger, limit = openFilesL
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;
   const fix = `Raise the limit of open files (ulimit -n, LimitNOFILE of systemd) to ${wanted + open + RESERVED}, or set --max-connections to ${possible}.`;
-  log.warn(
-    { maxConnections: wanted, openFilesLimit: limit, taken: possible, fix },
-    'more connections are promised than this process may open',
-  );
+  log.warn({ maxConnections: wanted, openFilesLimit: limit, taken: possible, fix }, 'the limit of open files lowers --max-connections');
   return possible;
 }
 
-/** Counts connections that are refused before they are read, and tells of them once a minute. */
+/** Counts connections that are refused before they are read, and logs them once a minute. */
 export function watchRefusedConnections(server: Server, { clock, log, metrics }: { clock: Clock; log: Logger; metrics: Metrics }): void {
   const counter = metrics.counter(
     'blockhub_capture_connections_refused_total',

@@ -5,7 +5,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Connections } from '../connection.ts';
 import { linger } from './linger.ts';
 
-/** How long a process that stops goes on taking connections: load balancers hear of it later than we do. */
+/** How long a stopping process takes new connections, because load balancers notice the stop later. */
 const ACCEPT_MS = 100;
 /** Turns of the event loop without a new connection, after which the accept queue is taken to be empty. */
 const QUIET_TURNS = 3;
@@ -122,7 +122,7 @@ export class Draining {
   }
 }
 
-/** Whoever ends it lets the sender read the answer first. */
+/** However the connection ends, the sender can read the answer first. */
 function lingering(socket: Socket): void {
   socket.destroySoon = () => linger(socket);
 }

@@ -179,6 +179,15 @@ test('a sender of CloudEvents gets a yes, with the rate that the limits allow, a
 });
 
 describe('a route of the table', () => {
+  test('that takes a token in its URL names the parameter to who has none', async () => {
+    await using server = await startCapture({ routes });
+    const answer = await ask(server.url, 'POST', '/hooks/trello/board', { 'content-type': 'application/json' }, '{}');
+    expect([answer.status, await answer.json()]).toEqual([
+      401,
+      expect.objectContaining({ code: 'ACCESS_REQUIRED', fix: expect.stringContaining('query parameter shop-id') }),
+    ]);
+  });
+
   test('captures to its chain, and answers with the first response that fits, else with the receipt', async () => {
     await using server = await startCapture({ routes });
     const post = (body: string) => ask(server.url, 'POST', '/hooks/slack?x=1', {}, body);

@@ -19,7 +19,7 @@ export class Handshakes {
     this.#answers = answers;
   }
 
-  /** What is possible, for whoever asks: it says nothing of which chains there are. @throws as `Routes.find` and the rules of addresses */
+  /** Answers OPTIONS. The answer does not depend on which chains exist. @throws as `Routes.find` and the rules of addresses */
   async options(exchange: Exchange): Promise<void> {
     const { request } = exchange;
     const { routes } = this.#appender;
@@ -51,7 +51,7 @@ export class Handshakes {
     if (!isHead && !hasResponse(target, method)) throw notAllowed(method);
     const head = headOf(request, target);
     exchange.head = head;
-    // The rules come first: strangers are not told which chains there are.
+    // The rules come first, so that a refused sender cannot find out which chains exist.
     await target.rules.judgeHandshake(head);
     const rendered = this.respond(target, head, method) ?? (isHead ? this.respond(target, head, 'GET') : undefined);
     if (rendered) this.custom(exchange, rendered, 200);
@@ -83,4 +83,4 @@ export const allowOf = (target: Target, refused?: string): string =>
   [...new Set([...methodsOf(target), 'HEAD', 'OPTIONS'])].filter((method) => method !== refused).join(', ');
 
 export const notAllowed = (method: string): BlockhubError =>
-  new BlockhubError('METHOD_NOT_ALLOWED', `${method.slice(0, 40)} is not possible here; use a method of the Allow header.`);
+  new BlockhubError('METHOD_NOT_ALLOWED', `${method.slice(0, 40)} cannot be used here; use a method of the Allow header.`);

@@ -16,7 +16,7 @@ export function headOf(request: IncomingMessage, { chain, rules }: Target): Head
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
   // Nobody here undoes another coding: the bytes would not be those of the sender.
   if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
-    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding is not chunked alone.');
+    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding must be chunked and nothing else.');
   return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies, rules.forwarding), found: {} };
 }
 

@@ -10,15 +10,15 @@ export type ParserError = Error & { readonly code?: string; readonly rawPacket?:
 const reasons: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: 'The headers are too large.',
   HPE_INVALID_METHOD:
-    'The request line begins with no method that is known. Expected METHOD, target and HTTP/1.1, with one space between them.',
+    'The request line does not begin with a known method. Expected METHOD, target and HTTP/1.1, with one space between them.',
   HPE_INVALID_URL: 'The target of the request line has a character that a URL cannot have. Send it percent-encoded.',
   HPE_INVALID_VERSION: 'The request line does not end with HTTP/1.1 or HTTP/1.0.',
   HPE_INVALID_CONSTANT: 'The request line is not METHOD, target and HTTP/1.1. A space in the target must be sent as %20.',
   HPE_INVALID_CONTENT_LENGTH: 'The Content-Length header is not one whole number.',
-  HPE_UNEXPECTED_CONTENT_LENGTH: 'The Content-Length header is there twice, or beside Transfer-Encoding.',
-  HPE_INVALID_TRANSFER_ENCODING: 'The Transfer-Encoding header is not chunked, or stands beside Content-Length.',
+  HPE_UNEXPECTED_CONTENT_LENGTH: 'The Content-Length header appears twice, or together with Transfer-Encoding.',
+  HPE_INVALID_TRANSFER_ENCODING: 'The Transfer-Encoding header is not chunked, or appears together with Content-Length.',
   HPE_INVALID_HEADER_TOKEN: 'A header has a character that it cannot have.',
-  HPE_INVALID_CHUNK_SIZE: 'The size of a chunk of the body is no hexadecimal number.',
+  HPE_INVALID_CHUNK_SIZE: 'The size of a chunk of the body must be a hexadecimal number.',
   HPE_INVALID_EOF_STATE: 'The connection ended in the middle of the request.',
   HPE_PAUSED_H2_UPGRADE: 'This server speaks HTTP/1.1, not HTTP/2.',
 };

@@ -6,7 +6,7 @@ import type { Counter, Family, Logger, Metrics } from '@blockhub/telemetry';
 import { refusedCounter, refusingRule } from '../rules/rules.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Of each code one refusal in this time is told. */
+/** At most one refusal of each code is logged in this time. */
 const TELL_AGAIN_MS = 1000;
 const MAX_TEXT = 200;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out, with all that turns the direction of text.

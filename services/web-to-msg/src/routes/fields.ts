@@ -39,7 +39,7 @@ export function parseField(text: string): Field | string {
   return { source, name: source === 'header' ? name.toLowerCase() : name };
 }
 
-/** Whether an answer would tell what must not be told: secrets of headers. */
+/** Whether the field is a header whose value must not be sent back. */
 export const isSecretField = ({ source, name }: Field): boolean => source === 'header' && SECRET.test(name) && !OPEN.has(name);
 
 /** Undefined where the request lacks it. Of a parameter that is there twice, the first one. */

@@ -63,7 +63,7 @@ export function chainOf(normal: string): string | undefined {
   const slash = rest.indexOf('/');
   if (slash === rest.length - 1) throw endsWithSlash();
   if (slash >= 0)
-    throw notFound('The path has more segments behind the chain. Append to /append/chain/{chain}, with a / of the chain as %2F.');
+    throw notFound('The path has further segments after the chain. Append to /append/chain/{chain}, with a / of the chain as %2F.');
   checkEscapes(rest);
   const chain = decodeURIComponent(rest);
   if (chain.length > MAX_CHAIN) throw noChain(`No chain has an id or name of ${chain.length} characters; expected at most ${MAX_CHAIN}.`);
@@ -94,8 +94,9 @@ export function faultOf(normal: string, known: (path: string) => boolean): Block
   if (lower !== normal && (lower.startsWith(APPEND) || known(lower)))
     return notFound('Paths are case-sensitive. Write this one in lower case.');
   if (/^\/append(?:\/chains?)?\/?$/.test(lower)) return notFound('The path names no chain. Append to /append/chain/{chain}.');
-  if (/^\/append\/chains\//.test(lower)) return notFound('The path says "chains". Append to /append/chain/{chain}.');
-  if (/^\/append\//.test(lower)) return notFound('Behind /append/ comes "chain/" and the chain. Append to /append/chain/{chain}.');
+  if (/^\/append\/chains\//.test(lower)) return notFound('The path has "chains" in place of "chain". Append to /append/chain/{chain}.');
+  if (/^\/append\//.test(lower))
+    return notFound('After /append/ the path must have "chain/" and the chain. Append to /append/chain/{chain}.');
   if (/^\/chains?\//.test(lower)) return notFound('The path lacks /append. Append to /append/chain/{chain}.');
   return notFound('Nothing is served at this path.');
 }

@@ -67,7 +67,7 @@ export class Routes {
     const table = settings.routes === undefined ? [] : readTable(settings.routes, (what) => mistake('routes', what));
     for (const { path, normal, isPrefix, chain, methods, rules: given, responses, label } of table) {
       const note = (name: string, what: string): void => {
-        // What holds for all is told once.
+        // A mistake in a setting of the process is listed once, not for each route.
         if (!told.has(`${name}: ${what}`)) mistake('routes', `${label}: rules.${name}: ${what}`);
       };
       const own = Object.keys(given).length === 0 ? undefined : withRules(settings, given, note);

@@ -58,8 +58,7 @@ function parseValue(name: RuleName, given: unknown): { readonly value: unknown }
   if (given === null) return { value: one.default };
   const text = textOf(given, one.kind === 'list');
   if (text === undefined) return one.kind === 'list' ? 'expected a list of texts without commas' : `expected a ${one.kind}`;
-  if (text.trim() === '')
-    return one.restricts ? 'is empty, which would let everybody in; write null to leave it out on this route' : 'is empty';
+  if (text.trim() === '') return one.restricts ? 'is empty, which would let every request in; write null for the default' : 'is empty';
   try {
     return { value: one.parse(text) };
   } catch (error) {

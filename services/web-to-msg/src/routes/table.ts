@@ -56,7 +56,7 @@ function readFile(path: string, mistake: (what: string) => void): string | undef
   return undefined;
 }
 
-/** What V8 says may quote the text, and so a token in it: only the place is told. */
+/** The message of V8 may quote the text, and a token in it, so only the place is shown. */
 function parseJson(text: string, mistake: (what: string) => void): unknown[] {
   try {
     const list: unknown = JSON.parse(text);

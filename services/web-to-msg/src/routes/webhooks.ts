@@ -4,7 +4,7 @@ const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:
 
 /**
  * The validation request of CloudEvents' web hooks: a sender asks by OPTIONS whether its events are wanted here.
- * `WebHook-Request-Callback` is never called: whoever can send an OPTIONS would choose what we connect to.
+ * `WebHook-Request-Callback` is never called, because any sender of an OPTIONS could make this service connect anywhere.
  */
 export class Webhooks {
   readonly #hosts: ReadonlySet<string>;
@@ -16,7 +16,7 @@ export class Webhooks {
         mistake(`${JSON.stringify(host.slice(0, 100))} is no host name; expected one such as eventgrid.azure.net, or *`);
   }
 
-  /** The headers that say yes; undefined where nobody asks, or the sender is not one of those. @param perMinute how many requests are taken; undefined: any number */
+  /** The headers that grant the request; undefined if it is no validation request, or its sender is not listed. @param perMinute how many requests are taken; undefined: any number */
   answer(headers: IncomingHttpHeaders, perMinute: number | undefined): OutgoingHttpHeaders | undefined {
     const asked = headers['webhook-request-origin'];
     if (typeof asked !== 'string') return undefined;

@@ -143,7 +143,7 @@ describe('a set with keys that cannot be used', () => {
     issuer.publish([as(one), stranger.private]);
     const rule = await given();
     expect(await askWith(rule, stranger)).toBe('ACCESS_DENIED');
-    expect(rule.test.lines.find(({ msg }) => msg === 'keys of the JWT issuer are left out')).toMatchObject({
+    expect(rule.test.lines.find(({ msg }) => msg === 'some keys of the JWT issuer cannot be used')).toMatchObject({
       ignored: ['key 2: it is a private key, which everybody can read'],
     });
   });
@@ -176,7 +176,7 @@ describe('a key that is new', () => {
     expect(await askWith(rule, two, after)).toBe('passed');
     expect(await askWith(rule, one, before)).toBe('ACCESS_DENIED');
     expect(reads()).toBe(2);
-    expect(messagesOf(rule)).toContain('the JWT issuer has other keys');
+    expect(messagesOf(rule)).toContain('keys of the JWT issuer have changed');
   });
 
   test('costs one reading, however many JWTs come with it', async () => {

@@ -30,7 +30,12 @@ export const accessRule: MakeRule = (context) => {
         const credential = method.credential(head);
         if (credential !== undefined) return inTime(context, judge(context, head, method, credential));
       }
-      return new BlockhubError('ACCESS_REQUIRED', 'The request has no token, API key or JWT that is taken here.');
+      const { tokenParameter } = context.settings;
+      return new BlockhubError('ACCESS_REQUIRED', 'The request has no token, API key or JWT that is taken here.', {
+        ...(tokenParameter !== undefined && {
+          fix: `Send the token in the query parameter ${tokenParameter} or in x-token, or send Authorization: Bearer with an API key or JWT.`,
+        }),
+      });
     },
   };
 };

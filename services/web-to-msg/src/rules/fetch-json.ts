@@ -7,7 +7,7 @@ export interface FetchBounds {
 }
 
 /**
- * A JSON object behind a URL. Redirects are not followed: who answers with one might be anybody on the way.
+ * A JSON object behind a URL. Redirects are not followed, because anybody on the way could send one.
  * @throws Error that says what was answered instead, in a sentence that ends without a full stop
  */
 export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, timeoutMs }: FetchBounds): Promise<Record<string, unknown>> {
@@ -25,7 +25,7 @@ export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, ti
   if (answer.status >= 300 && answer.status < 400) {
     await answer.body?.cancel();
     throw new Unfit(
-      `${url} answered ${answer.status} and leads to ${shown(answer.headers.get('location') ?? 'nowhere')}, which is not followed`,
+      `${url} answered ${answer.status} with a redirect to ${shown(answer.headers.get('location') ?? 'nowhere')}, which is not followed`,
     );
   }
   if (!answer.ok) {
@@ -35,7 +35,7 @@ export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, ti
   return parse(text, url, answer.headers.get('content-type'));
 }
 
-/** An answer that came, and is not what was asked for. */
+/** An answer that arrived and cannot be used. */
 export class Unfit extends Error {}
 
 async function readText(answer: Response, url: string, maxBytes: number): Promise<string> {

@@ -124,7 +124,7 @@ describe('an answer that is none', () => {
     [
       'a redirect',
       () => issuer.pages.set('/keys', (_, response) => response.writeHead(302, { location: `${issuer.url}other` }).end()),
-      /answered 302 and leads to "http:.*other", which is not followed/,
+      /answered 302 with a redirect to "http:.*other", which is not followed/,
     ],
     ['an error', () => issuer.pages.set('/keys', json({}, 500)), /answered 500/],
     ['too much', () => issuer.pages.set('/keys', json({ keys: [], more: 'x'.repeat(300_000) })), /more than 262144 bytes/],

@@ -46,7 +46,7 @@ export class IssuerKeys {
     if (known && age < FRESH_MS) return known.set;
     const reading = this.#read();
     if (!known || age >= STALE_MS) return reading;
-    // While it is away nobody waits for it again and again.
+    // While the issuer fails, requests do not wait for it.
     if (this.#failure) {
       reading.catch(() => undefined);
       return known.set;
@@ -59,7 +59,7 @@ export class IssuerKeys {
 
   /**
    * The keys as they are now, for a JWT that none of those `tried` verifies. Gives undefined where they were read for such a reason within `refreshMs`:
-   * what is made up must not ask the issuer each time. Throws ACCESS_UNAVAILABLE where nobody can tell.
+   * what is made up must not ask the issuer each time. Throws ACCESS_UNAVAILABLE if the keys cannot be read.
    */
   async newer(tried: KeySet): Promise<KeySet | undefined> {
     if (this.#known && this.#known.set !== tried) return this.#known.set;
@@ -99,7 +99,7 @@ export class IssuerKeys {
       notes.read(set, !same);
       return set;
     } catch (cause) {
-      // Strangers get this text: what it is about, and where, is in the cause, which is logged.
+      // Senders see this text. The cause, which names URL and reason, is only logged.
       const error = new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be read now.', { cause });
       this.#failure = { error, until: clock.ticks() + FAILURE_PAUSE_MS };
       notes.failed(cause as Error);
@@ -122,7 +122,7 @@ export class IssuerKeys {
     const { issuer } = this.#options;
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const { issuer: named, jwks_uri: jwks } = await fetchJson(url, signal, bounds);
-    if (named !== issuer) throw new OtherIssuer(`${url} is about another issuer: ${explainIssuers(issuer, named)}`);
+    if (named !== issuer) throw new OtherIssuer(`${url} belongs to another issuer: ${explainIssuers(issuer, named)}`);
     if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new Unfit(`${url} names no jwks_uri`);
     const { protocol } = new URL(jwks);
     // Keys that come in the open can be those of anybody on the way.

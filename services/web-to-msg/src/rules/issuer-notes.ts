@@ -2,7 +2,7 @@ import type { Clock } from '@blockhub/clock';
 import type { Health, Logger } from '@blockhub/telemetry';
 import type { KeySet } from './key-set.ts';
 
-/** What goes on is told again after so long. */
+/** Pause between two lines about the same fault. */
 const TELL_AGAIN_MS = 60_000;
 const MOST_SHOWN = 200;
 const CHECK = 'jwt-issuer';
@@ -34,7 +34,7 @@ function hintOf(expected: string, got: string): string | undefined {
   return same(plain) || same((text) => plain(`https://${text.replace(/^https?:\/\//i, '')}`)) ? 'how the same address is spelt' : undefined;
 }
 
-/** The discovery document is about another issuer: no waiting mends that. */
+/** The discovery document belongs to another issuer. Only a person can correct that. */
 export class OtherIssuer extends Error {}
 
 interface Parts {
@@ -44,7 +44,7 @@ interface Parts {
   readonly health: Health;
 }
 
-/** Tells in the log and on /readyz how it stands with the issuer of JWTs, each thing once a minute while it goes on. */
+/** Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once a minute. */
 export class IssuerNotes {
   readonly #parts: Parts;
   readonly #toldAt = new Map<string, number>();
@@ -65,9 +65,10 @@ export class IssuerNotes {
     if (changed)
       log.info(
         { issuer, kids: set.kids.slice(0, 20) },
-        this.#hasKeys ? 'the JWT issuer has other keys' : 'keys of the JWT issuer were read',
+        this.#hasKeys ? 'keys of the JWT issuer have changed' : 'keys of the JWT issuer were read',
       );
-    if (changed && set.ignored.length > 0) log.warn({ issuer, ignored: set.ignored.slice(0, 20) }, 'keys of the JWT issuer are left out');
+    if (changed && set.ignored.length > 0)
+      log.warn({ issuer, ignored: set.ignored.slice(0, 20) }, 'some keys of the JWT issuer cannot be used');
     [this.#failing, this.#hasKeys, this.#ok] = [false, true, true];
     this.#keys = `${set.size} ${set.size === 1 ? 'key' : 'keys'}, read at ${new Date(clock.now()).toISOString()}`;
     this.#show();
@@ -78,7 +79,7 @@ export class IssuerNotes {
     const { issuer, log } = this.#parts;
     this.#failing = true;
     this.#ok = this.#hasKeys || !(error instanceof OtherIssuer);
-    this.#keys = `${this.#hasKeys ? 'the keys of before are used: ' : 'its keys cannot be read: '}${error.message}`;
+    this.#keys = `${this.#hasKeys ? 'the last keys are used: ' : 'its keys cannot be read: '}${error.message}`;
     if (this.#mayTell('failed')) log.warn({ issuer, reason: error.message }, 'keys of the JWT issuer cannot be read');
     this.#show();
   }

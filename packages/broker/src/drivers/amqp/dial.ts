@@ -78,7 +78,7 @@ export async function login({ user, password, passwordFile }: AmqpTarget): Promi
 }
 
 async function readPassword(path: string): Promise<string> {
-  // One byte more than may be there tells that there are more.
+  // One byte more than the limit shows that there are more.
   const bytes = await read('passwordFile', path, () => createReadStream(path, { end: MAX_SECRET_BYTES }).toArray().then(Buffer.concat));
   try {
     return readSecret(`the file ${JSON.stringify(path)} that passwordFile names`, bytes);
@@ -129,7 +129,7 @@ const way = {
 const notAmqp =
   'Correct the port in --broker: RabbitMQ speaks AMQP at 5672, and with TLS (amqps://) at 5671; 15672 is its management API. If a proxy stands before it, that must pass TCP on.';
 
-/** What amqplib says of the begin of a connection; it does not say why the virtual host was refused, and a server that starts answers so, too. */
+/** The message of amqplib if the handshake fails. It has no reason for a refused virtual host, and a starting server causes it too. */
 const handshakes: readonly (readonly [RegExp, string, string])[] = [
   [
     /Expected ConnectionOpenOk/,

@@ -26,7 +26,7 @@ export interface LinkParts {
   onBlocked(blocked: boolean): void;
 }
 
-/** What the broker said as it closed, or the error that was the cause, says what to do. */
+/** The `fix` is that of the broker's reason, or of the error that was the cause. */
 export const unavailable = (text: string, cause?: unknown): BlockhubError =>
   new BlockhubError('BROKER_UNAVAILABLE', text, {
     cause,

@@ -11,7 +11,7 @@ import { bindBack, type Topology } from './topology.ts';
 
 /** Quorum queues refuse more. */
 const MOST_PREFETCH = 2_000;
-/** RabbitMQ does not say why. */
+/** RabbitMQ gives no reason. */
 const cancelFix =
   'The queue was deleted, its node went down, or a message was held for longer than consumer_timeout of RabbitMQ, which must be 30 minutes or more; its log says which. The consumer is restored by itself.';
 const betweenTries: BackOff = { firstMs: 100, mostMs: 5_000 };
@@ -62,7 +62,7 @@ export class Subscription {
     const isPrivate = declared?.kind === 'private';
     const channel = await openChannel(link.model);
     let intake: Intake | undefined;
-    // While it begins, what fails says so to who asked.
+    // An error at the start rejects the call that waits for it.
     channel.on('error', (error) => {
       if (this.#life?.channel === channel) closes.tell(error, { queue });
     });
