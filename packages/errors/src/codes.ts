@@ -112,7 +112,11 @@ export const errorCodes = {
     transient: true,
     status: 503,
   },
-  ROUTE_NOT_FOUND: { meaning: 'No route has this path.', fix: 'POST to /append/chain/{chain}.', status: 404 },
+  ROUTE_NOT_FOUND: {
+    meaning: 'No route has this path.',
+    fix: 'POST to /append/chain/{chain}, or to a path of the route table (--routes).',
+    status: 404,
+  },
   THROTTLED: {
     meaning: 'Too many requests of this sender, or of all.',
     fix: 'Try again after the time in Retry-After, or raise the --throttle-… that the message names.',

@@ -232,6 +232,11 @@ test.each([
   expect((await open(file)).find('/hooks/a').chain).toBe('a');
 });
 
+test('a field that stands twice is a mistake: the stricter one might be lost', async () => {
+  const text = '[{"path": "/a", "chain": "a", "rules": {"allowIps": ["10.0.0.1"]}, "rules": {}}]';
+  expect(await mistakesOf(text)).toEqual([expect.stringContaining('has the field "rules" twice in one object')]);
+});
+
 test('a file that is not UTF-8 is told', async () => {
   const file = join(folder, 'latin1.json');
   writeFileSync(file, Buffer.from('[{"path": "/caf\xe9", "chain": "a"}]', 'latin1'));

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { errorCode } from '@blockhub/errors';
 import { hasDots, normalizePath } from './path.ts';
+import { repeatedKey } from './repeated-key.ts';
 import { BODY_METHODS, type CustomResponse, isObject, type Note, parseResponse } from './responses.ts';
 
 /** One line of the route table, read and checked. */
@@ -60,7 +61,9 @@ function readFile(path: string, mistake: (what: string) => void): string | undef
 function parseJson(text: string, mistake: (what: string) => void): unknown[] {
   try {
     const list: unknown = JSON.parse(text);
-    if (!Array.isArray(list)) mistake('expected a list of routes in [ ]');
+    const repeated = repeatedKey(text);
+    if (repeated !== undefined) mistake(`has the field ${JSON.stringify(repeated.slice(0, 100))} twice in one object`);
+    else if (!Array.isArray(list)) mistake('expected a list of routes in [ ]');
     else if (list.length === 0) mistake('has no routes; leave the setting out');
     else return list;
   } catch (error) {
