@@ -27,7 +27,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'capture waits for an answer for ever',
     file: 'services/web-to-msg/src/within.ts',
-    find: 'let cancel = clock.after(Math.max(0, end - clock.ticks() - LAST_LOOK_MS), () =>',
+    find: 'let cancel = clock.after(left - look, () =>',
     replace: 'let cancel = clock.after(Number.MAX_SAFE_INTEGER, () =>',
   },
   {
