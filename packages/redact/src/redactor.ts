@@ -71,7 +71,7 @@ export class Redactor {
     const secrets = this.#find(text, 1);
     if (!secrets.isEmpty) return secrets.replace(text, this.#marker);
     if (!this.#lines && text.length <= REMEMBERED_LENGTH) {
-      if (this.#harmless.size >= REMEMBERED) this.#harmless.clear();
+      if (this.#harmless.size >= REMEMBERED) this.#harmless.delete(this.#harmless.values().next().value as string);
       this.#harmless.add(text);
     }
     return text;

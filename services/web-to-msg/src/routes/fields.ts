@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hashOf } from '@blockhub/chain';
+import { isSecretName } from '@blockhub/redact';
 import type { CaptureReceipt } from '../capture.ts';
 
 /** What a response may look at. */
@@ -20,8 +21,7 @@ export interface Field {
   readonly name: string;
 }
 
-/** What a browser or a proxy adds, or only sender and receiver may read. Asana's handshake is that its secret comes back. */
-const SECRET = /^(?:(?:proxy-)?authorization|cookie2?)$|token|secret|signature|api-?key|passw|credential|hmac|session|jwt/i;
+/** Secrets that go back to their sender: it is Asana's handshake. */
 const OPEN = new Set(['x-hook-secret']);
 const RECEIPT = new Set(['event', 'chain', 'hash', 'crypt', 'length', 'receivedAt']);
 const FORM = /^(query|doc|header|receipt)\.([^\s{}"\\]+)$/;
@@ -40,7 +40,7 @@ export function parseField(text: string): Field | string {
 }
 
 /** Whether the field is a header whose value must not be sent back. */
-export const isSecretField = ({ source, name }: Field): boolean => source === 'header' && SECRET.test(name) && !OPEN.has(name);
+export const isSecretField = ({ source, name }: Field): boolean => source === 'header' && isSecretName(name) && !OPEN.has(name);
 
 /** Undefined where the request lacks it. Of a parameter that is there twice, the first one. */
 export function readField({ source, name }: Field, { query, headers, doc, receipt }: Facts): unknown {

@@ -71,10 +71,16 @@ export function chainOf(normal: string): string | undefined {
   return chain;
 }
 
-function checkEscapes(path: string): void {
+function badEscape(path: string): BlockhubError | undefined {
   const bad = BAD_ESCAPE.exec(path)?.[0];
-  if (bad !== undefined)
-    throw invalid(`The path has ${JSON.stringify(bad)}, which is no escape; expected % and two hex digits, such as %20.`);
+  return bad === undefined
+    ? undefined
+    : invalid(`The path has ${JSON.stringify(bad)}, which is no escape; expected % and two hex digits, such as %20.`);
+}
+
+function checkEscapes(path: string): void {
+  const bad = badEscape(path);
+  if (bad) throw bad;
   try {
     decodeURIComponent(path);
   } catch {
@@ -84,9 +90,8 @@ function checkEscapes(path: string): void {
 
 /** What is wrong with a path that nothing is served at. `known` says whether something is served at another one. */
 export function faultOf(normal: string, known: (path: string) => boolean): BlockhubError {
-  const bad = BAD_ESCAPE.exec(normal)?.[0];
-  if (bad !== undefined)
-    return invalid(`The path has ${JSON.stringify(bad)}, which is no escape; expected % and two hex digits, such as %20.`);
+  const bad = badEscape(normal);
+  if (bad) return bad;
   if (normal.includes('\\') || normal.includes('%5C')) return notFound('The path has a backslash. Segments of a path have / between them.');
   if (normal.includes('//')) return emptySegment();
   if (normal.length > 1 && normal.endsWith('/') && known(normal.slice(0, -1))) return endsWithSlash();

@@ -17,9 +17,14 @@ const DECODED_AT_ONCE = 2;
 export const mimeRule: MakeRule = (context) => {
   const { allowMimes, blockMimes, sniffMimes } = context.settings;
   if (allowMimes.length > 0 || blockMimes.length > 0) return listRule(context);
-  return sniffMimes
-    ? { name: 'mime', body: async (head, body) => foundOf(declaredOf(head), await sniffLoosely(declaredOf(head), body)) }
-    : undefined;
+  if (!sniffMimes) return undefined;
+  return {
+    name: 'mime',
+    async body(head, body) {
+      const declared = declaredOf(head);
+      return foundOf(declared, await sniffLoosely(declared, body));
+    },
+  };
 };
 
 function listRule({ settings, mistake }: RuleContext): Rule {
