@@ -294,8 +294,9 @@ export function isSecretName(name: string): boolean {
   let secret = verdicts.get(name);
   if (secret === undefined) {
     secret = judge(name);
-    if (verdicts.size >= 1024) verdicts.clear();
-    if (name.length <= REMEMBERED_LENGTH) verdicts.set(name, secret);
+    if (name.length > REMEMBERED_LENGTH) return secret;
+    if (verdicts.size >= 1024) verdicts.delete(verdicts.keys().next().value as string);
+    verdicts.set(name, secret);
   }
   return secret;
 }

@@ -1,3 +1,4 @@
+import { Pace, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
@@ -11,7 +12,7 @@ const pageOfChains = 500;
 /** Hints of one script. */
 const hintsAtOnce = 1000;
 /** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
-const warnPauseMs = 60_000;
+const logAgainMs = 60_000;
 
 /** The error if data of another program is at our keys. */
 const foreign = /WRONGTYPE/;
@@ -34,8 +35,8 @@ export class RedisRegistry implements Registry {
   readonly #hintsKey: string;
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
-  /** When each kind of trouble was last told, by its code. */
-  readonly #warnedAt = new Map<string, number>();
+  /** Of faults, by their code. */
+  readonly #pace = new Pace(systemClock, logAgainMs);
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
   /** Why there is no connection. */
   #noLine: RedisFault | undefined;
@@ -84,7 +85,7 @@ export class RedisRegistry implements Registry {
   async check(): Promise<void> {
     await this.#run('check');
     // Except data that Blockhub did not write.
-    this.#well([...this.#warnedAt.keys()].filter((code) => code !== 'REGISTRY_CORRUPT'));
+    this.#well(this.#pace.kinds.filter((code) => code !== 'REGISTRY_CORRUPT'));
   }
 
   async findChain(nameOrId: string): Promise<ChainRecord | undefined> {
@@ -166,15 +167,13 @@ export class RedisRegistry implements Registry {
   }
 
   #warn({ code, message, fix }: BlockhubError): void {
-    const now = performance.now();
-    if (this.#closed || now - (this.#warnedAt.get(code) ?? Number.NEGATIVE_INFINITY) < warnPauseMs) return;
-    this.#warnedAt.set(code, now);
+    if (this.#closed || this.#pace.pass(code) === 0) return;
     this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry cannot be used; work goes on without it');
   }
 
   /** These kinds of trouble are over. */
   #well(over: Iterable<string>): void {
-    const had = [...over].filter((code) => this.#warnedAt.delete(code));
+    const had = [...over].filter((code) => this.#pace.forget(code));
     if (had.length > 0) this.#log?.info({ registry: this.#shown }, 'registry answers again');
   }
 

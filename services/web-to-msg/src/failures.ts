@@ -1,17 +1,15 @@
-import type { Clock } from '@blockhub/clock';
+import { type Clock, Pace } from '@blockhub/clock';
 import type { BlockhubError, ErrorCode } from '@blockhub/errors';
 import type { Logger } from '@blockhub/telemetry';
 
-/** A trouble that goes on is told again after so long. */
-const TELL_AGAIN_MS = 60_000;
+/** A failure that lasts is logged again after so long. */
+const LOG_AGAIN_MS = 60_000;
 /** Without failures for so long while requests are taken, it is over. */
 const WELL_MS = 10_000;
 
 interface Trouble {
-  /** Requests that failed since it was told last, and in all. */
-  untold: number;
+  /** Requests that failed. */
   requests: number;
-  toldAt: number;
   lastAt: number;
 }
 
@@ -23,10 +21,12 @@ export class Failures {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #troubles = new Map<ErrorCode, Trouble>();
+  readonly #pace: Pace;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
     this.#log = log;
+    this.#pace = new Pace(clock, LOG_AGAIN_MS);
   }
 
   failed(error: BlockhubError, requestId: string): void {
@@ -37,15 +37,12 @@ export class Failures {
     }
     this.#log.debug({ code, reason: message, requestId }, 'request failed');
     const now = this.#clock.ticks();
-    const trouble = this.#troubles.get(code) ?? { untold: 0, requests: 0, toldAt: Number.NEGATIVE_INFINITY, lastAt: now };
+    const trouble = this.#troubles.get(code) ?? { requests: 0, lastAt: now };
     this.#troubles.set(code, trouble);
-    trouble.untold++;
     trouble.requests++;
     trouble.lastAt = now;
-    if (now - trouble.toldAt < TELL_AGAIN_MS) return;
-    this.#log.warn({ code, err: error, requestId, requests: trouble.untold }, 'requests fail');
-    trouble.untold = 0;
-    trouble.toldAt = now;
+    const requests = this.#pace.pass(code);
+    if (requests > 0) this.#log.warn({ code, err: error, requestId, requests }, 'requests fail');
   }
 
   /** A request was taken. */
@@ -55,6 +52,7 @@ export class Failures {
     for (const [code, { lastAt, requests }] of this.#troubles) {
       if (now - lastAt < WELL_MS) continue;
       this.#troubles.delete(code);
+      this.#pace.forget(code);
       this.#log.info({ code, requests }, 'requests fail no more');
     }
   }

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import type { Clock } from '@blockhub/clock';
+import { type Clock, Pace } from '@blockhub/clock';
 import type { Logger, Metrics } from '@blockhub/telemetry';
 
 /** For probes, broker, store and spool, which open files and connections while senders have theirs. */
 const RESERVED = 256;
 /** Of those that are left: where few may be open, senders get the other half. */
 const MOST_RESERVED_SHARE = 0.5;
-const TELL_AGAIN_MS = 60_000;
+const LOG_AGAIN_MS = 60_000;
 
 /** How many files and connections this process may have open at once; undefined where that cannot be known. */
 function openFilesLimit(): number | undefined {
@@ -55,17 +55,11 @@ export function watchRefusedConnections(server: Server, { clock, log, metrics }:
     'Connections closed at once: over the limit of connections, or because no file could be opened.',
     ['reason'],
   );
-  const told = new Map<string, { at: number; connections: number }>();
+  const pace = new Pace(clock, LOG_AGAIN_MS);
   const refused = (reason: string, facts: Record<string, unknown>): void => {
     counter.labels({ reason }).add();
-    const now = clock.ticks();
-    const last = told.get(reason) ?? { at: Number.NEGATIVE_INFINITY, connections: 0 };
-    told.set(reason, last);
-    last.connections++;
-    if (now - last.at < TELL_AGAIN_MS) return;
-    log.warn({ reason, connections: last.connections, ...facts }, 'connections are refused');
-    last.at = now;
-    last.connections = 0;
+    const connections = pace.pass(reason);
+    if (connections > 0) log.warn({ reason, connections, ...facts }, 'connections are refused');
   };
   for (const reason of ['limit', 'descriptors']) counter.labels({ reason });
   server.on('drop', (data) => {

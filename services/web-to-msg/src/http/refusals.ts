@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '@blockhub/clock';
+import { type Clock, Pace } from '@blockhub/clock';
 import type { BlockhubError, ErrorCode } from '@blockhub/errors';
 import type { Redactor } from '@blockhub/redact';
 import type { Counter, Family, Logger, Metrics } from '@blockhub/telemetry';
@@ -7,7 +7,7 @@ import { refusedCounter, refusingRule } from '../rules/rules.ts';
 import type { Exchange } from './exchange.ts';
 
 /** At most one refusal of each code is logged in this time. */
-const TELL_AGAIN_MS = 1000;
+const LOG_AGAIN_MS = 1000;
 const MAX_TEXT = 200;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out, with all that turns the direction of text.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
@@ -23,21 +23,15 @@ const digestHeaders: readonly string[] = ['content-digest', 'repr-digest', 'cont
 /** A text of a sender as the log may have it. */
 type Show = (text: string) => string;
 
-interface Told {
-  at: number;
-  leftOut: number;
-}
-
 /** Counts requests that are refused with 4xx, and logs a sample of them: who sent what, and why it is not taken. Secrets are never part of it. */
 export class Refusals {
-  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #redactor: Redactor;
   readonly #counter: Family<'rule' | 'code', Counter>;
-  readonly #told = new Map<ErrorCode, Told>();
+  readonly #pace: Pace;
 
   constructor(clock: Clock, log: Logger, metrics: Metrics, redactor: Redactor) {
-    this.#clock = clock;
+    this.#pace = new Pace(clock, LOG_AGAIN_MS);
     this.#log = log;
     this.#redactor = redactor;
     this.#counter = refusedCounter(metrics);
@@ -64,16 +58,11 @@ export class Refusals {
 
   #tell(error: BlockhubError, facts: (show: Show) => Record<string, unknown>): void {
     const { code, status } = error;
-    const now = this.#clock.ticks();
-    const told = this.#told.get(code);
-    if (told && now - told.at < TELL_AGAIN_MS) {
-      told.leftOut++;
-      return;
-    }
+    const refusals = this.#pace.pass(code);
+    if (refusals === 0) return;
     // Before it is cut: of what is left of a token nobody sees that it is one.
     const show: Show = (text) => printable(this.#redactor.text(text));
-    this.#log.info({ code, status, ...facts(show), reason: show(error.message), leftOut: told?.leftOut ?? 0 }, 'request refused');
-    this.#told.set(code, { at: now, leftOut: 0 });
+    this.#log.info({ code, status, ...facts(show), reason: show(error.message), leftOut: refusals - 1 }, 'request refused');
   }
 }
 

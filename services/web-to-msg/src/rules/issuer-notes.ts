@@ -1,9 +1,9 @@
-import type { Clock } from '@blockhub/clock';
+import { type Clock, Pace } from '@blockhub/clock';
 import type { Health, Logger } from '@blockhub/telemetry';
 import type { KeySet } from './key-set.ts';
 
 /** Pause between two lines about the same fault. */
-const TELL_AGAIN_MS = 60_000;
+const LOG_AGAIN_MS = 60_000;
 const MOST_SHOWN = 200;
 const CHECK = 'jwt-issuer';
 
@@ -47,7 +47,7 @@ interface Parts {
 /** Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once a minute. */
 export class IssuerNotes {
   readonly #parts: Parts;
-  readonly #toldAt = new Map<string, number>();
+  readonly #pace: Pace;
   #keys = 'its keys are not read yet';
   #foreign = '';
   #ok = true;
@@ -56,6 +56,7 @@ export class IssuerNotes {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#pace = new Pace(parts.clock, LOG_AGAIN_MS);
   }
 
   /** The keys were read; `changed` where they are others than before. */
@@ -80,7 +81,7 @@ export class IssuerNotes {
     this.#failing = true;
     this.#ok = this.#hasKeys || !(error instanceof OtherIssuer);
     this.#keys = `${this.#hasKeys ? 'the last keys are used: ' : 'its keys cannot be read: '}${error.message}`;
-    if (this.#mayTell('failed')) log.warn({ issuer, reason: error.message }, 'keys of the JWT issuer cannot be read');
+    if (this.#pace.pass('failed') > 0) log.warn({ issuer, reason: error.message }, 'keys of the JWT issuer cannot be read');
     this.#show();
   }
 
@@ -88,17 +89,10 @@ export class IssuerNotes {
   foreign(got: unknown): void {
     const { issuer, log, clock } = this.#parts;
     const reason = explainIssuers(issuer, got);
-    if (!this.#mayTell('foreign')) return;
+    if (this.#pace.pass('foreign') === 0) return;
     log.warn({ issuer, reason }, 'a JWT of another issuer was refused');
     this.#foreign = `; a JWT was refused at ${new Date(clock.now()).toISOString()}: ${reason}`;
     this.#show();
-  }
-
-  #mayTell(what: string): boolean {
-    const now = this.#parts.clock.ticks();
-    if (now - (this.#toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return false;
-    this.#toldAt.set(what, now);
-    return true;
   }
 
   #show(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from '@blockhub/clock';
+import { type Clock, Pace } from '@blockhub/clock';
 import type { BrokerLog } from '../../types.ts';
 
 /** Why the broker closed a channel or a connection, or refused a question, in its own words and in those of an operator. */
@@ -100,29 +100,22 @@ export function closeReason(error: unknown): CloseReason | undefined {
 }
 
 /** One reason may end many channels, and each of them each time again. */
-const WARN_MS = 60_000;
-const MOST_REMEMBERED = 1_000;
+const LOG_AGAIN_MS = 60_000;
 
 /** Writes down why the broker closed something: once a minute for each place and reply. */
 export class CloseLog {
-  readonly #clock: Clock;
   readonly #log: BrokerLog | undefined;
-  readonly #nextAt = new Map<string, number>();
+  readonly #pace: Pace;
 
   constructor(clock: Clock, log: BrokerLog | undefined) {
-    this.#clock = clock;
     this.#log = log;
+    this.#pace = new Pace(clock, LOG_AGAIN_MS);
   }
 
-  /** Says nothing of what is no reason of the broker. */
+  /** Writes no line about an error that is not the broker's reason. */
   tell(error: unknown, where: Readonly<Record<string, string>>): void {
     const found = closeReason(error);
-    if (!found) return;
-    const key = JSON.stringify([where, found.reply]);
-    const now = this.#clock.ticks();
-    if (now < (this.#nextAt.get(key) ?? Number.NEGATIVE_INFINITY)) return;
-    if (this.#nextAt.size >= MOST_REMEMBERED) this.#nextAt.clear();
-    this.#nextAt.set(key, now + WARN_MS);
+    if (!found || this.#pace.pass(JSON.stringify([where, found.reply])) === 0) return;
     this.#log?.warn({ ...where, ...found }, 'broker closed a channel');
   }
 }

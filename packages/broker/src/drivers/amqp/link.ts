@@ -1,4 +1,4 @@
-import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
+import { type BackOff, backOff, type Cancel, type Clock, Pace } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import type { Channel, ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
@@ -49,12 +49,14 @@ export class Link {
   #next: number;
   #failures = 0;
   #lastError: unknown;
-  #logged: { readonly why: string; readonly at: number } | undefined;
+  /** Since the last connection. */
+  #pace: Pace;
   #timer: Cancel | undefined;
   #closed = false;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
+    this.#pace = new Pace(parts.clock, LOG_AGAIN_MS);
     this.#next = Math.floor(Math.random() * parts.target.addresses.length);
   }
 
@@ -137,7 +139,7 @@ export class Link {
     }
     if (this.#line !== line) throw unavailable('the connection ended while it was set up');
     this.#failures = 0;
-    this.#logged = undefined;
+    this.#pace = new Pace(this.#parts.clock, LOG_AGAIN_MS);
     this.#up = true;
     this.#parts.onChange();
     log?.info({ connection: name, ...address, version: line.model.connection.serverProperties.version }, 'broker connected');
@@ -197,17 +199,9 @@ export class Link {
       ...(fix !== undefined && { fix }),
       failures: this.#failures,
     };
-    if (!this.#isNews(error)) return;
+    // It is tried every few seconds, for as long as an outage lasts.
+    if (this.#pace.pass(`${errorCode(error)} ${error instanceof Error ? error.message : ''}`) === 0) return;
     if (hasCode(error, 'BROKER_UNAVAILABLE')) this.#parts.log?.warn(facts, 'broker cannot be reached');
     else this.#parts.log?.error(facts, 'broker refuses');
-  }
-
-  /** False for a failure that was logged less than a minute ago: it is tried again every few seconds, for as long as an outage lasts. */
-  #isNews(error: unknown): boolean {
-    const why = `${errorCode(error)} ${error instanceof Error ? error.message : ''}`;
-    const now = this.#parts.clock.ticks();
-    if (this.#logged && this.#logged.why === why && now - this.#logged.at < LOG_AGAIN_MS) return false;
-    this.#logged = { why, at: now };
-    return true;
   }
 }

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type Cancel, type Clock, Pace } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { BrokerLog } from '../../types.ts';
 import { DELIVERY_LIMIT } from './arguments.ts';
@@ -14,7 +14,7 @@ const MOST_DELAY_MS = 2 ** 31;
 /** After a copy that could not be stored; doubled each time, until it is due: whole bodies go to a broker that is short already. */
 const AGAIN_MS = 1_000;
 /** One trouble may concern all that consumers hold, each second. */
-const WARN_MS = 60_000;
+const LOG_AGAIN_MS = 60_000;
 
 /** Delays are powers of two, rounded up, so that a few queues serve all; a message waits behind those that came before it and not behind longer ones. */
 export const delayOf = (afterMs: number): number => Math.min(MOST_DELAY_MS, 2 ** Math.ceil(Math.log2(Math.max(LEAST_DELAY_MS, afterMs))));
@@ -48,11 +48,12 @@ export class Retries {
   readonly #delays = new Map<number, Promise<string>>();
   readonly #timers = new Set<Cancel>();
   readonly #copies = new Set<Promise<void>>();
+  readonly #pace: Pace;
   #closed = false;
-  #warnAgain = Number.NEGATIVE_INFINITY;
 
   constructor(parts: RetriesParts) {
     this.#parts = parts;
+    this.#pace = new Pace(parts.clock, LOG_AGAIN_MS);
   }
 
   /** The broker may have lost them. */
@@ -124,11 +125,10 @@ export class Retries {
   }
 
   #warn({ queue, id }: AmqpDelivery, err: unknown): void {
-    const { clock, log } = this.#parts;
+    const { log } = this.#parts;
     const code = errorCode(err);
     // Of a lost connection and a broker in need others tell.
-    if (code === 'BROKER_UNAVAILABLE' || clock.ticks() < this.#warnAgain) return;
-    this.#warnAgain = clock.ticks() + WARN_MS;
+    if (code === 'BROKER_UNAVAILABLE' || this.#pace.pass() === 0) return;
     log?.warn({ queue, id, code, err }, 'retries cannot be stored, they wait with their consumers');
   }
 
