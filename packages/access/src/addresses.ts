@@ -39,7 +39,7 @@ export function formatAddress({ family, value }: Address): string {
   return run === undefined ? text : text.replace(new RegExp(`(?:^|:)\\b${run}\\b(?:$|:)`), '::');
 }
 
-/** The address of a connection as it is judged; what is no address stays as it is. */
+/** The address of a connection as it is judged; any other text stays as it is. */
 export function canonicalPeer(ip: string): string {
   if (isIPv4(ip)) return ip;
   const address = parsePeer(ip);

@@ -101,14 +101,14 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
       if (id !== undefined) yield id;
     }
   } catch (error) {
-    // A store that is away, or not there at all, is no gap in a list.
+    // If the store does not answer at all, the list is not merely incomplete.
     if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || hasCode(error, 'STORE_UNUSABLE'))) throw error;
     onUnseen(FOLDER, error);
   }
   yield* hidden;
 }
 
-/** The id of a key as people write it: in capitals, with blanks, quotes or braces around it. What is no id stays as it is. */
+/** The id of a key as people write it: in capitals, with blanks, quotes or braces around it. Any other text stays as it is. */
 export function keyIdOf(text: string): string {
   const id = text.replace(/^[\s"'`{(<[]+|[\s"'`})>\],;]+$/g, '').toLowerCase();
   return isId(id) ? id : text;

@@ -26,7 +26,7 @@ export interface ReadChain {
   readonly name?: string;
   /** The first digits of an id. */
   readonly prefix?: string;
-  /** Why it is no id, where it looks like one. */
+  /** Why it is not an id, if it looks like one. */
   readonly wrong?: string;
 }
 

@@ -69,7 +69,7 @@ function eventOf(text: string): string | undefined {
   }
 }
 
-/** Of `fetch`, whose own message says nothing. */
+/** Of `fetch`, whose own message names no reason. */
 const reasonOf = (error: unknown): string => {
   const { cause = error } = error as { cause?: unknown };
   return cause instanceof Error ? cause.message : String(cause);

@@ -98,7 +98,7 @@ class Search {
 /**
  * Finds a block by its id, or a blob by its event id or hash, in the chain named or else in all chains. Ids may be written as `readId` takes
  * them, or be the first 8 or more digits. Skips what is damaged or cannot be read, and reports it to the session.
- * @throws OBJECT_MISSING where it was looked for everywhere; SEARCH_INCOMPLETE where it may be hidden; USAGE for what is no id, or the
+ * @throws OBJECT_MISSING where it was looked for everywhere; SEARCH_INCOMPLETE where it may be hidden; USAGE for a text that is not an id, or is the
  * beginning of several; CHAIN_DAMAGED for a block of which no copy is what its id says
  */
 export async function findThing(session: Session, store: Store, text: string, chain: string | undefined): Promise<Thing> {
@@ -127,7 +127,7 @@ async function findById(search: Search, { hash, event }: WantedReceipt): Promise
   throw search.unseen.notFound(id, new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has the id ${id}`, { details: { id } }));
 }
 
-/** The block from its copy, or from the entry of the height that the damaged copy tells. The error of a copy that is damaged. */
+/** The block from its copy, else from the entry of the height that a damaged copy names, else the error of the damaged copy. */
 async function findCopy(search: Search, id: string): Promise<Thing | BlockhubError | undefined> {
   const bytes = await search.find(blockKey(id));
   if (!bytes) return undefined;

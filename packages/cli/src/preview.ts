@@ -4,7 +4,7 @@ import { decodeStart, decodeText, describe, parseCodings } from '@blockhub/media
 
 /** What a person sees of a blob. */
 export interface Preview {
-  /** The start of it as text, its content codings undone, in its charset; absent where it is no text. */
+  /** The start of it as text, its content codings undone, in its charset; absent if it is not text. */
   readonly text?: string;
   /** There is more of it than the text. */
   readonly more: boolean;

@@ -27,7 +27,7 @@ const slow: Entry = [
 ];
 const noRoute: Entry = [
   'unreachable',
-  'there is no way to the address{host}',
+  'there is no route to the address{host}',
   `Check the address in {setting}, the network of this machine, its routes and NetworkPolicies. ${GOES_ON}`,
 ];
 const untrusted: Entry = [

@@ -2,7 +2,7 @@ import type { Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import { BlockhubError } from '@blockhub/errors';
 
-/** Bounds of decoded bytes. What is over one of them is refused; memory is bounded in any case, because nothing of it is kept. */
+/** Bounds of decoded bytes. A body over one of them is refused. Memory is bounded in any case, because the bytes are not kept. */
 export interface DecodeCaps {
   /** Most bytes that any of the codings may give. */
   readonly maxBytes: number;

@@ -4,7 +4,7 @@ const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-
 export class MimeSet {
   readonly #types = new Set<string>();
 
-  /** @param mistake told of each item that is no such type */
+  /** @param mistake called for each item that is not such a type */
   constructor(patterns: readonly string[], mistake: (what: string) => void) {
     for (const pattern of patterns) {
       const type = pattern.toLowerCase();

@@ -20,7 +20,7 @@ export async function sniff(bytes: Buffer): Promise<string | undefined> {
   const isBinary = hasBinary(start, 0, SAMPLE_BYTES);
   if (!isBinary && isUtf8(start.subarray(0, charEnd(start)))) return sniffText(start);
   const { fileTypeFromBuffer } = await import('file-type');
-  // What a reader of formats makes of bytes that were cut, or made to break it, is no knowledge.
+  // The library may guess wrong for bytes that were cut or made to mislead it, so its errors say nothing about the type.
   const known = await fileTypeFromBuffer(start).catch(() => undefined);
   if (known && (isBinary || HIGH.has(known.ext)) && isProven(known.ext, bytes)) return mimeOf(known.mime);
   return sniffText(start);

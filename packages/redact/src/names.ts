@@ -271,7 +271,7 @@ function judge(name: string): boolean {
   return isSecret(all) || (!isPlain(all) && isSecret(partsOf(name)));
 }
 
-/** What tells about a secret is decided by its end. */
+/** The last word shows that the value is about a secret and is not one. */
 const isPlain = (all: readonly string[]): boolean => all.length > 1 && ends.has(all.at(-1) ?? '');
 
 /** Asked of the words, and, where case says nothing (`ToKeN`), of what stands between other signs. */

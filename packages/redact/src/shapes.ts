@@ -69,13 +69,13 @@ const BOT = /\/bot(\d{6,12}:[\w-]{30,})/g;
 
 /** Words of every day, where they begin a value, with what looks like a credential. */
 const WORDS = /^["'\s]*(?:token|key|jwt|oauth|apitoken|secret)[\s+]+([\w.~/=-][\w.~+/=-]{15,})["'\s]*$/i;
-/** Schemes with parameters, all of which help who has them. */
+/** Schemes with parameters, each of which helps an attacker. */
 const MANY =
   /^["'\s]*(?:digest|hawk|aws4-[a-z0-9-]+|vapid|mac|scram-sha-\d+|sharedaccesssignature|signature|escher|acs\d*-[a-z0-9-]+)[\s+]+((?=[\w.-]+=)[\s\S]+)$/i;
 
 const PEM = /-----BEGIN[ +](?:[A-Z0-9]+[ +]){0,4}PRIVATE[ +]KEY(?:[ +]BLOCK)?-----/g;
 
-/** What a sentence about bearers has behind the word is no credential. */
+/** Words that follow "bearer" in a sentence are not a credential. */
 const isNoWord = (text: string): boolean => /\d/.test(text) || text.length > 24;
 
 /** User and password have a colon between them; `Basic plan` has none. */

@@ -133,7 +133,7 @@ export class RedisClient {
     let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...this.#options,
-      // Replies are of the same form in both; the greeting of 3 writes to the console where a server lets nobody in.
+      // Replies are of the same form in both; the greeting of 3 writes to the console if a server refuses the login.
       protocol: 2,
       host,
       port,

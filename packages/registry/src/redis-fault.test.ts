@@ -95,7 +95,7 @@ describe('what Redis says', () => {
     ['ERR DB index is out of range', 'REGISTRY_UNUSABLE', /database/, /number/],
     ['ERR SELECT is not allowed in cluster mode', 'REGISTRY_UNUSABLE', /database/, /write no number/],
     ["ERR unknown command 'eval', with args beginning with: ", 'REGISTRY_UNUSABLE', /lacks a command/, /Lua/],
-    ['ERR This instance has cluster support disabled', 'REGISTRY_UNUSABLE', /no cluster/, /cluster=on/],
+    ['ERR This instance has cluster support disabled', 'REGISTRY_UNUSABLE', /not a cluster/, /cluster=on/],
     ['Protocol error, got "H" as reply type byte', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
     ['Unknown RESP type 65 "A". Please report this.', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
   ])('%s', (said, code, what, fix) => {

@@ -114,7 +114,7 @@ const entries: readonly Entry[] = [
     'lacks a command that is needed',
     'Use a Redis or Valkey with Lua scripts, whose commands EVAL and EVALSHA are not renamed; proxies may lack them.',
   ],
-  [/cluster support disabled/i, 'REGISTRY_UNUSABLE', 'is no cluster', 'Take cluster=on out of --registry.'],
+  [/cluster support disabled/i, 'REGISTRY_UNUSABLE', 'is not a cluster', 'Take cluster=on out of --registry.'],
   [
     /^(?:Protocol error|Unknown RESP type)/,
     'REGISTRY_UNUSABLE',

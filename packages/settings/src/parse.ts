@@ -53,7 +53,7 @@ export function defaults<const S extends SettingsShape>(shape: S, given: Partial
   for (const [name, one] of Object.entries(shape)) {
     values[name] = given[name] ?? one.default;
     if (one.required && values[name] === undefined) mistakes.push(missing(name, one));
-    // What is the default, too, restricts nothing for all to see.
+    // The default is shown in the help, so it is known to restrict nothing.
     if (one.restricts && one.default === undefined && isNothing(given[name]))
       mistakes.push(`${names(name, one)}: is empty and would restrict nothing: write a value, or leave it out`);
   }
@@ -82,7 +82,7 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
   return { values: seal(shape, values), positionals };
 }
 
-/** What is wrong with a value before it is parsed. It never shows a secret, so that it can be shown of secrets as well. */
+/** A mistake that is found before the value is parsed. It never contains the value, so it can be shown for secrets too. */
 class Refusal extends Mistake {}
 
 /** @throws Refusal */

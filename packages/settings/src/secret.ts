@@ -15,7 +15,7 @@ const REFUSED = /[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff
 
 /**
  * The one rule for the bytes of every secret, from wherever it comes: a file, a variable or a flag. Byte order mark, blanks and line breaks
- * around it are taken off. All else that is no printable text in UTF-8 is refused, and so is a secret of which nothing is left.
+ * around it are taken off. Anything else that is not printable UTF-8 text is refused. An empty secret is refused too.
  * @param subject what holds the bytes, as it begins a sentence, such as `the file "/run/secrets/tokens"`
  * @throws SETTINGS_INVALID with the subject, the place in bytes and what is there; never the secret
  */
@@ -31,7 +31,7 @@ export function readSecret(subject: string, bytes: Uint8Array, { list = false }:
   // Each secret of a list has blanks, line breaks and marks around it that do not count; so has the list.
   for (const { 0: part, index } of text.matchAll(list ? /[^\r\n,]+/g : /^.+$/gs)) {
     const begin = index + part.length - part.trimStart().length;
-    // A NUL at an end is no blank: whatever wrote it may have cut the secret there.
+    // A NUL at an end is not a blank: the program that wrote it may have cut the secret there.
     const [found] = part.trim().matchAll(REFUSED);
     if (found)
       throw refuse(`${subject} holds ${nameOf(found[0])} at byte ${Buffer.byteLength(text.slice(0, begin + found.index))}: remove it`);

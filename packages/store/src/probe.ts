@@ -149,13 +149,13 @@ async function removeStale(store: Store, nowMs: number): Promise<void> {
   for await (const { key } of store.list('probe/', { onUnseen: notOfProbes })) {
     const at = Number(key.slice(6, 19));
     if (at >= nowMs - STALE_MS) break;
-    // What is no number was put there by others.
+    // A key without a number was not written by a probe.
     if (at < nowMs - STALE_MS) stale.push(key);
   }
   await removeAll(store, stale);
 }
 
-/** What cannot be opened there is at most a verdict that is made again, or a left-over. */
+/** Objects there that cannot be opened are verdicts, which are made again, or left-overs. */
 const notOfProbes = (): void => {};
 
 const folderAt = (ms: number): string => `probe/${String(ms).padStart(13, '0')}`;

@@ -47,7 +47,7 @@ test.each([
     `no address is known for this host name. Set an address of this machine with ${host}`,
   ],
   ['EAI_AGAIN', 'nowhere.invalid', 'SETTINGS_INVALID', 'probeHost', host],
-  ['ENOTFOUND', '*', 'SETTINGS_INVALID', 'probeHost', '* is no address.'],
+  ['ENOTFOUND', '*', 'SETTINGS_INVALID', 'probeHost', '* is not an address.'],
   ['ENOTFOUND', 'http://localhost', 'SETTINGS_INVALID', 'probeHost', 'the host is a URL'],
   ['ENOTFOUND', '127.0.0.1:8080', 'SETTINGS_INVALID', 'probeHost', 'the host has a port in it'],
   ['ENOTFOUND', '[::1]:8080', 'SETTINGS_INVALID', 'probeHost', 'the host has a port in it'],

@@ -106,7 +106,7 @@ function faultOf(code: string, host: string, { hostNames, portNames }: { hostNam
 /** What was probably meant by a host that no name server knows. */
 function shapeOf(host: string): string {
   if (host.includes('://')) return 'the host is a URL, and an address is expected.';
-  if (host === '*' || host === '+') return `${host} is no address.`;
+  if (host === '*' || host === '+') return `${host} is not an address.`;
   if (/^\[.*\]:\d+$|^[^:]+:\d+$/.test(host)) return 'the host has a port in it, which is a setting of its own.';
   if (host.includes('/')) return 'the host has a / in it, and one address is expected.';
   return 'no address is known for this host name.';

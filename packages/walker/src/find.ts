@@ -93,7 +93,7 @@ export interface FindChainOptions {
  * The chain with this id or name, or undefined. A name whose chain has no entry yet is not a chain: creating it again finishes it.
  * A chain whose root is damaged is found by its id only, with nothing but id and crypt to tell. An id may be written in capitals, with a
  * label and so on, as `readChain` takes it.
- * @throws SEARCH_INCOMPLETE when it was not found, and might lie where nothing could be looked at; the store's error when nobody can tell
+ * @throws SEARCH_INCOMPLETE when it was not found, and might lie where nothing could be looked at; the store's error if the store does not answer
  */
 export async function findChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord | undefined> {
   const { id, name } = readChain(nameOrId);
@@ -224,7 +224,7 @@ async function* chainIds(store: Store, { onUnseen, prefix = '' }: ListChainsOpti
     const isOfChain = key === `chains/${id}` || key === chainPrefix(id) || heightOfKey(key) !== undefined;
     if (isHash(id) && id !== last && isOfChain) hidden.push({ id, error });
   };
-  // What is hidden turns up once among thousands of keys, so few are remembered.
+  // Hidden keys are rare, so few are remembered.
   const takeHidden = function* (): Generator<ChainId> {
     for (const one of hidden.splice(0)) if (!seen.has(one.id) && seen.add(one.id)) yield one;
   };
@@ -247,7 +247,7 @@ async function* chainIds(store: Store, { onUnseen, prefix = '' }: ListChainsOpti
         }
       }
     } catch (error) {
-      // A store that is away, or not there at all, is no gap in a list.
+      // If the store does not answer at all, the list is not merely incomplete.
       if (
         !onUnseen ||
         !(hasCode(error, 'STORE_DENIED') || hasCode(error, 'STORE_UNUSABLE') || (last !== '' && hasCode(error, 'STORE_UNAVAILABLE')))

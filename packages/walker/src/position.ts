@@ -31,7 +31,7 @@ const usage = (text: string, what: string): BlockhubError =>
 
 /**
  * Reads a height: up to nine digits, or twelve with zeros before them, as in the key of an entry. A longer number is refused, because it is a
- * time in seconds or milliseconds that somebody took for a position; the message shows which.
+ * time in seconds or milliseconds, which is not a position; the message shows the time.
  * @throws USAGE
  */
 export function parseHeight(text: string): number {

@@ -25,7 +25,7 @@ async function isOf(store: Store, id: string, chain: string, onUnseen: OnUnseen 
   const key = blockKey(id);
   try {
     const bytes = await store.find(key);
-    // One that is damaged may be of it; whoever uses the id finds out.
+    // A damaged copy may be of this chain. Reading the block shows it.
     return bytes !== undefined && (checkBlock(bytes).tail?.chain ?? chain) === chain;
   } catch (error) {
     onUnseen?.(key, error);

@@ -53,7 +53,7 @@ class Gaps {
     for (const { height = 0, message } of faults) this.#reasons.push({ height, error: new BlockhubError('CHAIN_DAMAGED', message) });
     for (const one of unchecked) {
       const height = heightOfKey(one.key);
-      // What is no entry is a listing, behind which anything may lie, or a copy, whose entry is in here too.
+      // A key that is not an entry is a listing, which may hide anything, or a copy, whose entry is reported too.
       if (height !== undefined) this.#reasons.push({ height, error: one.error });
       else if (!one.key.startsWith('blocks/')) this.#onUnseen?.(one.key, one.error);
     }

@@ -28,7 +28,7 @@ export interface WantedReceipt {
 
 /**
  * Finds a blob by its event id, or by its hash. An event of a time can only be in blocks of that time or later, so the search starts there;
- * a hash tells no time, so the whole chain is read until the first such blob. Damaged and unreadable heights are gone around.
+ * a hash has no time, so the whole chain is read until the first such blob. Damaged and unreadable heights are gone around.
  * @param chain chain id
  * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error when the entries cannot be listed
  */

@@ -66,7 +66,7 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
   if (block) return { last: block.height, tail: tailOf(block) };
   const last = behind === undefined && probed?.found ? probed.found.height : await lastEntry(store, chain, behind);
   if (last === undefined) throw notFound(chain);
-  // Reading could not tell: what the listing shows is looked at from its end.
+  // Probing failed, so the listed entries are read from the newest on.
   if (probed && behind !== undefined && behind > above) missing(above);
   for (let height = last; height >= 0 && height > last - READ_MOST; height--) {
     try {

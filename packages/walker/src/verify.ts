@@ -187,7 +187,7 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
     }
   } catch (error) {
     if (signal?.aborted || !isOfOneThing(error)) throw error;
-    // What the store does not answer is no verdict, and must not hide what was found, nor other chains.
+    // If the store does not answer, nothing is known about the rest. Faults that were found, and other chains, are still reported.
     if (!hasCode(error, 'CHAIN_NOT_FOUND')) ledger.add([], [reasonOf({ key: chainPrefix(chain), error })]);
     else if (lost || (await hasRootCopy(store, chain))) {
       const key = entryKey(chain, 0);

@@ -6,14 +6,14 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** What comes again sooner is none of this: it is back before anybody looks. */
 const LEAST_MS = SECOND;
-/** From here on a line of the log tells of it. */
+/** A longer wait is logged. */
 const LONG_MS = MINUTE;
 /** What was put off together shares a line. */
 const TOGETHER_MS = SECOND;
 /** Times are kept so many to each doubling of the wait, so that any number of messages takes a few hundred entries. */
 const STEPS = 32;
 
-/** `asked`: the handler said so; `transient`: a part was away; `failed`: the handler failed and nobody knows why. */
+/** `asked`: the handler said so; `transient`: a part was away; `failed`: the handler threw an unknown error. */
 const putOffKinds = ['asked', 'transient', 'failed'] as const;
 export type PutOffKind = (typeof putOffKinds)[number];
 

@@ -93,7 +93,7 @@ export type BatchHandled = MaybePromise<Outcome | readonly Outcome[] | undefined
 export interface Serving {
   /**
    * Finishes what came in, and resolves after that. With `graceOver` it drops what has not ended: an open connection would keep the process.
-   * `nearlyOver` comes shortly before: time to tell whoever is waited for.
+   * `nearlyOver` comes shortly before, so that waiting senders can still be answered.
    */
   close(graceOver: AbortSignal, nearlyOver: AbortSignal): Promise<void>;
 }

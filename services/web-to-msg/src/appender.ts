@@ -149,7 +149,7 @@ export class Appender {
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
   }
 
-  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error where nobody can tell */
+  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error if the store does not answer */
   async checkChain(nameOrId: string): Promise<void> {
     const { clock, settings } = this.#context;
     await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);

@@ -32,7 +32,7 @@ export class Chains {
     return this.#known.get(nameOrId) ?? this.#known.get(chainText(nameOrId));
   }
 
-  /** Throws CHAIN_NOT_FOUND, REQUEST_INVALID for an id that is damaged, or the store's error when nobody can tell. */
+  /** Throws CHAIN_NOT_FOUND, REQUEST_INVALID for an id that is damaged, or the store's error if the store does not answer. */
   get(text: string): Promise<ChainRecord> {
     // One form for all spellings, or each would be looked up and remembered.
     const nameOrId = chainText(text);

@@ -19,7 +19,7 @@ export interface Client {
   readonly tls: boolean;
   /** The trusted proxy that passed the request on; `ip` is what it says then. */
   readonly via?: string;
-  /** What the trusted proxy wrote instead of an address. Who needs the address refuses the request, and names this. */
+  /** What the trusted proxy wrote instead of an address. A rule that needs the address refuses the request and names this text. */
   readonly unreadable?: { readonly header: ForwardingHeader; readonly value: string };
 }
 

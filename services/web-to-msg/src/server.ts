@@ -124,7 +124,7 @@ export class CaptureServer {
     });
     server.on('clientError', (error: ParserError, socket: Socket) => {
       const connection = this.#connections.of(socket);
-      // Whoever opens a connection and sends nothing, as health checks do, has done nothing wrong.
+      // A connection that sends nothing is not a fault: health checks do so.
       const isSilent = error.code === 'ECONNRESET' || socket.bytesRead === 0;
       if (connection.answeredEarly || isSilent || !socket.writable) socket.destroy();
       else connection.afterAnswers(() => this.#refuseByHand(socket, malformedError(error)));
@@ -190,7 +190,7 @@ export class CaptureServer {
     const report = isDryRun(head, settings.dryRun) ? [] : undefined;
     const judgingHead = rules.judgeHead(head, report);
     if (judgingHead) await judgingHead;
-    // Who waits for 100 Continue does not send a body for a chain that does not exist.
+    // A sender that waits for 100 Continue must not send a body for a chain that does not exist.
     if (exchange.awaitsContinue && !report) await this.#appender.checkChain(target.chain);
     const reading = this.#bodies.read(exchange);
     const held = reading instanceof Promise ? await reading : reading;

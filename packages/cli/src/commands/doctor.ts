@@ -43,7 +43,7 @@ export function define(command: Command, session: Session): void {
     });
 }
 
-/** What failed was seen, so that it is no lack of an answer. */
+/** The fault was seen, so it is not a lack of an answer. */
 const isVerdict = ({ ok, error }: ProbeCheck): boolean => !ok && error === undefined;
 
 function verdictOf({ out }: Session, url: string, checks: readonly ProbeCheck[]): string {

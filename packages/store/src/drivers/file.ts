@@ -12,7 +12,7 @@ import { inTheWay } from './in-the-way.ts';
 
 /** A third of the CPU time of the `readFile` that gives promises, and a walk is one of these per block. */
 const readWhole = promisify(readFile);
-/** What somebody put there may be a pipe, whose opening would wait for a writer for ever. */
+/** A foreign file may be a pipe. Opening a pipe would wait for a writer for ever. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 /** Node takes a number here as well, which its types do not know. */
 const READ_OPTIONS = { flag: READ as unknown as string };
@@ -127,7 +127,7 @@ class FileDriver implements StoreDriver {
 
   classify(error: unknown): FailureClass {
     const code = codeOf(error);
-    // What is not from the system is a mistake in the code.
+    // An error that is not from the system is a mistake in the code.
     if (code === undefined || !('syscall' in (error as object))) return 'permanent';
     // A socket lies there: trying again does not open it.
     if (code === 'ENXIO') return 'denied';
@@ -226,7 +226,7 @@ const classes: Partial<Record<FaultKind, FailureClass>> = {
   'file-system': 'unusable',
 };
 
-/** What is wrong with the path itself stays so; what else keeps the folder from being seen, the first requests tell of. */
+/** A path that cannot work is refused here. Other faults may pass, and the first requests report them. */
 function notThereYet(error: unknown, root: string): undefined {
   const fault = diskFault(error, asked);
   if (fault?.kind !== 'path' || fault.code === 'ENOENT') return;

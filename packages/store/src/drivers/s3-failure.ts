@@ -75,10 +75,10 @@ function ofAnswer({ name = '', message = '', $metadata, $response, Region }: Sdk
     place,
   );
   const request = $metadata?.requestId === undefined ? '' : `, request ${$metadata.requestId}`;
-  // Behind the first line the SDK tells its user how to look further.
+  // After the first line, the SDK explains how to debug it.
   const [line = ''] = message.split('\n', 1);
   const said = line === '' || line === name ? '' : `: ${line}`;
-  // What is permanent is thrown as it is, without anybody who adds the advice.
+  // A permanent error is thrown as it is, so the advice is added here.
   const more = failure === 'permanent' && advice ? `; ${advice.what}. ${advice.fix}` : '';
   const retryAfterMs = readRetryAfter(headers['retry-after']);
   return new S3Failure(`${name} (status ${status}${request})${said}${more}`, { code: name, status, failure, retryAfterMs, advice });

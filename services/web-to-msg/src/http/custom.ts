@@ -4,7 +4,7 @@ import type { Rendered } from '../routes/responses.ts';
 import type { Target } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 
-/** Larger bodies are not parsed for a response: nobody's handshake has as much, and an event must not cost twice. */
+/** Larger bodies are not parsed for a response: handshakes are small, and a large event must not be parsed for nothing. */
 const MAX_DOC_BYTES = 256 * 1024;
 
 /** What a route answers with in place of a receipt; undefined where no response of its fits. */

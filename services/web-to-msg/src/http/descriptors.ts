@@ -39,7 +39,7 @@ function openFiles(): number {
  */
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
-  // What is open already stays open: of what is left, few are kept where there are few.
+  // Files that are open stay open. Of the rest, at most half are reserved.
   const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MOST_RESERVED_SHARE));
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;

@@ -14,7 +14,7 @@ export function headOf(request: IncomingMessage, { chain, rules }: Target): Head
   const { rawHeaders, headers, httpVersion, method = '', url = '' } = request;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw tooManyHeaders();
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
-  // Nobody here undoes another coding: the bytes would not be those of the sender.
+  // Other codings are not undone here: the stored bytes would not be those of the sender.
   if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
     throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding must be chunked and nothing else.');
   return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies, rules.forwarding), found: {} };

@@ -60,7 +60,7 @@ export class Refusals {
     const { code, status } = error;
     const refusals = this.#pace.pass(code);
     if (refusals === 0) return;
-    // Before it is cut: of what is left of a token nobody sees that it is one.
+    // Before it is cut: the rest of a token would not be recognised.
     const show: Show = (text) => printable(this.#redactor.text(text));
     this.#log.info({ code, status, ...facts(show), reason: show(error.message), leftOut: refusals - 1 }, 'request refused');
   }

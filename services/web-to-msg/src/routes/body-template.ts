@@ -23,7 +23,7 @@ const PRINTABLE = /^[\t\x20-\x7e]*$/;
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** @param mistake told of everything that is wrong with the text */
+/** @param mistake called for everything that is wrong with the text */
 export function compile(text: string, escaping: Escaping, mistake: (what: string) => void): AnswerTemplate {
   const fields: Field[] = [];
   const pieces: Piece[] = [];

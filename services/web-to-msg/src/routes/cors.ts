@@ -69,7 +69,7 @@ function originOf(text: string, mistake: (what: string) => void): string {
   const origin = /^https?:/.test(lower) && URL.canParse(lower) ? new URL(lower).origin : lower;
   if (!ORIGIN.test(lower) || origin === 'null')
     mistake(
-      `${JSON.stringify(text.slice(0, 100))} is no origin; expected scheme, host and port alone, such as https://shop.example.com, or *`,
+      `${JSON.stringify(text.slice(0, 100))} is not an origin; expected scheme, host and port alone, such as https://shop.example.com, or *`,
     );
   return origin;
 }

@@ -31,7 +31,7 @@ export const fieldForms = 'query.NAME, doc.PATH, header.NAME or receipt.FIELD';
 /** A field, or what is wrong with its name. */
 export function parseField(text: string): Field | string {
   const form = FORM.exec(text);
-  if (!form) return `${JSON.stringify(text.slice(0, 100))} is no field; expected ${fieldForms}`;
+  if (!form) return `${JSON.stringify(text.slice(0, 100))} is not a field; expected ${fieldForms}`;
   const source = form[1] as Field['source'];
   const name = form[2] ?? '';
   if (source === 'receipt' && !RECEIPT.has(name))

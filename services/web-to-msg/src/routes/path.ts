@@ -29,7 +29,7 @@ function authorityEnd(url: string): number {
 
 /**
  * The one spelling of all paths that mean the same (RFC 3986, 6.2.2): escapes in capitals, none for letters, digits and `-._~`, one for each byte that
- * needs it. What is no escape stays as it is.
+ * needs it. A broken escape stays as it is.
  */
 export function normalizePath(path: string): string {
   if (NORMAL.test(path)) return path;
@@ -75,7 +75,7 @@ function badEscape(path: string): BlockhubError | undefined {
   const bad = BAD_ESCAPE.exec(path)?.[0];
   return bad === undefined
     ? undefined
-    : invalid(`The path has ${JSON.stringify(bad)}, which is no escape; expected % and two hex digits, such as %20.`);
+    : invalid(`The path has ${JSON.stringify(bad)}, which is not an escape; expected % and two hex digits, such as %20.`);
 }
 
 function checkEscapes(path: string): void {

@@ -127,7 +127,7 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
   for (const [name, value] of entries) {
     const field = `${at}.headers.${name.slice(0, 100)}`;
     const lower = name.toLowerCase();
-    if (!TOKEN.test(name)) note(field, 'is no name of a header');
+    if (!TOKEN.test(name)) note(field, 'is not the name of a header');
     else if (OURS.test(name)) note(field, 'cannot be set here: this header is given by the server');
     else if (seen.has(lower)) note(field, 'is there twice');
     else if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,2000}$/.test(value))
@@ -148,7 +148,7 @@ function parseHeader(name: string, value: string, mistake: (what: string) => voi
 
 function parseType(value: string, field: string, note: Note): string | undefined {
   if (/^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+(?:\s*;[^{}]*)?$/i.test(value)) return value;
-  note(field, `${shown(value)} is no content type; expected one such as application/json`);
+  note(field, `${shown(value)} is not a content type; expected one such as application/json`);
   return undefined;
 }
 

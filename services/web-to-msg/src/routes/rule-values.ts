@@ -41,7 +41,7 @@ export function withRules(
       const isOfAll = Object.hasOwn(ruleSettings, name);
       mistake(
         name,
-        `${isOfAll ? 'holds for all routes and cannot be set for one' : 'is no setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
+        `${isOfAll ? 'holds for all routes and cannot be set for one' : 'is not a setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
       );
       continue;
     }

@@ -118,7 +118,7 @@ function faultIn(path: string): string | undefined {
   if (path.length > MAX_PATH) return `has ${path.length} characters; expected at most ${MAX_PATH}`;
   if (/[?#]/.test(path)) return 'has ? or #; a path ends before them, and responses look at a query with query.NAME';
   if (path.includes('*') && path.indexOf('*') !== path.length - 1) return 'has a * inside; only the last segment may be *, as in /hooks/*';
-  if (path.includes('*') && !path.endsWith('/*')) return 'has a * that is no whole segment; write /hooks/*';
+  if (path.includes('*') && !path.endsWith('/*')) return 'has a * that is not a whole segment; write /hooks/*';
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return 'has a % without two hex digits; write %25 for a percent sign';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return /[\u0000-\u001f\u007f]/.test(path) || !path.isWellFormed() ? 'holds a control character, which no request can have' : undefined;

@@ -33,8 +33,8 @@ test.each([
   expect(answer(['*'], 'a.example', asked, perMinute)).toEqual(yes('a.example', rate)),
 );
 
-test.each(['https://eventgrid.azure.net', '*.azure.net', 'a b', '-a', 'a/b'])('%s is no host name', (host) => {
+test.each(['https://eventgrid.azure.net', '*.azure.net', 'a b', '-a', 'a/b'])('%s is not a host name', (host) => {
   const mistakes: string[] = [];
   new Webhooks([host], (what) => mistakes.push(what));
-  expect(mistakes).toEqual([expect.stringContaining('is no host name')]);
+  expect(mistakes).toEqual([expect.stringContaining('is not a host name')]);
 });

@@ -13,7 +13,7 @@ export class Webhooks {
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
     for (const host of hosts)
       if (host !== '*' && !HOST.test(host))
-        mistake(`${JSON.stringify(host.slice(0, 100))} is no host name; expected one such as eventgrid.azure.net, or *`);
+        mistake(`${JSON.stringify(host.slice(0, 100))} is not a host name; expected one such as eventgrid.azure.net, or *`);
   }
 
   /** The headers that grant the request; undefined if it is no validation request, or its sender is not listed. @param perMinute how many requests are taken; undefined: any number */

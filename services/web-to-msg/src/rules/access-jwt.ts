@@ -6,7 +6,7 @@ import { IssuerNotes, quoted } from './issuer-notes.ts';
 import { algorithms, type KeyHint, type KeySet } from './key-set.ts';
 import type { RuleContext } from './rule.ts';
 
-/** Node takes no larger head of a request; whoever raises that should not make each check of a signature longer. */
+/** Larger than any head of a request that Node takes. It bounds the time of a check. */
 const MAX_LENGTH = 16 * 1024;
 const SUBJECT = /^[\x21-\x7e]{1,200}$/;
 /** Codes of jose that say something about the JWT, by a key that verifies it; all others are about the key. */
@@ -33,7 +33,7 @@ export function findJwtAccess(context: RuleContext): AccessMethod | undefined {
   return {
     credential: bearerOf,
     check: (credential) => verify(credential, { ...context, issuer, audience, keys, notes }),
-    // So that a wrong issuer is seen at the start. What keeps it from being read is told by the notes.
+    // A wrong issuer is reported at the start. `notes` reports faults of reading.
     start: () => void keys.current().catch(() => undefined),
   };
 }
@@ -73,7 +73,7 @@ async function readHint(credential: string, issuer: string, notes: IssuerNotes):
     if (alg === undefined || !algorithms.includes(alg))
       return denied(`The JWT is not valid: its alg is ${quoted(alg)}, which is not taken.`);
     if (crit !== undefined) return denied('The JWT is not valid: it has critical extensions (crit), of which none is known.');
-    if (kid !== undefined && typeof kid !== 'string') return denied('The JWT is not valid: its kid is no text.');
+    if (kid !== undefined && typeof kid !== 'string') return denied('The JWT is not valid: its kid is not a string.');
     const { iss } = decodeJwt(credential);
     if (iss === issuer) return { alg, kid };
     notes.foreign(iss);

@@ -22,7 +22,7 @@ class KeysInUse {
     return known && known.until > this.#context.clock.ticks() ? known.key : undefined;
   }
 
-  /** Throws CAPTURE_BUSY, or the store's error when nobody can tell. */
+  /** Throws CAPTURE_BUSY, or the store's error if the store does not answer. */
   find(id: string): Promise<KnownKey | undefined> {
     const asked = this.#asked.get(id);
     if (asked) return asked;

@@ -37,7 +37,7 @@ function parseToken(text: string, place: number, mistake: (what: string) => void
   return { hash: hashOf(value), subject, until };
 }
 
-/** What has no digit of a time may be a part of a token that has a semicolon, and is not repeated. */
+/** Text without digits of a time may be part of a token that has a semicolon, so it is not repeated. */
 const TIME_LIKE = /^[0-9][0-9TtZz:.,+ -]{0,39}$/;
 
 function readUntil(given: string, place: number, mistake: (what: string) => void): number {

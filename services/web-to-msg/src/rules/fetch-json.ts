@@ -66,7 +66,7 @@ function parse(text: string, url: string, type: string | null): Record<string, u
 
 const shown = (text: string): string => JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
 
-/** Of `fetch`, whose own message says nothing. */
+/** Of `fetch`, whose own message names no reason. */
 const reasonOf = (error: unknown): string => {
   const { cause = error } = error as { cause?: unknown };
   return cause instanceof Error ? cause.message || String((cause as { code?: unknown }).code) : String(cause);

@@ -94,11 +94,11 @@ export class KeySet {
 }
 
 function findFault(key: unknown): string | undefined {
-  if (typeof key !== 'object' || key === null) return 'it is no object';
+  if (typeof key !== 'object' || key === null) return 'it is not an object';
   const jwk = key as JWK;
   const needed = typeof jwk.kty === 'string' && Object.hasOwn(members, jwk.kty) ? members[jwk.kty] : undefined;
   if (!needed) return `its kty is ${JSON.stringify(jwk.kty)?.slice(0, 40)}`;
-  // Whoever reads the set could sign with it.
+  // Anyone who reads the set could sign with it.
   if ('d' in jwk || 'k' in jwk) return 'it is a private key, which everybody can read';
   const missing = needed.filter((name) => typeof jwk[name] !== 'string' || jwk[name] === '');
   if (missing.length > 0) return `it has no ${missing.join(', ')}`;

@@ -57,10 +57,14 @@ export class Rules {
     this.forwarding = forwarding;
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
-      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${JSON.stringify(header)} is no name of a header`);
+      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header))
+        mistake('idempotencyHeaders', `${JSON.stringify(header)} is not the name of a header`);
     for (const name of settings.redact)
       if (!/^[!#$%&'*+.^_`|~0-9a-z[\]-]*[0-9a-z][!#$%&'*+.^_`|~0-9a-z[\]-]*$/i.test(name))
-        mistake('redact', `${JSON.stringify(name.slice(0, 100))} is no name of a header or parameter: write x-partner-id or customer_no`);
+        mistake(
+          'redact',
+          `${JSON.stringify(name.slice(0, 100))} is not the name of a header or parameter: write x-partner-id or customer_no`,
+        );
     const limits = [settings.throttleIp, settings.throttleKey, settings.throttleAll].map(perMinute).filter((limit) => limit !== undefined);
     this.perMinute = limits.length === 0 ? undefined : Math.min(...limits);
     const refused = refusedCounter(metrics);

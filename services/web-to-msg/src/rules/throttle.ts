@@ -60,14 +60,14 @@ export class Throttle {
   }
 }
 
-/** The addresses of an IPv6 /64 are one sender's: it can use any of them. Undefined for what is no address. */
+/** The addresses of an IPv6 /64 are one sender's: it can use any of them. Undefined if the text is not an address. */
 function networkOf(ip: string): string | undefined {
   const address = parsePeer(ip);
   if (!address) return undefined;
   return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
 }
 
-/** Requests in a minute that a limit lets in; undefined for what is no limit. */
+/** Requests in a minute that a limit lets in; undefined if the text is not a limit. */
 export function perMinute(limit: string | undefined): number | undefined {
   if (limit === undefined || !LIMIT.test(limit)) return undefined;
   const [count, unit = ''] = limit.split('/');
