@@ -88,3 +88,9 @@ export function raw(port: number, text: string | Buffer, keepOpen = false): Prom
     socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' ? resolve(answer) : reject(error)));
   });
 }
+
+/** Status and body of the answer to raw bytes. */
+export async function rawAnswer(port: number, text: string): Promise<{ status: number; text: string }> {
+  const answer = await raw(port, text, true);
+  return { status: Number(answer.split(' ')[1]), text: answer.slice(answer.indexOf('\r\n\r\n') + 4) };
+}

@@ -208,6 +208,14 @@ describe('a route of the table', () => {
     expect(await server.metrics()).toContain('blockhub_capture_requests_total{status="204"} 1');
   });
 
+  test('counts what it captured, whatever it answers with, and nothing else', async () => {
+    await using server = await startCapture({ routes });
+    expect((await ask(server.url, 'POST', '/hooks/slack', {}, '{"type": "quiet"}')).status).toBe(204);
+    expect((await ask(server.url, 'GET', '/hooks/slack?mode=subscribe&challenge=x')).status).toBe(200);
+    expect((await ask(server.url, 'OPTIONS', '/hooks/slack')).status).toBe(204);
+    expect(await server.metrics()).toContain('blockhub_capture_taken_total{safe_in="broker"} 1');
+  });
+
   test('answers no challenge before the event is durable', async () => {
     await using server = await startCapture({ routes, confirmTimeout: 50 }, (broker) => {
       broker.publish = () => new Promise(() => {});
