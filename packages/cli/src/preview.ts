@@ -42,10 +42,3 @@ export async function previewOf(bytes: Buffer, meta: Meta, length: number): Prom
   const type = await describe(inside.bytes, charset);
   return { more, type, ...(text === undefined ? {} : { text }), ...(problem === undefined ? {} : { problem }) };
 }
-
-/** UTF-8 without the control characters that text does not have. */
-export function isText(bytes: Buffer): boolean {
-  const text = bytes.toString();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
-  return !/[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/.test(text);
-}

@@ -2,4 +2,4 @@ export { type DecodeCaps, type DecodedStart, decode, decodeStart, knownCodings, 
 export { type Declared, isMime, parseCodings, parseContentType, parseLanguages, readDeclared } from './declared.ts';
 export { MimeSet } from './mime-set.ts';
 export { describe, sniff } from './sniff.ts';
-export { decodeText } from './text.ts';
+export { decodeText, hasBinary } from './text.ts';

@@ -1,13 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, Meta, MetaValue, Outgoing, StoredMessage } from '@blockhub/broker';
 import { chainText, readChain, readId } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
+import { hasBinary } from '@blockhub/media';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime, printable } from '../output.ts';
-import { isText } from '../preview.ts';
 import type { Session } from '../session.ts';
 
 interface Selection {
@@ -180,7 +181,7 @@ function timeText(ms: number | undefined): string {
 
 async function show(session: Session, id: string): Promise<void> {
   for await (const { summary, meta, body } of keptLetters(session, await session.broker(), [id], {})) {
-    const text = isText(body);
+    const text = isUtf8(body) && !hasBinary(body, 0, body.length);
     const whole = { ...summary, meta, ...(text ? { body: body.toString() } : { bodyBase64: body.toString('base64') }) };
     const lines = Object.entries({ ...summary, ...meta })
       .filter(([, value]) => value !== undefined)
