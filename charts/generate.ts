@@ -1,14 +1,26 @@
 /**
- * Writes what services and their settings say into the charts: Chart.yaml, values.yaml, values.schema.json, README.md, the definitions of
- * RabbitMQ. With `--check` it writes nothing, and fails when something is out of date.
+ * Writes the charts from the list of places and the settings of services: Chart.yaml, values.yaml,
+ * values.schema.json, README.md, templates and links, and the definitions of RabbitMQ. It removes the
+ * chart of a place that the list does not have. With `--check` it writes nothing, and fails if
+ * something is out of date.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { chartFiles, VALUES_MARK } from './files.ts';
+import { chartFiles, chartLinks, VALUES_MARK } from './files.ts';
+import { places } from './places.ts';
 import { definitionsFile } from './rabbitmq.ts';
 
 const top = dirname(import.meta.dirname);
 const read = (path: string): string => (existsSync(join(top, path)) ? readFileSync(join(top, path), 'utf8') : '');
+
+/** The target of a link; undefined if there is no link at this path. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(join(top, path));
+  } catch {
+    return undefined;
+  }
+}
 
 const { version } = JSON.parse(read('charts/package.json')) as { version: string };
 const [umbrella = ''] = read('charts/blockhub/README.md').split(VALUES_MARK);
@@ -16,16 +28,33 @@ const alerts = read('monitoring/alerts.yaml');
 const dashboard = read('monitoring/dashboard.json');
 const files = new Map([['k8s/rabbitmq/definitions.json', definitionsFile()]]);
 for (const [path, text] of chartFiles({ version, umbrella, alerts, dashboard })) files.set(`charts/${path}`, text);
+const links = new Map([...chartLinks()].map(([path, target]) => [`charts/${path}`, target]));
+const names = new Set(places.map(({ name }) => name));
+const stale = [
+  ...globSync('charts/*/place.json', { cwd: top })
+    .map(dirname)
+    .filter((folder) => !names.has(folder.slice('charts/'.length))),
+  ...globSync('charts/blockhub/charts/*', { cwd: top }).filter((path) => !links.has(path)),
+];
 
 const isCheck = process.argv.includes('--check');
-for (const [path, wanted] of files) {
-  if (read(path) === wanted) continue;
+/** Makes a file or link as it must be, or says that it is not. */
+function mend(path: string, write: () => void): void {
   if (isCheck) {
     process.stderr.write(`${path} is out of date; run \`pnpm fix\`.\n`);
     process.exitCode = 1;
-    continue;
+    return;
   }
   mkdirSync(dirname(join(top, path)), { recursive: true });
-  writeFileSync(join(top, path), wanted);
+  write();
   process.stdout.write(`wrote ${path}\n`);
 }
+
+for (const path of stale) mend(path, () => rmSync(join(top, path), { recursive: true }));
+for (const [path, wanted] of files) if (read(path) !== wanted) mend(path, () => writeFileSync(join(top, path), wanted));
+for (const [path, target] of links)
+  if (targetOf(path) !== target)
+    mend(path, () => {
+      rmSync(join(top, path), { recursive: true, force: true });
+      symlinkSync(target, join(top, path));
+    });

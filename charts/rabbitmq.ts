@@ -1,6 +1,6 @@
 import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
-import { declaration, declarations, type QueueEntry, queues } from '@blockhub/message';
-import { findEntry, meshPlaces, type Place } from './places.ts';
+import { catalogues, declaration, declarations, type QueueEntry, queueEntries, queues } from '@blockhub/message';
+import { type ChartPlace, meshPlaces } from './places.ts';
 import { PARTITIONS } from './service-values.ts';
 
 /** What a user may do, as regular expressions of names. */
@@ -10,10 +10,22 @@ interface Permissions {
   readonly read: string;
 }
 
+/** What else a chart needs to know of the user of a place. */
+interface UserOf {
+  /** The group that switches the place on. `setup` is in none. */
+  readonly group?: string;
+  /** Settings of the place with names of queues that are in no catalogue. */
+  readonly namesQueues?: readonly string[];
+}
+
 export interface Topology {
-  readonly users: Readonly<Record<string, Permissions>>;
+  readonly users: Readonly<Record<string, Permissions & UserOf>>;
   /** `{p}` in a name stands for every partition. */
-  readonly queues: readonly { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }[];
+  readonly queues: readonly {
+    readonly name: string;
+    readonly group: string;
+    readonly arguments: Readonly<Record<string, unknown>>;
+  }[];
 }
 
 const quoted = (text: string): string => text.replaceAll('.', '\\.');
@@ -32,9 +44,11 @@ const RETRIES = `${quoted(backExchange)}|${quoted(lostExchange)}|${quoted(delayP
  * The least that a place needs when its queues are there: RabbitMQ asks for `configure` also where a declaration changes nothing, and for `write`
  * to bind a queue. Who only publishes may not read.
  */
-function permissionsOf({ queues: taken, own, declares }: Place): Permissions {
+function permissionsOf({ queues: taken, own, declares }: ChartPlace): Permissions {
   const retries = taken.length > 0 ? [RETRIES] : [];
-  const ends = taken.flatMap((family) => findEntry(family)?.deadLetterTo ?? []);
+  const ends = queueEntries()
+    .filter(({ name }) => taken.includes(name))
+    .flatMap(({ deadLetterTo }) => deadLetterTo ?? []);
   // In the pods of whoever keeps dead letters an operator looks at them and replays them.
   const kept = declares.filter((family) => family === queues.kept.name);
   return {
@@ -44,7 +58,8 @@ function permissionsOf({ queues: taken, own, declares }: Place): Permissions {
   };
 }
 
-const durable = Object.values<QueueEntry>(queues).filter(({ kind }) => kind === 'durable');
+const isDurable = ({ kind }: QueueEntry): boolean => kind === 'durable';
+const durable = queueEntries().filter(isDurable);
 
 /** Who creates a queue must be allowed to read it and to write where its dead letters go. */
 const setup: Permissions = {
@@ -55,8 +70,20 @@ const setup: Permissions = {
 
 /** Users and queues of a mesh, for the definitions of RabbitMQ. */
 export const topology: Topology = {
-  users: { ...Object.fromEntries(meshPlaces.map((place) => [place.name, permissionsOf(place)])), setup },
-  queues: durable.map((entry) => ({ name: entry.name, arguments: argumentsOf(declaration(entry, entry.name)) })),
+  users: {
+    ...Object.fromEntries(
+      meshPlaces.map((place) => {
+        const { name, group, namesQueues } = place;
+        return [name, { ...permissionsOf(place), ...(group && { group }), ...(namesQueues.length > 0 && { namesQueues }) }];
+      }),
+    ),
+    setup,
+  },
+  queues: Object.entries(catalogues).flatMap(([group, catalogue]) =>
+    Object.values(catalogue)
+      .filter(isDurable)
+      .map((entry) => ({ name: entry.name, group, arguments: argumentsOf(declaration(entry, entry.name)) })),
+  ),
 };
 
 /**
@@ -71,7 +98,7 @@ export function definitionsFile(): string {
     hashing_algorithm: 'rabbit_password_hashing_sha256',
     tags: [],
   }));
-  const permissions = Object.entries(topology.users).map(([user, may]) => ({ user, vhost, ...may }));
+  const permissions = Object.entries(topology.users).map(([user, { configure, write, read }]) => ({ user, vhost, configure, write, read }));
   const all = declarations(PARTITIONS)
     .filter(({ kind }) => kind === 'durable')
     .map((queue) => ({ name: queue.name, vhost, durable: true, auto_delete: false, arguments: argumentsOf(queue) }));

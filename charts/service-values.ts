@@ -1,11 +1,11 @@
 import { formatDuration, formatSize, jsonSchema, type Setting } from '@blockhub/settings';
-import type { Place } from './places.ts';
-import { type Group, type Value, type Values, value } from './value.ts';
+import type { ChartPlace } from './places.ts';
+import { type Value, type ValueGroup, type Values, value } from './value.ts';
 
 /** A URL never holds who may open it: others read the specification of a pod. */
 const urlPattern = (schemes: string): string => `^((${schemes})://[^@]*)?$`;
 
-const server = (what: string, schemes: string, url: string, keys: string, more: Values = {}): Group => ({
+const server = (what: string, schemes: string, url: string, keys: string, more: Values = {}): ValueGroup => ({
   text: what,
   values: {
     url: value.text(url, '', urlPattern(schemes)),
@@ -156,7 +156,7 @@ function settingValue(name: string, one: Setting<unknown>, schema: Record<string
   };
 }
 
-function settingsGroup({ settings, given }: Place): Group {
+function settingsGroup({ settings, given }: ChartPlace): ValueGroup {
   const own = Object.fromEntries(Object.entries(settings).filter(([name]) => !chartOwned.has(name)));
   const { properties } = jsonSchema(own) as { properties: Record<string, Record<string, unknown>> };
   return {
@@ -173,7 +173,7 @@ const volumeValues = (text: string, size: string): Values => ({
 });
 
 /** Requests are what it takes at rest; there is no limit of CPU, because a throttled worker is a slow chain. */
-function resources({ name, listens, needs }: Place): object {
+function resources({ name, listens, needs }: ChartPlace): object {
   if (name === 'standalone') return { requests: { cpu: '50m', memory: '160Mi' }, limits: { memory: '512Mi' } };
   if (listens) return { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '384Mi' } };
   // Code of S3 is loaded by those that use it.
@@ -215,7 +215,7 @@ const httpValues: Values = {
   },
 };
 
-function autoscaling({ listens }: Place): Group {
+function autoscaling({ listens }: ChartPlace): ValueGroup {
   const by = listens
     ? { by: value.choice('What counts: the CPU of the pods.', 'cpu', ['cpu']) }
     : {
@@ -235,7 +235,7 @@ function autoscaling({ listens }: Place): Group {
 }
 
 /** All values of the chart of a place. */
-export function serviceValues(place: Place): Values {
+export function serviceValues(place: ChartPlace): Values {
   const { name, listens, volume } = place;
   const isAlone = name === 'standalone';
   const spool: Values = {

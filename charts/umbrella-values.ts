@@ -1,8 +1,9 @@
+import { chain, groups } from '@blockhub/mesh';
 import { places } from './places.ts';
 import { globalValues } from './service-values.ts';
-import { type Group, type Values, value } from './value.ts';
+import { type ValueGroup, type Values, value } from './value.ts';
 
-const image = (repository: string, tag: string): Group => ({
+const image = (repository: string, tag: string): ValueGroup => ({
   text: 'Its image.',
   values: {
     repository: value.text('Without tag.', repository),
@@ -12,7 +13,7 @@ const image = (repository: string, tag: string): Group => ({
   },
 });
 
-const storage = (size: string): Group => ({
+const storage = (size: string): ValueGroup => ({
   text: 'The volume that holds what it keeps. It stays when the chart is uninstalled.',
   values: { size: value.size('Its size.', size), storageClass: value.text('Storage class; empty: the default one.') },
 });
@@ -92,10 +93,17 @@ export const umbrellaValues: Values = {
   ...globalValues,
   ...own,
   ...Object.fromEntries(
-    places.map(({ name, summary }) => {
-      const isAlone = name === 'standalone';
+    groups.map(({ name, summary }) => {
+      const text = `The group ${name}. ${summary}`;
+      return [name, { text, values: { enabled: value.flag('Install the services of this group.', name === chain.name) } }];
+    }),
+  ),
+  ...Object.fromEntries(
+    places.map(({ name, summary, group }) => {
       const text = `${summary} Values as in charts/${name}.`;
-      return [name, { text, open: true, values: { enabled: value.flag('Whether it is there.', !isAlone) } }];
+      const { preset: _, ...enabled } = value.flag(`Install this service. If it is not set, \`${group}.enabled\` decides.`, true);
+      const alone = value.flag('Install this service.', false);
+      return [name, { text, open: true, values: { enabled: group === undefined ? alone : { ...enabled, example: true } } }];
     }),
   ),
 };

@@ -9,16 +9,16 @@ export interface Value {
 }
 
 /** Values under a common name. */
-export interface Group {
+export interface ValueGroup {
   readonly text: string;
   readonly values: Values;
   /** Values of other charts may stand beside these. */
   readonly open?: boolean;
 }
 
-export type Values = Readonly<Record<string, Value | Group>>;
+export type Values = Readonly<Record<string, Value | ValueGroup>>;
 
-const isGroup = (one: Value | Group): one is Group => 'values' in one;
+const isGroup = (one: Value | ValueGroup): one is ValueGroup => 'values' in one;
 
 /** Ways to write values down. */
 export const value = {
@@ -85,7 +85,7 @@ export function yaml(values: Values, indent = ''): string {
 }
 
 /** A mapping of comments alone would be null in YAML. */
-const hasPreset = ({ values }: Group): boolean => Object.values(values).some((one) => isGroup(one) || one.preset !== undefined);
+const hasPreset = ({ values }: ValueGroup): boolean => Object.values(values).some((one) => isGroup(one) || one.preset !== undefined);
 
 /** JSON schema of these values: what is not there is a mistake. */
 export function schema(values: Values, open = false): Record<string, unknown> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Place, places } from '../conservation/places.ts';
+import { groups, type Place, placesOf, variablesOf } from '@blockhub/mesh';
 import { readNodeStart } from '../image/flags.ts';
 import { freePort, until } from '../standalone/standalone.ts';
 import { median } from './capture.ts';
@@ -51,9 +51,9 @@ export interface MeshOptions {
 }
 
 export async function startMesh({ env, replicas, partitions }: MeshOptions): Promise<Mesh> {
-  const stages = places(partitions).reverse();
-  const [first] = stages as [Place];
-  const rest = Array.from({ length: replicas }, () => stages).flat();
+  const places = placesOf(groups, { partitions });
+  const [first] = places as [Place];
+  const rest = Array.from({ length: replicas }, () => places).flat();
   rest.splice(rest.indexOf(first), 1);
   // The first one probes the store, and the others find its verdict.
   const started = [await startReplica(first, env)];
@@ -68,11 +68,11 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
       const texts = await Promise.all(started.filter((replica) => !place || replica.name === place).map((replica) => replica.metrics()));
       return texts.reduce((sum, text) => sum + metric(text, name), 0);
     },
-    cpu: () => new Map(stages.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
+    cpu: () => new Map(places.map(({ name }) => [name, sumOf(name, ({ pid }) => cpuSeconds(pid))])),
     peaks: () =>
-      new Map(stages.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
+      new Map(places.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
     watchMemory() {
-      const seen = new Map(stages.map(({ name }) => [name, [] as number[]]));
+      const seen = new Map(places.map(({ name }) => [name, [] as number[]]));
       const look = setInterval(() => {
         for (const { name, pid } of started) seen.get(name)?.push(residentMb(pid));
       }, MEMORY_LOOK_MS);
@@ -90,7 +90,7 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
 }
 
 /** Capture alone. */
-export const startCapture = (env: Environment): Promise<Replica> => startReplica(places(1).at(-1) as Place, env);
+export const startCapture = (env: Environment): Promise<Replica> => startReplica(placesOf(groups)[0] as Place, env);
 
 const STOP_MS = 10_000;
 
@@ -110,10 +110,11 @@ function bundle(): string {
   return join(bundled, 'packages/cli/src/main.js');
 }
 
-async function startReplica({ name, service, env: own }: Place, env: Environment): Promise<Replica> {
+async function startReplica(one: Place, env: Environment): Promise<Replica> {
+  const { name, worker } = one;
   const [port, probePort] = [await freePort(), await freePort()];
   const ports = { BLOCKHUB_PORT: String(port), BLOCKHUB_PROBE_PORT: String(probePort) };
-  const child: ChildProcess = spawn(process.execPath, [...flags, bundle(), 'run', service], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, bundle(), 'run', worker.name], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env,
@@ -121,7 +122,7 @@ async function startReplica({ name, service, env: own }: Place, env: Environment
       BLOCKHUB_LOG_LEVEL: 'error',
       BLOCKHUB_GRACE: '2s',
       ...env,
-      ...own,
+      ...variablesOf(one),
       ...ports,
     },
   });

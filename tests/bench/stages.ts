@@ -5,15 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openBroker } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
+import { chain, type Place, placesOf, queuesOf } from '@blockhub/mesh';
 import { declarations, queues, tailsQueue, writeTail } from '@blockhub/message';
 import { openRegistry } from '@blockhub/registry';
-import { defaults } from '@blockhub/settings';
-import { pipeline } from '@blockhub/standalone';
 import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { findTail, verifyAll } from '@blockhub/walker';
-import { worker as webToMsg } from '@blockhub/web-to-msg';
-import { type RunningWorker, type StartOptions, startWorker, systemRandom } from '@blockhub/worker';
+import { type RunningWorker, type StartOptions, systemRandom } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { freePort, nodeFlags, until } from '../standalone/standalone.ts';
 import { load } from './processes.ts';
@@ -24,16 +22,13 @@ const CHAINS = 40;
 const EVENTS = 20_000;
 const PATIENCE_MS = 60_000;
 
-/** The stages that an event passes, and the queue that each empties. */
-const STAGES = {
-  'deploy-blobs': queues.ingress.name,
-  grouper: 'blobs.deployed.0',
-  'msg-merge': 'blobs.grouped.0',
-  builder: 'blocks.staged.0',
-  'deploy-blocks': queues.created.name,
-  'next-field': 'blocks.newblocksaved.0',
-  shoveltomany: queues.committed.name,
-} as const;
+/** Queues that an event does not pass on its way into a chain. */
+const beside: ReadonlySet<string | undefined> = new Set([queues.wanted.name, queues.deadLetter.name]);
+const [captureAt, ...behind] = placesOf([chain]) as [Place, ...Place[]];
+/** The places that an event passes behind capture, and the queue that each empties. */
+const stages = behind
+  .filter((place) => !beside.has(queuesOf(place).takes[0]))
+  .map((place) => ({ place, queue: queuesOf(place).takes[0]?.replace('{p}', '0') ?? '' }));
 
 /**
  * CPU time of each stage: in a process of its own the stages run one after the other, each alone, until the queue that the one before filled
@@ -79,12 +74,10 @@ async function run(folder: string): Promise<Row[]> {
 /** Takes so many events from the socket to the chains, stage by stage. */
 async function round(parts: Parts, chains: readonly string[]): Promise<Row[]> {
   const rows = [await capture(parts, chains)];
-  const stages = new Map(pipeline().map((stage) => [stage.name, stage]));
-  for (const [name, queue] of Object.entries(STAGES)) {
-    const stage = stages.get(name);
-    if (!stage) throw new Error(`the pipeline has no ${name}`);
-    const work = name === 'msg-merge' ? () => giveTails(parts, name, chains) : undefined;
-    const start = (): Promise<RunningWorker> => stage.start({ ...parts, instance: name });
+  for (const { place, queue } of stages) {
+    const { name } = place;
+    const work = name === 'msg-merge' ? () => giveTails(parts, name, queue, chains) : undefined;
+    const start = (): Promise<RunningWorker> => place.start({ ...parts, instance: name });
     rows.push(await measure(name, start, work, () => isEmpty(parts, queue)));
   }
   return rows;
@@ -93,17 +86,17 @@ async function round(parts: Parts, chains: readonly string[]): Promise<Row[]> {
 async function capture(parts: Parts, chains: readonly string[]): Promise<Row> {
   const port = await freePort();
   const urls = chains.map((id) => `http://127.0.0.1:${port}/append/chain/${id}`);
-  const start = (): Promise<RunningWorker> => startWorker(webToMsg, { ...parts, settings: defaults(webToMsg.settings, { port }) });
+  const start = (): Promise<RunningWorker> => captureAt.with({ port }).start(parts);
   const post = async (): Promise<void> => {
     const { failed } = await load({ urls, connections: 64, amount: EVENTS, bytes: 500 });
     if (failed > 0) throw new Error(`${failed} requests failed`);
   };
-  return measure(webToMsg.name, start, post, async () => true);
+  return measure(captureAt.name, start, post, async () => true);
 }
 
 /** Each chain gets one blueprint for each tail, so the tails come when all groups are there. */
-async function giveTails({ broker, store }: Parts, instance: string, chains: readonly string[]): Promise<void> {
-  await until(async () => (await depth(broker, STAGES['msg-merge'])).ready === 0, 10);
+async function giveTails({ broker, store }: Parts, instance: string, queue: string, chains: readonly string[]): Promise<void> {
+  await until(async () => (await depth(broker, queue)).ready === 0, 10);
   const tails = await Promise.all(chains.map((chain) => findTail(store, chain)));
   await broker.publish(tails.map((tail) => writeTail(tailsQueue(instance), tail)));
 }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type Broker, openBroker } from '@blockhub/broker';
 import { hashOf, newEvent } from '@blockhub/chain';
 import { systemClock } from '@blockhub/clock';
+import { groups, placesOf } from '@blockhub/mesh';
 import { queues, writeIngress } from '@blockhub/message';
 import { MemoryRegistry } from '@blockhub/registry';
-import { pipeline } from '@blockhub/standalone';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { rabbitmq } from '@blockhub/test-servers';
@@ -82,8 +82,9 @@ else
         metrics: createMetrics(),
         health: createHealth(),
       };
-      for (const stage of pipeline({ partitions: 2 })) {
-        const running = await stage.start({ ...shared, metrics: createMetrics(), broker: await open(stage.name), storeIsSafe: true });
+      for (const place of placesOf(groups, { partitions: 2 }).toReversed()) {
+        if (place.listens) continue;
+        const running = await place.start({ ...shared, metrics: createMetrics(), broker: await open(place.name), storeIsSafe: true });
         releases.push(() => running.stop({ graceMs: 1_000 }));
       }
 

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Place, variablesOf } from '@blockhub/mesh';
 import { type BreakableProxy, openProxy } from '@blockhub/test-servers';
 import { freePort } from '../standalone/standalone.ts';
-import type { Place } from './places.ts';
 import type { ServerName, Servers } from './servers.ts';
 import { services } from './services.ts';
 
@@ -84,7 +84,7 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
       into.set(from, link);
       return link.address;
     };
-    for (const need of ['broker', ...place.needs] as const) {
+    for (const need of ['broker', ...place.worker.needs] as const) {
       const address = await addLink(`${name}>${need}`, targetOf(need));
       ports[hostOf(need)] = Number(address.split(':')[1]);
       flags.push(`--${need}`, servers.url(need, `${hostOf(need)}:80`));
@@ -99,7 +99,7 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
     }
     const replica = new Replica(place, flags, {
       log: join(logs, `${name}.log`),
-      env: { ...process.env, ...place.env, ...credentials, ...env, CONSERVATION_LINKS: JSON.stringify(ports) },
+      env: { ...process.env, ...variablesOf(place), ...credentials, ...env, CONSERVATION_LINKS: JSON.stringify(ports) },
       onEnd: (code) => ends.push(`${name}: ${code}`),
     });
     started.push(replica);
@@ -178,9 +178,9 @@ class Replica {
   /** How often it went on after SIGSTOP. */
   #pauses = 0;
 
-  constructor({ service }: Place, own: readonly string[], parts: ReplicaParts) {
+  constructor({ worker }: Place, own: readonly string[], parts: ReplicaParts) {
     const common = ['--probe-port', '0', '--grace', `${GRACE_S}s`];
-    this.#command = [...nodeFlags, join(root, 'services', service, 'src/main.ts'), ...common, ...own];
+    this.#command = [...nodeFlags, join(root, 'services', worker.name, 'src/main.ts'), ...common, ...own];
     this.#parts = parts;
   }
 

@@ -1,18 +1,18 @@
-import { type Place, places } from './places.ts';
+import { groups, type Place, placesOf } from '@blockhub/mesh';
 
 export const PARTITIONS = 2;
 /** Where notices of blocks go by template; the test reads them. */
 export const noticeQueues = Array.from({ length: PARTITIONS }, (_, p) => `notices.${p}`);
 
-/** Settings that make rare things common and waits short, by place. */
-const own: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'dead-letter': { BLOCKHUB_DELAY: '1s', BLOCKHUB_REPAIRS: '2' },
-  shoveltomany: { BLOCKHUB_PARTITIONS: String(PARTITIONS), BLOCKHUB_TO: 'notices.{partition(msg.meta.chain)}' },
-  builder: { BLOCKHUB_WINDOW_CHAINS: '50' },
-  grouper: { BLOCKHUB_TTL: '50ms' },
-  'deploy-blobs': { BLOCKHUB_MAX_AHEAD: '10s' },
-  'web-to-msg': { BLOCKHUB_MESSAGE_LIMIT: '4kb', BLOCKHUB_IDEMPOTENCY_HEADERS: 'idempotency-key' },
-};
-
-/** The whole pipeline, as it ships but for those. */
-export const services: readonly Place[] = places(PARTITIONS).map((place) => ({ ...place, env: { ...place.env, ...own[place.name] } }));
+/** The whole mesh as it ships, with settings that make rare cases common and waits short. */
+export const services: readonly Place[] = placesOf(groups, {
+  partitions: PARTITIONS,
+  of: {
+    'dead-letter': { delay: 1_000, repairs: 2 },
+    shoveltomany: { to: ['notices.{partition(msg.meta.chain)}'] },
+    builder: { windowChains: 50 },
+    grouper: { ttl: 50 },
+    'deploy-blobs': { maxAhead: 10_000 },
+    'web-to-msg': { messageLimit: 4096, idempotencyHeaders: ['idempotency-key'] },
+  },
+}).toReversed();

@@ -1,6 +1,6 @@
 import { eventTime, hashOf } from '@blockhub/chain';
+import { groups, placesOf } from '@blockhub/mesh';
 import { declarations, writeIngress } from '@blockhub/message';
-import { pipeline } from '@blockhub/standalone';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { eventIds } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
@@ -20,11 +20,13 @@ test('10,000 chains that had an event each cost no message, no request and no pu
   let sent = false;
   void (async () => {
     await sender.broker.declare(declarations(1));
-    for (const stage of pipeline())
-      await stage.start({
+    for (const place of placesOf(groups)
+      .filter(({ listens }) => !listens)
+      .toReversed())
+      await place.start({
         ...mesh,
         registry: world.registry,
-        instance: stage.name,
+        instance: place.name,
         log: silentLogger,
         metrics,
         health: createHealth(),

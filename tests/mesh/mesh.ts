@@ -1,28 +1,23 @@
 import { MemoryBroker } from '@blockhub/broker';
-import { worker as builder } from '@blockhub/builder';
 import { blobKey, hashOf, newEvent, parseBlock } from '@blockhub/chain';
 import { type Clock, VirtualClock } from '@blockhub/clock';
-import { worker as deadLetter } from '@blockhub/dead-letter';
-import { worker as deploy } from '@blockhub/deploy';
 import { type FaultPlan, type FaultRates, type Random, seededPlan, seededRandom } from '@blockhub/faults';
-import { worker as grouper } from '@blockhub/grouper';
+import { groups, type Place, place, placesOf } from '@blockhub/mesh';
 import { declarations, queues, writeIngress } from '@blockhub/message';
-import { worker as msgMerge } from '@blockhub/msg-merge';
-import { worker as nextField } from '@blockhub/next-field';
-import { worker as patchblock } from '@blockhub/patchblock';
 import { MemoryRegistry } from '@blockhub/registry';
-import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
-import { worker as shoveltomany } from '@blockhub/shoveltomany';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { verifyChain } from '@blockhub/walker';
-import { type RunningWorker, startWorker, type Worker } from '@blockhub/worker';
+import type { Worker } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 
 /** The pipeline behind capture on memory drivers and virtual time: every service in as many processes as asked for, each killed and started again by the plan. */
 
 const SECOND = 1000;
 const PARTITIONS = 2;
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of workers with different settings
+type AnyWorker = Worker<any, any>;
 
 export interface MeshOptions {
   readonly seed: number;
@@ -48,55 +43,18 @@ export interface Verdict {
   requests: number;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a list of workers with different settings
-type AnyWorker = Worker<any, any>;
-
-interface Stage {
-  readonly name: string;
-  readonly worker: AnyWorker;
-  readonly settings: object;
-}
-
-const stage = <const S extends SettingsShape, T>(worker: Worker<S, T>, given: Partial<Values<S>>, name = worker.name): Stage => ({
-  name,
-  worker,
-  settings: defaults(worker.settings, given),
-});
-
-/** With short waits: many small groups meet more faults than a few large ones. */
-const stages: readonly Stage[] = [
-  stage(
-    deploy,
-    {
-      partitions: PARTITIONS,
-      in: queues.ingress.name,
-      pack: true,
-      packTtl: 5,
-      ownObject: 300,
-      out: 'blobs.deployed.{partition(msg.meta.chain)}',
-    },
-    'deploy-blobs',
-  ),
-  stage(grouper, { partitions: PARTITIONS, ttl: 10 }),
-  stage(msgMerge, { partitions: PARTITIONS, prefetch: 20 }),
-  stage(builder, { partitions: PARTITIONS, windowEvents: 60 }),
-  stage(
-    deploy,
-    {
-      partitions: PARTITIONS,
-      in: queues.created.name,
-      key: 'blocks/{msg.meta.block}.block',
-      out: 'blocks.newblocksaved.{partition(msg.meta.chain)}',
-      body: 'pass',
-      identity: 'first-line',
-    },
-    'deploy-blocks',
-  ),
-  stage(nextField, { partitions: PARTITIONS }),
-  stage(patchblock, {}),
-  stage(shoveltomany, { partitions: PARTITIONS, to: ['{msg.meta.chain}_chain'] }),
-  stage(deadLetter, { delay: 5 * SECOND }),
-];
+/** The places behind capture, with short waits: many small groups meet more faults than a few large ones. */
+const places = placesOf(groups, {
+  partitions: PARTITIONS,
+  of: {
+    'deploy-blobs': { packTtl: 5, ownObject: 300 },
+    grouper: { ttl: 10 },
+    'msg-merge': { prefetch: 20 },
+    builder: { windowEvents: 60 },
+    shoveltomany: { to: ['{msg.meta.chain}_chain'] },
+    'dead-letter': { delay: 5 * SECOND },
+  },
+}).filter(({ listens }) => !listens);
 
 class Mesh {
   readonly clock = new VirtualClock();
@@ -120,7 +78,8 @@ class Mesh {
   }
 
   /** A service in a process of its own; when the plan lets that die, another one starts a little later. */
-  async spawn({ name, worker, settings }: Stage): Promise<void> {
+  async spawn(one: Place): Promise<void> {
+    const { name } = one;
     const process = new Mortal(this.clock);
     const crash = (): void => {
       if (!process.alive) return;
@@ -128,7 +87,7 @@ class Mesh {
       process.alive = false;
       connection.kill();
       driver.kill();
-      this.clock.after(50 + 300 * this.random(), () => void this.spawn({ name, worker, settings }));
+      this.clock.after(50 + 300 * this.random(), () => void this.spawn(one));
     };
     const faults = this.plan && { plan: this.plan, crash };
     const connection = this.broker.connect({ ...faults, name });
@@ -137,10 +96,10 @@ class Mesh {
     const store = new Store(driver, { clock: process, random, onRequest: () => this.requests++ });
     const parts = { broker: connection, store, registry: this.registry, clock: process, random, storeIsSafe: true };
     const watch = { log: silentLogger, metrics: createMetrics(), health: createHealth() };
-    const running: Promise<RunningWorker> = startWorker(this.#options.replace?.[name] ?? worker, {
+    const replacement = this.#options.replace?.[name];
+    const running = (replacement ? place(replacement, one.settings, { name }) : one).start({
       ...parts,
       ...watch,
-      settings: settings as Values<SettingsShape>,
       instance: `${name}-${this.#serial++}`,
     });
     // A process that died while it started never answers.
@@ -198,7 +157,7 @@ export async function runMesh(options: MeshOptions): Promise<Verdict> {
     chains.push(chain.id);
     await sender.declare([{ name: `${chain.id}_chain`, kind: 'durable' }]);
   }
-  for (const one of stages) for (let at = 0; at < instances; at++) void mesh.spawn(one);
+  for (const one of places) for (let at = 0; at < instances; at++) void mesh.spawn(one);
   const sent = new Map<string, string>();
   for (let at = 0; at < events; at++) {
     clock.after(at * 40 * random(), () => {

@@ -1,15 +1,13 @@
 import { MemoryBroker } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { seededPlan, seededRandom } from '@blockhub/faults';
+import { groups, placesOf } from '@blockhub/mesh';
 import { queues } from '@blockhub/message';
 import { MemoryRegistry } from '@blockhub/registry';
-import { defaults } from '@blockhub/settings';
-import { pipeline } from '@blockhub/standalone';
 import { MemoryStore, Store, type StoreDriver } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { verifyChain, walk } from '@blockhub/walker';
-import { worker as webToMsg } from '@blockhub/web-to-msg';
-import { type RunningWorker, startWorker } from '@blockhub/worker';
+import type { RunningWorker } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
 
@@ -49,9 +47,11 @@ test('every service works in a bucket where nothing can be replaced or removed',
     await store.assertSafe();
     expect(refused.length).toBeGreaterThan(0);
     const { id: chain } = await createChain(store, { name: 'default', now: systemClock.now(), random });
-    for (const stage of pipeline()) running.push(await stage.start({ ...parts, broker: server.connect({ plan }), instance: stage.name }));
-    const settings = defaults(webToMsg.settings, { port: 0, messageLimit: 300_000 });
-    running.push(await startWorker(webToMsg, { ...parts, broker, settings }));
+    const places = placesOf(groups, { of: { 'web-to-msg': { port: 0, messageLimit: 300_000 } } });
+    for (const place of places.toReversed()) {
+      const connection = place.listens ? broker : server.connect({ plan });
+      running.push(await place.start({ ...parts, broker: connection, instance: place.name }));
+    }
     const url = health.report().checks.listening?.detail ?? '';
 
     // Each twice: small ones for packs, those that deploy and those that capture keeps as an object of its own.

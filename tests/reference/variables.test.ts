@@ -1,20 +1,12 @@
-import { worker as builder } from '@blockhub/builder';
-import { worker as deadLetter } from '@blockhub/dead-letter';
-import { worker as deploy } from '@blockhub/deploy';
 import { BlockhubError } from '@blockhub/errors';
-import { worker as grouper } from '@blockhub/grouper';
-import { worker as msgMerge } from '@blockhub/msg-merge';
-import { worker as nextField } from '@blockhub/next-field';
-import { worker as patchblock } from '@blockhub/patchblock';
+import { groups, placesOf } from '@blockhub/mesh';
 import { envName, parseSettings, type SettingsShape } from '@blockhub/settings';
-import { worker as shoveltomany } from '@blockhub/shoveltomany';
 import { settings as standalone } from '@blockhub/standalone';
-import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { commonSettings, settingsOf } from '@blockhub/worker';
 import { expect, test } from '@jest/globals';
 import { listServices } from '../../packages/cli/src/services.ts';
 
-const workers = [builder, deadLetter, deploy, grouper, msgMerge, nextField, patchblock, shoveltomany, webToMsg];
+const workers = placesOf(groups).map(({ worker }) => worker);
 const shapes = new Map<string, SettingsShape>([
   ...workers.map((worker): [string, SettingsShape] => [worker.name, settingsOf(worker)]),
   ['standalone', standalone],

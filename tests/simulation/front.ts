@@ -1,9 +1,8 @@
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { type Place, place } from '@blockhub/mesh';
 import { defaults } from '@blockhub/settings';
-import type { Stage } from '@blockhub/standalone';
 import { Appender, type Captured, type CaptureRequest, MemoryDisk, type SpoolDisk, worker as webToMsg } from '@blockhub/web-to-msg';
-import { startWorker } from '@blockhub/worker';
 import type { World } from './world.ts';
 
 /** What a sender learns. Status 0: the connection was reset, or nothing came in time. */
@@ -45,8 +44,9 @@ export class Front {
     this.#world = world;
   }
 
-  /** Capture, served by a door. */
-  stage(): Stage {
+  /** The place itself; capture is served by a door. */
+  serve(one: Place): Place {
+    if (one.worker.name !== webToMsg.name) return one;
     const worker = {
       ...webToMsg,
       setup: (context: Parameters<typeof Appender.open>[0]) => Appender.open(context, this.#disk(context.instance, context.clock)),
@@ -55,7 +55,7 @@ export class Front {
         return { close: async () => this.crash(instance) };
       },
     };
-    return { name: webToMsg.name, worker: webToMsg, settings, start: (options) => startWorker(worker, { ...options, settings }) };
+    return place(worker, settings);
   }
 
   /** The process of an instance died. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { seededRandom } from '@blockhub/faults';
+import { groups, type Place, placesOf } from '@blockhub/mesh';
 import { declarations } from '@blockhub/message';
-import { pipeline, type Stage } from '@blockhub/standalone';
 import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
@@ -49,8 +49,10 @@ export async function run(seed: number): Promise<RunResult> {
   void (async () => {
     await setUp.declare(declarations(partitions));
     chains = await createChains(world, calm, chainCount);
-    for (const stage of [...pipeline({ partitions }), front.stage()])
-      for (let n = 0; n < instances; n++) keepRunning(world, stage, `${stage.name}-${n}`, (instance) => front.crash(instance));
+    for (const place of placesOf(groups, { partitions })
+      .toReversed()
+      .map((one) => front.serve(one)))
+      for (let n = 0; n < instances; n++) keepRunning(world, place, `${place.name}-${n}`, (instance) => front.crash(instance));
     ready = true;
     await Promise.all(
       Array.from({ length: SENDERS }, (_, n) => sendAll(world, front, `sender ${n}`, chains, Math.ceil(requests / SENDERS), sent)),
@@ -103,8 +105,8 @@ async function createChains(world: World, store: Awaited<ReturnType<typeof openS
   return chains;
 }
 
-/** Runs an instance of a stage; when it crashes, another one comes up a little later. */
-function keepRunning(world: World, stage: Stage, name: string, onCrash: (instance: string) => void): void {
+/** Runs an instance of a place; when it crashes, another one comes up a little later. */
+function keepRunning(world: World, place: Place, name: string, onCrash: (instance: string) => void): void {
   let life = 0;
   const spawn = async (): Promise<void> => {
     const instance = `${name}.${life++}`;
@@ -112,7 +114,7 @@ function keepRunning(world: World, stage: Stage, name: string, onCrash: (instanc
       onCrash(instance);
       world.clock.after(50 + world.random() * 2000, () => void spawn());
     });
-    await stage.start({
+    await place.start({
       broker: process.broker,
       store: process.store,
       registry: world.registry,

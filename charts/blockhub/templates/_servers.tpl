@@ -73,6 +73,13 @@ spec:
 {{- end }}
 {{- end -}}
 
+{{/* Not empty if the group is switched on. What is in no group always is. Takes dict "top" $ "group" "chain". */}}
+{{- define "blockhub.groupEnabled" -}}
+{{- if not .group -}}true
+{{- else if (get .top.Values .group | default dict).enabled -}}true
+{{- end -}}
+{{- end -}}
+
 {{/* Places that need a server, as their place.json says; beside them whoever is named. */}}
 {{- define "blockhub.whoNeeds" -}}
 {{- $who := .more -}}

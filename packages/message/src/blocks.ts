@@ -1,7 +1,7 @@
 import { type Block, type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
 import { invalid, type Message, type Outgoing } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
-import { queues } from './queues.ts';
+import { queues } from './queues/catalogues.ts';
 import { readDoc } from './validate.ts';
 
 /** MIME type of a block object. */

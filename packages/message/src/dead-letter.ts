@@ -1,7 +1,7 @@
 import type { Meta } from '@blockhub/chain';
 import type { MessageParts, Outgoing } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
-import { queues } from './queues.ts';
+import { queues } from './queues/catalogues.ts';
 
 /** Why a message is given up. */
 export interface DeadReason {

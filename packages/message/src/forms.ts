@@ -2,7 +2,7 @@ import { encodeReceipts, type Meta, type Receipt, type Tail } from '@blockhub/ch
 import { type MergePart, mergeObject } from './bytes.ts';
 import { invalid, type Message, type Outgoing } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
-import { queues } from './queues.ts';
+import { queues } from './queues/catalogues.ts';
 import { readDoc } from './validate.ts';
 
 // --- groups

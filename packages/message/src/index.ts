@@ -35,15 +35,16 @@ export { type Message, type MessageParts, messageOf, type Outgoing } from './mes
 export { checkMeta, findMetaText, MAX_META_BYTES, type MetaName, metaBytes, metaInteger, metaNames, metaText } from './meta.ts';
 export { partition } from './partition.ts';
 export {
+  catalogues,
   declaration,
   declarations,
-  partitionQueue,
   type QueueDeclaration,
-  type QueueEntry,
+  queueEntries,
   queueNames,
   queues,
   tailsQueue,
-} from './queues.ts';
+} from './queues/catalogues.ts';
+export type { QueueEntry } from './queues/entry.ts';
 export { messageSchemas, type SchemaName } from './schemas.ts';
 export { type Template, type TemplateMessage, type TemplateParams, template } from './template.ts';
 export { readDoc } from './validate.ts';

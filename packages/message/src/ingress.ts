@@ -2,7 +2,7 @@ import type { At, BlobItem, Crypt, Meta, Receipt } from '@blockhub/chain';
 import { isEvent, isHash } from '@blockhub/chain';
 import { invalid, type MessageParts, type Outgoing } from './message.ts';
 import { checkMeta, findMetaText, metaInteger, metaText } from './meta.ts';
-import { queues } from './queues.ts';
+import { queues } from './queues/catalogues.ts';
 
 /** A captured body: what it is called, where it goes, and what is known about it. */
 export interface Capture extends BlobItem {

@@ -236,18 +236,24 @@ export const setting = {
       },
     });
   },
-  /** Texts with commas or line breaks between them, empty lines left out; the flag may stand several times. */
-  list<const O extends Options<readonly string[]>>(options: O): Setting<Given<O, readonly string[]>> {
+  /**
+   * Texts with commas or line breaks between them. Empty lines are left out. The flag may stand several
+   * times. With `of`, each text must be one of these words.
+   */
+  list<const O extends Options<readonly string[]> & { readonly of?: readonly string[] }>(options: O): Setting<Given<O, readonly string[]>> {
+    const { of } = options;
     return make<O, readonly string[]>(options, {
       kind: 'list',
       placeholder: 'A,B',
-      schema: { type: 'array', items: { type: 'string', minLength: 1, pattern: '^[^,]*[^,\\s][^,]*$' } },
+      schema: { type: 'array', items: of ? { enum: of } : { type: 'string', minLength: 1, pattern: '^[^,]*[^,\\s][^,]*$' } },
       format: (value) => value.join(','),
       parse(raw) {
         const lines = raw.split(/[\r\n]+/).filter((line) => line.trim() !== '');
         const items = lines.flatMap((line) => line.split(',').map((item) => item.trim()));
         if (items.includes(''))
           throw new Mistake(`${quoteOpen(raw)} has an empty part: write words with commas or line breaks between them`);
+        const unknown = of && items.find((item) => !of.includes(item));
+        if (unknown !== undefined) throw new Mistake(`${quoteOpen(unknown)} is not known: write one or more of ${of?.join(', ')}`);
         return items.map(parseText);
       },
     });

@@ -1,2 +1,1 @@
-export { type PipelineOptions, pipeline, type Stage } from './pipeline.ts';
 export { settings } from './settings.ts';

@@ -4,6 +4,10 @@ import { enableCompileCache } from 'node:module';
 if (import.meta.filename.endsWith('.ts')) enableCompileCache();
 // Syncs of many objects must not keep the sync of the queues waiting: 4 threads, the default, would.
 process.env.UV_THREADPOOL_SIZE ??= '8';
-const [{ runMain }, { standalone }] = await Promise.all([import('@blockhub/worker'), import('./program.ts')]);
+const [{ runMain }, { groups }, { standaloneOf }] = await Promise.all([
+  import('@blockhub/worker'),
+  import('@blockhub/mesh'),
+  import('./program.ts'),
+]);
 
-await runMain(standalone);
+await runMain(standaloneOf(groups));

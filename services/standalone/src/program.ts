@@ -1,44 +1,60 @@
 import { isChainName, readChain } from '@blockhub/chain';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { chain, type Group, type Place, placesOf } from '@blockhub/mesh';
 import type { ChainRecord } from '@blockhub/registry';
 import type { Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
 import { bareHost } from '@blockhub/telemetry';
 import { findChain, noChain } from '@blockhub/walker';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
-import { type Program, startWorker, systemRandom } from '@blockhub/worker';
+import { type Program, systemRandom } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 import { openDataFolder } from './data-folder.ts';
-import { pipeline } from './pipeline.ts';
-import { settings } from './settings.ts';
+import { type Settings, settings, settingsFor, valuesOf } from './settings.ts';
 
 /** Shorter than what deploy waits by itself: an object of a folder costs less than one of S3. Where writing takes long it waits for longer here too. */
 const PACK_TTL_MS = 50;
 
-/** Every worker in one process, on what lies in one folder. */
-export const standalone: Program<typeof settings> = {
-  name: 'standalone',
-  summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
-  settings,
-  async start(values, { open, workers, releases, out }) {
-    // Before anything listens: a second process on a folder should hear of the first one, not of its ports.
-    const data = openDataFolder(values.data);
-    releases.add('data folder', () => data.release());
-    const { probePort, ...parts } = await open({
-      broker: data.brokerUrl,
-      store: data.storeUrl,
-      registry: data.registryUrl,
-      reliesOnRegistry: webToMsg.reliesOnRegistry?.(values),
-    });
-    await parts.store.assertSafe();
-    await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
-    for (const stage of pipeline({ groupTtlMs: values.groupTtl, packTtlMs: PACK_TTL_MS }))
-      workers.push(await stage.start({ ...parts, instance: stage.name }));
-    workers.push(await startWorker(webToMsg, { ...parts, settings: values }));
-    out(welcome(values, data.path, probePort, parts.health.report().checks.listening?.detail ?? ''));
-  },
-};
+/** The program that can run these groups of places in one process, on what lies in one folder. */
+export function standaloneOf(all: readonly Group[]): Program<Settings> {
+  return {
+    name: 'standalone',
+    summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
+    settings: settingsFor(all),
+    async start(values, { open, workers, releases, out }) {
+      // Before anything listens: a second process on a folder should hear of the first one, not of its ports.
+      const data = openDataFolder(values.data);
+      releases.add('data folder', () => data.release());
+      const places = placesFor(all, values);
+      const { probePort, ...parts } = await open({
+        broker: data.brokerUrl,
+        store: data.storeUrl,
+        registry: data.registryUrl,
+        reliesOnRegistry: webToMsg.reliesOnRegistry?.(values),
+      });
+      await parts.store.assertSafe();
+      await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
+      // A consumer runs before its publishers do.
+      for (const place of places.toReversed()) workers.push(await place.start({ ...parts, instance: place.name }));
+      out(welcome(values, data.path, probePort, parts.health.report().checks.listening?.detail ?? ''));
+    },
+  };
+}
+
+/** The places of `chain` and of the groups that are switched on, with the settings of this process. */
+function placesFor(all: readonly Group[], values: Values<Settings>): Place[] {
+  const further = all.filter((group) => group !== chain && values.with.includes(group.name));
+  const capture = Object.fromEntries(Object.keys(webToMsg.settings).map((name) => [name, (values as Record<string, unknown>)[name]]));
+  return placesOf([chain, ...further], {
+    of: {
+      [webToMsg.name]: capture,
+      grouper: { ttl: values.groupTtl },
+      'deploy-blobs': { packTtl: PACK_TTL_MS },
+      ...Object.fromEntries(further.flatMap(({ places }) => places.map((place) => [place.name, valuesOf(place, values)]))),
+    },
+  });
+}
 
 /** The chain of this id; or of this name, created when no chain has it. */
 async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRecord> {
@@ -53,9 +69,9 @@ async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRe
   return chain;
 }
 
-function welcome({ data, probeHost, defaultChain }: Values<typeof settings>, path: string, probePort: number, url: string): string {
+function welcome({ data, probeHost, defaultChain }: Values<Settings>, path: string, probePort: number, url: string): string {
   const host = bareHost(probeHost);
-  const flag = data === settings.data.default ? '' : ` --data ${data}`;
+  const flag = data === settings.data?.default ? '' : ` --data ${data}`;
   return `Blockhub keeps its data in ${path}
 
   Capture  ${url}

@@ -1,21 +1,60 @@
-import { setting } from '@blockhub/settings';
+import { chain, type Group, groups, type Place } from '@blockhub/mesh';
+import { type Setting, type SettingsShape, setting } from '@blockhub/settings';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 
-/** The settings of capture, and what the whole process needs. */
-export const settings = {
+const own = {
   data: setting.text({
-    text: 'Folder for everything: the store lies in DIR/store, the rest beside it.',
+    text: 'Folder of all data. The store is the folder DIR/store; queues and registry are files beside it.',
     default: './data',
     example: '/var/lib/blockhub',
   }),
   ...webToMsg.settings,
-  probeHost: setting.text({ text: 'Address of probes and metrics.', default: '127.0.0.1' }),
-  probePort: setting.integer({ text: 'Port of /livez, /readyz and /metrics; 0 takes a free one.', default: 8081, min: 0, max: 65535 }),
-  groupTtl: setting.duration({ text: 'How long events wait for others to share a block with.', default: '20ms' }),
+  probeHost: setting.text({ text: 'Address that probes and metrics listen on.', default: '127.0.0.1' }),
+  probePort: setting.integer({ text: 'Port of /livez, /readyz and /metrics. 0 takes a free port.', default: 8081, min: 0, max: 65535 }),
+  groupTtl: setting.duration({ text: 'How long an event waits for others, so that they share a block.', default: '20ms' }),
   logLevel: setting.choice({
-    text: 'Least level that is logged, to stdout, a JSON object a line.',
+    text: 'Lowest level that is logged. Log lines are JSON objects on standard output.',
     of: ['debug', 'info', 'warn', 'error'],
     default: 'warn',
   }),
-  grace: setting.duration({ text: 'How long a stop may take to finish what is held.', default: '10s' }),
+  grace: setting.duration({ text: 'How long a stop may take to finish messages and requests under way.', default: '10s' }),
 };
+
+/** `s3-proxy` and `port` give `s3ProxyPort`. */
+const nameIn = (place: Place, name: string): string =>
+  `${place.name}-${name}`.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** The settings of a place but `partitions`: one process has one partition. */
+const namesOf = ({ worker }: Place): string[] => Object.keys(worker.settings).filter((name) => name !== 'partitions');
+
+function settingsOfPlace(place: Place): [string, Setting<unknown>][] {
+  return namesOf(place).map((name) => {
+    const one = place.worker.settings[name] as Setting<unknown>;
+    const given = place.settings[name];
+    const preset = given === undefined ? {} : { default: given, required: false };
+    return [nameIn(place, name), { ...one, text: `${place.name}: ${one.text}`, ...preset }];
+  });
+}
+
+/** The settings that a place of a further group has in the values of the program. */
+export const valuesOf = (place: Place, values: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(namesOf(place).map((name) => [name, values[nameIn(place, name)]]));
+
+/**
+ * The settings of a program that can run these groups: those of capture and of the whole process, and
+ * each setting of a place of another group under the name of the place, such as `walkerPort`.
+ */
+export const settingsFor = (all: readonly Group[]) => ({
+  ...own,
+  with: setting.list({
+    text: 'Further groups of services to run in this process. The group `chain` always runs.',
+    of: all.map(({ name }) => name),
+    default: [],
+    placeholder: 'GROUP,…',
+  }),
+  ...Object.fromEntries(all.filter((group) => group !== chain).flatMap(({ places }) => places.flatMap(settingsOfPlace))),
+});
+
+export type Settings = ReturnType<typeof settingsFor>;
+
+export const settings: SettingsShape = settingsFor(groups);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { take } from './fixtures.ts';
-import { metaNames } from './meta.ts';
-import { declarations, partitionQueue, type QueueEntry, queueNames, queues, tailsQueue } from './queues.ts';
-import { messageSchemas } from './schemas.ts';
-import { template } from './template.ts';
+import { take } from '../fixtures.ts';
+import { metaNames } from '../meta.ts';
+import { messageSchemas } from '../schemas.ts';
+import { template } from '../template.ts';
+import { declarations, queueEntries, queueNames, queues, tailsQueue } from './catalogues.ts';
 
-const entries = Object.values<QueueEntry>(queues);
+const entries = queueEntries();
 
-test('holds every queue of the pipeline', () => {
-  expect(entries.map(({ name }) => name)).toEqual([
+test('the group chain has every queue of the pipeline, in the order of an event', () => {
+  expect(queueEntries(['chain']).map(({ name }) => name)).toEqual([
     'ingress',
     'blobs.deployed.{p}',
     'blobs.grouped.{p}',
@@ -31,12 +31,17 @@ test('names partitions, and leaves those of an instance to the instance', () => 
   expect(tailsQueue('a$&b')).toBe('tails.a$&b');
 });
 
-test('a partition queue is the one that the template gives', () => {
+test('a template gives one of the queues of a partitioned entry', () => {
   for (const chain of ['a', 'b', 'c', 'd', 'e']) {
     const byTemplate = template('blobs.grouped.{partition(msg.meta.chain)}').queue(take({ meta: { chain } }), { partitions: 5 });
-    expect(partitionQueue(queues.grouped, chain, 5)).toBe(byTemplate);
     expect(queueNames(queues.grouped.name, 5)).toContain(byTemplate);
   }
+});
+
+test('a queue stands in one catalogue, and a group without a catalogue has no queues', () => {
+  const names = entries.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(queueEntries(['nothing'])).toEqual([]);
 });
 
 describe('declarations', () => {

@@ -1,0 +1,54 @@
+import { chainQueues } from './chain.ts';
+import type { Catalogue, QueueEntry } from './entry.ts';
+
+/** What a broker needs to declare a queue: the broker's form, written here so that this package knows no broker. */
+export interface QueueDeclaration {
+  name: string;
+  kind: 'durable' | 'private';
+  singleActive?: boolean;
+  maxMessages?: number;
+  maxBytes?: number;
+  deadLetterTo?: string;
+}
+
+/** The queues of each group of places, by the name of the group. A name of a queue stands in one catalogue. */
+export const catalogues: Readonly<Record<string, Catalogue>> = { chain: chainQueues };
+
+/** The queues of the group `chain`, which every mesh has. */
+export const queues = chainQueues;
+
+/** Every queue of the groups with these names, of all groups by default. */
+export const queueEntries = (groups: readonly string[] = Object.keys(catalogues)): QueueEntry[] =>
+  groups.flatMap((group) => Object.values(catalogues[group] ?? {}));
+
+/** The queues of a name in which `{p}` stands for every partition. Queues of single instances are left out. */
+export function queueNames(name: string, partitions: number): string[] {
+  if (name.includes('{instance}')) return [];
+  if (!name.includes('{p}')) return [name];
+  return Array.from({ length: partitions }, (_, p) => name.replace('{p}', String(p)));
+}
+
+/** The private queue of one instance of msg-merge. */
+export const tailsQueue = (instance: string): string => queues.tails.name.replace('{instance}', () => instance);
+
+/** How to declare a queue of an entry. */
+export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
+  const { kind, singleActive, maxMessages, maxBytes, deadLetterTo } = entry;
+  return { name, kind, ...(singleActive ? { singleActive } : {}), maxMessages, maxBytes, ...(deadLetterTo ? { deadLetterTo } : {}) };
+}
+
+const partitionField = /\{partition\([^{}]*\)\}/;
+
+/**
+ * How to declare the shared queues of these groups of places. With `names` it gives only the queues of
+ * these names, where `{p}` and `{partition(…)}` stand for every partition. A name that no catalogue
+ * has, or another template, gives no declaration.
+ */
+export function declarations(partitions: number, names?: readonly string[], groups?: readonly string[]): QueueDeclaration[] {
+  const wanted = names && new Set(names.map((name) => name.replace(partitionField, '{p}')));
+  return queueEntries(groups).flatMap((entry) =>
+    queueNames(entry.name, partitions)
+      .filter((name) => !wanted || wanted.has(entry.name) || wanted.has(name))
+      .map((name) => declaration(entry, name)),
+  );
+}
