@@ -77,10 +77,7 @@ function chartPlace({ name: group }: Group, place: Place): ChartPlace {
 }
 
 /** The places of every group, in the order of the list. */
-export const chartPlacesOf = (all: readonly Group[]): ChartPlace[] =>
-  all.flatMap((group) => group.places.map((place) => chartPlace(group, place)));
-
-export const meshPlaces: readonly ChartPlace[] = chartPlacesOf(groups);
+export const meshPlaces: readonly ChartPlace[] = groups.flatMap((group) => group.places.map((place) => chartPlace(group, place)));
 
 /** The whole mesh in one process. */
 const standalone: ChartPlace = {

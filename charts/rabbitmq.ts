@@ -79,8 +79,8 @@ export const topology: Topology = {
     ),
     setup,
   },
-  queues: Object.entries(catalogues).flatMap(([group, catalogue]) =>
-    Object.values(catalogue)
+  queues: Object.keys(catalogues).flatMap((group) =>
+    queueEntries([group])
       .filter(isDurable)
       .map((entry) => ({ name: entry.name, group, arguments: argumentsOf(declaration(entry, entry.name)) })),
   ),

@@ -88,6 +88,13 @@ const own: Values = {
   },
 };
 
+/** A group, a place and a server of the umbrella chart cannot have the same name. */
+function checkNames(names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new TypeError(`the umbrella chart has two values with the name ${twice}: rename the group or place`);
+}
+checkNames([...Object.keys(globalValues), ...Object.keys(own), ...groups.map(({ name }) => name), ...places.map(({ name }) => name)]);
+
 /** All values of the umbrella chart; those of its places are described by their own charts. */
 export const umbrellaValues: Values = {
   ...globalValues,

@@ -6,6 +6,8 @@ import type { Place } from './place.ts';
 export interface PlaceQueues {
   /** Queues that it takes from and shares with other instances. */
   readonly takes: readonly string[];
+  /** Queues that it publishes to, as its settings name them. */
+  readonly gives: readonly string[];
   /** Private queues that it takes from. */
   readonly own: readonly string[];
   /** Queues that it must be allowed to declare, private ones included. */
@@ -27,11 +29,13 @@ const isShared = (family: string): boolean => !family.includes(INSTANCE);
 export function queuesOf({ worker, settings }: Place): PlaceQueues {
   const values = defaults(worker.settings, settings);
   const taken = (worker.takes?.(values, INSTANCE) ?? []).map(({ queue }) => familyOf(queue));
-  const given = (worker.gives?.(values) ?? []).map(familyOf).filter((family) => entries.some(({ name }) => name === family));
+  const gives = [...new Set((worker.gives?.(values) ?? []).map(familyOf))];
+  const given = gives.filter((family) => isShared(family) && entries.some(({ name }) => name === family));
   const declared = (worker.declares?.(values, INSTANCE) ?? []).map(({ name }) => name);
   return {
     takes: [...new Set(taken.filter(isShared))],
+    gives,
     own: taken.filter((family) => !isShared(family)),
-    declares: [...new Set([...taken, ...given.filter(isShared), ...declared, queues.deadLetter.name])],
+    declares: [...new Set([...taken, ...given, ...declared, queues.deadLetter.name])],
   };
 }

@@ -11,15 +11,15 @@ export interface QueueDeclaration {
   deadLetterTo?: string;
 }
 
-/** The queues of each group of places, by the name of the group. A name of a queue stands in one catalogue. */
-export const catalogues: Readonly<Record<string, Catalogue>> = { chain: chainQueues };
+/** The queues of each group of places, by the name of the group. A queue stands in one catalogue. */
+export const catalogues = { chain: chainQueues } as const satisfies Record<string, Catalogue>;
 
 /** The queues of the group `chain`, which every mesh has. */
 export const queues = chainQueues;
 
 /** Every queue of the groups with these names, of all groups by default. */
 export const queueEntries = (groups: readonly string[] = Object.keys(catalogues)): QueueEntry[] =>
-  groups.flatMap((group) => Object.values(catalogues[group] ?? {}));
+  groups.flatMap((group) => Object.values<QueueEntry>((catalogues as Readonly<Record<string, Catalogue>>)[group] ?? {}));
 
 /** The queues of a name in which `{p}` stands for every partition. Queues of single instances are left out. */
 export function queueNames(name: string, partitions: number): string[] {
