@@ -120,7 +120,8 @@ ${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schema
 
 /** docs/reference/redaction.md */
 export function redactionPage(): string {
-  const list = (names: readonly string[]): string => `${codes(names)}\n`;
+  // Wrapped at 100 columns, between two names.
+  const list = (names: readonly string[]): string => `${codes(names)}, `.replace(/(.{1,99},) /g, '$1\n').replace(/,\n$/, '\n');
   const forms = Map.groupBy(tokenForms, ([what]) => what);
   return `# Redaction
 
@@ -142,7 +143,8 @@ secret, only the parameter's value is replaced. A parameter is looked for in a U
 A name is secret if one of its words is one of these:
 
 ${list(secretWords)}
-or if it contains one of these when its words are joined, or \`token\` or \`secret\`, but not \`tokenize\` or \`secretary\`:
+or if it contains one of these when its words are joined, or \`token\` or \`secret\`, but not
+\`tokenize\` or \`secretary\`:
 
 ${list(secretParts)}
 or if it is one of these, or if its last two words are one of the pairs:
