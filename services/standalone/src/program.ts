@@ -35,9 +35,13 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
       });
       await parts.store.assertSafe();
       await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));
+      const urls = new Map<string, string>();
       // A consumer runs before its publishers do.
-      for (const place of places.toReversed()) workers.push(await place.start({ ...parts, instance: place.name }));
-      out(welcome(values, data.path, probePort, parts.health.report().checks.listening?.detail ?? ''));
+      for (const place of places.toReversed()) {
+        workers.push(await place.start({ ...parts, instance: place.name }));
+        if (place.listens) urls.set(place.name, parts.health.report().checks.listening?.detail ?? '');
+      }
+      out(welcome(values, data.path, probePort, urls));
     },
   };
 }
@@ -69,13 +73,20 @@ async function openDefaultChain(store: Store, nameOrId: string): Promise<ChainRe
   return chain;
 }
 
-function welcome({ data, probeHost, defaultChain }: Values<Settings>, path: string, probePort: number, url: string): string {
+function welcome(
+  { data, probeHost, defaultChain }: Values<Settings>,
+  path: string,
+  probePort: number,
+  urls: ReadonlyMap<string, string>,
+): string {
   const host = bareHost(probeHost);
   const flag = data === settings.data?.default ? '' : ` --data ${data}`;
+  const url = urls.get(webToMsg.name) ?? '';
+  const further = [...urls].filter(([name]) => name !== webToMsg.name).map(([name, at]) => `  ${name.padEnd(7)}  ${at}\n`);
   return `Blockhub keeps its data in ${path}
 
   Capture  ${url}
-  Probes   http://${host.includes(':') ? `[${host}]` : host}:${probePort}/readyz and /metrics
+${further.join('')}  Probes   http://${host.includes(':') ? `[${host}]` : host}:${probePort}/readyz and /metrics
 
   Append   curl -d 'hello' ${url}/append/chain/${defaultChain}
   Walk     npx -y pnpm blockhub walk ${defaultChain}${flag}
