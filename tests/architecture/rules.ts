@@ -28,7 +28,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   settings: ['errors'],
   redact: [],
   media: ['errors'],
-  telemetry: ['errors', 'redact'],
+  telemetry: ['errors', 'redact', 'settings'],
   message: ['chain', 'errors'],
   broker: ['errors', 'clock', 'faults', 'settings'],
   store: ['errors', 'clock', 'faults', 'settings'],
