@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { BlockhubError } from '@blockhub/errors';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { help, table } from './help.ts';
+import { help } from './help.ts';
 import { defaults, describe as dump, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';
 import { jsonSchema } from './schema.ts';
 import { setting, type Values } from './setting.ts';
@@ -152,7 +152,7 @@ describe('mistakes', () => {
     [['--pretty=yes'], {}, '"yes" is neither on nor off: write true or false'],
     [['--pretty=toString'], {}, 'neither on nor off'],
     [['--pretty', 'false'], {}, '"false" is not expected'],
-    [['--body-limit', '4x'], {}, /^bodyLimit \(--body-limit, BLOCKHUB_BODY_LIMIT\): "4x" is not a size: write .* like 4kb or 1.2gb$/],
+    [['--body-limit', '4x'], {}, /^bodyLimit \(--body-limit, BLOCKHUB_BODY_LIMIT\): "4x" is not a size: write .* such as 4kb or 1.2gb$/],
     [['--body-limit', '5mb'], {}, '"5mb" is out of range: write from 1 to 4mb'],
     [['--body-limit', '0'], {}, 'out of range'],
     [['--body-limit', '-4kb'], {}, 'is not a size'],
@@ -233,7 +233,7 @@ describe('secrets', () => {
     expect(found).not.toContain(secret);
   });
 
-  test('help, table, schema and dumps do not show them', () => {
+  test('help, schema and dumps do not show them', () => {
     const hiding = {
       token: setting.text({ text: 'Token', secret: true, example: secret }),
       url: setting.url({ text: 'Place', default: `amqp://me:${secret}@host`, example: `amqp://me:${secret}@other` }),
@@ -241,14 +241,7 @@ describe('secrets', () => {
     const values = parseSettings(hiding, { argv: ['--token', secret], env: {} });
     expect(values).toMatchObject({ token: secret, url: `amqp://me:${secret}@host` });
     expect(dump(hiding, values)).toEqual({ token: '[hidden]', url: 'amqp://[hidden]@host' });
-    const shown = [
-      help('x', 'y', hiding),
-      table(hiding),
-      JSON.stringify(jsonSchema(hiding)),
-      JSON.stringify({ values }),
-      inspect(values),
-      String(values),
-    ];
+    const shown = [help('x', 'y', hiding), JSON.stringify(jsonSchema(hiding)), JSON.stringify({ values }), inspect(values), String(values)];
     for (const text of shown) expect(text).not.toContain(secret);
     expect({ ...values }.token).toBe(secret);
   });

@@ -25,8 +25,10 @@ export const sizePattern = '^[0-9]+([.][0-9]+)?([kKmMgGtT][bB]?)$|^[0-9]+[bB]?$'
 /** What a duration may look like, also for schemas. */
 export const durationPattern = '^[0-9]+([.][0-9]+)?(s|m|h|d)$|^[0-9]+(ms)?$';
 
-const sizeForm = 'bytes, or a number with kb, mb, gb or tb, like 4kb or 1.2gb';
-const durationForm = 'milliseconds, or a number with ms, s, m, h or d, like 250ms or 1.5s';
+/** What a size is, as the end of a sentence. */
+export const sizeForm = 'a number of bytes, or a number with kb, mb, gb or tb, such as 4kb or 1.2gb';
+/** What a duration is, as the end of a sentence. */
+export const durationForm = 'a number of milliseconds, or a number with ms, s, m, h or d, such as 250ms or 1.5s';
 
 /** A fraction of the smallest unit is cut off. Gives undefined where the text is not of this form or not exact as a number. */
 function findAmount(text: string, pattern: RegExp, units: Units): number | undefined {
