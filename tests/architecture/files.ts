@@ -18,7 +18,10 @@ export const manifests = (): Map<string, Manifest> =>
 /** The names of all services. */
 export const serviceNames = (): Set<string> => new Set(find('services/*/package.json').map((path) => path.split('/')[1] ?? ''));
 
-/** Entries of production code: what each package.json exports as `.`, and `main.ts`. Other exports are for tests. */
+/**
+ * Entries of production code: what each package.json exports as `.`, and `main.ts`. Other exports
+ * are for tests.
+ */
 export const entries = (): string[] =>
   [...manifests()].flatMap(([path, { exports = {} }]) => {
     const folder = path.slice(0, -'package.json'.length);

@@ -20,7 +20,9 @@ const scope = '@blockhub/';
 /** The export of a package beside its entry: the suite that every driver must pass. */
 const forTests = 'conformance';
 
-/** The Blockhub packages that a package may import. All others are refused. Lower layers come first. */
+/**
+ * The Blockhub packages that a package may import. All others are refused. Lower layers come first.
+ */
 export const layers: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   'test-servers': [],
@@ -42,8 +44,8 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The packages that may import a vendor's code. A vendor without an entry is refused. A key that ends
- * with `/` is a prefix.
+ * The packages that may import a vendor's code. A vendor without an entry is refused. A key that
+ * ends with `/` is a prefix.
  */
 export const owners: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/': ['store', 'test-servers'],
@@ -62,7 +64,10 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   testcontainers: ['test-servers'],
 };
 
-/** An import of this module by name loads `fetch` and `WebSocket` too: 4 MB or more for each process. */
+/**
+ * An import of this module by name loads `fetch` and `WebSocket` too: 4 MB or more for each
+ * process.
+ */
 const httpModule = 'node:http';
 /** Units whose memory does not matter. */
 const mayLoadFetch = 'test-servers';

@@ -32,7 +32,10 @@ function fail(message: string): void {
   process.exitCode = 1;
 }
 
-/** The worker that a service defines, or the settings of one that composes others; undefined where there is no code yet. */
+/**
+ * The worker that a service defines, or the settings of one that composes others; undefined where
+ * there is no code yet.
+ */
 async function readService(name: string): Promise<Documented | undefined> {
   const folder = join(top, 'services', name);
   const file = ['src/worker.ts', 'src/settings.ts'].map((path) => join(folder, path)).find(existsSync);

@@ -30,7 +30,10 @@ function wrapParagraph(text: string, first: string): string {
   return [...lines, line].map((one, at) => (at === 0 ? first : indent) + one).join('\n');
 }
 
-/** The same Markdown with prose and entries of lists wrapped at 100 columns. Tables, code, headings and comments stay as they are. */
+/**
+ * The same Markdown with prose and entries of lists wrapped at 100 columns. Tables, code, headings
+ * and comments stay as they are.
+ */
 export function wrapMarkdown(markdown: string): string {
   const out: string[] = [];
   let open: { readonly first: string; text: string } | undefined;
@@ -58,7 +61,10 @@ export function wrapMarkdown(markdown: string): string {
   return out.join('\n');
 }
 
-/** As many sentences as a cell holds beside `tail`, and the others. If there is no room for one, the cell points below. */
+/**
+ * As many sentences as a cell holds beside `tail`, and the others. If there is no room for one, the
+ * cell points below.
+ */
 export function fit(text: string, tail = ''): { readonly cell: string; readonly rest: string } {
   if (text.length + tail.length <= MAX_CELL) return { cell: text + tail, rest: '' };
   const sentences = text.split(/(?<=[.!?])\s+(?=[A-Z`"\d])/);
@@ -71,7 +77,9 @@ export function fit(text: string, tail = ''): { readonly cell: string; readonly 
   return { cell: shown, rest: `${rest}${tail}`.trim() };
 }
 
-/** A Markdown table. What its cells cannot hold stands below as a list, together with the `remarks`. */
+/**
+ * A Markdown table. What its cells cannot hold stands below as a list, together with the `remarks`.
+ */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], remarks: readonly string[] = []): string {
   const overflow: string[] = [];
   const fitted = rows.map((row) =>

@@ -12,7 +12,9 @@ const COLUMNS = 100;
 const CELL = 200;
 const LINES = 400;
 
-/** Words that the style refuses, each with what to write instead. A blank matches line breaks too. */
+/**
+ * Words that the style refuses, each with what to write instead. A blank matches line breaks too.
+ */
 const refused: readonly (readonly [words: string, fix: string])[] = [
   ['whoever', 'name the thing: the process, the caller, the client'],
   ['(?:nobody|somebody|someone)', 'name the thing, or write "no process", "another program"'],
@@ -38,7 +40,9 @@ const expressions = refused.map(
 
 const blank = (text: string): string => text.replace(/\S/g, '\0');
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
-/** Without the signs that begin a comment, a list or a quotation: one word alone cannot be wrapped. */
+/**
+ * Without the signs that begin a comment, a list or a quotation: one word alone cannot be wrapped.
+ */
 const isOneWord = (line: string): boolean => !/\s/.test(line.replace(/^\s*(?:\/\*\*?|\*|\/\/|#|[-*>]|\d+\.)?\s*/, '').trim());
 const isDirective = (line: string): boolean => /biome-ignore|@ts-|^#!/.test(line);
 

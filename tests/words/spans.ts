@@ -1,4 +1,6 @@
-/** A comment or the text of a string in TypeScript: offsets in the source, without quotation marks. */
+/**
+ * A comment or the text of a string in TypeScript: offsets in the source, without quotation marks.
+ */
 export interface Span {
   readonly kind: 'comment' | 'string';
   readonly start: number;

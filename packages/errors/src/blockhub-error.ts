@@ -42,7 +42,9 @@ export class BlockhubError extends Error {
 /** True for a BlockhubError with this code. */
 export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError => error instanceof BlockhubError && error.code === code;
 
-/** True if the same call may succeed later. Errors that are not a BlockhubError are not transient. */
+/**
+ * True if the same call may succeed later. Errors that are not a BlockhubError are not transient.
+ */
 export const isTransient = (error: unknown): boolean => error instanceof BlockhubError && error.transient;
 
 /** The code of any thrown value: of a BlockhubError, else of Node (`ENOSPC`), else `INTERNAL`. */

@@ -30,8 +30,8 @@ function knownFlags(shape: SettingsShape): Map<string, Known> {
 const isFlag = (word: string): boolean => /^-(-|[a-zA-Z])/.test(word);
 
 /**
- * Splits words into flags with raw values and positionals, and notes every mistake. Values of unknown
- * and of secret flags are never shown.
+ * Splits words into flags with raw values and positionals, and notes every mistake. Values of
+ * unknown and of secret flags are never shown.
  */
 export function readFlags(shape: SettingsShape, argv: readonly string[], maxPositionals: number): FlagsRead {
   const known = knownFlags(shape);

@@ -12,7 +12,10 @@ const paragraph = (text: string, by: number): string =>
     .map((line) => ' '.repeat(by) + line)
     .join('\n');
 
-/** The flag with the form of its value, such as `--port N`. A flag that is on by default is shown as `--no-x`. */
+/**
+ * The flag with the form of its value, such as `--port N`. A flag that is on by default is shown as
+ * `--no-x`.
+ */
 export function flagUsage(name: string, one: Setting<unknown>): string {
   if (one.kind !== 'flag') return `${flagName(name)} ${one.placeholder}`;
   return one.default === true ? flagName(name).replace('--', '--no-') : flagName(name);

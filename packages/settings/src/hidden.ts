@@ -3,14 +3,16 @@ import { quote } from './units.ts';
 /** Replaces a secret in texts. */
 export const hidden = '[hidden]';
 
-/** Values of options with a name of a secret. Paths are not hidden: they name files with secrets. */
+/**
+ * Values of options with a name of a secret. Paths are not hidden: they name files with secrets.
+ */
 const secretOption =
   /([?&#][\w.-]{0,40}(?:secret|passw|pwd|token|credential|signature|api-?key|access-?key)[\w.-]{0,40}=)(?!%2f|\/)[^&#\s"]+/gi;
 
 /**
  * A value that is a URL, or was meant to be one, without user and password. Everything before the
- * last `@` is hidden, because a password may contain characters that end a part of a URL. Paths, and
- * URLs with only a path, are shown as they are.
+ * last `@` is hidden, because a password may contain characters that end a part of a URL. Paths,
+ * and URLs with only a path, are shown as they are.
  */
 export function hideUrl(url: string): string {
   const shown = url.replace(secretOption, `$1${hidden}`);
@@ -23,7 +25,9 @@ export function hideUrl(url: string): string {
   return `${scheme}${hidden}${rest.slice(at)}`;
 }
 
-/** Hides user, password and secret options of every URL in a text. Words are separated by blanks. */
+/**
+ * Hides user, password and secret options of every URL in a text. Words are separated by blanks.
+ */
 export function hideUserinfo(text: string): string {
   const shown = text.includes('=') ? text.replace(secretOption, `$1${hidden}`) : text;
   return shown.includes('@') ? shown.replace(/\S+/g, hideWord) : shown;

@@ -40,7 +40,8 @@ export function parseSettings<const S extends SettingsShape>(shape: S, source: S
 }
 
 /**
- * Like `parseSettings`, for commands with positional words. More than `maxPositionals` are mistakes.
+ * Like `parseSettings`, for commands with positional words. More than `maxPositionals` are
+ * mistakes.
  * @throws SETTINGS_INVALID
  */
 export function parseArguments<const S extends SettingsShape>(
@@ -62,7 +63,7 @@ export function defaults<const S extends SettingsShape>(shape: S, given: Partial
   for (const [name, one] of Object.entries(shape)) {
     values[name] = given[name] ?? one.default;
     if (one.required && values[name] === undefined) mistakes.push(missing(name, one));
-    // A default that restricts nothing is shown in the help, so it is no surprise.
+    // A default that restricts nothing is shown in the help, so it is expected.
     if (one.restricts && one.default === undefined && isNothing(given[name]))
       mistakes.push(`${names(name, one)}: is empty and would restrict nothing: write a value, or remove it`);
   }
@@ -100,7 +101,10 @@ function fromFlag(name: string, one: Setting<unknown>, raw: string | undefined):
   return raw === undefined ? undefined : checkGiven(flag, one, raw, `remove ${flag}`);
 }
 
-/** The value of a variable, or of the file with a secret. An empty variable counts as not set. @throws Refusal */
+/**
+ * The value of a variable, or of the file with a secret. An empty variable counts as not set.
+ * @throws Refusal
+ */
 function fromEnvironment(name: string, one: Setting<unknown>, env: Source['env']): string | undefined {
   const variable = envName(name);
   const fileVariable = `${variable}_FILE`;
@@ -129,7 +133,9 @@ function fromFile(variable: string, one: Setting<unknown>, file: string): string
   return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);
 }
 
-/** Refuses an empty secret or restriction, which would accept more than was meant. @throws Refusal */
+/**
+ * Refuses an empty secret or restriction, which would accept more than was meant. @throws Refusal
+ */
 function checkGiven(subject: string, one: Setting<unknown>, raw: string, otherwise: string): string {
   if (one.secret) return secretOf(subject, one, Buffer.from(raw), `write a value, or ${otherwise}`);
   if (one.restricts && /^[\s,\ufeff]*$/.test(raw))

@@ -19,9 +19,9 @@ export interface Userinfo {
 }
 
 /**
- * Finds a `/`, `?`, `#`, `@`, `\` or `%` in user or password that is not percent-encoded. A URL parser
- * would end the part there, and use the rest of a password as host, path or option. It also drops
- * line breaks. Undefined for URLs without a user or without a host (`sqlite:///…`).
+ * Finds a `/`, `?`, `#`, `@`, `\` or `%` in user or password that is not percent-encoded. A URL
+ * parser would end the part there, and use the rest of a password as host, path or option. It also
+ * drops line breaks. Undefined for URLs without a user or without a host (`sqlite:///…`).
  */
 export function findRawCharacter(url: string): RawCharacter | undefined {
   const rest = /^[a-z][a-z0-9+.-]*:\/\/([^/].*)$/is.exec(url.trim())?.[1];

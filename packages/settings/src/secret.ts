@@ -11,17 +11,18 @@ interface SecretOptions {
 }
 
 /**
- * Characters that are never typed on purpose: controls, line breaks of Unicode, invisible characters,
- * marks of direction, and U+FFFD, which replaces bytes that were lost.
+ * Characters that are never typed on purpose: controls, line breaks of Unicode, invisible
+ * characters, marks of direction, and U+FFFD, which replaces bytes that were lost.
  */
 const REFUSED = /[\p{Cc}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/gu;
 
 /**
- * The rule for the bytes of every secret from a file, a variable or a flag. A byte order mark, blanks
- * and line breaks around it are removed. Anything else that is not printable UTF-8 text is refused,
- * and so is an empty secret.
+ * The rule for the bytes of every secret from a file, a variable or a flag. A byte order mark,
+ * blanks and line breaks around it are removed. Anything else that is not printable UTF-8 text is
+ * refused, and so is an empty secret.
  * @param subject the begin of a message, such as `the file "/run/secrets/tokens"`
- * @throws SETTINGS_INVALID with the subject, the position in bytes and what is there, never the secret
+ * @throws SETTINGS_INVALID with the subject, the position in bytes and what is there, never the
+ * secret
  */
 export function readSecret(subject: string, bytes: Uint8Array, { list = false }: SecretOptions = {}): string {
   if (bytes.length > MAX_SECRET_BYTES) throw refuse(`${subject} has more than ${MAX_SECRET_BYTES} bytes, which is too large for a secret`);
@@ -86,8 +87,8 @@ function nameOf(found: string): string {
 }
 
 /**
- * Found by its byte order mark, or by the zero byte of each ASCII letter. UTF-32 is found too, because
- * it begins in the same ways.
+ * Found by its byte order mark, or by the zero byte of each ASCII letter. UTF-32 is found too,
+ * because it begins in the same ways.
  */
 function findUtf16(bytes: Uint8Array): { readonly name: string; readonly at: number } | undefined {
   const [first, second] = bytes;

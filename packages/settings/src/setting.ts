@@ -16,9 +16,15 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** The process does not start without it. */
   readonly required: boolean;
-  /** It limits what is accepted. An empty value would accept more than was meant, so it is a mistake. */
+  /**
+   * It limits what is accepted. An empty value would accept more than was meant, so it is a
+   * mistake.
+   */
   readonly restricts: boolean;
-  /** Similar names of settings of other programs, whose variables are not a misspelt form of this one. */
+  /**
+   * Similar names of settings of other programs, whose variables are not a misspelt form of this
+   * one.
+   */
   readonly unlike: readonly string[];
   /** JSON schema of the value, without text and default. */
   readonly schema: Readonly<Record<string, unknown>>;
@@ -33,7 +39,9 @@ export interface Setting<T> {
  */
 export type SettingsShape = Readonly<Record<string, Setting<unknown>>>;
 
-/** The parsed values of a shape. A setting without default that is not required may be undefined. */
+/**
+ * The parsed values of a shape. A setting without default that is not required may be undefined.
+ */
 export type Values<S extends SettingsShape> = { readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never };
 
 interface Options<D> {
@@ -237,7 +245,10 @@ export const setting = {
       },
     });
   },
-  /** Texts with commas or line breaks between them. Empty lines are ignored. The flag may be repeated. */
+  /**
+   * Texts with commas or line breaks between them. Empty lines are ignored. The flag may be
+   * repeated.
+   */
   list<const O extends Options<readonly string[]>>(options: O): Setting<Given<O, readonly string[]>> {
     return make<O, readonly string[]>(options, {
       kind: 'list',

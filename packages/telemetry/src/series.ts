@@ -27,7 +27,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Numbers of one set of labels. */
+/** The numbers of one set of label values. */
 export interface Series {
   samples(name: string, labels: Readonly<Record<string, string>>): Sample[];
 }
@@ -78,7 +78,9 @@ export class HistogramSeries implements Histogram, Series {
   count = 0;
   sum = 0;
   readonly #bounds: readonly number[];
-  /** Per bucket, not yet added up; what is above the last bound is only in `count`. */
+  /**
+   * One number for each bucket, not cumulative. Values above the last bound are only in `count`.
+   */
   readonly #counts: number[];
 
   constructor(bounds: readonly number[]) {
