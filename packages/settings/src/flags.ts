@@ -6,7 +6,6 @@ import { quote } from './units.ts';
 export interface FlagsRead {
   /** Raw values by name of the setting. A flag with a mistake has the value undefined. */
   readonly given: Map<string, string | undefined>;
-  readonly positionals: string[];
   readonly mistakes: string[];
 }
 
@@ -30,21 +29,21 @@ function knownFlags(shape: SettingsShape): Map<string, Known> {
 const isFlag = (word: string): boolean => /^-(-|[a-zA-Z])/.test(word);
 
 /**
- * Splits words into flags with raw values and positionals, and notes every mistake. Values of
- * unknown and of secret flags are never shown.
+ * Reads flags with raw values and notes every mistake. Values of secret and of unknown flags are
+ * not shown.
  */
-export function readFlags(shape: SettingsShape, argv: readonly string[], maxPositionals: number): FlagsRead {
+export function readFlags(shape: SettingsShape, argv: readonly string[]): FlagsRead {
   const known = knownFlags(shape);
-  const read: FlagsRead = { given: new Map(), positionals: [], mistakes: [] };
+  const read: FlagsRead = { given: new Map(), mistakes: [] };
   let secretSeen = false;
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? '';
     if (word === '--') {
-      for (const rest of argv.slice(at + 1)) positional(read, rest, maxPositionals, secretSeen);
+      for (const rest of argv.slice(at + 1)) read.mistakes.push(stray(rest, secretSeen));
       break;
     }
     if (!isFlag(word)) {
-      positional(read, word, maxPositionals, secretSeen);
+      read.mistakes.push(stray(word, secretSeen));
       continue;
     }
     const equals = word.indexOf('=');
@@ -70,11 +69,9 @@ export function readFlags(shape: SettingsShape, argv: readonly string[], maxPosi
   return read;
 }
 
-function positional({ positionals, mistakes }: FlagsRead, word: string, max: number, secretSeen: boolean): void {
-  positionals.push(word);
-  if (positionals.length <= max) return;
-  const shown = secretSeen ? `positional word ${positionals.length}` : quoteOpen(word);
-  mistakes.push(`${shown} is not expected: write settings as --name value or --name=value, and quote a value that has spaces`);
+function stray(word: string, secretSeen: boolean): string {
+  const shown = secretSeen ? 'a word that may be a secret' : quoteOpen(word);
+  return `${shown} is not expected: write settings as --name value or --name=value, and quote a value that has spaces`;
 }
 
 function unknown(flag: string, known: ReadonlyMap<string, Known>): string {

@@ -19,37 +19,10 @@ export interface Source {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export interface Arguments<S extends SettingsShape> {
-  readonly values: Values<S>;
-  /** The words that are neither flags nor their values, in order, and all words after `--`. */
-  readonly positionals: readonly string[];
-}
-
 /** True if `--help` or `-h` comes before any `--`. */
 export function wantsHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--help' || word === '-h');
-}
-
-/**
- * The values of all settings. Words that are not flags are mistakes.
- * @throws SETTINGS_INVALID with all mistakes in `details.mistakes`, which never contain a secret
- */
-export function parseSettings<const S extends SettingsShape>(shape: S, source: Source): Values<S> {
-  return parse(shape, source, 0).values;
-}
-
-/**
- * Like `parseSettings`, for commands with positional words. More than `maxPositionals` are
- * mistakes.
- * @throws SETTINGS_INVALID
- */
-export function parseArguments<const S extends SettingsShape>(
-  shape: S,
-  source: Source,
-  maxPositionals = Number.POSITIVE_INFINITY,
-): Arguments<S> {
-  return parse(shape, source, maxPositionals);
 }
 
 /**
@@ -73,9 +46,13 @@ export function defaults<const S extends SettingsShape>(shape: S, given: Partial
 
 const isNothing = (value: unknown): boolean => value === '' || (Array.isArray(value) && value.length === 0);
 
-function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPositionals: number): Arguments<S> {
+/**
+ * The values of all settings. Words that are not flags are mistakes.
+ * @throws SETTINGS_INVALID with all mistakes in `details.mistakes`, which never contain a secret
+ */
+export function parseSettings<const S extends SettingsShape>(shape: S, { argv, env }: Source): Values<S> {
   checkShape(shape);
-  const { given, positionals, mistakes } = readFlags(shape, argv, maxPositionals);
+  const { given, mistakes } = readFlags(shape, argv);
   const values: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(shape)) {
     try {
@@ -89,7 +66,7 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
   }
   mistakes.push(...findMisspelt(shape, env));
   if (mistakes.length > 0) throw refuse(mistakes);
-  return { values: seal(shape, values), positionals };
+  return seal(shape, values);
 }
 
 /** A mistake that never contains the value, so it can be shown for secrets too. */
@@ -188,7 +165,7 @@ function refuse(mistakes: readonly string[]): BlockhubError {
 }
 
 /** The values as texts for logs, without secrets and without settings that are not set. */
-export function describe<S extends SettingsShape>(shape: S, values: Values<S>): Record<string, string> {
+function describe<S extends SettingsShape>(shape: S, values: Values<S>): Record<string, string> {
   const shown: Record<string, string> = {};
   for (const [name, one] of Object.entries(shape)) {
     const value = (values as Record<string, unknown>)[name];
