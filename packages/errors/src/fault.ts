@@ -65,3 +65,10 @@ export function findFault<T>(error: unknown, known: (code: string, found: System
   }
   return undefined;
 }
+
+/** What a code means: the kind, a clause without a full stop, and sentences that say what to do. */
+export type Entry = readonly [FaultKind, what: string, fix: string];
+
+/** A table by code. Each row has codes that mean the same, with blanks between them. */
+export const tableOf = (rows: readonly (readonly [codes: string, ...Entry])[]): ReadonlyMap<string, Entry> =>
+  new Map(rows.flatMap(([codes, ...entry]) => codes.split(' ').map((code): [string, Entry] => [code, entry])));
