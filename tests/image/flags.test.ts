@@ -14,9 +14,9 @@ test('the image starts Node as the first line of the command does', () => {
   expect(variables.split(' ')).toEqual(expect.arrayContaining([...environment]));
 });
 
-test('so does `pnpm blockhub`', () => {
+test('`pnpm blockhub` runs the command by its first line', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: { blockhub: string } };
-  expect(scripts.blockhub).toBe([...environment, 'node', ...flags, 'packages/cli/src/main.ts'].join(' '));
+  expect(scripts.blockhub).toBe('packages/cli/src/main.ts');
 });
 
 test('the page for who starts it without the image says so, and why', () => {

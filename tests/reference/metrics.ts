@@ -11,11 +11,17 @@ export interface DeclaredMetric {
   readonly service: string | undefined;
 }
 
-/** One declaration, whose name, help and labels stand there as they are: that makes them findable, here and by hand. */
+/**
+ * One declaration, whose name, help and labels stand there as they are: that makes them findable,
+ * here and by hand.
+ */
 const declaration =
   /\.(?<kind>counter|gauge|histogram)\(\s*'(?<name>blockhub_\w+)',\s*(?<quote>['"`])(?<help>.*?)\k<quote>\s*(?:,\s*\[(?<labels>[^\]]*)\])?/gs;
 
-/** The metrics that a source file declares. Throws where one is written in a form that this cannot read. */
+/**
+ * The metrics that a source file declares. Throws where one is written in a form that this cannot
+ * read.
+ */
 export function metricsIn(path: string, source: string): DeclaredMetric[] {
   const [folder, unit = ''] = path.split('/');
   const found = [...source.matchAll(declaration)].map(({ groups = {} }) => ({

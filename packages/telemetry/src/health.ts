@@ -6,29 +6,28 @@ export interface HealthReport {
   readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
 }
 
-/** What has to hold before work is sent here. Each check is set by whoever knows; the last word counts. */
+interface Check {
+  readonly ok: boolean;
+  readonly detail?: string | (() => string);
+}
+
+/** The named checks that decide whether a process is ready. The last value of a check counts. */
 export interface Health {
-  /** `detail` is shown to whoever asks for readiness, and asked for then where it is a function; secrets in URLs are hidden. */
+  /** `/readyz` shows `detail`, with secrets hidden. A function is called for each answer. */
   set(check: string, ok: boolean, detail?: string | (() => string)): void;
-  /** True when at least one check was set and all hold. */
+  /** True if at least one check was set and all are ok. */
   ready(): boolean;
   report(): HealthReport;
 }
 
-/** With `metrics`, readiness and each check can be scraped too. */
+/** With `metrics`, readiness and each check are metrics too. */
 export function createHealth(metrics?: Metrics): Health {
-  const checks = new Map<string, { readonly ok: boolean; readonly detail?: string | (() => string) }>();
-  const shownNow = ({
-    ok,
-    detail,
-  }: {
-    readonly ok: boolean;
-    readonly detail?: string | (() => string);
-  }): { ok: boolean; detail?: string } =>
+  const checks = new Map<string, Check>();
+  const shownNow = ({ ok, detail }: Check): { ok: boolean; detail?: string } =>
     detail === undefined ? { ok } : { ok, detail: hideText(typeof detail === 'string' ? detail : detail()) };
   const ready = (): boolean => checks.size > 0 && checks.values().every((check) => check.ok);
-  metrics?.gauge('blockhub_ready', '1 where every check of readiness holds, else 0; `/readyz` says the same.').read(() => Number(ready()));
-  const shown = metrics?.gauge('blockhub_check', '1 where this check of readiness holds, else 0; `/readyz` says why.', ['check']);
+  metrics?.gauge('blockhub_ready', '1 if all checks of readiness are ok, else 0. `/readyz` shows the same.').read(() => Number(ready()));
+  const shown = metrics?.gauge('blockhub_check', '1 if this check of readiness is ok, else 0. `/readyz` shows the reason.', ['check']);
   return {
     set(check, ok, detail) {
       checks.set(check, detail === undefined ? { ok } : { ok, detail });

@@ -6,34 +6,40 @@ const lines = new Redactor({ marker: hidden, lines: true });
 const secretKey =
   /authorization|cookie|token|secret|passw|credential|signature|csrf|xsrf|jwt|api-?_?key|(?:private|access|subscription|functions|account|shared)-?_?key/i;
 
-/** Bounds of one line: how deep, how many members of one object, how long a text. */
+/** Limits of a line: depth of objects, members of an object, characters of a text. */
 const maxDepth = 6;
 const maxMembers = 100;
 const maxText = 8192;
 
 const words = /\S+/g;
-/** A text of JSON ends at a quotation mark that is not escaped. */
+/** In JSON a text ends at a quotation mark that is not escaped. */
 const wordsOfJson = /(?:\\.|[^\s"\\])+/g;
 
 /**
- * User and password of URLs, their secret parameters, and what is a token or a key by its form, in any text made unreadable. The names and
- * forms are those of request documents.
+ * Hides user and password of URLs, their secret parameters, and values that have the form of a
+ * token or key, by the same rules as request documents.
  */
 export const hideText = (text: string): string => hideIn(text, words);
 
-/** `hideText` for a line of JSON, which stays one. */
+/** `hideText` for a line of JSON. The result is JSON too. */
 export const hideLine = (line: string): string => hideIn(line, wordsOfJson);
 
 const hideIn = (text: string, each: RegExp): string => lines.text(text.includes('@') ? text.replace(each, hideUserinfo) : text);
 
-/** Up to the last `@` of a word: what ends a host, such as a slash, stands in passwords by mistake. Three slashes begin a path. */
+/**
+ * Hides everything before the last `@`, because a password may contain a slash. Three slashes begin
+ * a path.
+ */
 function hideUserinfo(word: string): string {
   const at = word.lastIndexOf('@');
   const slashes = at < 0 ? -1 : word.slice(0, at).search(/:\/\/(?!\/)/);
   return slashes < 0 ? word : `${word.slice(0, slashes + 3)}${hidden}${word.slice(at)}`;
 }
 
-/** A copy to be logged: secret keys hidden, errors as plain objects, texts cut, bytes only counted. */
+/**
+ * A copy for the log: values of secret keys hidden, errors as objects, long texts cut, bytes
+ * counted.
+ */
 export function hideValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return value.length > maxText ? `${value.slice(0, maxText)}… (${value.length} characters)` : value;
   if (typeof value === 'bigint') return String(value);
@@ -58,14 +64,14 @@ function hideMembers(value: object, depth: number): Record<string, unknown> {
       shown['…'] = `${Object.keys(value).length} members`;
       break;
     }
-    // Numbers and booleans say whether a secret is there or how long, never what it is.
+    // A number or boolean may describe a secret, but it is never the secret.
     const open = !secretKey.test(key) || typeof member === 'number' || typeof member === 'boolean' || member == null;
     shown[key] = open ? hideValue(member, depth + 1) : hidden;
   }
   return shown;
 }
 
-/** Only what is known to be an error's own: libraries hang whole requests, headers included, on theirs. */
+/** Copies known fields only, because libraries add whole requests with headers to their errors. */
 function hideError(error: Error, depth: number): Record<string, unknown> {
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   return {

@@ -9,7 +9,7 @@ test.each([
   ['::1', '::1'],
   ['127.0.0.1', '127.0.0.1'],
   [' 0.0.0.0 ', '0.0.0.0'],
-  // No addresses: what listens refuses them by the name of the setting.
+  // These are not addresses. They are refused when the server listens.
   ['[127.0.0.1]', '[127.0.0.1]'],
   ['[::1]:8080', '[::1]:8080'],
   ['[]', '[]'],
@@ -26,32 +26,32 @@ test.each([
     '::1',
     'ADDRESS_IN_USE',
     'probePort',
-    `Another program listens on [::1]:80 already. Stop it, or set another port with ${port}.`,
+    `Another program already listens on [::1]:80. Stop it, or set another port with ${port}.`,
   ],
-  ['EACCES', '0.0.0.0', 'SETTINGS_INVALID', 'probePort', `Ports below 1024 need more rights; set a higher one with ${port}.`],
+  ['EACCES', '0.0.0.0', 'SETTINGS_INVALID', 'probePort', `Ports below 1024 need more permissions. Set another one with ${port}.`],
   ['EPERM', '0.0.0.0', 'SETTINGS_INVALID', 'probePort', port],
   [
     'EADDRNOTAVAIL',
     '203.0.113.1',
     'SETTINGS_INVALID',
     'probeHost',
-    `this machine does not have the address. Set one of its own with ${host}`,
+    `this machine does not have the address. Set an address of this machine with ${host}`,
   ],
   ['EAFNOSUPPORT', '::', 'SETTINGS_INVALID', 'probeHost', `this machine has no IPv6. Set another address with ${host}, such as 0.0.0.0.`],
-  ['EINVAL', 'fe80::1', 'SETTINGS_INVALID', 'probeHost', `as in fe80::1%eth0; correct ${host}.`],
+  ['EINVAL', 'fe80::1', 'SETTINGS_INVALID', 'probeHost', `as in fe80::1%eth0. Correct ${host}.`],
   [
     'ENOTFOUND',
     'nowhere.invalid',
     'SETTINGS_INVALID',
     'probeHost',
-    `no address is known for this host name. Set an address of this machine with ${host}`,
+    `the host name has no address. Set an address of this machine with ${host}`,
   ],
   ['EAI_AGAIN', 'nowhere.invalid', 'SETTINGS_INVALID', 'probeHost', host],
   ['ENOTFOUND', '*', 'SETTINGS_INVALID', 'probeHost', '* is not an address.'],
-  ['ENOTFOUND', 'http://localhost', 'SETTINGS_INVALID', 'probeHost', 'the host is a URL'],
-  ['ENOTFOUND', '127.0.0.1:8080', 'SETTINGS_INVALID', 'probeHost', 'the host has a port in it'],
-  ['ENOTFOUND', '[::1]:8080', 'SETTINGS_INVALID', 'probeHost', 'the host has a port in it'],
-  ['ENOTFOUND', '10.0.0.0/8', 'SETTINGS_INVALID', 'probeHost', 'the host has a / in it'],
+  ['ENOTFOUND', 'http://localhost', 'SETTINGS_INVALID', 'probeHost', 'expected an address, got a URL.'],
+  ['ENOTFOUND', '127.0.0.1:8080', 'SETTINGS_INVALID', 'probeHost', 'the host contains a port'],
+  ['ENOTFOUND', '[::1]:8080', 'SETTINGS_INVALID', 'probeHost', 'the host contains a port'],
+  ['ENOTFOUND', '10.0.0.0/8', 'SETTINGS_INVALID', 'probeHost', 'expected one address, got a host with a /.'],
 ])('%s of %s is %s of %s', (code, given, errorCode, setting, text) => {
   const cause = Object.assign(new Error('x'), { code });
   expect(listenError(cause, { host: given, port: 80, ...settings })).toMatchObject({
@@ -72,7 +72,7 @@ test.each([
   ['::', 'EADDRINUSE', ['::'], undefined],
   ['::1', 'EAFNOSUPPORT', ['::1'], undefined],
   ['fd00::7', 'EAFNOSUPPORT', ['fd00::7'], undefined],
-])('a machine without IPv6 that shall listen on %s and gets %s tries %j', async (host, code, tried, taken) => {
+])('a server for %s whose machine gives %s tries %j', async (host, code, tried, taken) => {
   const asked: string[] = [];
   const listening = listenAt(host, async (one) => {
     asked.push(one);

@@ -1,7 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { BlockhubError, errorCode } from '@blockhub/errors';
+import { envName, flagName } from '@blockhub/settings';
 
-/** Where a server wants to listen, and which settings say so. */
+/** The address of a server, and the names of its settings. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -11,15 +12,18 @@ export interface ListenAddress {
   readonly portSetting: string;
 }
 
-/** An IPv6 address without the brackets that it has in a URL: `[::1]` is `::1`. Everything else stays as it is. */
+/**
+ * Removes the brackets around an IPv6 address: `[::1]` becomes `::1`. Other hosts are not changed.
+ */
 export function bareHost(host: string): string {
   const inside = /^\[(.+)\]$/.exec(host.trim())?.[1];
   return inside !== undefined && isIPv6(inside) ? inside : host.trim();
 }
 
 /**
- * Listens at the host. `::` means every address of the machine: if its kernel has no IPv6, that is every IPv4 address, 0.0.0.0.
- * @returns the host that was taken, beside what `listen` gave
+ * Listens at the host. `::` means every address of the machine: if its kernel has no IPv6, the host
+ * is 0.0.0.0, every IPv4 address.
+ * @returns the host that is used, and the result of `listen`
  */
 export async function listenAt<T>(
   host: string,
@@ -33,14 +37,11 @@ export async function listenAt<T>(
   }
 }
 
-const namesOf = (setting: string): string => {
-  const flag = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `--${flag} (BLOCKHUB_${flag.toUpperCase().replaceAll('-', '_')})`;
-};
+const namesOf = (setting: string): string => `${flagName(setting)} (${envName(setting)})`;
 
 /**
- * Turns the failure to listen into an error that names the setting to change: ADDRESS_IN_USE, else SETTINGS_INVALID. What no setting can
- * change, such as a lack of memory, stays as it is.
+ * Explains why a server cannot listen: ADDRESS_IN_USE or SETTINGS_INVALID with the setting to
+ * change. An error that no setting can solve, such as a lack of memory, is returned as it is.
  */
 export function listenError(error: unknown, address: ListenAddress): unknown {
   const { host, port, hostSetting, portSetting } = address;
@@ -50,7 +51,7 @@ export function listenError(error: unknown, address: ListenAddress): unknown {
   if (code === 'EADDRINUSE')
     return new BlockhubError(
       'ADDRESS_IN_USE',
-      `Another program listens on ${where} already. Stop it, or set another port with ${portNames}.`,
+      `Another program already listens on ${where}. Stop it, or set another port with ${portNames}.`,
       {
         cause: error,
         details: { host, port, setting: portSetting },
@@ -77,10 +78,10 @@ function faultOf(code: string, host: string, { hostNames, portNames }: { hostNam
     case 'EPERM':
       return {
         of: 'port',
-        what: `this process may not use this port. Ports below 1024 need more rights; set a higher one with ${portNames}.`,
+        what: `this process does not have permission for the port. Ports below 1024 need more permissions. Set another one with ${portNames}.`,
       };
     case 'EADDRNOTAVAIL':
-      return { of: 'host', what: `this machine does not have the address. Set one of its own with ${hostNames}, ${all}.` };
+      return { of: 'host', what: `this machine does not have the address. Set an address of this machine with ${hostNames}, ${all}.` };
     case 'EAFNOSUPPORT':
       return {
         of: 'host',
@@ -89,7 +90,7 @@ function faultOf(code: string, host: string, { hostNames, portNames }: { hostNam
     case 'EINVAL':
       return {
         of: 'host',
-        what: `the address cannot be used as it is. A link-local one needs its interface, as in fe80::1%eth0; correct ${hostNames}.`,
+        what: `the address cannot be used. A link-local address needs its interface, as in fe80::1%eth0. Correct ${hostNames}.`,
       };
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
@@ -103,11 +104,11 @@ function faultOf(code: string, host: string, { hostNames, portNames }: { hostNam
   }
 }
 
-/** What was probably meant by a host that no name server knows. */
+/** What is probably wrong with a host that has no address. */
 function shapeOf(host: string): string {
-  if (host.includes('://')) return 'the host is a URL, and an address is expected.';
+  if (host.includes('://')) return 'expected an address, got a URL.';
   if (host === '*' || host === '+') return `${host} is not an address.`;
-  if (/^\[.*\]:\d+$|^[^:]+:\d+$/.test(host)) return 'the host has a port in it, which is a setting of its own.';
-  if (host.includes('/')) return 'the host has a / in it, and one address is expected.';
-  return 'no address is known for this host name.';
+  if (/^\[.*\]:\d+$|^[^:]+:\d+$/.test(host)) return 'the host contains a port, which is a separate setting.';
+  if (host.includes('/')) return 'expected one address, got a host with a /.';
+  return 'the host name has no address.';
 }

@@ -3,10 +3,10 @@ import { hideLine, hideValue } from './hide.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** Facts of a line. Put errors under `err`. */
+/** Fields of a line. An error is the field `err`. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Facts first, a short constant message second. */
+/** Fields first, then a short constant message. */
 export interface LogMethod {
   (fields: LogFields, message: string): void;
   (message: string): void;
@@ -17,20 +17,23 @@ export interface Logger {
   readonly info: LogMethod;
   readonly warn: LogMethod;
   readonly error: LogMethod;
-  /** A logger that adds these facts to each line. */
+  /** A logger that adds these fields to each line. */
   child(fields: LogFields): Logger;
 }
 
 export interface LoggerOptions {
-  /** Who speaks; the field `name` of each line. */
+  /** The field `name` of each line. */
   readonly name: string;
   /** `info` by default. */
   readonly level?: LogLevel;
-  /** Where lines go; standard output by default, written at once, so that a crash loses none. */
+  /** Standard output by default. Each line is written at once, so a crash loses none. */
   readonly stream?: { write(line: string): unknown };
 }
 
-/** The log must never be what stops a process: a full disk behind standard output costs lines only. */
+/**
+ * Ignores errors: if the disk behind standard output is full, lines are lost and the process
+ * continues.
+ */
 function standardOutput(): { write(line: string): unknown } {
   const destination = pino.destination({ fd: 1, sync: true });
   destination.on('error', () => {});
@@ -38,8 +41,9 @@ function standardOutput(): { write(line: string): unknown } {
 }
 
 /**
- * A logger that writes one JSON object per line with ISO time. Values under keys such as `authorization`, `cookie`, `token`, `secret` and
- * `password` at any depth, and user and password of any URL in the line, are hidden; long texts are cut.
+ * A logger that writes one JSON object per line with ISO time. Values of keys such as
+ * `authorization`, `cookie`, `token`, `secret` and `password` are hidden at any depth, as are user
+ * and password of URLs. Long texts are cut.
  */
 export function createLogger({ name, level = 'info', stream }: LoggerOptions): Logger {
   const logger = pino(
@@ -51,7 +55,7 @@ export function createLogger({ name, level = 'info', stream }: LoggerOptions): L
         level: (label) => ({ level: label }),
         log: (fields) => hideValue(fields) as Record<string, unknown>,
       },
-      // Errors are already plain when they get here: the default serializer would copy every field of theirs, headers of a request included.
+      // Errors are plain objects already. The default serializer would copy all their fields.
       serializers: { err: (value: unknown) => value },
       hooks: { streamWrite: hideLine },
     },
@@ -60,7 +64,7 @@ export function createLogger({ name, level = 'info', stream }: LoggerOptions): L
   return wrap(logger);
 }
 
-/** The part of pino that is used here. */
+/** The part of pino that is used. */
 interface Sink {
   debug(fields: object, message?: string): void;
   info(fields: object, message?: string): void;
@@ -70,7 +74,7 @@ interface Sink {
   isLevelEnabled(level: string): boolean;
 }
 
-/** Keeps pino out of our types, and an error as only argument (`log.error(error)`) out of its own handling. */
+/** Hides the types of pino. A single error as argument is logged as the field `err`. */
 function wrap(sink: Sink): Logger {
   const method =
     (level: 'debug' | 'info' | 'warn' | 'error'): LogMethod =>
@@ -83,12 +87,12 @@ function wrap(sink: Sink): Logger {
     info: method('info'),
     warn: method('warn'),
     error: method('error'),
-    // pino formats the facts of lines, but not those of children.
+    // pino formats the fields of lines, but not those of children.
     child: (fields) => wrap(sink.child(hideValue(fields) as object)),
   };
 }
 
 const nothing: LogMethod = () => {};
 
-/** Says nothing. */
+/** Writes nothing. */
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => silentLogger };

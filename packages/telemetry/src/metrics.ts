@@ -1,66 +1,62 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Metric, Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-client';
-import { CounterSeries, GaugeSeries, HistogramSeries, type Sample, type Series } from './series.ts';
+import {
+  type Counter,
+  CounterSeries,
+  type Gauge,
+  GaugeSeries,
+  type Histogram,
+  HistogramSeries,
+  type Sample,
+  type Series,
+} from './series.ts';
 
-/** Counts up. Adding costs one addition: fetch it once, keep it. */
-export interface Counter {
-  /** Adds 1 unless told; negative amounts and NaN are dropped. */
-  add(amount?: number): void;
-  readonly value: number;
-}
-
-/** Goes up and down. */
-export interface Gauge {
-  set(value: number): void;
-  add(amount: number): void;
-  /** From now on the value is read when somebody looks; what it throws counts as NaN. */
-  read(from: () => number): void;
-  readonly value: number;
-}
-
-/** Counts observations into buckets. */
-export interface Histogram {
-  observe(value: number): void;
-  readonly count: number;
-  readonly sum: number;
-}
-
-/** One metric with labels; `labels` gives the series of these values, always the same one. Resolve it once, outside of the hot path. */
+/**
+ * A metric with labels. `labels` always gives the same series for the same values. Call it once and
+ * keep the series.
+ */
 export interface Family<L extends string, S> {
   labels(values: Readonly<Record<L, string>>): S;
 }
 
 /**
- * The metrics of one process. Asking for a name again gives the same metric; with another kind or other labels it throws INTERNAL.
- * Names are `blockhub_…` in snake case, counters end in `_total`, times are in seconds, sizes in bytes.
- * A metric keeps at most 1,000 series; what comes later is counted under the label value `other`.
+ * The metrics of one process. The same name gives the same metric; another kind or other labels
+ * throw INTERNAL. Names are `blockhub_…` in snake case, counters end in `_total`, times are in
+ * seconds, sizes in bytes. A metric has at most 1,000 series; further values are counted under the
+ * label value `other`.
  */
 export interface Metrics {
   counter(name: string, help: string): Counter;
   counter<const L extends string>(name: string, help: string, labels: readonly L[]): Family<L, Counter>;
   gauge(name: string, help: string): Gauge;
   gauge<const L extends string>(name: string, help: string, labels: readonly L[]): Family<L, Gauge>;
-  /** `buckets`: upper bounds in growing order; from 1 ms to 60 s when absent. */
+  /** `buckets`: upper bounds in ascending order, by default from 1 ms to 60 s. */
   histogram(name: string, help: string, labels?: readonly [], buckets?: readonly number[]): Histogram;
   histogram<const L extends string>(name: string, help: string, labels: readonly L[], buckets?: readonly number[]): Family<L, Histogram>;
-  /** Everything in the text format of Prometheus, with process, memory, garbage collection and event loop lag (measured from the first call on). */
+  /**
+   * All metrics in the text format of Prometheus, with those of process, memory, garbage collection
+   * and event loop lag, which are measured from the first call on.
+   */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** Added to every sample as label `service`. */
   readonly service?: string;
 }
 
 const maxSeries = 1000;
-/** Between looks at the event loop. Each wakes the process: every 10 ms, as prom-client has it, take half a percent of a core of one that is idle. */
-const LAG_STEP_MS = 100;
+/**
+ * Interval of the measurements of event loop lag. Each one wakes the process: the 10 ms of
+ * prom-client take half a percent of a core if the process is idle.
+ */
+const LAG_INTERVAL_MS = 100;
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 type Kind = 'counter' | 'gauge' | 'histogram';
 
-/** All series of one metric, in the form that prom-client's registry takes. */
+/** All series of one metric, in the form of prom-client's registry. */
 class MetricFamily<S extends Series> implements Family<string, S> {
   readonly name: string;
   readonly help: string;
@@ -75,7 +71,7 @@ class MetricFamily<S extends Series> implements Family<string, S> {
     this.type = type;
     this.names = names;
     this.#make = make;
-    // Zero is a fact too: without it the first rate of a counter is missed.
+    // Without a first value of zero, Prometheus would miss the first increase of a counter.
     if (names.length === 0) this.labels({});
   }
 
@@ -100,8 +96,8 @@ class MetricFamily<S extends Series> implements Family<string, S> {
 }
 
 /**
- * Metrics with a registry of their own. Counting works on plain numbers; prom-client, which takes memory and start-up time, is loaded when the
- * first scrape asks for the text.
+ * Metrics with their own registry. Counting uses plain numbers. prom-client takes memory and time,
+ * so it is loaded by the first scrape.
  */
 export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   const families = new Map<string, MetricFamily<Series>>();
@@ -117,7 +113,7 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
     checkName(type, name, labels);
     const made = new MetricFamily(name, help, type, labels, make);
     families.set(name, made);
-    // A registry that is still loading takes all families when it is there.
+    // If the registry is still loading, `open` adds all families.
     void registry?.then((ready) => ready.registerMetric(made as unknown as Metric));
     return made;
   }
@@ -128,14 +124,14 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   }
 
   const open = async (): Promise<Registry> => {
-    // CommonJS, of which a bundle knows no names.
+    // It is CommonJS, whose named exports a bundle cannot resolve.
     const { collectDefaultMetrics, Registry } = (await import('prom-client')).default;
     const made = new Registry();
     if (service) made.setDefaultLabels({ service });
     const { user, system } = process.cpuUsage();
-    collectDefaultMetrics({ register: made, eventLoopMonitoringPrecision: LAG_STEP_MS });
-    withoutStep(made);
-    // It counts CPU from here on; a process that was not scraped for an hour has used it all the same.
+    collectDefaultMetrics({ register: made, eventLoopMonitoringPrecision: LAG_INTERVAL_MS });
+    withoutInterval(made);
+    // prom-client counts CPU time from now on, so the time before is added.
     for (const [name, micros] of [['user_', user] as const, ['system_', system] as const, ['', user + system] as const])
       (made.getSingleMetric(`process_cpu_${name}seconds_total`) as PromCounter).inc(micros / 1e6);
     for (const known of families.values()) made.registerMetric(known as unknown as Metric);
@@ -152,7 +148,7 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
     async text() {
       registry ??= open();
       const ready = await registry;
-      // Scrapes at the same time share one text, so that nobody can make them expensive.
+      // Scrapes at the same time share one text, so that many of them cost no more than one.
       scrape ??= ready.metrics().finally(() => {
         scrape = undefined;
       });
@@ -162,12 +158,12 @@ export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   };
 }
 
-/** Node measures from one look to the next: what is over the step between them is the lag. */
-function withoutStep(registry: Registry): void {
+/** Node measures the time between two measurements. Only what exceeds the interval is lag. */
+function withoutInterval(registry: Registry): void {
   for (const part of ['min', 'max', 'mean', 'p50', 'p90', 'p99']) {
     const gauge = registry.getSingleMetric(`nodejs_eventloop_lag_${part}_seconds`) as PromGauge;
     const set = gauge.set.bind(gauge) as (labels: object, seconds: number) => void;
-    gauge.set = ((labels: object, seconds: number) => set(labels, Math.max(0, seconds - LAG_STEP_MS / 1000))) as typeof gauge.set;
+    gauge.set = ((labels: object, seconds: number) => set(labels, Math.max(0, seconds - LAG_INTERVAL_MS / 1000))) as typeof gauge.set;
   }
 }
 
@@ -176,5 +172,5 @@ function checkName(type: Kind, name: string, labels: readonly string[]): void {
     !/^blockhub(_[a-z0-9]+)+$/.test(name) ||
     (type === 'counter') !== name.endsWith('_total') ||
     labels.some((label) => !/^[a-z][a-z0-9_]*$/.test(label) || label === 'le');
-  if (wrong) throw new BlockhubError('INTERNAL', `the metric ${name} (${labels.join(', ')}) breaks the rule for names`);
+  if (wrong) throw new BlockhubError('INTERNAL', `the metric ${name} (${labels.join(', ')}) does not follow the rules for names`);
 }

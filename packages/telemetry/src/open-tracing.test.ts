@@ -5,7 +5,7 @@ import { openTracing } from './open-tracing.ts';
 import { parseTraceparent } from './trace-context.ts';
 import type { Tracing } from './tracing.ts';
 
-/** Nobody listens there. */
+/** No server listens there. */
 const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:9';
 const open = (env: Record<string, string>, log: Logger = silentLogger): Promise<Tracing | undefined> =>
   openTracing({ service: 'sample', env, log });
@@ -24,8 +24,8 @@ test.each([
 test.each([
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' }, 'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL'],
   [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'x' }, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be a URL'],
-  [{ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'can only be http/protobuf, not grpc'],
-  [{ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'sometimes' }, 'parentbased_traceidratio, not sometimes'],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'expected http/protobuf, got grpc'],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'sometimes' }, 'parentbased_traceidratio, got sometimes'],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' }, 'a number from 0 to 1'],
 ])('%j is refused', async (env, message) => {
   await expect(open(env as Record<string, string>)).rejects.toMatchObject({
@@ -41,7 +41,7 @@ describe('whose traces are recorded', () => {
     return span?.traceparent;
   };
 
-  test('a trace is gone on with, where somebody records it', async () => {
+  test('a trace is continued if it is recorded', async () => {
     const context = parseTraceparent(await starts({}, sampled));
     expect(context).toMatchObject({ traceId: parseTraceparent(sampled)?.traceId, sampled: true });
     expect(context?.spanId).not.toBe(parseTraceparent(sampled)?.spanId);
@@ -57,7 +57,7 @@ describe('whose traces are recorded', () => {
   });
 });
 
-test('a collector that is away is told of, and keeps nobody from ending', async () => {
+test('a collector that does not answer is logged, and does not delay the end', async () => {
   const warnings: unknown[] = [];
   const log: Logger = { ...silentLogger, warn: (...line: unknown[]) => warnings.push(line.at(-1)) };
   const tracing = await open({ OTEL_EXPORTER_OTLP_ENDPOINT }, log);

@@ -1,8 +1,8 @@
 import { invalid, type Tracing, type TracingOptions } from './tracing.ts';
 
 /**
- * Tracing by OTLP over HTTP to where OTEL_EXPORTER_OTLP_ENDPOINT says, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; undefined where neither is set. OpenTelemetry,
- * which takes memory and start-up time, is only loaded then.
+ * Tracing by OTLP over HTTP to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.
+ * If neither is set, the result is undefined and OpenTelemetry is not loaded, which saves memory.
  * @throws SETTINGS_INVALID
  */
 export async function openTracing(options: TracingOptions): Promise<Tracing | undefined> {
@@ -13,7 +13,7 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
   const url = own || `${base?.replace(/\/+$/, '')}/v1/traces`;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) throw invalid(`${name} must be a URL such as http://collector:4318`);
   const protocol = env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || 'http/protobuf';
-  if (protocol !== 'http/protobuf') throw invalid(`OTEL_EXPORTER_OTLP_PROTOCOL can only be http/protobuf, not ${protocol}`);
+  if (protocol !== 'http/protobuf') throw invalid(`OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf, got ${protocol}`);
   const { openOtlp } = await import('./otlp.ts');
   return openOtlp(url, options);
 }

@@ -24,23 +24,23 @@ import {
 import { formatTraceparent, parseTraceparent } from './trace-context.ts';
 import { invalid, type Span, type SpanAttributes, type Tracing, type TracingOptions } from './tracing.ts';
 
-/** A collector that is away must not keep a process from ending. */
+/** A collector that does not answer must not delay the end of the process for longer. */
 const CLOSE_MS = 3_000;
-const SAY_AGAIN_MS = 60_000;
+const WARN_AGAIN_MS = 60_000;
 
 const kinds = { server: SpanKind.SERVER, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER };
 
-/** The only file that knows OpenTelemetry. */
+/** This is the only file that imports OpenTelemetry. */
 export function openOtlp(url: string, { service, env, log }: TracingOptions): Tracing {
   let quietUntil = 0;
-  const say = (message: string, ...more: unknown[]): void => {
+  const warn = (message: string, ...more: unknown[]): void => {
     if (performance.now() < quietUntil) return;
-    quietUntil = performance.now() + SAY_AGAIN_MS;
+    quietUntil = performance.now() + WARN_AGAIN_MS;
     log.warn({ reason: [message, ...more].map(String).join(' ').slice(0, 500) }, 'spans cannot be sent');
   };
   const nothing = (): void => {};
   diag.setLogger(
-    { error: say, warn: say, info: nothing, debug: nothing, verbose: nothing },
+    { error: warn, warn, info: nothing, debug: nothing, verbose: nothing },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const provider = new TracerProvider({
@@ -62,10 +62,10 @@ export function openOtlp(url: string, { service, env, log }: TracingOptions): Tr
     async close() {
       const late = new AbortController();
       const cut = setTimeout(CLOSE_MS, undefined, { signal: late.signal }).then(
-        () => say(`no answer within ${CLOSE_MS} ms`),
+        () => warn(`no answer within ${CLOSE_MS} ms`),
         () => {},
       );
-      await Promise.race([provider.shutdown().catch(say), cut]);
+      await Promise.race([provider.shutdown().catch(warn), cut]);
       late.abort();
     },
   };
@@ -98,7 +98,11 @@ function spanOf(span: OtelSpan): Span {
   };
 }
 
-/** By the names of OpenTelemetry; whether a trace that somebody else began is recorded is theirs to say, whatever stands here. @throws SETTINGS_INVALID */
+/**
+ * The sampler of the variables of OpenTelemetry. It decides only about traces that begin here: for
+ * other traces the parent decides.
+ * @throws SETTINGS_INVALID
+ */
 function samplerOf({ OTEL_TRACES_SAMPLER: name = '', OTEL_TRACES_SAMPLER_ARG: argument = '' }: TracingOptions['env']): Sampler {
   const ratio = argument === '' ? 1 : Number(argument);
   const roots: Readonly<Record<string, () => Sampler>> = {
@@ -109,10 +113,10 @@ function samplerOf({ OTEL_TRACES_SAMPLER: name = '', OTEL_TRACES_SAMPLER_ARG: ar
   const root = roots[(name || 'always_on').replace(/^parentbased_/, '')];
   if (!root)
     throw invalid(
-      `OTEL_TRACES_SAMPLER is one of ${Object.keys(roots)
+      `OTEL_TRACES_SAMPLER: expected one of ${Object.keys(roots)
         .map((one) => `parentbased_${one}`)
-        .join(', ')}, not ${name}`,
+        .join(', ')}, got ${name}`,
     );
-  if (!(ratio >= 0 && ratio <= 1)) throw invalid('OTEL_TRACES_SAMPLER_ARG is a number from 0 to 1');
+  if (!(ratio >= 0 && ratio <= 1)) throw invalid('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
   return new ParentBasedSampler({ root: root() });
 }

@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHealth, type Health } from './health.ts';
 import { createLogger, silentLogger } from './logger.ts';
@@ -21,7 +23,7 @@ afterEach(() => probes.close());
 
 const ask = (path: string, init?: RequestInit): Promise<Response> => fetch(`http://127.0.0.1:${probes.port}${path}`, init);
 
-/** Sends raw bytes and gives all that comes back until the connection ends. */
+/** Sends raw bytes and returns what comes back until the connection ends. */
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
@@ -34,7 +36,7 @@ function raw(text: string): Promise<string> {
   });
 }
 
-/** Sends a header line each half second without ever ending the headers. */
+/** Sends a header line each half second and never ends the headers. */
 function dribble(): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(probes.port, '127.0.0.1', () => socket.write('GET /livez HTTP/1.1\r\n'));
@@ -48,31 +50,38 @@ function dribble(): Promise<string> {
   });
 }
 
-/** Asks for a long answer and begins to read it only after Node had time to notice: it looks twice, 5 seconds apart. Gives what was sent at all. */
+/** The server's end of the next connection to this port. */
+function accepted(port: () => number): Promise<Socket> {
+  return new Promise((resolve) => {
+    const take = (message: unknown): void => {
+      const { socket } = message as { socket: Socket };
+      if (socket.localPort !== port()) return;
+      unsubscribe('net.server.socket', take);
+      resolve(socket);
+    };
+    subscribe('net.server.socket', take);
+  });
+}
+
+/**
+ * Asks for a long answer and reads it only after the server closed the connection. Returns what was
+ * sent.
+ */
 async function readNothing(): Promise<string> {
-  const long = await startProbes({
-    host: '127.0.0.1',
-    port: 0,
-    health,
-    metrics,
-    log: silentLogger,
-    version: { text: 'x'.repeat(30_000_000) },
+  const version = { text: 'x'.repeat(30_000_000) };
+  const long = await startProbes({ host: '127.0.0.1', port: 0, health, metrics, log: silentLogger, version });
+  const far = accepted(() => long.port);
+  const near = connect(long.port, '127.0.0.1', () => near.write('GET /version HTTP/1.1\r\nHost: x\r\n\r\n'));
+  near.pause().on('error', () => {});
+  await once(await far, 'close');
+  let text = '';
+  near.on('data', (chunk) => {
+    text += chunk;
   });
-  const read = await new Promise<string>((resolve) => {
-    let text = '';
-    const socket = connect(long.port, '127.0.0.1', () => {
-      socket.write('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
-      socket.pause();
-      setTimeout(() => socket.resume(), 12_000);
-    });
-    socket.on('data', (chunk) => {
-      text += chunk;
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => resolve(text));
-  });
+  near.resume();
+  await once(near, 'close');
   await long.close();
-  return read;
+  return text;
 }
 
 describe('health', () => {
@@ -176,7 +185,7 @@ describe('hostile clients', () => {
     expect(await raw(`GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  test('those who stall are cut off', async () => {
+  test('clients that stall are cut off', async () => {
     const read = readNothing();
     const answers = await Promise.all([raw(''), raw('GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: '), dribble()]);
     for (const answer of answers) expect(answer).toMatch(/^(HTTP\/1\.1 408 |$)/);
@@ -188,19 +197,19 @@ describe('hostile clients', () => {
     await ask('/livez');
     await probes.close();
     await probes.close();
-    // Not waited for: a 408 would be the time-out of the headers.
+    // A 408 would mean that close() waited for the time-out of the headers.
     expect(await pending).not.toContain('408');
   });
 });
 
-describe('an address that cannot be had', () => {
-  test('taken: names host, port and setting', async () => {
+describe('an address that cannot be used', () => {
+  test('in use: names host, port and setting', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as { port: number };
     await expect(startProbes({ host: '127.0.0.1', port, health, metrics, log: silentLogger })).rejects.toMatchObject({
       code: 'ADDRESS_IN_USE',
-      message: `Another program listens on 127.0.0.1:${port} already. Stop it, or set another port with --probe-port (BLOCKHUB_PROBE_PORT).`,
+      message: `Another program already listens on 127.0.0.1:${port}. Stop it, or set another port with --probe-port (BLOCKHUB_PROBE_PORT).`,
       details: { host: '127.0.0.1', port, setting: 'probePort' },
     });
     other.close();

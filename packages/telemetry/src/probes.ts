@@ -4,26 +4,26 @@ import { bareHost, listenAt, listenError } from './listen.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
-// Imported by name, it would load fetch and WebSocket too.
+// An import by name would load fetch and WebSocket too.
 const { createServer } = process.getBuiltinModule('node:http');
 
 export interface ProbeOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Answered at `/version`, e.g. `{ name, version }`. */
+  /** The answer of `/version`, such as `{ name, version }`. */
   readonly version?: Readonly<Record<string, string>>;
-  /** Names of the settings that hold host and port, for errors; `probeHost` and `probePort` by default. */
+  /** Names of the settings for errors, by default `probeHost` and `probePort`. */
   readonly hostSetting?: string;
   readonly portSetting?: string;
 }
 
 export interface RunningProbes {
   readonly port: number;
-  /** Ends open connections. Repeating it does nothing. */
+  /** Closes open connections too. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ const json = (status: number, value: unknown): Answer => ({ status, type: 'appli
 
 async function answer(path: string, { health, metrics, version }: ProbeOptions): Promise<Answer> {
   switch (path) {
-    // Alive is whoever answers: a broker or store that is away must not restart the process.
+    // Always 200: a broker or store that does not answer must not restart the process.
     case '/livez':
       return json(200, { alive: true });
     case '/readyz':
@@ -47,18 +47,18 @@ async function answer(path: string, { health, metrics, version }: ProbeOptions):
     case '/version':
       return json(200, { ...version, node: process.versions.node });
     default:
-      return json(404, { code: 'ROUTE_NOT_FOUND', message: 'there are /livez, /readyz, /metrics and /version' });
+      return json(404, { code: 'ROUTE_NOT_FOUND', message: 'expected /livez, /readyz, /metrics or /version' });
   }
 }
 
-/** Node itself leaves the body out of answers to HEAD. */
+/** Node itself omits the body of an answer to HEAD. */
 function send(response: ServerResponse, { status, type, body }: Answer): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
   response.end(body);
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, options: ProbeOptions): Promise<void> {
-  // Nobody has a reason to send a body here; a connection that does is not kept.
+  // A probe has no body. A connection with a body is closed after the answer.
   if (request.headers['content-length'] || request.headers['transfer-encoding']) response.setHeader('connection', 'close');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
@@ -69,7 +69,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
     send(response, await answer((request.url ?? '/').split('?', 1)[0] ?? '/', options));
   } catch (error) {
     options.log.error({ err: error }, 'probe failed');
-    send(response, json(500, { code: 'INTERNAL', message: 'the answer could not be made; see the log' }));
+    send(response, json(500, { code: 'INTERNAL', message: 'the probe failed, see the log' }));
   }
 }
 
@@ -95,7 +95,8 @@ function listenOnce(server: Server, host: string, port: number): Promise<number>
 }
 
 /**
- * Serves `/livez` (always 200), `/readyz` (200 or 503 with all checks), `/metrics` and `/version`. Slow clients are cut off after 5 seconds.
+ * Serves `/livez` (always 200), `/readyz` (200 or 503 with all checks), `/metrics` and `/version`.
+ * Connections of slow clients are closed after 5 seconds.
  * @throws ADDRESS_IN_USE, SETTINGS_INVALID
  */
 export async function startProbes(options: ProbeOptions): Promise<RunningProbes> {
@@ -104,7 +105,7 @@ export async function startProbes(options: ProbeOptions): Promise<RunningProbes>
     (request, response) => void handle(request, response, options),
   );
   server.maxConnections = 100;
-  // Those who do not read their answer.
+  // Clients that do not read the answer.
   server.setTimeout(5000, (socket) => socket.destroy());
   const port = await listen(server, options);
   server.on('error', (error) => options.log.error({ err: error }, 'probe server failed'));

@@ -1,4 +1,25 @@
-import type { Counter, Gauge, Histogram } from './metrics.ts';
+/** Counts up. Adding costs one addition. */
+export interface Counter {
+  /** Adds `amount`, by default 1. Negative amounts and NaN are ignored. */
+  add(amount?: number): void;
+  readonly value: number;
+}
+
+/** Goes up and down. */
+export interface Gauge {
+  set(value: number): void;
+  add(amount: number): void;
+  /** From now on each scrape calls `from`. If it throws, the value is NaN. */
+  read(from: () => number): void;
+  readonly value: number;
+}
+
+/** Counts observations into buckets. */
+export interface Histogram {
+  observe(value: number): void;
+  readonly count: number;
+  readonly sum: number;
+}
 
 export interface Sample {
   readonly metricName: string;
@@ -6,7 +27,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Numbers of one set of labels. */
+/** The numbers of one set of label values. */
 export interface Series {
   samples(name: string, labels: Readonly<Record<string, string>>): Sample[];
 }
@@ -57,7 +78,9 @@ export class HistogramSeries implements Histogram, Series {
   count = 0;
   sum = 0;
   readonly #bounds: readonly number[];
-  /** Per bucket, not yet added up; what is above the last bound is only in `count`. */
+  /**
+   * One number for each bucket, not cumulative. Values above the last bound are only in `count`.
+   */
   readonly #counts: number[];
 
   constructor(bounds: readonly number[]) {

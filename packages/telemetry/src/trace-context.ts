@@ -1,14 +1,17 @@
-/** A place in a trace, as W3C Trace Context writes it (https://www.w3.org/TR/trace-context/#traceparent-header). */
+/**
+ * A position in a trace, as in the header `traceparent` of W3C Trace Context:
+ * https://www.w3.org/TR/trace-context/#traceparent-header
+ */
 export interface TraceContext {
   readonly traceId: string;
   readonly spanId: string;
-  /** Somebody records this trace. */
+  /** The trace is recorded. */
   readonly sampled: boolean;
 }
 
 const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/s;
 
-/** Reads a `traceparent`; undefined where it is none. What a later version adds behind it is not looked at. */
+/** Reads a `traceparent`; undefined if it is not valid. Additions of later versions are ignored. */
 export function parseTraceparent(value: unknown): TraceContext | undefined {
   const [, version, traceId, spanId, flags, more] = (typeof value === 'string' && form.exec(value)) || [];
   if (traceId === undefined || spanId === undefined || (version === '00' && more !== undefined)) return undefined;

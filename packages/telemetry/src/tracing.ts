@@ -1,44 +1,45 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Logger } from './logger.ts';
 
-/** Facts of a span. No secrets: they leave the machine. */
+/** Attributes of a span. They leave the machine, so they must not contain secrets. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface SpanOptions {
-  /** `server`: answers a request; `producer`: gives messages away; `consumer`: works on messages. */
+  /** `server`: answers a request; `producer`: sends messages; `consumer`: handles messages. */
   readonly kind: 'server' | 'producer' | 'consumer';
-  /** The `traceparent` that it continues. Without one, or with what is none, it begins a trace. */
+  /** The `traceparent` that it continues. If it is absent or not valid, the span begins a trace. */
   readonly parent?: unknown;
   readonly attributes?: SpanAttributes;
 }
 
-/** Something that takes time, from its start to its end. */
+/** An operation, from its start to its end. */
 export interface Span {
-  /** For whatever it causes: the `traceparent` of its children. */
+  /** The `traceparent` of its children. */
   readonly traceparent: string;
   set(attributes: SpanAttributes): void;
-  /** Names another span that belongs to it, by its `traceparent`. */
+  /** Links another span, by its `traceparent`. */
   link(traceparent: string): void;
-  /** It went wrong: an error code, or a status. */
+  /** Marks it as failed, with an error code or a status. */
   fail(code: string): void;
   end(): void;
 }
 
-/** Records spans and sends them away. */
+/** Records spans and sends them to a collector. */
 export interface Tracing {
-  /** Undefined where nobody records this trace: its parent is not sampled, or the sampler leaves it out. */
+  /** Undefined if the trace is not recorded, because its parent or the sampler decided so. */
   start(name: string, options: SpanOptions): Span | undefined;
-  /** Sends what is left, for some seconds at most. Never rejects. */
+  /** Sends the remaining spans, within 3 seconds. Never rejects. */
   close(): Promise<void>;
 }
 
 export interface TracingOptions {
-  /** Who speaks; OTEL_SERVICE_NAME of the process overrules it. */
+  /** The name of the service. OTEL_SERVICE_NAME of the process replaces it. */
   readonly service: string;
   /**
-   * Says whether, where and what is recorded: OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT and …_PROTOCOL, the same two with
-   * …_OTLP_TRACES_…, OTEL_TRACES_SAMPLER and its …_ARG. All else OpenTelemetry reads from `process.env` by itself, whatever stands here:
-   * OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, and HEADERS, TIMEOUT, COMPRESSION and certificates of OTEL_EXPORTER_OTLP_….
+   * The variables that are read here: OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_TRACES_SAMPLER
+   * and …_ARG, OTEL_EXPORTER_OTLP_ENDPOINT and …_PROTOCOL, and the last two with …_OTLP_TRACES_….
+   * OpenTelemetry itself reads from `process.env`: OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, and
+   * headers, time-out, compression and certificates of OTEL_EXPORTER_OTLP_….
    */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;

@@ -1,7 +1,7 @@
 /**
- * A certificate that nobody but a test trusts: for localhost and 127.0.0.1, signed by itself, valid for a hundred years. Made by
- * `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost
- * -addext subjectAltName=DNS:localhost,IP:127.0.0.1`.
+ * A self-signed certificate for tests, for localhost and 127.0.0.1, valid for a hundred years. Made
+ * by `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj
+ * /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1`.
  */
 export const certificate = {
   key: `-----BEGIN PRIVATE KEY-----

@@ -2,22 +2,22 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as a collector got it. Ids are hex. */
+/** A span that the collector received. Ids are hex. */
 export interface CollectedSpan {
   readonly service: string;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty for the first one of a trace. */
+  /** Empty for the first span of a trace. */
   readonly parentId: string;
-  /** Trace ids of the spans that it names. */
+  /** Trace ids of the linked spans. */
   readonly links: readonly string[];
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** 2: it went wrong. */
+  /** 2 means failed. */
   readonly status: number;
 }
 
-/** What takes spans by OTLP over HTTP, as protobuf. */
+/** A server that receives spans by OTLP over HTTP, as protobuf. */
 export interface Collector {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string;
@@ -46,7 +46,9 @@ export async function collector(): Promise<Collector> {
   };
 }
 
-/** The fields of a protobuf message, by number: bytes of those that have a length, else the number. */
+/**
+ * The fields of a protobuf message, by number. A field with a length has bytes, others a number.
+ */
 type Fields = Map<number, (Buffer | number)[]>;
 
 function fieldsOf(bytes: Buffer): Fields {

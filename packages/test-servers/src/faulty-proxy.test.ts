@@ -9,7 +9,7 @@ afterEach(async () => {
   for (const release of releases.splice(0).reverse()) await release();
 });
 
-test('remembers the last thousand requests, and no more', async () => {
+test('keeps the last 1,000 requests, and no more', async () => {
   const server = createServer((_, answer) => answer.end()).listen(0, '127.0.0.1');
   releases.push(() => server.close());
   await once(server, 'listening');

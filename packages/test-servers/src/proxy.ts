@@ -5,28 +5,31 @@ import { createServer as createTlsServer } from 'node:tls';
 
 /** A TCP proxy whose connections a test can break. */
 export interface BreakableProxy {
-  /** `127.0.0.1:{port}`, the same for the proxy's whole life. */
+  /** `127.0.0.1:{port}`, always the same. */
   readonly address: string;
-  /** Connections that are open now. */
+  /** The number of open connections. */
   readonly connections: number;
   /** Where new connections go: `host:port`. */
   target: string;
   /**
-   * `refuse` resets every new connection at once; `silent` takes what is sent and passes nothing on. A connection that lost something in
-   * silence stays silent, as one over a network would.
+   * `refuse` resets every new connection at once. `silent` receives bytes and forwards none. A
+   * connection that lost bytes stays silent, as over a real network.
    */
   mode: 'pass' | 'refuse' | 'silent';
-  /** How much later everything arrives. */
+  /** Delay of all bytes. */
   delayMs: number;
-  /** Which connections silence and delay concern, by their number since the start of the proxy; all by default. */
+  /**
+   * Whether `silent` and `delayMs` apply to a connection, by its number since the start. All by
+   * default.
+   */
   concerns: (connection: number) => boolean;
-  /** Resets all connections that are open. */
+  /** Resets all open connections. */
   cut(): void;
   close(): Promise<void>;
 }
 
 export interface ProxyOptions {
-  /** Makes it speak TLS to whoever connects; it goes on in plain text. */
+  /** Clients connect by TLS. The connection to the target is plain text. */
   readonly tls?: { readonly key: string; readonly cert: string };
 }
 
@@ -98,7 +101,7 @@ function pass(from: Socket, to: Socket, number: number, proxy: BreakableProxy): 
   from.once('close', () => to.destroy());
 }
 
-/** A TLS socket knows no reset. */
+/** A TLS socket cannot be reset. */
 const reset = (socket: Socket): void => {
   if ('encrypted' in socket) socket.destroy();
   else socket.resetAndDestroy();

@@ -2,9 +2,9 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { type Absent, type Container, type Recipe, startContainer, type TestServer } from './start.ts';
 
 export interface MinioServer extends TestServer {
-  /** URL of a store, with a bucket that is there. */
+  /** URL of a store. Its bucket exists. */
   readonly url: string;
-  /** Undefined where the environment has them in the way of AWS tools. */
+  /** Undefined if the environment has them in the variables or files of AWS tools. */
   readonly credentials: { readonly accessKey: string; readonly secretKey: string } | undefined;
 }
 
@@ -16,9 +16,9 @@ export interface RabbitmqServer extends TestServer {
   readonly url: string;
   /** Base URL of its management API. */
   readonly management: string;
-  /** Base URL of what its plugin rabbitmq_prometheus tells; absent where the environment names the server. */
+  /** Base URL of the plugin rabbitmq_prometheus; absent if the environment names the server. */
   readonly metrics?: string;
-  /** `rabbitmqctl` with these arguments; absent where the environment names the server. */
+  /** Runs `rabbitmqctl`; absent if the environment names the server. */
   ctl?(...args: string[]): Promise<string>;
 }
 
@@ -34,8 +34,9 @@ const minioRecipe: Recipe = {
 };
 
 /**
- * An S3 server: the one at BLOCKHUB_TEST_S3_URL (a store URL; credentials in BLOCKHUB_TEST_S3_ACCESS_KEY and …_SECRET_KEY, or where AWS
- * tools look), else MinIO in a container.
+ * An S3 server: the one at BLOCKHUB_TEST_S3_URL (a store URL), else MinIO in a container.
+ * Credentials are in BLOCKHUB_TEST_S3_ACCESS_KEY and …_SECRET_KEY, or in the variables or files of
+ * AWS tools.
  */
 export async function minio(env: NodeJS.ProcessEnv = process.env): Promise<MinioServer | Absent> {
   const { BLOCKHUB_TEST_S3_URL: url, BLOCKHUB_TEST_S3_ACCESS_KEY: accessKey, BLOCKHUB_TEST_S3_SECRET_KEY: secretKey } = env;
@@ -71,23 +72,23 @@ const redisRecipe: Recipe = {
   imageVariable: 'BLOCKHUB_TEST_REDIS_IMAGE',
   image: 'redis:8',
   port: 6379,
-  // So that a test can name a folder where nothing can be saved.
+  // Lets a test set a folder in which Redis cannot save.
   command: ['redis-server', '--protected-mode', 'no', '--enable-protected-configs', 'yes'],
   ready: /Ready to accept connections/,
 };
 
-/** Redis, or what speaks like it: at BLOCKHUB_TEST_REDIS_URL, else in a container. */
+/** Redis or a compatible server: at BLOCKHUB_TEST_REDIS_URL, else in a container. */
 export async function redis(env: NodeJS.ProcessEnv = process.env): Promise<RedisServer | Absent> {
   if (env.BLOCKHUB_TEST_REDIS_URL) return { url: env.BLOCKHUB_TEST_REDIS_URL, close: nothing };
   const server = await startContainer(redisRecipe, env);
   return 'absent' in server ? server : withUrl(server, () => `redis://${server.address}`);
 }
 
-/** Nodes of Redis in cluster mode that one container holds. */
+/** Nodes of Redis in cluster mode, all in one container. */
 export interface RedisCluster extends TestServer {
   /** `host:port` of each node, as the cluster announces it. */
   readonly nodes: readonly string[];
-  /** `redis-cli` on a node, by its place among them. */
+  /** Runs `redis-cli` on a node, by its index. */
   cli(node: number, ...args: string[]): Promise<string>;
 }
 
@@ -96,8 +97,9 @@ const BUS = 10_000;
 const SLOTS = 16_384;
 
 /**
- * A cluster in a container, whose nodes share the slots evenly; further nodes of `spare` are in cluster mode and belong to no cluster. It announces addresses
- * that lead to it from here.
+ * A cluster in a container, whose nodes share the slots evenly. The `spare` nodes are in cluster
+ * mode and do not belong to the cluster. The cluster announces addresses that this process can
+ * reach.
  */
 export async function redisCluster(shards: number, spare = 0, env: NodeJS.ProcessEnv = process.env): Promise<RedisCluster | Absent> {
   const ports = Array.from({ length: shards + spare }, (_, at) => FIRST_PORT + at);
@@ -143,8 +145,9 @@ const rabbitmqRecipe: Recipe = {
 };
 
 /**
- * RabbitMQ with its management API: at BLOCKHUB_TEST_AMQP_URL and BLOCKHUB_TEST_AMQP_MANAGEMENT_URL (port 15672 of the same host when not set),
- * else in a container, with user and password guest.
+ * RabbitMQ with its management API: at BLOCKHUB_TEST_AMQP_URL, else in a container with user and
+ * password guest. The API is at BLOCKHUB_TEST_AMQP_MANAGEMENT_URL, by default port 15672 of the
+ * host.
  */
 export async function rabbitmq(env: NodeJS.ProcessEnv = process.env): Promise<RabbitmqServer | Absent> {
   const { BLOCKHUB_TEST_AMQP_URL: url, BLOCKHUB_TEST_AMQP_MANAGEMENT_URL: management } = env;

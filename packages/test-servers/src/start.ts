@@ -1,22 +1,22 @@
 import type { GenericContainer, StartedTestContainer } from 'testcontainers';
 
-/** Why there is no server; tests that need it are skipped with this reason. */
+/** Why there is no server. Tests that need it are skipped with this reason. */
 export interface Absent {
   readonly absent: string;
 }
 
 export interface TestServer {
   /**
-   * Starts it again, with its data where it keeps any; absent where the environment names the server. Its address may change.
-   *
-   * @param graceMs how long it may take to stop; without it, it is killed
+   * Starts it again with its data, if it has any. Its address may change. Absent if the environment
+   * names the server.
+   * @param graceMs how long it may take to stop; by default it is killed at once
    */
   restart?(graceMs?: number): Promise<void>;
-  /** Kills it; `restart` brings it back. */
+  /** Kills it; `restart` starts it again. */
   kill?(): Promise<void>;
-  /** CPU seconds that it took so far; absent where the environment names the server. */
+  /** CPU seconds that it has used; absent if the environment names the server. */
   cpuSeconds?(): Promise<number>;
-  /** Stops what was started. */
+  /** Stops the container, if there is one. */
   close(): Promise<void>;
 }
 
@@ -28,16 +28,16 @@ export interface Recipe {
   readonly otherPorts?: readonly number[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
-  /** What it writes when it is ready. */
+  /** The line of its log that shows that it is ready. */
   readonly ready: RegExp;
 }
 
 /** A container of a test, and the address of its port. */
 export interface Container extends TestServer {
   readonly address: string;
-  /** Of one of its other ports. */
+  /** The address of one of its other ports. */
   addressOf(port: number): string;
-  /** Runs a command in it; rejects with what it wrote when it fails. */
+  /** Runs a command in it. Rejects with the output if the command fails. */
   run(command: readonly string[]): Promise<string>;
   restart(graceMs?: number): Promise<void>;
   kill(): Promise<void>;
@@ -45,10 +45,9 @@ export interface Container extends TestServer {
 }
 
 /**
- * Starts a server in a container. On the host's network (BLOCKHUB_TEST_NETWORK=host) it has its own ports, which must be free, and no proxy of Docker's
- * takes part of what is measured.
- *
- * @throws where the image was named by its variable: what somebody asks for has to work
+ * Starts a server in a container. On the host's network (BLOCKHUB_TEST_NETWORK=host) it uses its
+ * own ports, which must be free. Then no port proxy of Docker changes measurements.
+ * @throws if the variable names an image and the container cannot start
  */
 export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Promise<Container | Absent> {
   const named = env[recipe.imageVariable];
@@ -63,22 +62,24 @@ export async function startContainer(recipe: Recipe, env: NodeJS.ProcessEnv): Pr
   }
 }
 
-const START_NOTED_LATE_MS = 1_000;
+const START_RECORDED_LATE_MS = 1_000;
 
-/** The library is loaded only where a container is wanted. */
+/** The library is loaded only if a container is needed. */
 async function describe(image: string, recipe: Recipe, onHost: boolean): Promise<GenericContainer> {
   const { port, otherPorts = [], environment = {}, command, ready } = recipe;
   const { GenericContainer, Wait } = await import('testcontainers');
   const container = new GenericContainer(image).withEnvironment(environment);
-  const said = Wait.forLogMessage(ready);
-  const wait = said.waitUntilReady.bind(said);
-  // Docker notes the time of a start when the server may have said so already: it would be waited for in vain, and removed then.
-  said.waitUntilReady = async (started, bound, startedAt = new Date(0)) => {
+  const logged = Wait.forLogMessage(ready);
+  const wait = logged.waitUntilReady.bind(logged);
+  // The server may log that it is ready before the time that Docker records as its start. So
+  // earlier
+  // lines count too, back to the end of the run before.
+  logged.waitUntilReady = async (started, bound, startedAt = new Date(0)) => {
     const endedBefore = Date.parse((await started.inspect()).State.FinishedAt);
-    return wait(started, bound, new Date(Math.max(0, endedBefore, startedAt.getTime() - START_NOTED_LATE_MS)));
+    return wait(started, bound, new Date(Math.max(0, endedBefore, startedAt.getTime() - START_RECORDED_LATE_MS)));
   };
-  if (onHost) container.withNetworkMode('host').withWaitStrategy(said);
-  else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([said, Wait.forListeningPorts()]));
+  if (onHost) container.withNetworkMode('host').withWaitStrategy(logged);
+  else container.withExposedPorts(port, ...otherPorts).withWaitStrategy(Wait.forAll([logged, Wait.forListeningPorts()]));
   return command === undefined ? container : container.withCommand([...command]);
 }
 
@@ -116,7 +117,7 @@ function contained(container: StartedTestContainer, ports: readonly [number, ...
   };
 }
 
-/** Of both versions of control groups. */
+/** For both versions of control groups. */
 const readCpu = 'cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || cat /sys/fs/cgroup/cpu.stat';
 
 const cpuSecondsOf = (text: string): number => {

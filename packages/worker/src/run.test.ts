@@ -120,7 +120,7 @@ describe('runWorker', () => {
     expect(given).toBe(1);
     expect(log.lines.at(-1)).toMatchObject({ code: 'ADDRESS_IN_USE' });
     expect(said.err).toMatch(
-      /^copier: ADDRESS_IN_USE: Another program listens on .*:\d+ already\. Stop it, or set another port with --probe-port .*\.\n$/,
+      /^copier: ADDRESS_IN_USE: Another program already listens on .*:\d+\. Stop it, or set another port with --probe-port .*\.\n$/,
     );
   });
 
