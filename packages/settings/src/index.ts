@@ -1,3 +1,15 @@
+export {
+  decodeUrlPart,
+  driverFor,
+  invalidUrl,
+  parseDriverUrl,
+  readAuthorities,
+  readUrlOptions,
+  readUrlPath,
+  refuseUrlParts,
+  type UrlKind,
+  urlOption,
+} from './driver-url.ts';
 export { help, table } from './help.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';

@@ -1,10 +1,12 @@
 import { BlockhubError } from '@blockhub/errors';
-import { setting, type Userinfo, type Values } from '@blockhub/settings';
+import { setting, type UrlKind, type Values } from '@blockhub/settings';
 import type { StoreCredentials } from './driver.ts';
 
-/** The URL of a store never holds who may open it. */
-export const storeUserinfo: Userinfo = {
+/** The URL of a store never holds credentials. */
+export const storeUserinfo: UrlKind = {
   url: 'store URL',
+  code: 'STORE_URL_INVALID',
+  examples: { file: 'file:///var/lib/blockhub/store', s3: 's3://minio:9000/bucket' },
   takes: 'nothing',
   instead: 'as BLOCKHUB_STORE_ACCESS_KEY and BLOCKHUB_STORE_SECRET_KEY, or in files that these with _FILE name',
 };

@@ -1,6 +1,7 @@
 import { BlockhubError, type FaultKind } from '@blockhub/errors';
+import { invalidUrl } from '@blockhub/settings';
 import type { Advice, FailureClass } from '../driver.ts';
-import { invalidUrl } from '../invalid-url.ts';
+import { storeUserinfo } from '../secrets.ts';
 import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
 import type { S3Place } from './s3-place.ts';
 
@@ -111,6 +112,8 @@ function wrongPlace({ name, message, status, headers, region: told }: Place, { b
   if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
   if (name === 'InvalidBucketName')
     return invalidUrl(
+      storeUserinfo,
+      'bucket',
       `the store takes no bucket of the name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path below which the bucket lies there`,
     );
   const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
@@ -122,7 +125,7 @@ function wrongPlace({ name, message, status, headers, region: told }: Place, { b
   const isToldOnly = status === 400 && typeof right === 'string' && right !== region;
   if (!isRegion && !isElsewhere && !isToldOnly) return undefined;
   const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one by ?region=';
-  return invalidUrl(`region ${region} is not that of bucket ${bucket}: ${hint}`);
+  return invalidUrl(storeUserinfo, 'region', `region ${region} is not that of bucket ${bucket}: ${hint}`);
 }
 
 const wrongRegion: ReadonlySet<string> = new Set([
@@ -137,7 +140,11 @@ const wrongRegion: ReadonlySet<string> = new Set([
 function sentElsewhere(status: number, location: string): BlockhubError {
   const { origin, pathname } = URL.canParse(location) ? new URL(location) : { origin: '', pathname: location.split('?')[0] };
   const to = `${origin}${pathname}`.slice(0, 200);
-  return invalidUrl(`the server sends all requests elsewhere (status ${status}), to ${to}: name the address that it sends to`);
+  return invalidUrl(
+    storeUserinfo,
+    'host',
+    `the server sends all requests elsewhere (status ${status}), to ${to}: name the address that it sends to`,
+  );
 }
 
 export const noBucket = (bucket: string): BlockhubError =>

@@ -1,5 +1,6 @@
-import { invalidUrl } from '../invalid-url.ts';
+import { decodeUrlPart, invalidUrl, readUrlOptions, urlOption } from '@blockhub/settings';
 import { checkPrefix } from '../keys.ts';
+import { storeUserinfo } from '../secrets.ts';
 
 /** Where an S3 store lies and how it is talked to. */
 export interface S3Place {
@@ -36,6 +37,8 @@ const amazonOldHost = new RegExp(`^s3\\.(?!dualstack\\.)(?<bucket>.+)\\.(?<regio
 
 const form = 's3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS';
 
+const refuse = (field: string, what: string, cause?: unknown): Error => invalidUrl(storeUserinfo, field, what, cause);
+
 /**
  * Reads `s3://endpoint[:port]/bucket/prefix`, `s3:///bucket/prefix` for AWS, and `http(s)://` with the same parts or with the bucket in
  * the host name of AWS. Options: `region`, `style` (path, virtual), `tls` (on, off), `ca`, `timeout` (seconds), `connections`,
@@ -44,16 +47,16 @@ const form = 's3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS';
  * @throws STORE_URL_INVALID naming the field or option
  */
 export function parseS3Place(url: URL, env: Readonly<Record<string, string | undefined>>): S3Place {
-  const options = readOptions(url);
+  const options = readUrlOptions(url, optionForms, storeUserinfo);
   const host = url.host.toLowerCase();
   const amazon = (amazonHost.exec(host) ?? amazonOldHost.exec(host))?.groups;
   const isAws = host === '' || amazon !== undefined;
-  if (isAws && options.tls === 'off') throw invalidUrl('option tls: AWS is only used with TLS');
+  if (isAws && options.tls === 'off') throw refuse('tls', 'option tls: AWS is only used with TLS');
   const basePath = readBasePath(options, isAws);
   const parts = readPath(withoutBase(url.pathname, basePath));
   const bucket = amazon?.bucket ?? parts.shift();
-  if (bucket === undefined) throw invalidUrl(`bucket is missing: write ${form}`);
-  if (!/^[A-Za-z0-9][\w.-]{1,254}$/.test(bucket)) throw invalidUrl(`bucket ${JSON.stringify(bucket)} is not a name that S3 takes`);
+  if (bucket === undefined) throw refuse('bucket', `bucket is missing: write ${form}`);
+  if (!/^[A-Za-z0-9][\w.-]{1,254}$/.test(bucket)) throw refuse('bucket', `bucket ${JSON.stringify(bucket)} is not a name that S3 takes`);
   return {
     endpoint: isAws ? undefined : `${usesTls(url, options) ? 'https' : 'http'}://${host}`,
     region: options.region ?? amazon?.region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || defaults.region),
@@ -71,10 +74,11 @@ export function parseS3Place(url: URL, env: Readonly<Record<string, string | und
 const MAX_BASE_PATH = 200;
 
 function readBasePath({ basePath = '', signBasePath }: Options, isAws: boolean): string {
-  if (signBasePath !== undefined && basePath === '') throw invalidUrl('option signBasePath: it needs basePath');
-  if (basePath !== '' && isAws) throw invalidUrl('option basePath: AWS has no path before the bucket');
-  if (basePath.length > MAX_BASE_PATH) throw invalidUrl(`option basePath: it is longer than ${MAX_BASE_PATH} characters`);
-  if (basePath.split('/').some((part) => part === '.' || part === '..')) throw invalidUrl('option basePath: it holds a part . or ..');
+  if (signBasePath !== undefined && basePath === '') throw refuse('signBasePath', 'option signBasePath: it requires basePath');
+  if (basePath !== '' && isAws) throw refuse('basePath', 'option basePath: AWS has no path before the bucket');
+  if (basePath.length > MAX_BASE_PATH) throw refuse('basePath', `option basePath: it is longer than ${MAX_BASE_PATH} characters`);
+  if (basePath.split('/').some((part) => part === '.' || part === '..'))
+    throw refuse('basePath', 'option basePath: it holds a part . or ..');
   return basePath.replace(/\/$/, '');
 }
 
@@ -92,59 +96,27 @@ export function shownPath({ pathname, searchParams }: URL): string {
 
 function usesTls({ protocol }: URL, { tls }: Options): boolean {
   const byScheme = protocol === 'http:' ? 'off' : 'on';
-  if (protocol !== 's3:' && tls !== undefined && tls !== byScheme) throw invalidUrl(`option tls: ${tls} contradicts ${protocol}//`);
+  if (protocol !== 's3:' && tls !== undefined && tls !== byScheme) throw refuse('tls', `option tls: ${tls} contradicts ${protocol}//`);
   return (tls ?? byScheme) === 'on';
 }
 
-/** The options by name, each with the form of its value. */
 const optionForms = {
-  region: /^[\w-]{1,64}$/,
-  style: /^(?:path|virtual)$/,
-  tls: /^(?:on|off)$/,
-  ca: /^\/.+$/,
-  timeout: /^[1-9]\d{0,2}$/,
-  connections: /^[1-9]\d{0,3}$/,
-  basePath: /^(?:\/[\w.~-]+)+\/?$/,
-  signBasePath: /^(?:on|off)$/,
+  region: urlOption.matching(/^[\w-]{1,64}$/, 'a region such as eu-west-1'),
+  style: urlOption.oneOf('path', 'virtual'),
+  tls: urlOption.oneOf('on', 'off'),
+  ca: urlOption.file,
+  timeout: urlOption.wholeNumber(1, 999),
+  connections: urlOption.wholeNumber(1, 9999),
+  basePath: urlOption.matching(/^(?:\/[\w.~-]+)+\/?$/, 'a path such as /s3, of letters, digits and . _ ~ -'),
+  signBasePath: urlOption.oneOf('on', 'off'),
 } as const;
-
-const optionTexts: Readonly<Record<keyof typeof optionForms, string>> = {
-  region: 'a region such as eu-west-1',
-  style: 'path or virtual',
-  tls: 'on or off',
-  ca: 'the absolute path of a PEM file',
-  timeout: 'whole seconds from 1 to 999',
-  connections: 'a number from 1 to 9999',
-  basePath: 'a path such as /s3, of letters, digits and . _ ~ -',
-  signBasePath: 'on or off',
-};
 
 type Options = { readonly [Name in keyof typeof optionForms]?: string };
 
-function readOptions(url: URL): Options {
-  if (url.hash !== '') throw invalidUrl(`unknown option ${url.hash}`);
-  const options: Record<string, string> = {};
-  for (const [name, value] of url.searchParams) {
-    if (!Object.hasOwn(optionForms, name)) {
-      const hint = /key|secret|password|token/i.test(name) ? ': credentials belong in the environment or in a file, not in the URL' : '';
-      throw invalidUrl(`unknown option ${name}${hint || `, known are ${Object.keys(optionForms).join(', ')}`}`);
-    }
-    if (Object.hasOwn(options, name)) throw invalidUrl(`option ${name} is given more than once`);
-    const known = name as keyof typeof optionForms;
-    if (!optionForms[known].test(value)) throw invalidUrl(`option ${name}: write ${optionTexts[known]}`);
-    options[name] = value;
-  }
-  return options;
-}
-
 /** The parts of the path; a slash at its end means nothing. */
 function readPath(pathname: string): string[] {
-  try {
-    const path = decodeURIComponent(pathname).replace(/^\//, '').replace(/\/$/, '');
-    return path === '' ? [] : path.split('/');
-  } catch (error) {
-    throw invalidUrl('the path holds a wrong % escape', error);
-  }
+  const path = decodeUrlPart(pathname, 'path', storeUserinfo).replace(/^\//, '').replace(/\/$/, '');
+  return path === '' ? [] : path.split('/');
 }
 
 function prefixOf(parts: readonly string[]): string {
@@ -153,8 +125,8 @@ function prefixOf(parts: readonly string[]): string {
   try {
     checkPrefix(prefix);
   } catch (error) {
-    throw invalidUrl(`prefix: ${(error as Error).message}`, error);
+    throw refuse('prefix', `prefix: ${(error as Error).message}`, error);
   }
-  if (Buffer.byteLength(prefix) > MAX_PREFIX_BYTES) throw invalidUrl(`prefix is longer than ${MAX_PREFIX_BYTES - 1} bytes`);
+  if (Buffer.byteLength(prefix) > MAX_PREFIX_BYTES) throw refuse('prefix', `prefix is longer than ${MAX_PREFIX_BYTES - 1} bytes`);
   return prefix;
 }

@@ -1,7 +1,5 @@
-import { hash, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { Agent as HttpsAgent } from 'node:https';
-import { getCACertificates } from 'node:tls';
 import {
   type BucketLocationConstraint,
   CreateBucketCommand,
@@ -13,10 +11,11 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { readAuthorities } from '@blockhub/settings';
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
 import type { Advice, ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from '../driver.ts';
-import { invalidUrl } from '../invalid-url.ts';
 import { isKey } from '../keys.ts';
+import { storeUserinfo } from '../secrets.ts';
 import { explain, noBucket, S3Failure } from './s3-failure.ts';
 import type { S3Place } from './s3-place.ts';
 
@@ -44,7 +43,7 @@ export function openS3Driver(place: S3Place, credentials: StoreCredentials | und
     expectContinueHeader: false,
     requestHandler: new Requests(place, {
       httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent(place.ca === undefined ? pool : { ...pool, ca: [...getCACertificates(), readCertificates(place.ca)] }),
+      httpsAgent: new HttpsAgent(place.ca === undefined ? pool : { ...pool, ca: readAuthorities(place.ca, storeUserinfo) }),
       connectionTimeout: place.timeoutMs,
       socketTimeout: place.timeoutMs,
       logger: silent,
@@ -79,16 +78,6 @@ class Requests extends NodeHttpHandler {
 
 const nothing = (): void => undefined;
 const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
-
-function readCertificates(path: string): string {
-  try {
-    const pem = readFileSync(path, 'utf8');
-    new X509Certificate(pem);
-    return pem;
-  } catch (error) {
-    throw invalidUrl(`option ca: ${path} is no readable file with certificates (PEM)`, error);
-  }
-}
 
 const FIRST_REGION = 'us-east-1';
 
