@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import { Malformed, readJson } from './canonical.ts';
+import { Malformed } from './canonical.ts';
 import { type Wrong, wrongAt, wrongItem, wrongMeta } from './item.ts';
 import type { Receipt } from './types.ts';
 
@@ -13,20 +13,10 @@ function wrongReceipt(receipt: Receipt): Wrong | undefined {
   return countOf(receipt.at) === ('offset' in receipt.at ? 2 : 1) ? undefined : ['/at', 'has unknown fields'];
 }
 
-function demandReceipts(receipts: unknown): asserts receipts is Receipt[] {
-  if (!Array.isArray(receipts)) throw new Malformed('', 'must be an array');
+function demandReceipts(receipts: readonly Receipt[]): void {
   for (let index = 0; index < receipts.length; index++) {
-    const wrong = wrongReceipt(receipts[index]);
+    const wrong = wrongReceipt(receipts[index] as Receipt);
     if (wrong) throw new Malformed(`/${index}${wrong[0]}`, wrong[1]);
-  }
-}
-
-function withMessageInvalid<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    throw new BlockhubError('MESSAGE_INVALID', `receipts${error.path}: ${error.message}`, { details: { path: error.path } });
   }
 }
 
@@ -35,20 +25,11 @@ function withMessageInvalid<T>(run: () => T): T {
  * @throws MESSAGE_INVALID with `details.path` when one is malformed, so that it stops where it was made
  */
 export function encodeReceipts(receipts: readonly Receipt[]): string {
-  return withMessageInvalid(() => {
+  try {
     demandReceipts(receipts);
     return JSON.stringify(receipts);
-  });
-}
-
-/**
- * The receipts in a text of `encodeReceipts`.
- * @throws MESSAGE_INVALID with `details.path` when the text is no JSON array of receipts
- */
-export function parseReceipts(text: string): Receipt[] {
-  return withMessageInvalid(() => {
-    const receipts = readJson(text, '');
-    demandReceipts(receipts);
-    return receipts;
-  });
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new BlockhubError('MESSAGE_INVALID', `receipts${error.path}: ${error.message}`, { details: { path: error.path } });
+  }
 }
