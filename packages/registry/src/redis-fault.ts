@@ -13,7 +13,7 @@ type Entry = readonly [said: RegExp, code: ErrorCode, what: string, fix: string]
 const password = 'BLOCKHUB_REGISTRY_PASSWORD (or the file that BLOCKHUB_REGISTRY_PASSWORD_FILE names)';
 
 /** All commands that are used, in the form of ACL SETUSER. */
-export const rights =
+const rights =
   '+eval +evalsha +hget +hset +hdel +hexists +zadd +zrem +zscore +zrangebylex +zrangebyscore +exists +del +info +select +client|setinfo +cluster|slots';
 
 /** Words of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first that fits counts. */

@@ -10,7 +10,7 @@ import type { ChainRecord } from './registry.ts';
 const folder = mkdtempSync(join(tmpdir(), 'registry-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const open = (place: string) => openRegistry(`sqlite://${folder}/${place}.sqlite`);
+const open = (name: string) => openRegistry(`sqlite://${folder}/${name}.sqlite`);
 const hash = (n: number): string => n.toString(16).padStart(64, '0');
 const record = (n: number): ChainRecord => ({ id: hash(n), name: `chain-${n}`, crypt: 'sha256', settings: {}, time: n });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -32,8 +32,7 @@ describe('the file', () => {
       done = true;
     });
     await registry.putHint(hash(1), 3);
-    // Waiting for the other one never blocks this thread: it may be of this thread.
-    await sleep(50);
+    // If the change blocked this thread, the other transaction, which is of this thread, could not end.
     expect([done, await registry.findChain('chain-1'), await registry.findHint(hash(1))]).toEqual([false, undefined, 3]);
     other.exec('COMMIT');
     await put;
@@ -91,6 +90,20 @@ describe('the file', () => {
     await registry.close();
   });
 
+  test('a full memory leaves out the oldest chain only', async () => {
+    const registry = await open('full');
+    const other = new DatabaseSync(join(folder, 'full.sqlite'));
+    // Without names each chain takes one entry.
+    other.exec(`INSERT INTO registry_chains WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+      SELECT printf('%064x', i), NULL, 'sha256', '{}', 0 FROM n`);
+    other.close();
+    const [first, second] = [await registry.findChain(hash(1)), await registry.findChain(hash(2))];
+    for (let n = 3; n <= 10_001; n++) await registry.findChain(hash(n));
+    expect(await registry.findChain(hash(2))).toBe(second);
+    expect(await registry.findChain(hash(1))).not.toBe(first);
+    await registry.close();
+  });
+
   test('is not used after closing', async () => {
     const registry = await open('closed');
     await registry.close();
@@ -106,11 +119,11 @@ describe('the file', () => {
 });
 
 /** A closed registry with 200 chains. */
-async function filled(place: string): Promise<string> {
-  const registry = await open(place);
+async function filled(name: string): Promise<string> {
+  const registry = await open(name);
   for (let n = 0; n < 200; n++) await registry.putChain(record(n));
   await registry.close();
-  return join(folder, `${place}.sqlite`);
+  return join(folder, `${name}.sqlite`);
 }
 
 describe('damage', () => {
@@ -121,15 +134,15 @@ describe('damage', () => {
     ['a page of noise', (path) => writeFileSync(path, Buffer.from(readFileSync(path)).fill(0xa5, 4096, 3 * 4096))],
     ['zeros in the middle', (path) => writeFileSync(path, Buffer.from(readFileSync(path)).fill(0, 2 * 4096, 6 * 4096))],
   ])('%s is REGISTRY_CORRUPT with the fix', async (title, damage) => {
-    const place = title.replaceAll(' ', '-');
-    const path = await filled(place);
+    const name = title.replaceAll(' ', '-');
+    const path = await filled(name);
     damage(path);
-    await expect(open(place)).rejects.toMatchObject({
+    await expect(open(name)).rejects.toMatchObject({
       code: 'REGISTRY_CORRUPT',
       message: `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
     });
     for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
-    const fresh = await open(place);
+    const fresh = await open(name);
     await fresh.putChain(record(1));
     await fresh.close();
   });
@@ -155,9 +168,9 @@ describe('damage', () => {
       CREATE TRIGGER refuse AFTER INSERT ON registry_hints BEGIN INSERT INTO children VALUES (1); END`,
     ],
   ])('hints whose write fails (%s) are kept, up to a bound, and written later', async (title, refuse) => {
-    const place = title.replaceAll(' ', '-');
-    const registry = await open(place);
-    const other = new DatabaseSync(join(folder, `${place}.sqlite`));
+    const name = title.replaceAll(' ', '-');
+    const registry = await open(name);
+    const other = new DatabaseSync(join(folder, `${name}.sqlite`));
     other.exec(refuse);
     for (let n = 0; n < 12_000; n++) await registry.putHint(hash(n), 1);
     await until(async () => (await registry.findHint(hash(10_000))) === undefined);

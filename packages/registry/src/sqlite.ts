@@ -240,8 +240,9 @@ export class SqliteRegistry implements Registry {
   }
 
   #remember(record: ChainRecord): void {
-    if (this.#cache.size >= maxCached) this.#cache.clear();
-    this.#cache.set(record.id, record);
-    if (record.name !== undefined) this.#cache.set(record.name, record);
+    for (const key of record.name === undefined ? [record.id] : [record.id, record.name]) {
+      if (this.#cache.size >= maxCached) this.#cache.delete(this.#cache.keys().next().value ?? '');
+      this.#cache.set(key, record);
+    }
   }
 }
