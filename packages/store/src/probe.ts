@@ -2,7 +2,18 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError, hasCode, isTransient } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
-import type { Store } from './store.ts';
+import type { ByteRange, OnUnseen, StoredObject } from './driver.ts';
+
+/** What a probe uses of a `Store`. */
+export interface ProbedStore {
+  find(key: string, range?: ByteRange): Promise<Buffer | undefined>;
+  get(key: string, range?: ByteRange): Promise<Buffer>;
+  head(key: string): Promise<{ length: number } | undefined>;
+  create(key: string, bytes: Uint8Array): Promise<'created' | 'exists'>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  remove(key: string): Promise<void>;
+  list(prefix: string, options?: { after?: string; onUnseen?: OnUnseen }): AsyncIterable<StoredObject>;
+}
 
 export interface ProbeCheck {
   readonly name: string;
@@ -37,7 +48,7 @@ const LARGE_BYTES = 8 * 1024 * 1024;
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 interface Trial {
-  readonly store: Store;
+  readonly store: ProbedStore;
   /** A key of this probe, removed at its end. */
   key(name: string): string;
   readonly prefix: string;
@@ -118,7 +129,7 @@ const checks: Readonly<Record<string, Check>> = {
   },
 };
 
-async function runRace(store: Store, key: string, writers: number): Promise<void> {
+async function runRace(store: ProbedStore, key: string, writers: number): Promise<void> {
   const bodies = Array.from({ length: writers }, (_, writer) => Buffer.alloc(RACE_BYTES, 97 + writer));
   const outcomes = await Promise.all(bodies.map((bytes) => store.create(key, bytes)));
   const winners = bodies.filter((_, writer) => outcomes[writer] === 'created');
@@ -136,7 +147,7 @@ async function run(name: string, check: Check, trial: Trial): Promise<ProbeCheck
   }
 }
 
-async function removeAll(store: Store, keys: Iterable<string>): Promise<string[]> {
+async function removeAll(store: ProbedStore, keys: Iterable<string>): Promise<string[]> {
   const left: string[] = [];
   const remove = (key: string): Promise<unknown> => store.remove(key).catch(() => left.push(key));
   await Promise.all(Array.from(keys, remove));
@@ -144,7 +155,7 @@ async function removeAll(store: Store, keys: Iterable<string>): Promise<string[]
 }
 
 /** Keys are `probe/{13 digits of ms}-{chance}/…`, so age is told by the key. */
-async function removeStale(store: Store, nowMs: number): Promise<void> {
+async function removeStale(store: ProbedStore, nowMs: number): Promise<void> {
   const stale: string[] = [];
   for await (const { key } of store.list('probe/', { onUnseen: notOfProbes })) {
     const at = Number(key.slice(6, 19));
@@ -164,7 +175,7 @@ const folderAt = (ms: number): string => `probe/${String(ms).padStart(13, '0')}`
 const verdictName = (url: string): string => `safe-${createHash('sha256').update(url).digest('hex').slice(0, 16)}`;
 
 /** Somebody probed the store at this URL within a day, and it passed. */
-export async function hasPassed(store: Store, url: string, nowMs: number): Promise<boolean> {
+export async function hasPassed(store: ProbedStore, url: string, nowMs: number): Promise<boolean> {
   for await (const { key } of store.list('probe/', { after: folderAt(nowMs - STALE_MS), onUnseen: notOfProbes })) {
     if (key.endsWith(`/${verdictName(url)}`)) return true;
   }
@@ -172,7 +183,7 @@ export async function hasPassed(store: Store, url: string, nowMs: number): Promi
 }
 
 /** Tells the processes that start within a day. Removed with what dead probes left. */
-export const keepVerdict = async (store: Store, url: string, nowMs: number): Promise<unknown> =>
+export const keepVerdict = async (store: ProbedStore, url: string, nowMs: number): Promise<unknown> =>
   store.create(`${folderAt(nowMs)}/${verdictName(url)}`, text(url));
 
 /** Of a bucket that is not there, or a URL that is wrong, nothing is known either. */
@@ -188,7 +199,7 @@ export interface ProbeOptions {
 
 /** Runs every check, also after one failed. `open` gives a store of its own width over the driver in question. */
 export async function probeStore(
-  open: (concurrency: number) => Store,
+  open: (concurrency: number) => ProbedStore,
   { clock, random, again = false }: ProbeOptions,
 ): Promise<ProbeReport> {
   const store = open(MOST_WRITERS);
