@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import type { ChainRecord, Registry } from './registry.ts';
 
 export interface RegistryConformance {
-  /** Opens what lies at a place; the same place gives the same data, a new one is empty. */
-  open(place: string): Promise<Registry>;
+  /** Opens what lies at a name; the same name gives the same data, a new one is empty. */
+  open(name: string): Promise<Registry>;
   /** Tests that cannot hold for a driver, by title, with the reason. */
   readonly skip?: Readonly<Record<string, string>>;
 }
 
-let places = 0;
+let names = 0;
 const hash = (n: number): string => n.toString(16).padStart(64, '0');
 
 const record = (n: number, more: Partial<ChainRecord> = {}): ChainRecord => ({
@@ -33,10 +33,10 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
       return;
     }
     test(title, async () => {
-      const place = `place-${++places}`;
+      const name = `place-${++names}`;
       const opened: Registry[] = [];
       const reopen = async (): Promise<Registry> => {
-        const registry = await open(place);
+        const registry = await open(name);
         opened.push(registry);
         return registry;
       };

@@ -28,13 +28,13 @@ const builtIn: Readonly<Record<string, OpenRegistry>> = {
 };
 
 async function openRedis(url: URL, options: Omit<RegistryOptions, 'drivers'>): Promise<Registry> {
-  const [{ RedisRegistry }, { parseRedisPlace }] = await Promise.all([import('./redis.ts'), import('./redis-place.ts')]);
-  return RedisRegistry.open(parseRedisPlace(url), options);
+  const [{ RedisRegistry }, { parseRedisUrl }] = await Promise.all([import('./redis.ts'), import('./redis-url.ts')]);
+  return RedisRegistry.open(parseRedisUrl(url), options);
 }
 
 /**
  * Opens the registry at `memory:` (a new one each time), `sqlite:///absolute/path` (created when absent, its folder must exist) or
- * `redis://user@host:6379/0?prefix=name` and `rediss:` (see `parseRedisPlace`; opened also if no server answers).
+ * `redis://user@host:6379/0?prefix=name` and `rediss:` (see `parseRedisUrl`; opened also if no server answers).
  * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, REGISTRY_DENIED, DATA_FOLDER_UNUSABLE
  */
 export async function openRegistry(text: string, { drivers, ...options }: RegistryOptions = {}): Promise<Registry> {

@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type BackOff, backOff } from '@blockhub/clock';
 import { Cluster, Redis } from 'ioredis';
-import type { RedisPlace } from './redis-place.ts';
 import { type ScriptName, scripts } from './redis-scripts.ts';
+import type { RedisTarget } from './redis-url.ts';
 
 const connectTimeoutMs = 2000;
 /** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
@@ -44,7 +44,7 @@ export interface ClientEvents {
  * that a cluster announces do not matter: with one shard behind a port that is mapped, or a proxy, nobody else could reach them.
  */
 export class RedisClient {
-  readonly #place: RedisPlace;
+  readonly #target: RedisTarget;
   readonly #options: ReturnType<typeof optionsOf>;
   readonly #events: ClientEvents;
   #client: Redis | Cluster;
@@ -56,11 +56,11 @@ export class RedisClient {
   /** The first words of this connection were a refusal. The client says that it is ready all the same. */
   #sentAway = false;
 
-  constructor(place: RedisPlace, password: string | undefined, events: ClientEvents) {
-    this.#place = place;
+  constructor(target: RedisTarget, password: string | undefined, events: ClientEvents) {
+    this.#target = target;
     this.#events = events;
-    this.#options = optionsOf(place, password);
-    this.#client = place.cluster === 'on' ? this.#cluster() : this.#single();
+    this.#options = optionsOf(target, password);
+    this.#client = target.cluster === 'on' ? this.#cluster() : this.#single();
   }
 
   /** What the last node of a cluster said that could not be reached: its address and why. */
@@ -109,7 +109,7 @@ export class RedisClient {
     try {
       return await ask(asked);
     } catch (error) {
-      if (this.#place.cluster === 'off' || !redirected.test((error as Error).message) || this.#closed) throw error;
+      if (this.#target.cluster === 'off' || !redirected.test((error as Error).message) || this.#closed) throw error;
       if (asked === this.#client) this.#join();
       await this.#joining;
       return ask(this.#client);
@@ -129,7 +129,7 @@ export class RedisClient {
   }
 
   #single(): Redis {
-    const { host, port, db } = this.#place;
+    const { host, port, db } = this.#target;
     let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...this.#options,
@@ -169,7 +169,7 @@ export class RedisClient {
   }
 
   #cluster(): Cluster {
-    const { host, port } = this.#place;
+    const { host, port } = this.#target;
     const cluster = new Cluster([{ host, port }], {
       scripts,
       lazyConnect: true,
@@ -215,7 +215,7 @@ const refusalIn = (words: string): string | undefined =>
   ofProtocol.test(words) ? denied.exec(words)?.[1] : `Protocol error, got ${JSON.stringify(words.slice(0, 20))}`;
 
 /** Of each connection. */
-function optionsOf({ host, tls, username }: RedisPlace, password: string | undefined) {
+function optionsOf({ host, tls, username }: RedisTarget, password: string | undefined) {
   return {
     ...(tls && { tls: { ...tls, checkServerIdentity: (name: string, cert: PeerCertificate) => checkIdentity(name, host, cert) } }),
     ...(username === undefined ? {} : { username }),

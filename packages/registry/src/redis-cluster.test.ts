@@ -41,7 +41,7 @@ else {
   const at = (node: number, options: string): string => `redis://${nodes[node]}?${options}`;
 
   describe('a cluster of three shards', () => {
-    registryConformance('redis cluster', { open: (place) => openRegistry(at(0, `prefix=conformance-${place}`)) });
+    registryConformance('redis cluster', { open: (name) => openRegistry(at(0, `prefix=conformance-${name}`)) });
 
     // Prefixes whose slots lie on different nodes: whichever node is named, some of them are elsewhere.
     test.each(Array.from({ length: SHARDS }, (_, node) => node))('is used as a whole from node %i', async (node) => {

@@ -157,7 +157,7 @@ else {
     await server.close();
   });
 
-  registryConformance('redis', { open: (place) => openRegistry(`${server.url}?prefix=${run}-${place}`) });
+  registryConformance('redis', { open: (name) => openRegistry(`${server.url}?prefix=${run}-${name}`) });
 
   test('claims that ended do not pile up', async () => {
     const url = fresh();

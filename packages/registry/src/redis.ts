@@ -4,8 +4,8 @@ import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import { RedisClient } from './redis-client.ts';
 import { type RedisFault, redisFault } from './redis-fault.ts';
-import type { RedisPlace } from './redis-place.ts';
 import { keyOf, keysOf, patternOf, type ScriptName } from './redis-scripts.ts';
+import type { RedisTarget } from './redis-url.ts';
 import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
 
 const pageOfChains = 500;
@@ -30,7 +30,7 @@ export interface RedisOptions {
 /** A registry in Redis, shared by any number of processes. It may be wiped at any time, by whomever. */
 export class RedisRegistry implements Registry {
   readonly #client: RedisClient;
-  readonly #place: RedisPlace;
+  readonly #target: RedisTarget;
   readonly #keys: string[];
   readonly #hintsKey: string;
   readonly #shown: string;
@@ -42,13 +42,13 @@ export class RedisRegistry implements Registry {
   #noLine: RedisFault | undefined;
   #closed = false;
 
-  private constructor(place: RedisPlace, { password, log }: RedisOptions) {
-    this.#place = place;
+  private constructor(target: RedisTarget, { password, log }: RedisOptions) {
+    this.#target = target;
     this.#log = log;
-    this.#keys = keysOf(place.prefix);
-    this.#hintsKey = keyOf(place.prefix, 'hints');
-    this.#shown = `${place.host}:${place.port}`;
-    this.#client = new RedisClient(place, password, {
+    this.#keys = keysOf(target.prefix);
+    this.#hintsKey = keyOf(target.prefix, 'hints');
+    this.#shown = `${target.host}:${target.port}`;
+    this.#client = new RedisClient(target, password, {
       failed: (error) => {
         this.#noLine = this.#faultOf(error) ?? this.#noLine;
         this.#warn(this.#explain(error));
@@ -67,8 +67,8 @@ export class RedisRegistry implements Registry {
    *
    * @throws REGISTRY_DENIED where the user or the password is refused
    */
-  static async open(place: RedisPlace, options: RedisOptions = {}): Promise<RedisRegistry> {
-    const registry = new RedisRegistry(place, options);
+  static async open(target: RedisTarget, options: RedisOptions = {}): Promise<RedisRegistry> {
+    const registry = new RedisRegistry(target, options);
     await registry.#client.connect();
     try {
       await registry.check();
@@ -182,7 +182,7 @@ export class RedisRegistry implements Registry {
   }
 
   #faultOf(error: Error): RedisFault | undefined {
-    const { username = 'default', prefix } = this.#place;
+    const { username = 'default', prefix } = this.#target;
     return redisFault(error, { user: username, pattern: patternOf(prefix) });
   }
 

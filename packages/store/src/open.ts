@@ -5,7 +5,7 @@ import { driverFor, invalidUrl, parseDriverUrl, readUrlPath, refuseUrlParts } fr
 import type { StoreCredentials, StoreDriver } from './driver.ts';
 import { openFileDriver } from './drivers/file.ts';
 import { MemoryStore } from './drivers/memory.ts';
-import { shownPath } from './drivers/s3-place.ts';
+import { shownPath } from './drivers/s3-url.ts';
 import { storeUserinfo } from './secrets.ts';
 import { Store, type StoreOptions } from './store.ts';
 
@@ -24,8 +24,8 @@ export interface OpenStoreOptions extends Omit<StoreOptions, 'url'> {
 
 /** Loaded at its first use, because the SDK takes 20 MB of memory. */
 const openS3: OpenDriver = async (url, { credentials }) => {
-  const [{ parseS3Place }, { openS3Driver }] = await Promise.all([import('./drivers/s3-place.ts'), import('./drivers/s3.ts')]);
-  return openS3Driver(parseS3Place(url, process.env), credentials);
+  const [{ parseS3Url }, { openS3Driver }] = await Promise.all([import('./drivers/s3-url.ts'), import('./drivers/s3.ts')]);
+  return openS3Driver(parseS3Url(url, process.env), credentials);
 };
 
 const builtIn: Readonly<Record<string, OpenDriver>> = {
@@ -50,7 +50,7 @@ function parse(text: string): URL {
 }
 
 /**
- * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix` (see `parseS3Place` for its options and
+ * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix` (see `parseS3Url` for its options and
  * other spellings). Does not probe, see `Store.assertSafe`; does not create folder or bucket, nor connect to a server.
  *
  * @throws STORE_URL_INVALID naming the scheme, field or option that is wrong

@@ -2,7 +2,7 @@ import { VirtualClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
 import type { FailureClass, StoreDriver } from './driver.ts';
-import { keyBehaviour } from './drivers/key-behaviour.ts';
+import { keyBehaviour } from './drivers/key-behaviour.fixture.ts';
 import { MemoryStore } from './drivers/memory.ts';
 import { Store, type StoreOptions } from './store.ts';
 

@@ -111,10 +111,10 @@ function goneMeanwhile(error: unknown, otherwise: () => void): boolean {
 }
 
 /** What the process lacks passes, so it ends the listing, which is then tried again; anything else is true of this one thing. */
-const ofTheProcess = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+const processLimits = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
 
 function report(onUnseen: OnUnseen | undefined, key: string, error: unknown): void {
-  if (!onUnseen || ofTheProcess.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  if (!onUnseen || processLimits.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
   onUnseen(key, error);
 }
 

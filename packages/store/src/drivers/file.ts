@@ -36,7 +36,7 @@ export async function openFileDriver(path: string, options: { clock: Clock }): P
   const there = await stat(root).catch((error: unknown) => notThereYet(error, root));
   if (there && !there.isDirectory()) throw new BlockhubError('STORE_URL_INVALID', `store URL: ${root} is not a folder`);
   await removeLeftOvers(join(root, TEMPORARY), options.clock.now() - STALE_MS);
-  return new FileDriver(root, there && placeOf(there));
+  return new FileDriver(root, there && identityOf(there));
 }
 
 /** Best effort: a folder that may only be read has none of ours to remove. */
@@ -59,11 +59,11 @@ class FileDriver implements StoreDriver {
    * Which folder the root is; undefined until there is one. Where a volume was unmounted another one lies at the same path, empty or of long ago:
    * what is written there is lost to the chains, and what is missing there says nothing about them.
    */
-  #place: string | undefined;
+  #identity: string | undefined;
 
-  constructor(root: string, place: string | undefined) {
+  constructor(root: string, identity: string | undefined) {
     this.#root = root;
-    this.#place = place;
+    this.#identity = identity;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -73,7 +73,7 @@ class FileDriver implements StoreDriver {
     } catch (error) {
       nothingThere(error);
       await refuseLink(this.#root, path);
-      return this.#checkPlace();
+      return this.#checkRoot();
     }
   }
 
@@ -82,7 +82,7 @@ class FileDriver implements StoreDriver {
     const found = await stat(path).catch(nothingThere);
     if (found?.isFile()) return { length: found.size };
     if (!found) await refuseLink(this.#root, path);
-    return this.#checkPlace();
+    return this.#checkRoot();
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -95,7 +95,7 @@ class FileDriver implements StoreDriver {
     // Also for the loser: the winner may have died between its link and its sync, and the loser's caller relies on the object.
     await this.#sync.sync(dirname(path));
     await removed;
-    await this.#checkPlace();
+    await this.#checkRoot();
     return created;
   }
 
@@ -109,7 +109,7 @@ class FileDriver implements StoreDriver {
       throw codeOf(error) === 'EISDIR' ? folderAt(key) : error;
     }
     await this.#sync.sync(dirname(path));
-    await this.#checkPlace();
+    await this.#checkRoot();
   }
 
   async remove(key: string): Promise<void> {
@@ -122,7 +122,7 @@ class FileDriver implements StoreDriver {
 
   async *list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncGenerator<StoredObject> {
     yield* listFolder(this.#root, prefix, { after, onUnseen });
-    await this.#checkPlace();
+    await this.#checkRoot();
   }
 
   classify(error: unknown): FailureClass {
@@ -145,10 +145,10 @@ class FileDriver implements StoreDriver {
   }
 
   /** STORE_UNAVAILABLE while the root is not the folder that it was. */
-  async #checkPlace(): Promise<undefined> {
-    if (this.#place === undefined) return;
+  async #checkRoot(): Promise<undefined> {
+    if (this.#identity === undefined) return;
     const there = await stat(this.#root).catch(nothingThere);
-    if (there && placeOf(there) === this.#place) return;
+    if (there && identityOf(there) === this.#identity) return;
     const message = `store ${this.#root} was unmounted, moved or removed since it was opened: put it back, or restart what uses it`;
     throw new BlockhubError('STORE_UNAVAILABLE', message, {
       details: { path: this.#root },
@@ -204,9 +204,9 @@ class FileDriver implements StoreDriver {
 
   /** A folder may be there and yet not durable: whoever made it may have died. So the names from the root on are synced once. */
   async #make(folder: string): Promise<void> {
-    await this.#checkPlace();
+    await this.#checkRoot();
     const first = await makeFolder(folder);
-    this.#place ??= placeOf(await stat(this.#root));
+    this.#identity ??= identityOf(await stat(this.#root));
     const top = first === undefined || first.length > this.#root.length ? this.#root : dirname(first);
     for (let at = folder; at !== top; ) {
       at = dirname(at);
@@ -236,7 +236,7 @@ function notThereYet(error: unknown, root: string): undefined {
   });
 }
 
-const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
+const identityOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
 
 /**
  * The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. Tried again because the folder

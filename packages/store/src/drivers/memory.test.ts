@@ -3,7 +3,7 @@ import { calm, type Decision, type FaultPlan, seededPlan, seededRandom } from '@
 import { describe, expect, test } from '@jest/globals';
 import { storeConformance } from '../conformance.ts';
 import { Store } from '../store.ts';
-import { keyBehaviour } from './key-behaviour.ts';
+import { keyBehaviour } from './key-behaviour.fixture.ts';
 import { MemoryStore } from './memory.ts';
 
 storeConformance({ describe, expect, test }, 'memory', async () => ({ driver: new MemoryStore().driver() }));

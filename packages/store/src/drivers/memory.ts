@@ -37,7 +37,7 @@ export class MemoryStore {
   }
 
   driver(options: MemoryDriverOptions = {}): MemoryDriver {
-    const process = new Process(this.#clock, options);
+    const process = new SimulatedProcess(this.#clock, options);
     const objects = this.#objects;
     return {
       get: (key, range) => process.ask('get', key, () => cut(objects.get(key), range)),
@@ -67,7 +67,7 @@ export class MemoryStore {
     return true;
   }
 
-  async *#list(process: Process, prefix: string, after: string | undefined): AsyncGenerator<StoredObject, void, undefined> {
+  async *#list(process: SimulatedProcess, prefix: string, after: string | undefined): AsyncGenerator<StoredObject, void, undefined> {
     const keys = await process.ask('list', prefix, () => {
       this.#ordered ??= [...this.#objects.keys()].sort(compareKeys);
       return this.#ordered;
@@ -82,7 +82,7 @@ export class MemoryStore {
 }
 
 /** One process as the store sees it: requests take virtual time, fail, and die with it. */
-class Process {
+class SimulatedProcess {
   readonly #clock: Clock;
   readonly #options: MemoryDriverOptions;
   readonly #plan: FaultPlan;

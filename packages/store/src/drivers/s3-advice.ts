@@ -1,6 +1,6 @@
 import { type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 import type { Advice, FailureClass } from '../driver.ts';
-import type { S3Place } from './s3-place.ts';
+import type { S3Target } from './s3-url.ts';
 
 /** What a word of the server means; the class only where it says more than the status of the answer. */
 type Entry = readonly [FailureClass | undefined, what: string, fix: string];
@@ -180,20 +180,20 @@ export interface Meaning {
 }
 
 /** What the answer of a server means; without a class its status decides. */
-export function meaningOf({ code, status, message }: Answer, place: S3Place): Meaning {
+export function meaningOf({ code, status, message }: Answer, target: S3Target): Meaning {
   if (isPlain.test(message)) return { failure: 'unusable', advice: { what: 'the server speaks TLS at this port', fix: tlsOn } };
-  if (code === 'SignatureDoesNotMatch') return { failure: 'denied', advice: signature(place) };
+  if (code === 'SignatureDoesNotMatch') return { failure: 'denied', advice: signature(target) };
   if (status === 400 && wordless.test(code))
     return { failure: 'unusable', advice: { what: 'this is not the answer of an S3 store', fix: noS3 } };
   const ofCode = Object.hasOwn(byCode, code) ? byCode[code] : undefined;
   const entry = isLock.test(message) && status < 500 ? locked : (ofCode ?? byStatus[status] ?? (status >= 500 ? broken : undefined));
   return {
     failure: entry?.[0] ?? byStatus[status]?.[0],
-    advice: entry && { what: entry[1], fix: entry[2].replaceAll('{bucket}', place.bucket) },
+    advice: entry && { what: entry[1], fix: entry[2].replaceAll('{bucket}', target.bucket) },
   };
 }
 
-function signature({ basePath, signBasePath }: S3Place): Advice {
+function signature({ basePath, signBasePath }: S3Target): Advice {
   const base =
     basePath === ''
       ? ''

@@ -3,7 +3,7 @@ import { invalidUrl } from '@blockhub/settings';
 import type { Advice, FailureClass } from '../driver.ts';
 import { storeUserinfo } from '../secrets.ts';
 import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
-import type { S3Place } from './s3-place.ts';
+import type { S3Target } from './s3-url.ts';
 
 /** What a request came to. Holds nothing of the request itself: errors of the SDK carry the id of the key and what was signed. */
 export class S3Failure extends Error {
@@ -52,11 +52,11 @@ const unsent: ReadonlySet<FaultKind | undefined> = new Set([
 const lasting: ReadonlySet<FaultKind | undefined> = new Set(['certificate', 'protocol']);
 
 /** Gives an error of the SDK its meaning; mistakes in the code, and errors of ours, stay as they are. */
-export function explain(error: unknown, place: S3Place): unknown {
+export function explain(error: unknown, target: S3Target): unknown {
   if (error instanceof BlockhubError || error instanceof S3Failure) return error;
   const { name = '', message = '', $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
-  if (status !== undefined) return ofAnswer(error as SdkError, status, place);
+  if (status !== undefined) return ofAnswer(error as SdkError, status, target);
   if (noCredentials.has(name)) {
     const advice = { what: 'no credentials are found', fix: noCredentialsFix };
     return new S3Failure(`${message}; ${noCredentialsFix}`, { ...unanswered, code: name, failure: 'denied', advice });
@@ -66,14 +66,14 @@ export function explain(error: unknown, place: S3Place): unknown {
 
 const unanswered = { status: undefined, retryAfterMs: undefined };
 
-function ofAnswer({ name = '', message = '', $metadata, $response, Region }: SdkError, status: number, place: S3Place): Error {
+function ofAnswer({ name = '', message = '', $metadata, $response, Region }: SdkError, status: number, target: S3Target): Error {
   const headers = $response?.headers ?? {};
-  const wrong = wrongPlace({ name, message, status, headers, region: Region }, place);
+  const wrong = wrongTarget({ name, message, status, headers, region: Region }, target);
   if (wrong) return wrong;
   const text = typeof $response?.body === 'string' ? $response.body : '';
   const { failure = status >= 500 ? 'unknown' : 'permanent', advice } = meaningOf(
     { code: name, status, message: `${message} ${text}` },
-    place,
+    target,
   );
   const request = $metadata?.requestId === undefined ? '' : `, request ${$metadata.requestId}`;
   // After the first line, the SDK explains how to debug it.
@@ -98,7 +98,7 @@ function ofWay(error: SdkError): unknown {
   return new S3Failure(message === '' ? code : message, { ...unanswered, code, failure, advice });
 }
 
-interface Place {
+interface FailedAnswer {
   readonly name: string;
   readonly message: string;
   readonly status: number;
@@ -107,7 +107,10 @@ interface Place {
 }
 
 /** What only another URL, or a bucket, mends. */
-function wrongPlace({ name, message, status, headers, region: told }: Place, { bucket, region }: S3Place): BlockhubError | undefined {
+function wrongTarget(
+  { name, message, status, headers, region: told }: FailedAnswer,
+  { bucket, region }: S3Target,
+): BlockhubError | undefined {
   // Absent objects are no failures, so what is missing is the bucket.
   if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
   if (name === 'InvalidBucketName')

@@ -11,7 +11,7 @@ import { storeConformance } from '../conformance.ts';
 import { openStore } from '../open.ts';
 import type { Store, StoreOptions } from '../store.ts';
 import { openS3Driver } from './s3.ts';
-import { parseS3Place } from './s3-place.ts';
+import { parseS3Url } from './s3-url.ts';
 
 const server = await minio();
 const execute = promisify(execFile);
@@ -26,11 +26,11 @@ if ('absent' in server) test.skip(`a real S3 server (left out: ${server.absent})
 else {
   afterAll(() => server.close());
   const { credentials } = server;
-  const place = (): URL => new URL(server.url);
+  const storeUrl = (): URL => new URL(server.url);
 
-  /** A URL of a place of its own, behind another address if one is given. */
-  const fresh = (address = place().host, options = ''): string => {
-    const { pathname, search } = place();
+  /** The URL of an empty prefix, behind another address if one is given. */
+  const fresh = (address = storeUrl().host, options = ''): string => {
+    const { pathname, search } = storeUrl();
     return `s3://${address}${pathname}/${randomUUID()}${search}${options}`;
   };
 
@@ -41,11 +41,11 @@ else {
   };
 
   storeConformance({ describe, expect, test }, 's3', async () => ({
-    driver: openS3Driver(parseS3Place(new URL(fresh()), process.env), credentials),
+    driver: openS3Driver(parseS3Url(new URL(fresh()), process.env), credentials),
   }));
 
   const makeLockedBucket = async (Bucket: string): Promise<void> => {
-    const { endpoint, region } = parseS3Place(new URL(server.url), process.env);
+    const { endpoint, region } = parseS3Url(new URL(server.url), process.env);
     const { accessKey: accessKeyId = '', secretKey: secretAccessKey = '' } = credentials ?? {};
     const client = new S3Client({
       endpoint: String(endpoint),
@@ -61,7 +61,7 @@ else {
 
   describe('a real S3 server', () => {
     test('gets its bucket from whoever comes first, once', async () => {
-      const { host, search } = place();
+      const { host, search } = storeUrl();
       const url = `s3://${host}/prepared-${randomUUID()}${search}`;
       const stores = await Promise.all(Array.from({ length: 4 }, () => openFresh(undefined, { url })));
       await expect(stores[0]?.head('a')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
@@ -80,9 +80,9 @@ else {
     });
 
     test('with versions and a lock on every object can be relied on too', async () => {
-      const { host, search } = place();
+      const { host, search } = storeUrl();
       const url = `s3://${host}/locked-${randomUUID()}${search}`;
-      const { bucket } = parseS3Place(new URL(url), process.env);
+      const { bucket } = parseS3Url(new URL(url), process.env);
       await makeLockedBucket(bucket);
       const store = await openFresh(undefined, { url });
       expect((await store.probe()).checks.filter((check) => !check.ok)).toEqual([]);
@@ -104,14 +104,14 @@ else {
     test('leaves out what is no key of ours', async () => {
       const url = fresh();
       const store = await openFresh(undefined, { url });
-      const driver = openS3Driver(parseS3Place(new URL(url), process.env), credentials);
+      const driver = openS3Driver(parseS3Url(new URL(url), process.env), credentials);
       for (const key of ['.hidden', 'a\u0001b', 'ok']) await driver.put(key, text('x'));
       expect((await Array.fromAsync(store.list(''))).map(({ key }) => key)).toEqual(['ok']);
       await driver.close();
     });
 
     test('a bucket that is not there is named', async () => {
-      const { host, search } = place();
+      const { host, search } = storeUrl();
       for (const ask of [(at: Store) => at.find('a'), (at: Store) => at.head('a'), (at: Store) => at.create('a', text('x'))]) {
         const store = await openFresh(undefined, { url: `s3://${host}/no-such-bucket${search}` });
         await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND', message: expect.stringContaining('no-such-bucket') });
@@ -133,9 +133,9 @@ else {
 
   describe('TLS', () => {
     const openTls = async (options: string): Promise<Store> => {
-      const proxy = await openProxy(place().host, { tls: certificate });
+      const proxy = await openProxy(storeUrl().host, { tls: certificate });
       releases.push(() => proxy.close());
-      const { pathname } = place();
+      const { pathname } = storeUrl();
       return openFresh(undefined, { url: `s3://${proxy.address}${pathname}/${randomUUID()}?${options}`, retryMs: 0 });
     };
 
@@ -154,17 +154,17 @@ else {
     });
 
     test('that the server does not speak is told apart', async () => {
-      const { host, pathname } = place();
+      const { host, pathname } = storeUrl();
       const store = await openFresh(undefined, { url: `s3://${host}${pathname}`, retryMs: 0 });
       await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?tls=off') });
     });
   });
 
   const faulty = async (options: StoreOptions = {}): Promise<{ proxy: FaultyProxy; store: Store; direct: Store; url: string }> => {
-    const proxy = await openFaultyProxy(place().host);
+    const proxy = await openFaultyProxy(storeUrl().host);
     releases.push(() => proxy.close());
     const url = fresh(proxy.address, '&timeout=1');
-    const direct = await openFresh(undefined, { url: url.replace(proxy.address, place().host) });
+    const direct = await openFresh(undefined, { url: url.replace(proxy.address, storeUrl().host) });
     return { proxy, store: await openFresh(undefined, { url, ...options }), direct, url };
   };
 

@@ -293,8 +293,8 @@ test('without credentials the error says how to give them', async () => {
 });
 
 test.each([
-  ['ca=/no/such.pem', 'option ca: /no/such.pem is no readable file'],
-  [`ca=${import.meta.filename}`, 'is no readable file with certificates'],
+  ['ca=/no/such.pem', 'option ca: /no/such.pem is not a readable file'],
+  [`ca=${import.meta.filename}`, 'is not a readable file with certificates'],
 ])('%s is refused', async (option, why) => {
   await expect(openStore(`s3://minio/bucket?${option}`)).rejects.toMatchObject({
     code: 'STORE_URL_INVALID',

@@ -17,7 +17,7 @@ import type { Advice, ByteRange, FailureClass, StoreCredentials, StoreDriver, St
 import { isKey } from '../keys.ts';
 import { storeUserinfo } from '../secrets.ts';
 import { explain, noBucket, S3Failure } from './s3-failure.ts';
-import type { S3Place } from './s3-place.ts';
+import type { S3Target } from './s3-url.ts';
 
 // Imported by name, it would load fetch and WebSocket too.
 const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
@@ -29,11 +29,11 @@ const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
  * @param credentials undefined leaves it to the SDK: environment, shared files, web identity, instance
  * @throws STORE_URL_INVALID when the file with certificates cannot be read
  */
-export function openS3Driver(place: S3Place, credentials: StoreCredentials | undefined): StoreDriver {
-  const pool = { keepAlive: true, maxSockets: place.connections };
+export function openS3Driver(target: S3Target, credentials: StoreCredentials | undefined): StoreDriver {
+  const pool = { keepAlive: true, maxSockets: target.connections };
   const client = new S3Client({
-    region: place.region,
-    forcePathStyle: place.pathStyle,
+    region: target.region,
+    forcePathStyle: target.pathStyle,
     maxAttempts: 1,
     cacheMiddleware: true,
     // Newer checksums travel as trailers, which many servers refuse; the body is in the signature, and its readers know its hash.
@@ -41,37 +41,37 @@ export function openS3Driver(place: S3Place, credentials: StoreCredentials | und
     responseChecksumValidation: 'WHEN_REQUIRED',
     // The SDK would open a connection of its own for each request that waits for leave.
     expectContinueHeader: false,
-    requestHandler: new Requests(place, {
+    requestHandler: new Requests(target, {
       httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent(place.ca === undefined ? pool : { ...pool, ca: readAuthorities(place.ca, storeUserinfo) }),
-      connectionTimeout: place.timeoutMs,
-      socketTimeout: place.timeoutMs,
+      httpsAgent: new HttpsAgent(target.ca === undefined ? pool : { ...pool, ca: readAuthorities(target.ca, storeUserinfo) }),
+      connectionTimeout: target.timeoutMs,
+      socketTimeout: target.timeoutMs,
       logger: silent,
     }),
     logger: silent,
-    ...(place.endpoint === undefined ? {} : { endpoint: place.signBasePath ? place.endpoint + place.basePath : place.endpoint }),
+    ...(target.endpoint === undefined ? {} : { endpoint: target.signBasePath ? target.endpoint + target.basePath : target.endpoint }),
     ...(credentials && { credentials: { accessKeyId: credentials.accessKey, secretAccessKey: credentials.secretKey } }),
   });
-  return new S3Driver(client, place);
+  return new S3Driver(client, target);
 }
 
 /** Gives errors of the network their meaning before the SDK wraps them, and requests the path that is not signed. */
 class Requests extends NodeHttpHandler {
-  readonly #place: S3Place;
+  readonly #target: S3Target;
 
-  constructor(place: S3Place, options: NodeHttpHandlerOptions) {
+  constructor(target: S3Target, options: NodeHttpHandlerOptions) {
     super(options);
-    this.#place = place;
+    this.#target = target;
   }
 
   override async handle(...[request, ...options]: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
-    const { basePath, signBasePath } = this.#place;
+    const { basePath, signBasePath } = this.#target;
     // Behind the signature, which is that of the path without it.
     const sent = signBasePath ? request : Object.assign(request.clone(), { path: basePath + request.path });
     try {
       return await super.handle(sent, ...options);
     } catch (error) {
-      throw explain(error, this.#place);
+      throw explain(error, this.#target);
     }
   }
 }
@@ -83,15 +83,15 @@ const FIRST_REGION = 'us-east-1';
 
 class S3Driver implements StoreDriver {
   readonly #client: S3Client;
-  readonly #place: S3Place;
+  readonly #target: S3Target;
   readonly #prefix: string;
   /** A HEAD without an object does not say whether the bucket is there; once is enough to be sure of it. */
   #hasBucket = false;
 
-  constructor(client: S3Client, place: S3Place) {
+  constructor(client: S3Client, target: S3Target) {
     this.#client = client;
-    this.#place = place;
-    this.#prefix = place.prefix;
+    this.#target = target;
+    this.#prefix = target.prefix;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -140,7 +140,7 @@ class S3Driver implements StoreDriver {
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<StoredObject, void, undefined> {
-    const where = { Bucket: this.#place.bucket, Prefix: this.#prefix + prefix };
+    const where = { Bucket: this.#target.bucket, Prefix: this.#prefix + prefix };
     for (let token: string | undefined; ; ) {
       const from = token === undefined ? after !== undefined && { StartAfter: this.#prefix + after } : { ContinuationToken: token };
       const page = await this.#client.send(new ListObjectsV2Command({ ...where, ...from })).catch(this.#fail);
@@ -154,7 +154,7 @@ class S3Driver implements StoreDriver {
   }
 
   async prepare(): Promise<boolean> {
-    const { bucket, endpoint, region } = this.#place;
+    const { bucket, endpoint, region } = this.#target;
     const there = await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).then(
       () => true,
       (error: unknown) => (statusOf(error) === 404 ? false : this.#fail(error)),
@@ -190,7 +190,7 @@ class S3Driver implements StoreDriver {
   }
 
   #at(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.#place.bucket, Key: this.#prefix + key };
+    return { Bucket: this.#target.bucket, Key: this.#prefix + key };
   }
 
   /** Where objects are locked by default, AWS takes none without one of its checksums; this is the one that all servers know. */
@@ -199,7 +199,7 @@ class S3Driver implements StoreDriver {
   }
 
   readonly #fail = (error: unknown): never => {
-    throw explain(error, this.#place);
+    throw explain(error, this.#target);
   };
 
   /** For what may be absent: undefined where it is, every other error with its meaning. */
@@ -210,7 +210,7 @@ class S3Driver implements StoreDriver {
 
   /** @throws STORE_NOT_FOUND */
   async #checkBucket(): Promise<void> {
-    const { bucket } = this.#place;
+    const { bucket } = this.#target;
     await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).catch((error: unknown) => {
       if (statusOf(error) === 404) throw noBucket(bucket);
       this.#fail(error);

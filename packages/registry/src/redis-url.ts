@@ -2,7 +2,7 @@ import { decodeUrlPart, invalidUrl, readAuthorities, readUrlOptions, urlOption }
 import { registryUserinfo } from './secrets.ts';
 
 /** Where a Redis registry lies and how it is talked to. */
-export interface RedisPlace {
+export interface RedisTarget {
   readonly host: string;
   readonly port: number;
   /** Number of the database. */
@@ -31,7 +31,7 @@ const refuse = (field: string, what: string): Error => invalidUrl(registryUserin
  *
  * @throws REGISTRY_URL_INVALID naming the part
  */
-export function parseRedisPlace(url: URL): RedisPlace {
+export function parseRedisUrl(url: URL): RedisTarget {
   const { protocol, hostname, port, pathname, username } = url;
   if (hostname === '') throw refuse('host', `expected a host: write ${protocol}//host:${DEFAULT_PORT}`);
   const digits = /^(?:\/(\d{1,5})?)?$/.exec(pathname);
@@ -47,7 +47,7 @@ export function parseRedisPlace(url: URL): RedisPlace {
     db,
     username: username === '' ? undefined : decodeUrlPart(username, 'user', registryUserinfo),
     prefix,
-    cluster: cluster as RedisPlace['cluster'],
+    cluster: cluster as RedisTarget['cluster'],
     tls: isTls ? (ca === undefined ? {} : { ca: readAuthorities(ca, registryUserinfo) }) : undefined,
   };
 }

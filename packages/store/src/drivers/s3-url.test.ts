@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseS3Place } from './s3-place.ts';
+import { parseS3Url } from './s3-url.ts';
 
-const parse = (url: string, env = {}) => parseS3Place(new URL(url), env);
+const parse = (url: string, env = {}) => parseS3Url(new URL(url), env);
 
 const plain = { basePath: '', signBasePath: true, ca: undefined, timeoutMs: 5000, connections: 64 };
 const aws = { ...plain, endpoint: undefined, pathStyle: false };
@@ -53,8 +53,8 @@ describe('an S3 URL', () => {
         pathStyle: true,
       },
     ],
-  ])('%s', (url, place) => {
-    expect(parse(url)).toEqual(place);
+  ])('%s', (url, target) => {
+    expect(parse(url)).toEqual(target);
   });
 
   const behind = {
@@ -77,8 +77,8 @@ describe('an S3 URL', () => {
     ['s3://proxy/s3/s3/p?basePath=/s3', { ...behind, bucket: 's3' }],
     ['s3://proxy/s3x/p?basePath=/s3', { ...behind, bucket: 's3x' }],
     ['s3://proxy/s3/bucket', { ...behind, basePath: '', bucket: 's3', prefix: 'bucket/' }],
-  ])('with the path of a proxy: %s', (url, place) => {
-    expect(parse(url)).toEqual(place);
+  ])('with the path of a proxy: %s', (url, target) => {
+    expect(parse(url)).toEqual(target);
   });
 
   test('takes the region from the environment where nothing nearer says it', () => {

@@ -3,7 +3,7 @@ import { checkPrefix } from '../keys.ts';
 import { storeUserinfo } from '../secrets.ts';
 
 /** Where an S3 store lies and how it is talked to. */
-export interface S3Place {
+export interface S3Target {
   /** Such as `https://minio:9000`; undefined for AWS, whose address follows from the region. */
   readonly endpoint: string | undefined;
   readonly region: string;
@@ -46,7 +46,7 @@ const refuse = (field: string, what: string, cause?: unknown): Error => invalidU
  *
  * @throws STORE_URL_INVALID naming the field or option
  */
-export function parseS3Place(url: URL, env: Readonly<Record<string, string | undefined>>): S3Place {
+export function parseS3Url(url: URL, env: Readonly<Record<string, string | undefined>>): S3Target {
   const options = readUrlOptions(url, optionForms, storeUserinfo);
   const host = url.host.toLowerCase();
   const amazon = (amazonHost.exec(host) ?? amazonOldHost.exec(host))?.groups;
