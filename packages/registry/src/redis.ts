@@ -211,7 +211,7 @@ export class RedisRegistry implements Registry {
   #corrupt(cause: unknown): BlockhubError {
     return new BlockhubError(
       'REGISTRY_CORRUPT',
-      `the registry at ${this.#shown} holds what Blockhub did not write; delete the keys ${this.#keys.join(', ')}: they are rebuilt from the store`,
+      `the registry at ${this.#shown} holds data that Blockhub did not write: delete the keys ${this.#keys.join(', ')}. They are rebuilt from the store`,
       { cause, details: { registry: this.#shown } },
     );
   }
@@ -230,7 +230,7 @@ export class RedisRegistry implements Registry {
 const noAnswer: RedisFault = {
   code: 'REGISTRY_UNAVAILABLE',
   what: 'did not answer',
-  fix: 'See whether the Redis server runs, and its log; check host and port in --registry, and that both sides or none speak TLS. It is tried again.',
+  fix: 'Check whether the Redis server runs, and see its log. Check host and port in --registry, and that both sides or neither use TLS. The connection is tried again.',
 };
 const announced =
-  'The nodes of a cluster are reached at the addresses that they announce: those must lead to them from here too (cluster-announce-ip or cluster-announce-hostname, and cluster-announce-port).';
+  'The nodes of a cluster are reached at the addresses that they announce. These addresses must work from here too (cluster-announce-ip or cluster-announce-hostname, and cluster-announce-port).';

@@ -11,5 +11,5 @@ export const registryUserinfo: UrlKind = {
 
 /** Settings of every program that opens a registry by URL. */
 export const registrySecrets = {
-  registryPassword: setting.text({ text: 'Password of a Redis registry; its user stands in the URL.', secret: true }),
+  registryPassword: setting.text({ text: 'Password of a Redis registry. The URL may name the user.', secret: true }),
 } as const;

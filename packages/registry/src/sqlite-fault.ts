@@ -8,8 +8,8 @@ const unwritable: readonly number[] = [result.readOnly, result.cannotOpen];
 export const primaryCode = (error: unknown): number =>
   (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
 
-const held = `Find the process that holds the file (fuser, lsof) and end it, or give each process a file of its own. ${GOES_ON}`;
-const unreadable = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
+const held = `Find the process that holds the file (fuser, lsof) and end it, or give each process its own file. ${GOES_ON}`;
+const unreadable = `Check the kernel log (dmesg) and the disk, and mount a network share again. ${GOES_ON}`;
 const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';
 
 const faults: Readonly<Record<number, readonly [ErrorCode, what: string, fix: string]>> = {
@@ -19,8 +19,8 @@ const faults: Readonly<Record<number, readonly [ErrorCode, what: string, fix: st
   [result.cannotOpen]: ['REGISTRY_UNAVAILABLE', 'cannot be opened', unreadable],
   [result.full]: [
     'REGISTRY_FULL',
-    'has no room left',
-    `Free space on its disk or raise its quota; look at inodes too (df -h, df -i). ${GOES_ON}`,
+    'has no space left',
+    `Free space on its disk or raise its quota. Check inodes too (df -h, df -i). ${GOES_ON}`,
   ],
   [result.readOnly]: ['REGISTRY_READ_ONLY', 'may not be written', `${rights} ${GOES_ON}`],
 };
@@ -46,6 +46,6 @@ export function explainOpen(error: unknown, path: string): unknown {
 export const corrupt = (path: string, cause: unknown): BlockhubError =>
   new BlockhubError(
     'REGISTRY_CORRUPT',
-    `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
+    `the registry ${path} is damaged: delete it, with ${path}-wal and ${path}-shm. It is rebuilt from the store`,
     { cause, details: { path } },
   );

@@ -139,7 +139,7 @@ describe('damage', () => {
     damage(path);
     await expect(open(name)).rejects.toMatchObject({
       code: 'REGISTRY_CORRUPT',
-      message: `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
+      message: `the registry ${path} is damaged: delete it, with ${path}-wal and ${path}-shm. It is rebuilt from the store`,
     });
     for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
     const fresh = await open(name);
@@ -189,7 +189,7 @@ describe('a place that cannot be used', () => {
   test('a missing folder is named', async () => {
     await expect(openRegistry(`sqlite://${folder}/no/such/r.sqlite`)).rejects.toMatchObject({
       code: 'REGISTRY_URL_INVALID',
-      message: `the folder ${folder}/no/such of the registry does not exist; create it or correct the URL`,
+      message: `the folder ${folder}/no/such of the registry does not exist: create it or correct the URL`,
     });
     expect(existsSync(join(folder, 'no'))).toBe(false);
   });

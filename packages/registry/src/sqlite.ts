@@ -84,7 +84,7 @@ export class SqliteRegistry implements Registry {
   static open(path: string): SqliteRegistry {
     const folder = dirname(path);
     if (!existsSync(folder)) {
-      throw new BlockhubError('REGISTRY_URL_INVALID', `the folder ${folder} of the registry does not exist; create it or correct the URL`, {
+      throw new BlockhubError('REGISTRY_URL_INVALID', `the folder ${folder} of the registry does not exist: create it or correct the URL`, {
         details: { path },
       });
     }

@@ -18,10 +18,11 @@ const refuse = (text: string, why: string): never => {
  * @throws STORE_KEY_INVALID
  */
 export function checkKey(text: string): void {
-  if (!key.test(text) || !text.isWellFormed()) refuse(text, 'has a part that is empty, starts with a dot, or has a forbidden character');
+  if (!key.test(text) || !text.isWellFormed()) refuse(text, 'has a part that is empty, starts with a dot, or holds a forbidden character');
   if (text.length * 3 <= MAX_PART_BYTES) return;
   if (Buffer.byteLength(text) > MAX_KEY_BYTES) refuse(text, `is longer than ${MAX_KEY_BYTES} bytes`);
-  if (text.split('/').some((part) => Buffer.byteLength(part) > MAX_PART_BYTES)) refuse(text, `has a part over ${MAX_PART_BYTES} bytes`);
+  if (text.split('/').some((part) => Buffer.byteLength(part) > MAX_PART_BYTES))
+    refuse(text, `has a part that is longer than ${MAX_PART_BYTES} bytes`);
 }
 
 /**

@@ -68,11 +68,11 @@ const text = (value: string): Buffer => Buffer.from(value);
 const checks: Readonly<Record<string, Check>> = {
   async 'read after write'({ store, key }) {
     const at = key('read');
-    must((await store.find(at)) === undefined && (await store.head(at)) === undefined, 'an object that was never written is there');
+    must((await store.find(at)) === undefined && (await store.head(at)) === undefined, 'an object exists that was never written');
     await store.create(at, text('written'));
-    must((await store.find(at))?.toString() === 'written', 'the bytes read are not those just written');
+    must((await store.find(at))?.toString() === 'written', 'a read gives other bytes than were just written');
     must((await store.head(at))?.length === 7, 'head gives another length than was written');
-    return 'what was written is read at once';
+    return 'reads give what was just written';
   },
   async 'create if absent'({ store, key }) {
     const at = key('create');
@@ -92,9 +92,9 @@ const checks: Readonly<Record<string, Check>> = {
   async range({ store, key }) {
     const at = key('range');
     await store.create(at, text('0123456789'));
-    must((await store.get(at, { offset: 3, length: 4 })).toString() === '3456', 'a range gave other bytes');
-    must((await store.get(at, { offset: 8, length: 9 })).toString() === '89', 'a range over the end gave other bytes');
-    return 'ranges give their bytes';
+    must((await store.get(at, { offset: 3, length: 4 })).toString() === '3456', 'a range gives other bytes');
+    must((await store.get(at, { offset: 8, length: 9 })).toString() === '89', 'a range past the end gives other bytes');
+    return 'ranges give the right bytes';
   },
   async 'list order'({ store, key, prefix }) {
     const names = ['list/b', 'list/a/2', 'list/a-1', 'list/a0', 'list/a/1', 'list/000000000010', 'list/000000000009'];
@@ -102,17 +102,17 @@ const checks: Readonly<Record<string, Check>> = {
     const want = names.map((name) => prefix + name).sort();
     const seen: string[] = [];
     for await (const object of store.list(`${prefix}list/`)) seen.push(object.key);
-    must(seen.join() === want.join(), `listed ${seen.join(' ')} instead of ${want.join(' ')}`);
+    must(seen.join() === want.join(), `expected the list ${want.join(' ')}, got ${seen.join(' ')}`);
     const rest: string[] = [];
     for await (const object of store.list(`${prefix}list/`, { after: want[3] ?? '' })) rest.push(object.key);
-    must(rest.join() === want.slice(4).join(), 'a listing from a key on gave other objects');
-    return 'complete, by bytes of the key, from any key on';
+    must(rest.join() === want.slice(4).join(), 'a listing behind a key gives other objects');
+    return 'listings are complete and ordered by the bytes of the keys, behind any key';
   },
   async 'large object'({ store, key }) {
     const bytes = Buffer.alloc(LARGE_BYTES, 'a pattern of 23 letters');
     await store.create(key('large'), bytes);
-    must((await store.find(key('large')))?.equals(bytes) === true, `${LARGE_BYTES} bytes came back changed`);
-    return `${LARGE_BYTES} bytes came back unchanged`;
+    must((await store.find(key('large')))?.equals(bytes) === true, `${LARGE_BYTES} bytes were read back changed`);
+    return `${LARGE_BYTES} bytes were read back unchanged`;
   },
   async replace({ store, key }) {
     const at = key('replace');
@@ -133,7 +133,7 @@ async function runRace(store: ProbedStore, key: string, writers: number): Promis
   const bodies = Array.from({ length: writers }, (_, writer) => Buffer.alloc(RACE_BYTES, 97 + writer));
   const outcomes = await Promise.all(bodies.map((bytes) => store.create(key, bytes)));
   const winners = bodies.filter((_, writer) => outcomes[writer] === 'created');
-  must(winners.length === 1, `${winners.length} of ${writers} racing creates of one key were told that they won`);
+  must(winners.length === 1, `${winners.length} of ${writers} racing creates of one key succeeded`);
   must((await store.get(key)).equals(winners[0] ?? text('')), 'the object of a race is not what its winner wrote');
 }
 

@@ -36,8 +36,8 @@ const defaults = { url: 'memory:', clock: systemClock, random: Math.random, conc
 /** What is not tried again. */
 const refusals: Partial<Record<FailureClass, [ErrorCode, string]>> = {
   denied: ['STORE_DENIED', 'access refused'],
-  full: ['STORE_FULL', 'no room left'],
-  unusable: ['STORE_UNUSABLE', 'not possible'],
+  full: ['STORE_FULL', 'there is no space left'],
+  unusable: ['STORE_UNUSABLE', 'it cannot be used'],
 };
 const betweenTries: BackOff = { firstMs: 20, mostMs: 2 * SECOND };
 
@@ -73,7 +73,7 @@ export class Store {
   /** As `find`, but throws OBJECT_MISSING where no object lies. */
   async get(key: string, range?: ByteRange): Promise<Buffer> {
     const bytes = await this.find(key, range);
-    if (bytes === undefined) throw new BlockhubError('OBJECT_MISSING', `no object lies at ${key}`, { details: { key } });
+    if (bytes === undefined) throw new BlockhubError('OBJECT_MISSING', `there is no object ${key}`, { details: { key } });
     return bytes;
   }
 
@@ -115,7 +115,7 @@ export class Store {
     const there = await this.get(key);
     if (there.equals(bytes)) return bytes;
     if (isSame(there)) return there;
-    throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+    throw new BlockhubError('OBJECT_EXISTS', `the object ${key} has other bytes`, { details: { key } });
   }
 
   /** Writes or replaces. Only for what is not part of a chain: those objects are written once. */
@@ -165,7 +165,7 @@ export class Store {
       try {
         return (await this.#driver.prepare?.()) ? 'created' : 'exists';
       } catch (error) {
-        await this.#waitOrThrow(error, 'create', 'the place of the objects', since);
+        await this.#waitOrThrow(error, 'create', 'the bucket', since);
       }
     }
   }
@@ -278,7 +278,7 @@ export class Store {
     const waitMs = Math.max(backOff(++since.tries, betweenTries, random), this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
-      fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
+      fail('STORE_UNAVAILABLE', failure === 'unknown' ? `it may have happened or not${tried}` : `it failed${tried}`);
     await clock.sleep(waitMs, this.#closed);
   }
 

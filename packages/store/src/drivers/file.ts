@@ -149,10 +149,10 @@ class FileDriver implements StoreDriver {
     if (this.#identity === undefined) return;
     const there = await stat(this.#root).catch(nothingThere);
     if (there && identityOf(there) === this.#identity) return;
-    const message = `store ${this.#root} was unmounted, moved or removed since it was opened: put it back, or restart what uses it`;
+    const message = `store ${this.#root} was unmounted, moved or removed after it was opened: restore it, or restart the processes that use it`;
     throw new BlockhubError('STORE_UNAVAILABLE', message, {
       details: { path: this.#root },
-      fix: `Mount the disk again or put the folder back at ${this.#root}. If it was replaced on purpose, restart what uses it.`,
+      fix: `Mount the disk again, or restore the folder at ${this.#root}. If it was replaced on purpose, restart the processes that use it.`,
     });
   }
 
@@ -291,7 +291,7 @@ function nothingThere(error: unknown): undefined {
 /** What a link to nowhere stands for, such as a disk that is not mounted, is hidden and not absent. */
 async function refuseLink(root: string, path: string): Promise<void> {
   if ((await inTheWay(root, path)) !== 'link') return;
-  throw Object.assign(new Error(`ENOLINK: on the way to ${path} is a link that leads nowhere`), { code: 'ENOLINK', syscall: 'open' });
+  throw Object.assign(new Error(`ENOLINK: the path ${path} has a link whose target does not exist`), { code: 'ENOLINK', syscall: 'open' });
 }
 
 const folderAt = (key: string, cause?: unknown): BlockhubError =>

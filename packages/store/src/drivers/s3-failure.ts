@@ -58,7 +58,7 @@ export function explain(error: unknown, target: S3Target): unknown {
   const status = $metadata?.httpStatusCode;
   if (status !== undefined) return ofAnswer(error as SdkError, status, target);
   if (noCredentials.has(name)) {
-    const advice = { what: 'no credentials are found', fix: noCredentialsFix };
+    const advice = { what: 'no credentials were found', fix: noCredentialsFix };
     return new S3Failure(`${message}; ${noCredentialsFix}`, { ...unanswered, code: name, failure: 'denied', advice });
   }
   return ofWay(error as SdkError);
@@ -117,7 +117,7 @@ function wrongTarget(
     return invalidUrl(
       storeUserinfo,
       'bucket',
-      `the store takes no bucket of the name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path below which the bucket lies there`,
+      `the store does not accept the bucket name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path of the buckets there`,
     );
   const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
   const { location } = headers;
@@ -127,8 +127,8 @@ function wrongTarget(
   // An answer to HEAD has no word.
   const isToldOnly = status === 400 && typeof right === 'string' && right !== region;
   if (!isRegion && !isElsewhere && !isToldOnly) return undefined;
-  const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one by ?region=';
-  return invalidUrl(storeUserinfo, 'region', `region ${region} is not that of bucket ${bucket}: ${hint}`);
+  const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one with ?region=';
+  return invalidUrl(storeUserinfo, 'region', `region ${region} is not the region of bucket ${bucket}: ${hint}`);
 }
 
 const wrongRegion: ReadonlySet<string> = new Set([
@@ -143,17 +143,13 @@ const wrongRegion: ReadonlySet<string> = new Set([
 function sentElsewhere(status: number, location: string): BlockhubError {
   const { origin, pathname } = URL.canParse(location) ? new URL(location) : { origin: '', pathname: location.split('?')[0] };
   const to = `${origin}${pathname}`.slice(0, 200);
-  return invalidUrl(
-    storeUserinfo,
-    'host',
-    `the server sends all requests elsewhere (status ${status}), to ${to}: name the address that it sends to`,
-  );
+  return invalidUrl(storeUserinfo, 'host', `the server redirects all requests (status ${status}) to ${to}: write that address`);
 }
 
 export const noBucket = (bucket: string): BlockhubError =>
-  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}; create it, or correct the URL`, {
+  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}: create it, or correct the URL`, {
     details: { bucket },
-    fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path by ?basePath=.`,
+    fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path with ?basePath=.`,
   });
 
 /** Seconds; the form with a date is not in use among stores. */

@@ -51,12 +51,13 @@ export function parseS3Url(url: URL, env: Readonly<Record<string, string | undef
   const host = url.host.toLowerCase();
   const amazon = (amazonHost.exec(host) ?? amazonOldHost.exec(host))?.groups;
   const isAws = host === '' || amazon !== undefined;
-  if (isAws && options.tls === 'off') throw refuse('tls', 'option tls: AWS is only used with TLS');
+  if (isAws && options.tls === 'off') throw refuse('tls', 'option tls: AWS requires TLS');
   const basePath = readBasePath(options, isAws);
   const parts = readPath(withoutBase(url.pathname, basePath));
   const bucket = amazon?.bucket ?? parts.shift();
   if (bucket === undefined) throw refuse('bucket', `bucket is missing: write ${form}`);
-  if (!/^[A-Za-z0-9][\w.-]{1,254}$/.test(bucket)) throw refuse('bucket', `bucket ${JSON.stringify(bucket)} is not a name that S3 takes`);
+  if (!/^[A-Za-z0-9][\w.-]{1,254}$/.test(bucket))
+    throw refuse('bucket', `bucket ${JSON.stringify(bucket)} is not a bucket name that S3 accepts`);
   return {
     endpoint: isAws ? undefined : `${usesTls(url, options) ? 'https' : 'http'}://${host}`,
     region: options.region ?? amazon?.region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || defaults.region),
@@ -77,8 +78,7 @@ function readBasePath({ basePath = '', signBasePath }: Options, isAws: boolean):
   if (signBasePath !== undefined && basePath === '') throw refuse('signBasePath', 'option signBasePath: it requires basePath');
   if (basePath !== '' && isAws) throw refuse('basePath', 'option basePath: AWS has no path before the bucket');
   if (basePath.length > MAX_BASE_PATH) throw refuse('basePath', `option basePath: it is longer than ${MAX_BASE_PATH} characters`);
-  if (basePath.split('/').some((part) => part === '.' || part === '..'))
-    throw refuse('basePath', 'option basePath: it holds a part . or ..');
+  if (basePath.split('/').some((part) => part === '.' || part === '..')) throw refuse('basePath', 'option basePath: it has a part . or ..');
   return basePath.replace(/\/$/, '');
 }
 
