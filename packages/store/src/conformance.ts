@@ -1,7 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { StoreDriver, StoredObject } from './driver.ts';
 
-/** What a driver must do, one case a line of the report. */
+/** What a driver must do. Each case is one line of the report. */
 type Case = (driver: StoreDriver, expect: Jest['expect']) => Promise<void>;
 
 type Jest = Pick<typeof import('@jest/globals'), 'describe' | 'expect' | 'test'>;
@@ -156,7 +156,10 @@ const listing: Record<string, Case> = {
   },
 };
 
-/** Runs every case on a fresh, empty driver; `release` undoes what `open` made. Call it in a test file with what `@jest/globals` gives. */
+/**
+ * Runs every case on a new, empty driver. `release` undoes what `open` made. Call it in a test file
+ * with what `@jest/globals` gives.
+ */
 export function storeConformance(
   { describe, expect, test }: Jest,
   name: string,

@@ -9,16 +9,16 @@ import { shownPath } from './drivers/s3-url.ts';
 import { storeUserinfo } from './secrets.ts';
 import { Store, type StoreOptions } from './store.ts';
 
-/** Opens the place that a URL names. Credentials are never in the URL. */
+/** Opens the bucket that a URL names. Credentials are never in the URL. */
 export type OpenDriver = (
   url: URL,
   context: { readonly clock: Clock; readonly credentials?: StoreCredentials | undefined },
 ) => Promise<StoreDriver> | StoreDriver;
 
 export interface OpenStoreOptions extends Omit<StoreOptions, 'url'> {
-  /** Only for S3. If they are not given, the SDK looks where AWS tools do: environment, shared files, web identity, instance. */
+  /** Only for S3. If they are not given, the SDK looks where AWS tools do. */
   readonly credentials?: StoreCredentials | undefined;
-  /** Drivers by scheme, beside or instead of the built-in ones, e.g. `{ memory: () => shared.driver() }`. */
+  /** Drivers by scheme, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, OpenDriver>>;
 }
 
@@ -42,7 +42,7 @@ const builtIn: Readonly<Record<string, OpenDriver>> = {
   https: openS3,
 };
 
-/** A plain path is a file URL; the name of a host of Amazon is not a path. */
+/** A plain path is a file URL. A host name of Amazon is not a path. */
 function parse(text: string): URL {
   if (text.trim() === '') throw invalidUrl(storeUserinfo, 'url', 'expected a URL or a path, got nothing');
   if (/^[a-z0-9.-]+\.amazonaws\.com(?:[/?]|$)/.test(text)) return parseDriverUrl(`https://${text}`, storeUserinfo);
@@ -50,8 +50,9 @@ function parse(text: string): URL {
 }
 
 /**
- * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix` (see `parseS3Url` for its options and
- * other spellings). Does not probe, see `Store.assertSafe`; does not create folder or bucket, nor connect to a server.
+ * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix`
+ * (see `parseS3Url` for options and other forms). It does not probe, see `Store.assertSafe`. It
+ * does not create a folder or bucket, or connect to a server.
  *
  * @throws STORE_URL_INVALID naming the scheme, field or option that is wrong
  */

@@ -18,11 +18,11 @@ export interface ProbedStore {
 export interface ProbeCheck {
   readonly name: string;
   readonly ok: boolean;
-  /** What was seen, for a person. */
+  /** What the check found, for a person. */
   readonly detail: string;
-  /** What to do, where an error kept the check from a verdict. */
+  /** What to do, if an error kept the check from a result. */
   readonly fix?: string;
-  /** The error that kept the check from a verdict, if there was one. */
+  /** The error that kept the check from a result, if there was one. */
   readonly error?: unknown;
 }
 
@@ -34,8 +34,8 @@ export interface ProbeReport {
 }
 
 /**
- * A store was found that lets several writers win in 23 of 100 races of 16, and in 14 of 100 of 4. These races, four at a time where they
- * are small, miss it less than once in 10,000,000 times.
+ * A store was found that lets several writers win in 23 of 100 races of 16, and in 14 of 100 of 4.
+ * These races miss it less than once in 10,000,000 times. Small races run four at a time.
  */
 const races = [
   { rounds: 16, writers: 16, atOnce: 1 },
@@ -44,17 +44,20 @@ const races = [
 const RACE_BYTES = 2048;
 const MOST_WRITERS = 16;
 const LARGE_BYTES = 8 * 1024 * 1024;
-/** What a probe left that died is removed by one a day later: by the clock of another machine, a probe that runs may seem hours old. */
+/**
+ * What a killed probe left is removed a day later. By the clock of another machine, a running probe
+ * may seem hours old.
+ */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 interface Trial {
   readonly store: ProbedStore;
-  /** A key of this probe, removed at its end. */
+  /** A key of this probe. Its object is removed at the end. */
   key(name: string): string;
   readonly prefix: string;
 }
 
-/** Gives what was seen; throws, by `must`, what is wrong. */
+/** Gives what it found. Throws, by `must`, what is wrong. */
 type Check = (trial: Trial) => Promise<string>;
 
 class Verdict extends Error {}
@@ -120,7 +123,8 @@ const checks: Readonly<Record<string, Check>> = {
       await store.put(at, text('old'));
       await store.put(at, text('new'));
     } catch (error) {
-      // Only repairs and `deploy --rewrite` replace: a store may refuse to, it must not say yes and keep what it had.
+      // Only repairs and `deploy --rewrite` replace objects, so a store may refuse to. It must not
+      // accept the put and keep the old bytes.
       if (isTransient(error) && !hasCode(error, 'STORE_DENIED')) throw error;
       return 'a put is refused, as under a write-once lock';
     }
@@ -154,27 +158,27 @@ async function removeAll(store: ProbedStore, keys: Iterable<string>): Promise<st
   return left;
 }
 
-/** Keys are `probe/{13 digits of ms}-{chance}/…`, so age is told by the key. */
+/** Keys are `probe/{13 digits of ms}-{random}/…`, so a key shows its age. */
 async function removeStale(store: ProbedStore, nowMs: number): Promise<void> {
   const stale: string[] = [];
   for await (const { key } of store.list('probe/', { onUnseen: notOfProbes })) {
     const at = Number(key.slice(6, 19));
     if (at >= nowMs - STALE_MS) break;
-    // A key without a number was not written by a probe.
+    // A probe did not write a key without a number.
     if (at < nowMs - STALE_MS) stale.push(key);
   }
   await removeAll(store, stale);
 }
 
-/** Objects there that cannot be opened are verdicts, which are made again, or left-overs. */
+/** Objects that cannot be opened are verdicts, which are made again, or left-overs. */
 const notOfProbes = (): void => {};
 
 const folderAt = (ms: number): string => `probe/${String(ms).padStart(13, '0')}`;
 
-/** A verdict is about a server, so it counts for the URL that it was reached at. */
+/** A verdict is about a server, so it counts only for the URL at which it was reached. */
 const verdictName = (url: string): string => `safe-${createHash('sha256').update(url).digest('hex').slice(0, 16)}`;
 
-/** Somebody probed the store at this URL within a day, and it passed. */
+/** True if a probe of the store at this URL passed within a day. */
 export async function hasPassed(store: ProbedStore, url: string, nowMs: number): Promise<boolean> {
   for await (const { key } of store.list('probe/', { after: folderAt(nowMs - STALE_MS), onUnseen: notOfProbes })) {
     if (key.endsWith(`/${verdictName(url)}`)) return true;
@@ -182,22 +186,28 @@ export async function hasPassed(store: ProbedStore, url: string, nowMs: number):
   return false;
 }
 
-/** Tells the processes that start within a day. Removed with what dead probes left. */
+/** For processes that start within a day. It is removed with what killed probes left. */
 export const keepVerdict = async (store: ProbedStore, url: string, nowMs: number): Promise<unknown> =>
   store.create(`${folderAt(nowMs)}/${verdictName(url)}`, text(url));
 
-/** Of a bucket that is not there, or a URL that is wrong, nothing is known either. */
+/** A missing bucket or a wrong URL gives no result either. */
 const isUnanswered = (error: unknown): boolean =>
   isTransient(error) || hasCode(error, 'STORE_NOT_FOUND') || hasCode(error, 'STORE_URL_INVALID');
 
 export interface ProbeOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** The store passed lately: it is only asked whether it still knows the condition, a few requests instead of a thousand. */
+  /**
+   * The store passed within a day. Only the check of the condition runs, which is a few requests
+   * instead of a thousand.
+   */
   readonly again?: boolean;
 }
 
-/** Runs every check, also after one failed. `open` gives a store of its own width over the driver in question. */
+/**
+ * Runs every check, also after one failed. `open` gives a store of this concurrency over the same
+ * driver.
+ */
 export async function probeStore(
   open: (concurrency: number) => ProbedStore,
   { clock, random, again = false }: ProbeOptions,
@@ -214,7 +224,7 @@ export async function probeStore(
     if (again && name !== 'create if absent') continue;
     const result = await run(name, check, { store, key, prefix });
     done.push(result);
-    // No verdict without an answer: the other checks would only wait for the same.
+    // Without an answer there is no result, and the other checks would only wait for the same.
     if (isUnanswered(result.error)) break;
   }
   const left = await removeAll(store, used);
@@ -222,7 +232,10 @@ export async function probeStore(
   return { ok: done.every((check) => check.ok), checks: done, left };
 }
 
-/** The error of a report, if there is one: what kept the probe from a verdict, else STORE_UNSAFE naming what failed. */
+/**
+ * The error of a report, if it failed: what kept the probe from a result, else STORE_UNSAFE naming
+ * what failed.
+ */
 export function unsafe(url: string, report: ProbeReport): BlockhubError | undefined {
   const failed = report.checks.filter((check) => !check.ok);
   if (failed.length === 0) return undefined;

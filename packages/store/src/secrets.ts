@@ -21,7 +21,7 @@ export const storeSecrets = {
   storeSecretKey: setting.text({ text: 'Secret key of an S3 store.', secret: true }),
 } as const;
 
-/** @throws SETTINGS_INVALID where one is there without the other */
+/** @throws SETTINGS_INVALID if only one of them is set */
 export function credentialsOf({ storeAccessKey, storeSecretKey }: Partial<Values<typeof storeSecrets>>): StoreCredentials | undefined {
   if (storeAccessKey !== undefined && storeSecretKey !== undefined) return { accessKey: storeAccessKey, secretKey: storeSecretKey };
   if (storeAccessKey === undefined && storeSecretKey === undefined) return undefined;

@@ -2,7 +2,10 @@ import { type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 import type { Advice, FailureClass } from '../driver.ts';
 import type { S3Target } from './s3-url.ts';
 
-/** What a word of the server means; the class only where it says more than the status of the answer. */
+/**
+ * What an error code of the server means. The class is given only if the status of the answer does
+ * not decide it.
+ */
 type Entry = readonly [FailureClass | undefined, what: string, fix: string];
 
 const setting = '--store';
@@ -129,10 +132,10 @@ const byCode: Readonly<Record<string, Entry>> = {
   RequestTimeout: ['unknown', 'the request reached the store too slowly', `Check the network and the proxies before the store. ${GOES_ON}`],
 };
 
-/** Names that the SDK gives to answers which have no word of S3. */
+/** Names that the SDK gives to answers without an S3 error code. */
 const wordless = /^(?:Unknown|UnknownError|Error|BadRequest|400|)$/;
 
-/** For answers without a word, such as those to HEAD, and with one that is not known. */
+/** For answers without an error code, such as those to HEAD, and with an unknown one. */
 const byStatus: Readonly<Record<number, Entry>> = {
   401: [
     'denied',
@@ -163,12 +166,12 @@ const byStatus: Readonly<Record<number, Entry>> = {
 
 const broken: Entry = [undefined, 'the store failed', `See the log of the store. ${GOES_ON}`];
 const isLock = /\bWORM\b|object.?lock|legal hold|retention/i;
-/** What servers that speak TLS answer to plain HTTP: Go, nginx, Apache. */
+/** What TLS servers answer to plain HTTP: Go, nginx, Apache. */
 const isPlain = /HTTP request (?:was sent )?to (?:an )?HTTPS|speaking plain HTTP to an SSL/i;
 
 /** An answer of a server. */
 interface Answer {
-  /** Its word for what happened; empty where it has none. */
+  /** Its error code; empty if it has none. */
   readonly code: string;
   readonly status: number;
   readonly message: string;
@@ -179,7 +182,7 @@ export interface Meaning {
   readonly advice: Advice | undefined;
 }
 
-/** What the answer of a server means; without a class its status decides. */
+/** What the answer of a server means. If there is no class, the status decides. */
 export function meaningOf({ code, status, message }: Answer, target: S3Target): Meaning {
   if (isPlain.test(message)) return { failure: 'unusable', advice: { what: 'the server speaks TLS at this port', fix: tlsOn } };
   if (code === 'SignatureDoesNotMatch') return { failure: 'denied', advice: signature(target) };
@@ -208,7 +211,7 @@ const noS3 =
   'Check host and port in --store: the S3 API must listen there. If the server speaks TLS at this port, remove ?tls=off from the store URL or write https:// in it.';
 const tlsOn = 'Remove ?tls=off from the store URL, or write https:// instead of http://.';
 
-/** What an error of the way to the server means. */
+/** What an error of the network means. */
 export const wayFault = (error: unknown): Fault | undefined =>
   networkFault(error, {
     setting,

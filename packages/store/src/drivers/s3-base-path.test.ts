@@ -51,7 +51,7 @@ else {
   describe('a real server behind a proxy that takes its path off', () => {
     const base = '/store/s3';
 
-    /** Of requests: those below the base go on without it, all others are no business of the store. */
+    /** Requests below the base are forwarded without it. All others are refused. */
     const proxy = async (seen: string[] = []): Promise<string> => {
       const { hostname: host, port } = new URL(server.url);
       return listen((asked, answer) => {

@@ -5,15 +5,18 @@ import { storeUserinfo } from '../secrets.ts';
 import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
 import type { S3Target } from './s3-url.ts';
 
-/** What a request came to. Holds nothing of the request itself: errors of the SDK carry the id of the key and what was signed. */
+/**
+ * A failed request. It holds nothing of the request, because errors of the SDK contain the access
+ * key's id and what was signed.
+ */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';
-  /** The server's word for it, such as `SlowDown`, or the system's, such as `ECONNRESET`. */
+  /** The error code of the server, such as `SlowDown`, or of the system, such as `ECONNRESET`. */
   readonly code: string;
   /** Of the HTTP answer, if there was one. */
   readonly status: number | undefined;
   readonly failure: FailureClass;
-  /** How long the server asked to be left alone. */
+  /** How long the server asked to wait. */
   readonly retryAfterMs: number | undefined;
   readonly advice: Advice | undefined;
 
@@ -27,7 +30,7 @@ export class S3Failure extends Error {
   }
 }
 
-/** What an error of the SDK may have; which of it is there differs by kind and server. */
+/** Fields that an error of the SDK may have. Which ones exist differs by kind and server. */
 interface SdkError {
   readonly name?: string;
   readonly code?: unknown;
@@ -38,7 +41,7 @@ interface SdkError {
 }
 
 const noCredentials = new Set(['CredentialsProviderError', 'TokenProviderError']);
-/** Of these nothing was sent. */
+/** With these faults nothing was sent. */
 const unsent: ReadonlySet<FaultKind | undefined> = new Set([
   'refused',
   'name',
@@ -48,10 +51,10 @@ const unsent: ReadonlySet<FaultKind | undefined> = new Set([
   'descriptors',
   'memory',
 ]);
-/** Of these waiting does not help. */
+/** With these faults waiting does not help. */
 const lasting: ReadonlySet<FaultKind | undefined> = new Set(['certificate', 'protocol']);
 
-/** Gives an error of the SDK its meaning; mistakes in the code, and errors of ours, stay as they are. */
+/** Classifies an error of the SDK. Mistakes in the code, and our own errors, stay as they are. */
 export function explain(error: unknown, target: S3Target): unknown {
   if (error instanceof BlockhubError || error instanceof S3Failure) return error;
   const { name = '', message = '', $metadata } = error as SdkError;
@@ -85,10 +88,10 @@ function ofAnswer({ name = '', message = '', $metadata, $response, Region }: Sdk
   return new S3Failure(`${name} (status ${status}${request})${said}${more}`, { code: name, status, failure, retryAfterMs, advice });
 }
 
-/** No answer came. */
+/** There was no answer. */
 function ofWay(error: SdkError): unknown {
   const { name = '', message = '' } = error;
-  // The SDK calls a connection that was cut a timeout, too.
+  // The SDK calls a broken connection a timeout too.
   const timedOut = (name === 'TimeoutError' || name === 'AbortError') && typeof error.code !== 'string';
   const fault = wayFault(timedOut ? { ...error, code: 'ETIMEDOUT' } : error);
   const code = typeof error.code === 'string' ? error.code : (fault?.code ?? name);
@@ -106,12 +109,12 @@ interface FailedAnswer {
   readonly region: unknown;
 }
 
-/** What only another URL, or a bucket, mends. */
+/** What only another URL, or a new bucket, can repair. */
 function wrongTarget(
   { name, message, status, headers, region: told }: FailedAnswer,
   { bucket, region }: S3Target,
 ): BlockhubError | undefined {
-  // Absent objects are no failures, so what is missing is the bucket.
+  // Absent objects are not failures, so the bucket is missing.
   if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
   if (name === 'InvalidBucketName')
     return invalidUrl(
@@ -124,7 +127,7 @@ function wrongTarget(
   const isElsewhere = status >= 300 && status < 400;
   if (isElsewhere && typeof right !== 'string' && location !== undefined) return sentElsewhere(status, location);
   const isRegion = wrongRegion.has(name) && (name !== 'AuthorizationHeaderMalformed' || right !== undefined || /region/i.test(message));
-  // An answer to HEAD has no word.
+  // An answer to HEAD has no error code.
   const isToldOnly = status === 400 && typeof right === 'string' && right !== region;
   if (!isRegion && !isElsewhere && !isToldOnly) return undefined;
   const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one with ?region=';
@@ -139,7 +142,7 @@ const wrongRegion: ReadonlySet<string> = new Set([
   'XMinioInvalidRegion',
 ]);
 
-/** As a proxy that sends from http to https, or to a page for a login. */
+/** Such as a proxy that redirects from http to https, or to a login page. */
 function sentElsewhere(status: number, location: string): BlockhubError {
   const { origin, pathname } = URL.canParse(location) ? new URL(location) : { origin: '', pathname: location.split('?')[0] };
   const to = `${origin}${pathname}`.slice(0, 200);
@@ -152,6 +155,6 @@ export const noBucket = (bucket: string): BlockhubError =>
     fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path with ?basePath=.`,
   });
 
-/** Seconds; the form with a date is not in use among stores. */
+/** In seconds. Stores do not use the form with a date. */
 const readRetryAfter = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;

@@ -206,7 +206,10 @@ else {
     });
   });
 
-  /** In a process of its own: in Jest's realm the SDK cannot tell what broke a listing, as `instanceof Error` is false there. */
+  /**
+   * In a process of its own: under Jest, `instanceof Error` is false in the SDK, so it cannot find
+   * out what broke a listing.
+   */
   const listOutside = async (url: string): Promise<unknown> => {
     const keys = credentials && { AWS_ACCESS_KEY_ID: credentials.accessKey, AWS_SECRET_ACCESS_KEY: credentials.secretKey };
     const env = { ...process.env, ...keys };

@@ -2,37 +2,40 @@ import { decodeUrlPart, invalidUrl, readUrlOptions, urlOption } from '@blockhub/
 import { checkPrefix } from '../keys.ts';
 import { storeUserinfo } from '../secrets.ts';
 
-/** Where an S3 store lies and how it is talked to. */
+/** What the URL of an S3 store says. */
 export interface S3Target {
   /** Such as `https://minio:9000`; undefined for AWS, whose address follows from the region. */
   readonly endpoint: string | undefined;
   readonly region: string;
   readonly bucket: string;
-  /** Stands before each key: empty, or ends with a slash. */
+  /** Prefix of each key: empty, or ends with a slash. */
   readonly prefix: string;
-  /** Path of a proxy that stands before the bucket, such as `/s3`; empty where there is none. */
+  /** Path of a proxy before the bucket, such as `/s3`; empty if there is none. */
   readonly basePath: string;
-  /** True where the store sees that path too, and it is part of what is signed; also where there is none. */
+  /** True if the store gets that path too, so that it is signed. Also true if there is none. */
   readonly signBasePath: boolean;
-  /** True where the bucket stands in the path, false where it stands in the host name. */
+  /** True if the bucket is in the path, false if it is in the host name. */
   readonly pathStyle: boolean;
-  /** File with the certificates (PEM) that are trusted besides those of the system. */
+  /** PEM file with authorities that are trusted besides those of the system. */
   readonly ca: string | undefined;
   /** How long a connection may be silent. */
   readonly timeoutMs: number;
-  /** The most connections that are open at a time. */
+  /** Maximum number of open connections. */
   readonly connections: number;
 }
 
 const SECOND = 1000;
 const defaults = { region: 'us-east-1', timeoutMs: 5 * SECOND, connections: 64 };
-/** What is left of the 1,024 bytes of an S3 key beside the longest key of ours. */
+/** What the longest key leaves of the 1,024 bytes of an S3 key. */
 const MAX_PREFIX_BYTES = 120;
 
 const amazonRegion = '[a-z]{2,}(?:-[a-z]+)+-\\d+';
-/** `s3.amazonaws.com`, `s3.{region}.amazonaws.com`, `{bucket}.s3.{region}.amazonaws.com`, and the same with `s3-{region}`. */
+/**
+ * `s3.amazonaws.com`, `s3.{region}.amazonaws.com`, `{bucket}.s3.{region}.amazonaws.com`, and the
+ * same with `s3-{region}`.
+ */
 const amazonHost = new RegExp(`^(?:(?<bucket>.+)\\.)?s3(?:[.-](?<region>${amazonRegion}))?\\.amazonaws\\.com$`);
-/** An old spelling of ours. */
+/** An old form of Blockhub. */
 const amazonOldHost = new RegExp(`^s3\\.(?!dualstack\\.)(?<bucket>.+)\\.(?<region>${amazonRegion})\\.amazonaws\\.com$`);
 
 const form = 's3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS';
@@ -40,9 +43,8 @@ const form = 's3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS';
 const refuse = (field: string, what: string, cause?: unknown): Error => invalidUrl(storeUserinfo, field, what, cause);
 
 /**
- * Reads `s3://endpoint[:port]/bucket/prefix`, `s3:///bucket/prefix` for AWS, and `http(s)://` with the same parts or with the bucket in
- * the host name of AWS. Options: `region`, `style` (path, virtual), `tls` (on, off), `ca`, `timeout` (seconds), `connections`,
- * `basePath` (a path of a proxy before the bucket, which may stand in the path of the URL too), `signBasePath` (on, off).
+ * Reads `s3://endpoint[:port]/bucket/prefix`, `s3:///bucket/prefix` for AWS, and `http(s)://` with
+ * the same parts or with the bucket in the host name of AWS. The README has the options.
  *
  * @throws STORE_URL_INVALID naming the field or option
  */
@@ -82,13 +84,13 @@ function readBasePath({ basePath = '', signBasePath }: Options, isAws: boolean):
   return basePath.replace(/\/$/, '');
 }
 
-/** The path behind the base, whether or not the base stands in it. */
+/** The path behind the base, whether or not the URL has the base. */
 function withoutBase(pathname: string, basePath: string): string {
   if (basePath === '' || !`${pathname}/`.startsWith(`${basePath}/`)) return pathname;
   return pathname.slice(basePath.length);
 }
 
-/** The URL as it is shown, with the base in its path. */
+/** The path of the URL as it is shown, with the base in it. */
 export function shownPath({ pathname, searchParams }: URL): string {
   const basePath = (searchParams.get('basePath') ?? '').replace(/\/$/, '');
   return basePath + withoutBase(pathname, basePath);
@@ -113,7 +115,7 @@ const optionForms = {
 
 type Options = { readonly [Name in keyof typeof optionForms]?: string };
 
-/** The parts of the path; a slash at its end means nothing. */
+/** The parts of the path. A slash at its end is ignored. */
 function readPath(pathname: string): string[] {
   const path = decodeUrlPart(pathname, 'path', storeUserinfo).replace(/^\//, '').replace(/\/$/, '');
   return path === '' ? [] : path.split('/');

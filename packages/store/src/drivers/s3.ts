@@ -23,11 +23,11 @@ import type { S3Target } from './s3-url.ts';
 const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 
 /**
- * Objects of an S3 bucket, one request each: `create` is a PUT with `If-None-Match: *`. An object is written in one piece, which S3
- * limits to 5 GiB. The SDK tries nothing again, because `Store` does.
+ * Objects of an S3 bucket, one request each. `create` is a PUT with `If-None-Match: *`. An object
+ * is written in one piece, which S3 limits to 5 GiB. The SDK does not retry, because `Store` does.
  *
- * @param credentials undefined leaves it to the SDK: environment, shared files, web identity, instance
- * @throws STORE_URL_INVALID when the file with certificates cannot be read
+ * @param credentials if undefined, the SDK looks where AWS tools do
+ * @throws STORE_URL_INVALID if the file with certificates cannot be read
  */
 export function openS3Driver(target: S3Target, credentials: StoreCredentials | undefined): StoreDriver {
   const pool = { keepAlive: true, maxSockets: target.connections };
@@ -36,10 +36,11 @@ export function openS3Driver(target: S3Target, credentials: StoreCredentials | u
     forcePathStyle: target.pathStyle,
     maxAttempts: 1,
     cacheMiddleware: true,
-    // Newer checksums travel as trailers, which many servers refuse; the body is in the signature, and its readers know its hash.
+    // Newer checksums are sent as trailers, which many servers refuse. The signature covers the
+    // body, and readers check its hash.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // The SDK would open a connection of its own for each request that waits for leave.
+    // Otherwise the SDK opens a connection for each request that waits to be allowed.
     expectContinueHeader: false,
     requestHandler: new Requests(target, {
       httpAgent: new HttpAgent(pool),
@@ -55,7 +56,10 @@ export function openS3Driver(target: S3Target, credentials: StoreCredentials | u
   return new S3Driver(client, target);
 }
 
-/** Gives errors of the network their meaning before the SDK wraps them, and requests the path that is not signed. */
+/**
+ * Classifies network errors before the SDK wraps them, and sends requests to the unsigned base
+ * path.
+ */
 class Requests extends NodeHttpHandler {
   readonly #target: S3Target;
 
@@ -66,7 +70,7 @@ class Requests extends NodeHttpHandler {
 
   override async handle(...[request, ...options]: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
     const { basePath, signBasePath } = this.#target;
-    // Behind the signature, which is that of the path without it.
+    // After signing, so the signature is for the path without the base.
     const sent = signBasePath ? request : Object.assign(request.clone(), { path: basePath + request.path });
     try {
       return await super.handle(sent, ...options);
@@ -85,7 +89,7 @@ class S3Driver implements StoreDriver {
   readonly #client: S3Client;
   readonly #target: S3Target;
   readonly #prefix: string;
-  /** A HEAD without an object does not say whether the bucket is there; once is enough to be sure of it. */
+  /** A HEAD without an object does not show whether the bucket exists. One check is enough. */
   #hasBucket = false;
 
   constructor(client: S3Client, target: S3Target) {
@@ -95,7 +99,7 @@ class S3Driver implements StoreDriver {
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
-    // Such a range cannot be written in a request.
+    // A request cannot have an empty range.
     if (range?.length === 0) return (await this.head(key)) && Buffer.alloc(0);
     try {
       const answer = await this.#client.send(
@@ -160,14 +164,14 @@ class S3Driver implements StoreDriver {
       (error: unknown) => (statusOf(error) === 404 ? false : this.#fail(error)),
     );
     if (there) return false;
-    // AWS wants the region said, but for its first one, which it refuses to be told.
+    // AWS requires the region, except for its first one, which it refuses.
     const where =
       endpoint === undefined && region !== FIRST_REGION ? { LocationConstraint: region as BucketLocationConstraint } : undefined;
     try {
       await this.#client.send(new CreateBucketCommand({ Bucket: bucket, ...(where && { CreateBucketConfiguration: where }) }));
       return true;
     } catch (error) {
-      // Somebody else, with the same keys, was faster.
+      // Another process with the same credentials was faster.
       if ((error as Error).name === 'BucketAlreadyOwnedByYou') return false;
       return this.#fail(error);
     }
@@ -193,7 +197,10 @@ class S3Driver implements StoreDriver {
     return { Bucket: this.#target.bucket, Key: this.#prefix + key };
   }
 
-  /** Where objects are locked by default, AWS takes none without one of its checksums; this is the one that all servers know. */
+  /**
+   * If a bucket locks objects by default, AWS requires one of its checksums. All servers support
+   * this one.
+   */
   #write(key: string, bytes: Uint8Array): { Bucket: string; Key: string; Body: Uint8Array; ContentMD5: string } {
     return { ...this.#at(key), Body: bytes, ContentMD5: hash('md5', bytes, 'base64') };
   }
@@ -202,7 +209,7 @@ class S3Driver implements StoreDriver {
     throw explain(error, this.#target);
   };
 
-  /** For what may be absent: undefined where it is, every other error with its meaning. */
+  /** For what may be absent: gives undefined if it is, and throws every other error. */
   readonly #nothingThere = (error: unknown): undefined => {
     if (statusOf(error) !== 404 || (error as Error).name === 'NoSuchBucket') this.#fail(error);
     this.#hasBucket = true;
