@@ -3,13 +3,16 @@ import { isEvent } from './event.ts';
 import { isHash } from './hash.ts';
 import type { At, BlobItem, Meta } from './types.ts';
 
-/** What is wrong: a JSON pointer below the thing that was checked, and words. */
+/** What is wrong: a JSON pointer below the checked value, and words. */
 export type Wrong = readonly [path: string, message: string];
 
-/** Names that meta must not use: they are fields of the receipt, or belong to the message that carried it. */
+/** Names that meta must not use, because they are fields of the receipt or of its message. */
 export const reservedMeta: ReadonlySet<string> = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt']);
 
-/** Looks only at the fields that a block's id commits to; whoever reads foreign JSON re-encodes, and so finds fields too many. */
+/**
+ * Checks only the fields that a block's id commits to. A reader encodes again what it read, and so
+ * finds extra fields.
+ */
 export function wrongItem(item: BlobItem): Wrong | undefined {
   if (!isObject(item)) return ['', 'must be an object'];
   if (item.crypt !== 'sha256' && item.crypt !== 'md5') return ['/crypt', 'must be sha256 or md5'];

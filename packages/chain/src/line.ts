@@ -5,10 +5,10 @@ import { wrongItem } from './item.ts';
 import { isChainName, MAX_HEIGHT } from './keys.ts';
 import type { BlobItem, Block, ChainSettings, RootOptions } from './types.ts';
 
-/** A root's line begins so; no link's line does, since a link has blobs. */
+/** A root's line begins so. A link's line does not, because a link has blobs. */
 const ROOT_START = '{"blobs":[],"chain":null,"crypt":"';
 
-/** What the first line of a link block says. */
+/** The content of the first line of a link block. */
 export interface LinkLine {
   chain: string;
   height: number;
@@ -37,8 +37,9 @@ function encodeItems(items: readonly BlobItem[]): string {
 }
 
 /**
- * The first line of a link block. Everything is checked before it is put between quotes, so nothing needs escaping,
- * and so the reader needs no check of its own: it encodes what it read and compares.
+ * The first line of a link block. Every value is checked before it is put between quotes, so
+ * nothing needs escaping. The reader has no checks of its own: it encodes what it read and
+ * compares.
  */
 export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: LinkLine): string {
   demand(isHash(chain), '/chain', 'must be an id');
@@ -115,20 +116,23 @@ function readLink(text: string, line: LinkLine, bytes: Uint8Array): Header {
 }
 
 /**
- * Reads a first line (without its newline), given as bytes and as the same text.
- * Encoding again what was read and comparing finds, at once, white space, floats, unknown or doubled or unsorted keys.
+ * Reads a first line (without its newline), given as bytes and as the same text. It encodes what it
+ * read and compares. This finds white space, floats, and unknown, doubled or unsorted keys.
  */
 export function readLine(text: string, bytes: Uint8Array): Header {
   const line = readJson(text, '');
   demand(isObject(line), '', 'must be an object');
   demand(line.v === 1, '/v', 'must be 1');
-  // What the types promise here is checked by the encoders.
+  // The encoders check what the types promise here.
   return text.startsWith(ROOT_START)
     ? readRoot(text, line as unknown as RootOptions, bytes)
     : readLink(text, line as unknown as LinkLine, bytes);
 }
 
-/** The hash function of the block with this first line, without reading all of it; undefined when it is no such line. */
+/**
+ * The hash function of the block with this first line, without reading all of it. Undefined if it
+ * is not such a line.
+ */
 export function cryptOfLine(bytes: Buffer): 'sha256' | 'md5' | undefined {
   const start = bytes.toString('latin1', 0, ROOT_START.length + 7);
   if (start.startsWith(ROOT_START)) return start.endsWith('sha256"') ? 'sha256' : start.includes('"md5"') ? 'md5' : undefined;

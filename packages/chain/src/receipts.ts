@@ -5,7 +5,10 @@ import type { Receipt } from './types.ts';
 
 const countOf = (value: object): number => Object.keys(value).length;
 
-/** Unlike a line of a block, a receipt is not compared with its encoding, so fields too many are looked for. */
+/**
+ * A receipt is not compared with its encoding, as a line of a block is. So extra fields are looked
+ * for.
+ */
 function wrongReceipt(receipt: Receipt): Wrong | undefined {
   const wrong = wrongItem(receipt) ?? wrongAt(receipt.at) ?? wrongMeta(receipt.meta);
   if (wrong) return wrong;
@@ -21,8 +24,10 @@ function demandReceipts(receipts: readonly Receipt[]): void {
 }
 
 /**
- * A JSON array of receipts without white space around or between them: two texts are joined by cutting brackets, without reading.
- * @throws MESSAGE_INVALID with `details.path` when one is malformed, so that it stops where it was made
+ * A JSON array of receipts without white space around or between them. So two texts can be joined
+ * by cutting brackets, without reading them.
+ * @throws MESSAGE_INVALID with `details.path` if a receipt is malformed, so that the fault stops
+ * where it was made
  */
 export function encodeReceipts(receipts: readonly Receipt[]): string {
   try {

@@ -8,7 +8,7 @@ export function checkRecord({ id, name, crypt, settings, time }: ChainRecord): C
   if (crypt !== 'sha256' && crypt !== 'md5') throw invalid('crypt sha256 or md5');
   if (typeof id !== 'string' || !(crypt === 'md5' ? /^[0-9a-f]{32}$/ : /^[0-9a-f]{64}$/).test(id))
     throw invalid(`an id that is a ${crypt} hash`);
-  // The form of names is the chain's affair; here only that a name can never be read as an id.
+  // The chain package checks names. Here a name only must not look like an id.
   if (name !== undefined && (typeof name !== 'string' || name === '' || name.length > 255 || /^([0-9a-f]{32}|[0-9a-f]{64})$/.test(name))) {
     throw invalid('a name that is not a hash, or no name');
   }

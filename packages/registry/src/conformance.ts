@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { ChainRecord, Registry } from './registry.ts';
 
 export interface RegistryConformance {
-  /** Opens what lies at a name; the same name gives the same data, a new one is empty. */
+  /** Opens the registry of a name. The same name gives the same data, and a new name is empty. */
   open(name: string): Promise<Registry>;
-  /** Tests that cannot hold for a driver, by title, with the reason. */
+  /** Tests that a driver cannot pass, by title, with the reason. */
   readonly skip?: Readonly<Record<string, string>>;
 }
 
@@ -25,7 +25,7 @@ async function list(registry: Registry): Promise<ChainRecord[]> {
   return found;
 }
 
-/** What every registry has to keep; registers its tests with Jest. */
+/** The tests that every registry must pass. Registers them with Jest. */
 export function registryConformance(driver: string, { open, skip = {} }: RegistryConformance): void {
   function check(title: string, run: (registry: Registry, reopen: () => Promise<Registry>) => Promise<void>): void {
     if (skip[title] !== undefined) {

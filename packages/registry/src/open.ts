@@ -33,9 +33,11 @@ async function openRedis(url: URL, options: Omit<RegistryOptions, 'drivers'>): P
 }
 
 /**
- * Opens the registry at `memory:` (a new one each time), `sqlite:///absolute/path` (created when absent, its folder must exist) or
- * `redis://user@host:6379/0?prefix=name` and `rediss:` (see `parseRedisUrl`; opened also if no server answers).
- * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, REGISTRY_DENIED, DATA_FOLDER_UNUSABLE
+ * Opens the registry at `memory:` (a new one each time), `sqlite:///absolute/path` (created if
+ * absent; its folder must exist), `redis://user@host:6379/0?prefix=name` or `rediss:` (see
+ * `parseRedisUrl`; opened even if the server does not answer).
+ * @throws REGISTRY_URL_INVALID, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, REGISTRY_DENIED,
+ * DATA_FOLDER_UNUSABLE
  */
 export async function openRegistry(text: string, { drivers, ...options }: RegistryOptions = {}): Promise<Registry> {
   const url = parseDriverUrl(text, registryUserinfo);

@@ -51,12 +51,7 @@ describe('what Redis says', () => {
       /does not have the right/,
       /ACL SETUSER/,
     ],
-    [
-      'Too many Cluster redirections. Last error: ReplyError: MOVED 1 10.0.0.1:6379',
-      'REGISTRY_UNAVAILABLE',
-      /disagree/,
-      /--cluster check/,
-    ],
+    ['Too many Cluster redirections. Last error: ReplyError: MOVED 1 10.0.0.1:6379', 'REGISTRY_UNAVAILABLE', /disagree/, /--cluster check/],
     ['NOPERM No permissions to access a key script: abc, on @user_script:4.', 'REGISTRY_DENIED', /does not have the right/, /ACL SETUSER/],
     ['DENIED Redis is running in protected mode because protected mode is enabled', 'REGISTRY_DENIED', /protected mode/, /requirepass/],
     [

@@ -1,9 +1,9 @@
 import { type ErrorCode, type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 
-/** What Redis or the way to it reports, in words for its operator. */
+/** What Redis or the network reports, in words for its operator. */
 export interface RedisFault {
   readonly code: ErrorCode;
-  /** What the registry does, as the end of a sentence that begins with its name. */
+  /** The end of a sentence that begins with the name of the registry. */
   readonly what: string;
   readonly fix: string;
 }
@@ -16,9 +16,12 @@ const password = 'BLOCKHUB_REGISTRY_PASSWORD (or the file that BLOCKHUB_REGISTRY
 const rights =
   '+eval +evalsha +hget +hset +hdel +hexists +zadd +zrem +zscore +zrangebylex +zrangebyscore +exists +del +info +select +client|setinfo +cluster|slots';
 
-/** Words of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first that fits counts. */
+/**
+ * Errors of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first
+ * entry that matches counts.
+ */
 const entries: readonly Entry[] = [
-  // Says also that no password is set.
+  // Must be before the entries about passwords, because its text names them too.
   [
     /^DENIED/,
     'REGISTRY_DENIED',
@@ -131,11 +134,11 @@ const lasting: ReadonlySet<Fault['kind']> = new Set(['certificate', 'protocol'])
 
 export interface FaultContext {
   readonly user: string;
-  /** Of the keys. */
+  /** The pattern of the keys. */
   readonly pattern: string;
 }
 
-/** What an error of the client means; undefined where it says no more than that there was no answer. */
+/** What an error of the client means. Undefined if it says only that there was no answer. */
 export function redisFault(error: Error, { user, pattern }: FaultContext): RedisFault | undefined {
   const found = entries.find(([said]) => said.test(error.message));
   if (found) return { code: found[1], what: found[2], fix: found[3].replace('{user}', user).replace('{pattern}', pattern) };

@@ -1,14 +1,14 @@
 import { decodeUrlPart, invalidUrl, readAuthorities, readUrlOptions, urlOption } from '@blockhub/settings';
 import { registryUserinfo } from './secrets.ts';
 
-/** Where a Redis registry lies and how it is talked to. */
+/** What the URL of a Redis registry says. */
 export interface RedisTarget {
   readonly host: string;
   readonly port: number;
   /** Number of the database. */
   readonly db: number;
   readonly username: string | undefined;
-  /** Stands before each key. */
+  /** Prefix of each key. */
   readonly prefix: string;
   /** `auto`: from the first redirection on. */
   readonly cluster: 'auto' | 'on' | 'off';
@@ -26,8 +26,8 @@ const optionForms = {
 const refuse = (field: string, what: string): Error => invalidUrl(registryUserinfo, field, what);
 
 /**
- * Reads `redis[s]://[user@]host[:port][/database]`. Options: `prefix` of the keys, `cluster` (auto, on, off), `ca` (absolute path of a
- * PEM file, for rediss).
+ * Reads `redis[s]://[user@]host[:port][/database]`. Options: `prefix` of the keys, `cluster` (auto,
+ * on, off), `ca` (absolute path of a PEM file, for rediss).
  *
  * @throws REGISTRY_URL_INVALID naming the part
  */

@@ -9,16 +9,19 @@ import type { RedisTarget } from './redis-url.ts';
 import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
 
 const pageOfChains = 500;
-/** Hints of one script. */
+/** Hints of one call of the script. */
 const hintsAtOnce = 1000;
-/** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
+/**
+ * Callers continue without a registry, so faults are visible only in the log. Each code is logged
+ * at most once in this time.
+ */
 const logAgainMs = 60_000;
 
-/** The error if data of another program is at our keys. */
+/** The error if another program wrote to our keys. */
 const foreign = /WRONGTYPE/;
 /** The error of a replica for a write. */
 const isReplica = /READONLY/;
-/** The client's errors without a connection. The reason came with an earlier error. */
+/** The client's errors without a connection. An earlier error had the reason. */
 const unconnected =
   /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
 
@@ -27,7 +30,9 @@ export interface RedisOptions {
   readonly log?: RegistryLog | undefined;
 }
 
-/** A registry in Redis, shared by any number of processes. It may be wiped at any time, by whomever. */
+/**
+ * A registry in Redis, shared by any number of processes. Other programs may wipe it at any time.
+ */
 export class RedisRegistry implements Registry {
   readonly #client: RedisClient;
   readonly #target: RedisTarget;
@@ -35,7 +40,7 @@ export class RedisRegistry implements Registry {
   readonly #hintsKey: string;
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
-  /** Of faults, by their code. */
+  /** Log lines about faults, by code. */
   readonly #pace = new Pace(systemClock, logAgainMs);
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
   /** Why there is no connection. */
@@ -56,16 +61,16 @@ export class RedisRegistry implements Registry {
       ended: () => this.#warn(this.#explain(new Error('the connection ended'))),
       ready: () => {
         this.#noLine = undefined;
-        // Only what ends with a new connection is known to be over.
+        // Other faults may last in a new connection.
         this.#well(['REGISTRY_UNAVAILABLE']);
       },
     });
   }
 
   /**
-   * Opens it also when nobody answers: the work goes on without, and the connection is tried again.
+   * Opens it even if the server does not answer. The connection is tried again.
    *
-   * @throws REGISTRY_DENIED where the user or the password is refused
+   * @throws REGISTRY_DENIED if the user or the password is refused
    */
   static async open(target: RedisTarget, options: RedisOptions = {}): Promise<RedisRegistry> {
     const registry = new RedisRegistry(target, options);
@@ -171,7 +176,7 @@ export class RedisRegistry implements Registry {
     this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry cannot be used; work goes on without it');
   }
 
-  /** These kinds of trouble are over. */
+  /** These faults are over. */
   #well(over: Iterable<string>): void {
     const had = [...over].filter((code) => this.#pace.forget(code));
     if (had.length > 0) this.#log?.info({ registry: this.#shown }, 'registry answers again');
@@ -186,17 +191,20 @@ export class RedisRegistry implements Registry {
     return redisFault(error, { user: username, pattern: patternOf(prefix) });
   }
 
-  /** Only the message of the client's error is kept: the error itself carries the arguments of the command, which may be the password. */
+  /**
+   * Keeps only the message of the client's error. The error itself has the arguments of the
+   * command, which may be the password.
+   */
   #explain(error: Error): BlockhubError {
     const { message } = error;
     const cause = new Error(message);
     if (foreign.test(message)) return this.#corrupt(cause);
     const fault = this.#faultOf(error);
-    // The connection is left for another one, and until then there is none.
+    // A new connection replaces this one. Until then there is none.
     if (isReplica.test(message)) this.#noLine = fault;
     const isUnconnected = unconnected.test(message);
     const { code, what, fix } = fault ?? (isUnconnected ? this.#noLine : undefined) ?? noAnswer;
-    // The client's words for it are about its options.
+    // The client's message is about its options.
     const said = isUnconnected ? '' : `: ${message}`;
     const node = this.#client?.nodeFailure;
     const isNode = code === 'REGISTRY_UNAVAILABLE' && node !== undefined;
@@ -216,7 +224,7 @@ export class RedisRegistry implements Registry {
     );
   }
 
-  /** @throws REGISTRY_CORRUPT where it is not what was written */
+  /** @throws REGISTRY_CORRUPT if it is not what was written */
   #record([id, record, name]: unknown[]): ChainRecord {
     try {
       const parsed = JSON.parse(String(record)) as ChainRecord;

@@ -25,7 +25,7 @@ const faults: Readonly<Record<number, readonly [ErrorCode, what: string, fix: st
   [result.readOnly]: ['REGISTRY_READ_ONLY', 'may not be written', `${rights} ${GOES_ON}`],
 };
 
-/** Gives SQLite's error the meaning that the caller can act on. */
+/** Turns an error of SQLite into one that the caller can act on. */
 export function explain(error: unknown, path: string): unknown {
   if (error instanceof BlockhubError) return error;
   const code = primaryCode(error);
@@ -36,7 +36,7 @@ export function explain(error: unknown, path: string): unknown {
   return new BlockhubError(becomes, `the registry ${path} ${what}: ${(error as Error).message}`, { cause: error, details: { path }, fix });
 }
 
-/** As `explain`, while opening: what may not be written then will not be later. */
+/** As `explain`, for opening: if the file cannot be written then, it cannot be written later. */
 export function explainOpen(error: unknown, path: string): unknown {
   if (!unwritable.includes(primaryCode(error))) return explain(error, path);
   const message = `the registry ${path} cannot be opened for writing`;

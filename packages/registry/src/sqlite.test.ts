@@ -32,7 +32,8 @@ describe('the file', () => {
       done = true;
     });
     await registry.putHint(hash(1), 3);
-    // If the change blocked this thread, the other transaction, which is of this thread, could not end.
+    // If the change blocked this thread, the other transaction could not end, because it is of this
+    // thread.
     expect([done, await registry.findChain('chain-1'), await registry.findHint(hash(1))]).toEqual([false, undefined, 3]);
     other.exec('COMMIT');
     await put;

@@ -34,7 +34,7 @@ export const urlOption = {
 export const invalidUrl = ({ code, url }: UrlKind, field: string, what: string, cause?: unknown): BlockhubError =>
   new BlockhubError(code, `${url}: ${what}`, { cause, details: { field } });
 
-/** Refuses raw characters in user and password, and a user or password that this kind does not take. */
+/** Refuses raw characters in user and password, and logins that this kind does not take. */
 export function parseDriverUrl(text: string, kind: UrlKind): URL {
   const raw = findRawCharacter(text);
   if (raw) throw new BlockhubError(kind.code, explainRaw(raw, kind), { details: { field: raw.part } });
