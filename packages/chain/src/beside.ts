@@ -41,7 +41,7 @@ function join({ event, crypt, hash, length, sha256 }: BlobItem, at: At, meta: Me
 export function readBeside(bytes: Buffer, items: readonly BlobItem[]): Receipt[] {
   demand(bytes.at(-1) === 10 && bytes[64] === 32, '', 'must be a sha256, a space, JSON and a newline');
   const json = bytes.subarray(65, -1);
-  demand(bytes.toString('latin1', 0, 64) === hashOf('sha256', json), '', 'does not have the hash that it begins with');
+  demand(bytes.toString('latin1', 0, 64) === hashOf('sha256', json), '', 'must begin with the sha256 of its JSON');
   const text = json.toString();
   const beside = readJson(text, '');
   demand(isObject(beside) && Array.isArray(beside.keys) && Array.isArray(beside.blobs), '', 'must hold keys and blobs');
@@ -54,6 +54,6 @@ export function readBeside(bytes: Buffer, items: readonly BlobItem[]): Receipt[]
     const key = keys[keyIndex] as string;
     return join(items[index] as BlobItem, offset === null ? { key } : { key, offset }, meta);
   });
-  demand(Buffer.from(encodeBeside(receipts)).equals(json), '', 'is not in the one form that its fields have');
+  demand(Buffer.from(encodeBeside(receipts)).equals(json), '', 'does not have the one valid form of its fields');
   return receipts;
 }

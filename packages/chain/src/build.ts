@@ -29,7 +29,7 @@ function assemble(crypt: Crypt, line: string, receipts: readonly Receipt[]): Pic
 export function buildBlock(tail: Tail, receipts: readonly Receipt[]): BuiltBlock {
   const { chain, crypt, id: prev, sha256: prevSha256 } = tail;
   try {
-    demand(crypt === cryptOf(chain), '/crypt', 'is not that of the chain');
+    demand(crypt === cryptOf(chain), '/crypt', 'must be the hash function of the chain');
     const blobs = isSorted(receipts) ? receipts : receipts.toSorted(byEvent);
     const height = tail.height + 1;
     const time = Math.max(tail.time, timeOrMinus(blobs.at(-1)?.event ?? ''));

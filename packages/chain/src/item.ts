@@ -19,8 +19,8 @@ export function wrongItem(item: BlobItem): Wrong | undefined {
   if (!isEvent(item.event)) return ['/event', 'must be a UUIDv7 in lower case'];
   if (!isHash(item.hash, item.crypt)) return ['/hash', `must be a ${item.crypt} in lower-case hex`];
   if (!isCount(item.length)) return ['/length', 'must be a number of bytes'];
-  if (item.crypt === 'sha256') return item.sha256 === undefined ? undefined : ['/sha256', 'stands only beside md5'];
-  return isHash(item.sha256, 'sha256') ? undefined : ['/sha256', 'must stand beside md5, in lower-case hex'];
+  if (item.crypt === 'sha256') return item.sha256 === undefined ? undefined : ['/sha256', 'is allowed only beside md5'];
+  return isHash(item.sha256, 'sha256') ? undefined : ['/sha256', 'must be beside md5, in lower-case hex'];
 }
 
 export function wrongAt(at: At): Wrong | undefined {
@@ -36,7 +36,7 @@ export function wrongMeta(meta: Meta): Wrong | undefined {
     const type = typeof value;
     if (type !== 'string' && type !== 'boolean' && !Number.isFinite(value))
       return [`/meta/${name}`, 'must be a string, a finite number or a boolean'];
-    if (reservedMeta.has(name)) return [`/meta/${name}`, 'is not descriptive'];
+    if (reservedMeta.has(name)) return [`/meta/${name}`, 'is a reserved name'];
   }
   return undefined;
 }

@@ -28,7 +28,7 @@ function encodeItems(items: readonly BlobItem[]): string {
     const item = items[index] as BlobItem;
     const wrong = wrongItem(item);
     if (wrong) throw new Malformed(`/blobs/${index}${wrong[0]}`, wrong[1]);
-    if (item.event <= before) throw new Malformed(`/blobs/${index}/event`, item.event === before ? 'is there twice' : 'is out of order');
+    if (item.event <= before) throw new Malformed(`/blobs/${index}/event`, item.event === before ? 'occurs twice' : 'is out of order');
     before = item.event;
     const sha256 = item.sha256 === undefined ? '' : `,"sha256":"${item.sha256}"`;
     text += `${index === 0 ? '' : ','}{"crypt":"${item.crypt}","event":"${before}","hash":"${item.hash}","length":${item.length}${sha256}}`;
@@ -48,10 +48,10 @@ export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: Lin
   demand(
     crypt === 'md5' ? isHash(prevSha256, 'sha256') : prevSha256 === undefined,
     '/prevSha256',
-    'must be there on md5 chains, and only there',
+    'must be set on md5 chains, and only there',
   );
   demand(isCount(height) && height >= 1 && height <= MAX_HEIGHT, '/height', `must be 1 to ${MAX_HEIGHT}`);
-  demand((height === 1) === (prev === chain), '/prev', 'is the chain itself at height 1, and only there');
+  demand((height === 1) === (prev === chain), '/prev', 'must be the chain itself at height 1, and only there');
   demand(Array.isArray(blobs) && blobs.length > 0, '/blobs', 'must not be empty');
   const items = encodeItems(blobs);
   demand(
@@ -66,7 +66,7 @@ export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: Lin
 function checkSettings(settings: ChainSettings): void {
   demand(isObject(settings), '/settings', 'must be an object');
   for (const [name, value] of Object.entries(settings))
-    demand(name === 'requests' && typeof value === 'boolean', `/settings/${name}`, 'is not a setting of chains');
+    demand(name === 'requests' && typeof value === 'boolean', `/settings/${name}`, 'is not a setting of chains, or not a boolean');
 }
 
 /** The first line of a root. */
@@ -74,7 +74,7 @@ export function encodeRoot({ crypt = 'sha256', salt, time, name, payload, settin
   demand(crypt === 'sha256' || crypt === 'md5', '/crypt', 'must be sha256 or md5');
   demand(isHash(salt, 'md5'), '/salt', 'must be 32 lower-case hex digits');
   demand(isCount(time), '/time', 'must be milliseconds');
-  const nameRule = 'must be 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, and not look like an id';
+  const nameRule = 'must be 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, and must not look like an id';
   demand(name === undefined || (typeof name === 'string' && isChainName(name)), '/name', nameRule);
   checkSettings(settings);
   const beside = `${name === undefined ? '' : `,"name":"${name}"`}${payload === undefined ? '' : `,"payload":${canonicalJson(payload, '/payload')}`}`;
@@ -85,7 +85,7 @@ function demandSame(text: string, encoded: string): void {
   if (text === encoded) return;
   let same = 0;
   while (text[same] === encoded[same]) same++;
-  throw new Malformed('', `is not in the one form that its fields have, from character ${same} on`);
+  throw new Malformed('', `does not have the one valid form of its fields, from character ${same} on`);
 }
 
 function readRoot(text: string, line: RootOptions, bytes: Uint8Array): Header {

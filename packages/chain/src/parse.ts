@@ -9,7 +9,7 @@ import type { Block, Receipt, Tail } from './types.ts';
 export function splitLines(bytes: Uint8Array): { line: Buffer; beside: Buffer } {
   const object = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = object.indexOf(10);
-  demand(end >= 0, '', 'has no line');
+  demand(end >= 0, '', 'must have two lines');
   return { line: object.subarray(0, end), beside: object.subarray(end + 1) };
 }
 
@@ -69,7 +69,7 @@ export function blockId(bytes: Uint8Array): string {
   try {
     const { line } = splitLines(bytes);
     const crypt = cryptOfLine(line);
-    demand(crypt !== undefined, '/line1', 'is not the line of a block');
+    demand(crypt !== undefined, '/line1', 'is not the first line of a block');
     return hashOf(crypt, line);
   } catch (error) {
     throw blockInvalid(error);

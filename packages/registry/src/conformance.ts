@@ -112,7 +112,7 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
       }).toThrow(TypeError);
     });
 
-    check('what is no chain is refused', async (registry) => {
+    check('a record that is not valid is refused', async (registry) => {
       const wrong = {
         id: ['', 'x', hash(1).toUpperCase().replace('0', 'A'), 'a'.repeat(32), 5],
         name: ['', 'b'.repeat(32), hash(3), 7, 'x'.repeat(256)],

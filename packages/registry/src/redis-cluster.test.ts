@@ -62,7 +62,7 @@ else {
       expect(errors).toContain(undefined);
     });
 
-    test('has no database but 0, and that is said', async () => {
+    test('has only database 0, and the error says so', async () => {
       const registry = await opened(`redis://${nodes[0]}/1`);
       await expect(registry.check()).rejects.toMatchObject({ code: 'REGISTRY_UNUSABLE', fix: expect.stringMatching(/write no number/) });
     });
@@ -134,7 +134,7 @@ else {
       await use(registry);
     });
 
-    test('that lost its slots is told from one that does not answer', async () => {
+    test('that lost its slots has another error than one that does not answer', async () => {
       const registry = await opened(at(EMPTY, 'prefix=x'));
       await expect(registry.findHint('a')).rejects.toThrow(/without a node for this key/);
     });

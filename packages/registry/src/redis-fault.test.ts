@@ -111,14 +111,14 @@ describe('what Redis says', () => {
     expect(redisFault(Object.assign(new Error('x'), { code: word }), context)).toMatchObject({ code, fix: expect.stringMatching(fix) });
   });
 
-  test('what nobody knows is no fault of these', () => {
+  test('an unknown error has no fault', () => {
     expect(redisFault(new Error('Command timed out'), context)).toBeUndefined();
   });
 });
 
 const server = await redis();
 
-if ('absent' in server) test.skip(`a real Redis in need (left out: ${server.absent})`, () => undefined);
+if ('absent' in server) test.skip(`a real Redis with a fault (left out: ${server.absent})`, () => undefined);
 else {
   const admin = new Redis(server.url);
   const run = `need-${Date.now()}-${process.pid}`;
@@ -157,7 +157,7 @@ else {
     while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
   };
 
-  describe('a real Redis in need', () => {
+  describe('a real Redis with a fault', () => {
     // Its folder is a protected setting of others' servers.
     const own: [string, () => Promise<void>, string, RegExp][] = server.restart
       ? [['that cannot save', unsaved, 'REGISTRY_READ_ONLY', /disk/]]
@@ -167,7 +167,7 @@ else {
       ['without memory', full, 'REGISTRY_FULL', /maxmemory/],
       ['as a replica', replica, 'REGISTRY_READ_ONLY', /primary/],
       ...own,
-    ])('%s is told from an outage, by the check and by what is asked, and passes', async (_, make, code, fix) => {
+    ])('%s is not taken for an outage, by the check and by calls, and passes', async (_, make, code, fix) => {
       const lines: { readonly code?: string; readonly fix?: string }[] = [];
       const log = { info: (facts: object) => void lines.push(facts), warn: (facts: object) => void lines.push(facts) };
       const registry = await openRegistry(`${server.url}?prefix=${run}`, { log });
@@ -212,7 +212,7 @@ else {
         });
     });
 
-    test('that asks for a password is not opened without one, and says how to give it', async () => {
+    test('that requires a password is not opened without one, and the fix says how to give it', async () => {
       await configure({ requirepass: 'hunter2' });
       await expect(openRegistry(server.url)).rejects.toMatchObject({
         code: 'REGISTRY_DENIED',

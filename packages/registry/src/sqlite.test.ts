@@ -70,7 +70,7 @@ describe('the file', () => {
     await registry.close();
   });
 
-  test('the higher of two hints stays, whoever writes last', async () => {
+  test('the higher of two hints stays, in whatever order they are written', async () => {
     const [low, high] = [await open('two'), await open('two')];
     await low.putHint(hash(1), 3);
     await high.putHint(hash(1), 9);
@@ -148,7 +148,7 @@ describe('damage', () => {
     await fresh.close();
   });
 
-  test('a row that nobody wrote is REGISTRY_CORRUPT', async () => {
+  test('a row of another program is REGISTRY_CORRUPT', async () => {
     const path = await filled('row');
     const database = new DatabaseSync(path);
     database.exec(

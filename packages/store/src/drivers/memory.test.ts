@@ -109,7 +109,7 @@ test('keys encode behaviour: fail so often, then answer after the delay', async 
   expect(await driver.create('LOST1', text('x'))).toBe(false);
 });
 
-test('over many seeds of faults racing creates have one winner, and nobody is told wrong', async () => {
+test('over many seeds of faults racing creates have one winner, and no caller gets a wrong answer', async () => {
   for (let seed = 1; seed <= 300; seed++) {
     const clock = new VirtualClock();
     const shared = new MemoryStore({ clock });

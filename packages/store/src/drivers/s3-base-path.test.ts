@@ -48,7 +48,7 @@ if ('absent' in server) test.skip(`a real S3 server behind a path (left out: ${s
 else {
   afterAll(() => server.close());
 
-  describe('a real server behind a proxy that takes its path off', () => {
+  describe('a real server behind a proxy that removes its path', () => {
     const base = '/store/s3';
 
     /** Requests below the base are forwarded without it. All others are refused. */
@@ -147,7 +147,7 @@ describe('a server that checks signatures with the path', () => {
     expect(seen).toEqual([...['PUT', 'HEAD', 'GET', 'DELETE'].map((method) => `${method} /s3/bucket/p/a%20b`), 'GET /s3/bucket/']);
   });
 
-  test('and one that is signed without it is told to try the other', async () => {
+  test('and one that is signed without it gets the advice to try the other', async () => {
     const store = await open(await serve([]), '&signBasePath=off');
     await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_DENIED', fix: expect.stringMatching(/write &signBasePath=on /) });
   });

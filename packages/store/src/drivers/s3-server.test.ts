@@ -60,7 +60,7 @@ else {
   };
 
   describe('a real S3 server', () => {
-    test('gets its bucket from whoever comes first, once', async () => {
+    test('gets its bucket from the first one that prepares it', async () => {
       const { host, search } = storeUrl();
       const url = `s3://${host}/prepared-${randomUUID()}${search}`;
       const stores = await Promise.all(Array.from({ length: 4 }, () => openFresh(undefined, { url })));
@@ -101,7 +101,7 @@ else {
       expect((await Array.fromAsync(store.list('', { after: 'k/00101' }))).map(({ key }) => key)).toEqual(keys.slice(102));
     });
 
-    test('leaves out what is no key of ours', async () => {
+    test('leaves out names that are not keys', async () => {
       const url = fresh();
       const store = await openFresh(undefined, { url });
       const driver = openS3Driver(parseS3Url(new URL(url), process.env), credentials);
@@ -118,7 +118,7 @@ else {
       }
     });
 
-    test('wrong credentials are STORE_DENIED, and nothing of them is told', async () => {
+    test('wrong credentials are STORE_DENIED, and no part of them is shown', async () => {
       for (const { wrong, fix } of [
         { wrong: { accessKey: 'WRONGKEYID', secretKey: 'hunter2' }, fix: /another store, or has a typing error/ },
         { wrong: { accessKey: credentials?.accessKey ?? '', secretKey: 'hunter2hunter2' }, fix: /^Correct the secret key/ },
@@ -148,12 +148,12 @@ else {
       expect((await store.get('a')).toString()).toBe('x');
     });
 
-    test('is refused with a certificate that nobody signed', async () => {
+    test('is refused with a certificate that no authority signed', async () => {
       const store = await openTls('');
       await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?ca=') });
     });
 
-    test('that the server does not speak is told apart', async () => {
+    test('that the server does not speak has an error of its own', async () => {
       const { host, pathname } = storeUrl();
       const store = await openFresh(undefined, { url: `s3://${host}${pathname}`, retryMs: 0 });
       await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?tls=off') });
@@ -178,7 +178,7 @@ else {
       expect((await direct.get('a')).toString()).toBe('mine');
     });
 
-    test.each(faults)('%s and the object of another one is told exists', async (fault) => {
+    test.each(faults)('%s and the object of another writer give exists', async (fault) => {
       const { proxy, store, direct } = await faulty();
       await direct.create('a', text('other'));
       proxy.faults.push(fault);

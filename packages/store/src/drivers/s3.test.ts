@@ -54,7 +54,7 @@ test.each([
   [coded(404, 'NoSuchBucket'), 'STORE_NOT_FOUND', 'there is no bucket bucket: create it'],
   [coded(400, 'AuthorizationHeaderMalformed', '<Region>eu-1</Region>'), 'STORE_URL_INVALID', 'write ?region=eu-1'],
   [coded(400, 'InvalidBucketName'), 'STORE_URL_INVALID', 'does not accept the bucket name bucket'],
-])('a place that is wrong is not called an unsafe store: %j', async (answer, code, message) => {
+])('a wrong URL is not called an unsafe store: %j', async (answer, code, message) => {
   const { store } = await serve([answer]);
   await expect(store.assertSafe()).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   const { checks } = await store.probe();
@@ -156,7 +156,7 @@ describe('what an answer means', () => {
     [301, 'https://store.example/bucket/a?X-Amz-Signature=SIGNED', 'to https://store.example/bucket/a:'],
     [302, '/login?next=%2F', 'to /login:'],
     [308, 'https://store.example/', 'to https://store.example/:'],
-  ])('a proxy that sends elsewhere is told from a wrong region: %d %s', async (status, location, to) => {
+  ])('a redirecting proxy is not taken for a wrong region: %d %s', async (status, location, to) => {
     const { store } = await serve([{ status, headers: { location } }]);
     await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_URL_INVALID', message: expect.stringContaining(to) });
     await expect(store.find('a')).rejects.toThrow(/^(?!.*SIGNED)/);
@@ -171,7 +171,7 @@ describe('what an answer means', () => {
     await expect(other.find('a')).rejects.toThrow('write ?region=eu-7');
   });
 
-  test('the region of the bucket is told where the server tells it', async () => {
+  test('the region of the bucket is shown if the server gives it', async () => {
     const { store } = await serve([coded(400, 'AuthorizationHeaderMalformed', '<Region>eu-1</Region>')], { options: '&region=eu-2' });
     await expect(store.find('a')).rejects.toThrow('region eu-2 is not the region of bucket bucket: write ?region=eu-1');
     const { store: other } = await serve([{ status: 301, headers: { 'x-amz-bucket-region': 'eu-3' } }]);
@@ -196,7 +196,7 @@ describe('what an answer means', () => {
     await expect(other.head('a')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
   });
 
-  test('a clock that is wrong is put right by the answer', async () => {
+  test('a wrong clock is corrected by the answer', async () => {
     const date = new Date(Date.now() + 3_600_000).toUTCString();
     const { store, asked } = await serve([coded(403, 'RequestTimeTooSkewed', '', { date }), { status: 200, body: 'x' }]);
     await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
