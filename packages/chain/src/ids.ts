@@ -58,7 +58,7 @@ function unwrap(text: string): { body: string; label: Label; at: number } {
   let label: Label;
   let body = text;
   for (let more = true; more; ) {
-    const skipped = (AROUND.exec(body)?.[0].length ?? 0) || 0;
+    const skipped = AROUND.exec(body)?.[0].length ?? 0;
     const found = LABEL.exec(body.slice(skipped));
     if (found) label = labelOf(found[1], label);
     const length = skipped + (found?.[0].length ?? 0);

@@ -169,15 +169,8 @@ export class Store {
   }
 
   /** Creates the bucket if it does not exist. Folders and memory do not need this. */
-  async prepare(): Promise<'created' | 'exists'> {
-    const since = { at: this.#options.clock.ticks(), tries: 0 };
-    for (;;) {
-      try {
-        return (await this.#driver.prepare?.()) ? 'created' : 'exists';
-      } catch (error) {
-        await this.#waitOrThrow(error, 'create', 'the bucket', since);
-      }
-    }
+  prepare(): Promise<'created' | 'exists'> {
+    return this.#repeat('create', 'the bucket', async () => ((await this.#driver.prepare?.()) ? 'created' : 'exists'));
   }
 
   /**
@@ -234,9 +227,17 @@ export class Store {
   }
 
   #send<T>(operation: StoreOperation, key: string, request: () => Promise<T>): Promise<T> {
-    return this.#limit.run(() => {
+    return this.#limit.run(async () => {
       this.#count(operation, key);
-      return this.#options.onAnswer ? this.#watch(operation, request) : request();
+      const begun = this.#options.clock.ticks();
+      try {
+        const answer = await request();
+        this.#answered(operation, begun);
+        return answer;
+      } catch (error) {
+        this.#failed(operation, begun, error);
+        throw error;
+      }
     });
   }
 
@@ -244,18 +245,6 @@ export class Store {
     if (this.#closed.aborted) throw new BlockhubError('STORE_UNAVAILABLE', `store ${this.url} is closed`);
     this.requests[operation]++;
     this.#options.onRequest?.(operation, key);
-  }
-
-  async #watch<T>(operation: StoreOperation, request: () => Promise<T>): Promise<T> {
-    const begun = this.#options.clock.ticks();
-    try {
-      const answer = await request();
-      this.#answered(operation, begun);
-      return answer;
-    } catch (error) {
-      this.#failed(operation, begun, error);
-      throw error;
-    }
   }
 
   #answered(operation: StoreOperation, begun: number, failure?: FailureClass): void {
@@ -269,12 +258,16 @@ export class Store {
 
   async #retry<T>(operation: StoreOperation, key: string, run: () => Promise<T>): Promise<T> {
     checkKey(key);
+    return this.#repeat(operation, key, run);
+  }
+
+  async #repeat<T>(operation: StoreOperation, what: string, run: () => Promise<T>): Promise<T> {
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       try {
         return await run();
       } catch (error) {
-        await this.#waitOrThrow(error, operation, key, since);
+        await this.#waitOrThrow(error, operation, what, since);
       }
     }
   }

@@ -2,169 +2,152 @@ import { type Fault, GOES_ON, networkFault } from '@blockhub/errors';
 import type { Advice, FailureClass } from '../driver.ts';
 import type { S3Target } from './s3-url.ts';
 
-/**
- * What an error code of the server means. The class is given only if the status of the answer does
- * not decide it.
- */
-type Entry = readonly [FailureClass | undefined, what: string, fix: string];
+/** The class is given only if the status of the answer does not decide it. */
+type Entry = readonly [failure: FailureClass | undefined, what: string, fix: string];
 
 const setting = '--store';
 const keys = 'BLOCKHUB_STORE_ACCESS_KEY and BLOCKHUB_STORE_SECRET_KEY (or their _FILE variables, or where AWS tools look)';
-
-const rights: Entry = [
-  'denied',
-  'the access key does not have the right to do this',
-  'Allow the access key s3:GetObject, s3:PutObject and s3:ListBucket on the bucket {bucket}, and s3:DeleteObject below probe/. Check the policies of the bucket and of the user, rules that deny access, and the networks from which access is allowed.',
-];
-const unknownKey: Entry = [
-  'denied',
-  'the store does not have this access key',
-  `Correct ${keys}: the key was deleted, belongs to another store, or has a typing error.`,
-];
-const expired: Entry = [
-  'denied',
-  'the session of the access key has expired',
-  'Get new session credentials, or use a key that does not expire.',
-];
-const clock: Entry = [
-  undefined,
-  'the clocks of this machine and of the store differ too much',
-  `Synchronise the clocks of this machine and of the store (NTP). ${GOES_ON}`,
-];
-const busy: Entry = [
-  undefined,
+const nothingToDo = `Nothing has to be done. ${GOES_ON}`;
+const busy = [
   'the store limits the rate of requests',
   'Raise the request limit of the store, or lower ?connections= in the store URL. Services slow down by themselves.',
-];
-const fullDisk: Entry = ['full', 'the disks of the store are full', `Free space in the store, or add disks to it. ${GOES_ON}`];
-const quota: Entry = [
-  'full',
-  'the quota is used up',
-  `Raise the quota of the bucket {bucket} or of its account, or free space in it. ${GOES_ON}`,
-];
-const quorum: Entry = [
-  undefined,
-  'too few disks or nodes of the store are available',
-  `Restore the missing disks and nodes of the store. ${GOES_ON}`,
-];
-const locked: Entry = [
-  'denied',
-  'the object is locked against changes',
-  'Objects of chains are written once, so this hinders repairs only. To replace or remove the object, remove its lock, retention or legal hold first.',
-];
-const archived: Entry = [
-  'unusable',
-  'the object lies in an archive',
-  'Restore it. Remove the rules of the bucket {bucket} that move objects to an archive, because chains are read as a whole.',
-];
-const encryption: Entry = [
-  'unusable',
-  'the store cannot encrypt or decrypt with its key',
-  'Repair the key (KMS) that the bucket {bucket} encrypts with, or allow its use.',
-];
-const account: Entry = [
-  'denied',
-  'the account at the store cannot be used',
-  'Ask the operator of the store about the account: it may be unpaid, locked or not signed up.',
-];
-const starting: Entry = [undefined, 'the store is still starting', `Wait until it has started; see its log. ${GOES_ON}`];
-const tooLarge: Entry = [
-  'permanent',
-  'the object is larger than the store, or a proxy before it, allows',
-  'Raise the limit of request bodies at the proxy (nginx: client_max_body_size) or at the store, or write smaller packs.',
-];
+] as const;
 
-const byCode: Readonly<Record<string, Entry>> = {
-  AccessDenied: rights,
-  Forbidden: rights,
-  Unauthorized: rights,
-  AllAccessDisabled: rights,
-  MethodNotAllowed: [
-    'permanent',
-    'the server does not accept this method',
-    'Write the address of the S3 API in the store URL. A console or a web server may listen at this one.',
+/** By error codes of S3 servers, and by statuses for answers without a code or with an unknown one. */
+const entries: readonly (readonly [codes: string, ...Entry])[] = [
+  [
+    'AccessDenied Forbidden Unauthorized AllAccessDisabled AccessControlListNotSupported 403',
+    'denied',
+    'the access key does not have the right to do this',
+    'Allow the access key s3:GetObject, s3:PutObject and s3:ListBucket on the bucket {bucket}, and s3:DeleteObject below probe/. Check the policies of the bucket and of the user, rules that deny access, and the networks from which access is allowed.',
   ],
-  InvalidAccessKeyId: unknownKey,
-  InvalidClientTokenId: unknownKey,
-  UnrecognizedClientException: unknownKey,
-  XAmzContentSHA256Mismatch: ['unknown', 'the body was changed on the way', 'Look for a proxy before the store that changes bodies.'],
-  BadDigest: ['unknown', 'the body was changed on the way', 'Look for a proxy before the store that changes bodies.'],
-  ExpiredToken: expired,
-  InvalidToken: expired,
-  TokenRefreshRequired: expired,
-  RequestTimeTooSkewed: ['transient', clock[1], clock[2]],
-  RequestExpired: ['transient', clock[1], clock[2]],
-  AccessControlListNotSupported: rights,
-  AccountProblem: account,
-  NotSignedUp: account,
-  UserSuspended: account,
-  SlowDown: busy,
-  SlowDownRead: quorum,
-  SlowDownWrite: quorum,
-  TooManyRequests: busy,
-  TooManyRequestsException: busy,
-  Throttling: busy,
-  ThrottlingException: busy,
-  RequestLimitExceeded: busy,
-  BandwidthLimitExceeded: busy,
-  ServiceUnavailable: busy,
-  QuotaExceeded: quota,
-  XMinioAdminBucketQuotaExceeded: quota,
-  InsufficientStorage: fullDisk,
-  InsufficientCapacity: fullDisk,
-  XMinioStorageFull: fullDisk,
-  XMinioServerNotInitialized: starting,
-  XMinioReadQuorum: quorum,
-  XMinioWriteQuorum: quorum,
-  XMinioInsufficientReadQuorum: quorum,
-  XMinioInsufficientWriteQuorum: quorum,
-  ObjectLocked: locked,
-  InvalidRetentionPeriod: locked,
-  InvalidObjectState: archived,
-  KMSNotConfigured: encryption,
-  'KMS.DisabledException': encryption,
-  'KMS.NotFoundException': encryption,
-  'KMS.KMSInvalidStateException': encryption,
-  XMinioKMSKeyNotFoundException: encryption,
-  EntityTooLarge: tooLarge,
-  ConditionalRequestConflict: ['transient', 'another write of the object is under way', `Nothing has to be done. ${GOES_ON}`],
-  OperationAborted: ['transient', 'another change of the bucket is under way', `Nothing has to be done. ${GOES_ON}`],
-  RequestTimeout: ['unknown', 'the request reached the store too slowly', `Check the network and the proxies before the store. ${GOES_ON}`],
-};
-
-/** Names that the SDK gives to answers without an S3 error code. */
-const wordless = /^(?:Unknown|UnknownError|Error|BadRequest|400|)$/;
-
-/** For answers without an error code, such as those to HEAD, and with an unknown one. */
-const byStatus: Readonly<Record<number, Entry>> = {
-  401: [
+  [
+    'InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException',
+    'denied',
+    'the store does not have this access key',
+    `Correct ${keys}: the key was deleted, belongs to another store, or has a typing error.`,
+  ],
+  [
+    'ExpiredToken InvalidToken TokenRefreshRequired',
+    'denied',
+    'the session of the access key has expired',
+    'Get new session credentials, or use a key that does not expire.',
+  ],
+  [
+    '401',
     'denied',
     'the store, or a proxy before it, requires other credentials',
     `Correct ${keys}. If a proxy before the store requires a login of its own, exempt these requests from it.`,
   ],
-  403: ['denied', rights[1], rights[2]],
-  405: byCode.MethodNotAllowed as Entry,
-  408: ['unknown', 'the request reached the store too slowly', `Check the network and the proxies before the store. ${GOES_ON}`],
-  409: ['transient', 'another write is under way', `Nothing has to be done. ${GOES_ON}`],
-  411: ['permanent', 'a proxy before the store requires another form of requests', 'Set the proxy to forward requests unchanged.'],
-  413: tooLarge,
-  429: ['transient', busy[1], busy[2]],
-  501: [
+  [
+    'AccountProblem NotSignedUp UserSuspended',
+    'denied',
+    'the account at the store cannot be used',
+    'Ask the operator of the store about the account: it may be unpaid, locked or not signed up.',
+  ],
+  [
+    'ObjectLocked InvalidRetentionPeriod',
+    'denied',
+    'the object is locked against changes',
+    'Objects of chains are written once, so this hinders repairs only. To replace or remove the object, remove its lock, retention or legal hold first.',
+  ],
+  [
+    'InvalidObjectState',
+    'unusable',
+    'the object lies in an archive',
+    'Restore it. Remove the rules of the bucket {bucket} that move objects to an archive, because chains are read as a whole.',
+  ],
+  [
+    'KMSNotConfigured KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException XMinioKMSKeyNotFoundException',
+    'unusable',
+    'the store cannot encrypt or decrypt with its key',
+    'Repair the key (KMS) that the bucket {bucket} encrypts with, or allow its use.',
+  ],
+  [
+    'QuotaExceeded XMinioAdminBucketQuotaExceeded',
+    'full',
+    'the quota is used up',
+    `Raise the quota of the bucket {bucket} or of its account, or free space in it. ${GOES_ON}`,
+  ],
+  [
+    'InsufficientStorage InsufficientCapacity XMinioStorageFull 507',
+    'full',
+    'the disks of the store are full',
+    `Free space in the store, or add disks to it. ${GOES_ON}`,
+  ],
+  [
+    'EntityTooLarge 413',
+    'permanent',
+    'the object is larger than the store, or a proxy before it, allows',
+    'Raise the limit of request bodies at the proxy (nginx: client_max_body_size) or at the store, or write smaller packs.',
+  ],
+  [
+    'MethodNotAllowed 405',
+    'permanent',
+    'the server does not accept this method',
+    'Write the address of the S3 API in the store URL. A console or a web server may listen at this one.',
+  ],
+  ['411', 'permanent', 'a proxy before the store requires another form of requests', 'Set the proxy to forward requests unchanged.'],
+  [
+    '501',
     'permanent',
     'the server does not support a part of S3 that Blockhub requires',
     'Use a store that supports conditional writes (If-None-Match). `blockhub doctor store` tests them.',
   ],
-  502: [undefined, 'a proxy before the store cannot reach it', `Check whether the store runs, and see the log of the proxy. ${GOES_ON}`],
-  503: [
+  [
+    'RequestTimeTooSkewed RequestExpired',
+    'transient',
+    'the clocks of this machine and of the store differ too much',
+    `Synchronise the clocks of this machine and of the store (NTP). ${GOES_ON}`,
+  ],
+  ['429', 'transient', ...busy],
+  ['ConditionalRequestConflict 409', 'transient', 'another write of the object is in progress', nothingToDo],
+  ['OperationAborted', 'transient', 'another change of the bucket is in progress', nothingToDo],
+  [
+    'XAmzContentSHA256Mismatch BadDigest',
+    'unknown',
+    'the body was changed on the way',
+    'Look for a proxy before the store that changes bodies.',
+  ],
+  [
+    'RequestTimeout 408',
+    'unknown',
+    'the request reached the store too slowly',
+    `Check the network and the proxies before the store. ${GOES_ON}`,
+  ],
+  [
+    'SlowDown TooManyRequests TooManyRequestsException Throttling ThrottlingException RequestLimitExceeded BandwidthLimitExceeded ServiceUnavailable',
+    undefined,
+    ...busy,
+  ],
+  [
+    'SlowDownRead SlowDownWrite XMinioReadQuorum XMinioWriteQuorum XMinioInsufficientReadQuorum XMinioInsufficientWriteQuorum',
+    undefined,
+    'too few disks or nodes of the store are available',
+    `Restore the missing disks and nodes of the store. ${GOES_ON}`,
+  ],
+  ['XMinioServerNotInitialized', undefined, 'the store is still starting', `Wait until it has started; see its log. ${GOES_ON}`],
+  [
+    '502 504',
+    undefined,
+    'a proxy before the store cannot reach it',
+    `Check whether the store runs, and see the log of the proxy. ${GOES_ON}`,
+  ],
+  [
+    '503',
     undefined,
     'the store, or a proxy before it, accepts no requests at the moment',
     `See the state and the log of the store. ${GOES_ON}`,
   ],
-  504: [undefined, 'a proxy before the store cannot reach it', `Check whether the store runs, and see the log of the proxy. ${GOES_ON}`],
-  507: fullDisk,
-};
+];
 
+const meanings = new Map<string, Entry>(
+  entries.flatMap(([codes, ...entry]) => codes.split(' ').map((code): [string, Entry] => [code, entry])),
+);
 const broken: Entry = [undefined, 'the store failed', `See the log of the store. ${GOES_ON}`];
+
+/** Names that the SDK gives to answers without an S3 error code. */
+const wordless = /^(?:Unknown|UnknownError|Error|BadRequest|400|)$/;
 const isLock = /\bWORM\b|object.?lock|legal hold|retention/i;
 /** What TLS servers answer to plain HTTP: Go, nginx, Apache. */
 const isPlain = /HTTP request (?:was sent )?to (?:an )?HTTPS|speaking plain HTTP to an SSL/i;
@@ -188,10 +171,11 @@ export function meaningOf({ code, status, message }: Answer, target: S3Target): 
   if (code === 'SignatureDoesNotMatch') return { failure: 'denied', advice: signature(target) };
   if (status === 400 && wordless.test(code))
     return { failure: 'unusable', advice: { what: 'this is not the answer of an S3 store', fix: noS3 } };
-  const ofCode = Object.hasOwn(byCode, code) ? byCode[code] : undefined;
-  const entry = isLock.test(message) && status < 500 ? locked : (ofCode ?? byStatus[status] ?? (status >= 500 ? broken : undefined));
+  const ofStatus = meanings.get(String(status));
+  const ofCode = isLock.test(message) && status < 500 ? meanings.get('ObjectLocked') : meanings.get(code);
+  const entry = ofCode ?? ofStatus ?? (status >= 500 ? broken : undefined);
   return {
-    failure: entry?.[0] ?? byStatus[status]?.[0],
+    failure: entry?.[0] ?? ofStatus?.[0],
     advice: entry && { what: entry[1], fix: entry[2].replaceAll('{bucket}', target.bucket) },
   };
 }
