@@ -9,16 +9,16 @@ import type { Broker, BrokerLog } from './types.ts';
 export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly log?: BrokerLog;
-  /** What RabbitMQ calls the connections of this process. */
+  /** The name of this process's connections in RabbitMQ. */
   readonly name?: string;
-  /** For RabbitMQ: instead of those in the URL, which others may read. */
+  /** For RabbitMQ, instead of those in the URL, which other users may read. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   /** Drivers by scheme, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, BrokerDriver>>;
 }
 
-/** Opens a parsed URL; throws BROKER_URL_INVALID for what it does not understand in it. */
+/** @throws BROKER_URL_INVALID for a part of the URL that it does not accept */
 export type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
 
 type DriverOptions = Omit<OpenBrokerOptions, 'drivers' | 'clock'> & { readonly clock: Clock };
@@ -37,16 +37,17 @@ const builtIn: Readonly<Record<string, BrokerDriver>> = {
 
 async function openAmqp(url: URL, { user, password, ...options }: DriverOptions): Promise<Broker> {
   const target = parseAmqpUrl(url);
-  // Loaded here, so that a process with an embedded broker does not load the client.
+  // Loaded at its first use, so that an embedded broker does not load the client.
   const { openAmqpBroker } = await import('./drivers/amqp/broker.ts');
   const login = { ...(user !== undefined && { user }), ...(password !== undefined && { password, passwordFile: undefined }) };
   return openAmqpBroker({ ...target, ...login }, options);
 }
 
 /**
- * Opens the broker that a URL names: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite` (embedded) or
- * `amqp://host:5672/vhost` and `amqps:` (RabbitMQ; options in packages/broker/README.md).
- * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path`, or an option's name.
+ * Opens the broker that a URL names: `memory:` (this process only, for tests),
+ * `sqlite:///abs/path/broker.sqlite` (embedded), or `amqp://host:5672/vhost` and `amqps:`
+ * (RabbitMQ; options in packages/broker/README.md).
+ * @throws BROKER_URL_INVALID naming the wrong part in `details.field`
  */
 export async function openBroker(text: string, options: OpenBrokerOptions = {}): Promise<Broker> {
   const { drivers, clock = systemClock, ...others } = options;

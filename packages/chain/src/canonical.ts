@@ -20,10 +20,7 @@ export function demand(holds: boolean, path: string, message: string): asserts h
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/**
- * A whole number from 0 that JSON and JavaScript agree on. `-0` is refused, because it is written
- * as `0`.
- */
+/** A whole number from 0 that JSON keeps. `-0` is refused, because it is written as `0`. */
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 
 /** The value of this JSON text, or Malformed at `path`. */

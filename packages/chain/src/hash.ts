@@ -7,9 +7,7 @@ const md5Form = /^[0-9a-f]{32}$/;
 /** Lower-case hex of the hash of these bytes. */
 export const hashOf = (crypt: Crypt, bytes: Uint8Array): string => hash(crypt, bytes, 'hex');
 
-/**
- * 32 (md5) or 64 (sha256) lower-case hex digits. With `crypt`, only the length of that function.
- */
+/** 32 (md5) or 64 (sha256) lower-case hex digits; with `crypt`, only those of that function. */
 export function isHash(text: unknown, crypt?: Crypt): text is string {
   if (typeof text !== 'string') return false;
   if (text.length === 64) return crypt !== 'md5' && sha256Form.test(text);

@@ -34,9 +34,7 @@ export interface ReadChain {
   readonly wrong?: string;
 }
 
-/**
- * The fewest digits that identify an id: in one of 10,000 stores, two of a million ids share them.
- */
+/** The fewest digits of a prefix: two of a million ids share them in one of 10,000 stores. */
 const MIN_PREFIX = 8;
 const MAX_TEXT = 1_000;
 /** A name rarely has so many hex digits, and a person rarely types so many of an id. */
@@ -193,9 +191,7 @@ function strangeWrong(sign: string, position: number): string {
   return `has the character ${JSON.stringify(sign)}${code} at position ${position}, which is not a hex digit${hint}`;
 }
 
-/**
- * Reads the id or name of a chain. `wrong` is the message if no chain has the name. Never throws.
- */
+/** Reads the id or name of a chain. `wrong` is for the case that no chain has the name. */
 export function readChain(text: string): ReadChain {
   const isWhole: boolean = isHash(text);
   if (isWhole) return { id: text };

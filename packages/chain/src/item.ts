@@ -9,10 +9,7 @@ export type Wrong = readonly [path: string, message: string];
 /** Names that meta must not use, because they are fields of the receipt or of its message. */
 export const reservedMeta: ReadonlySet<string> = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt']);
 
-/**
- * Checks only the fields that a block's id commits to. A reader encodes again what it read, and so
- * finds extra fields.
- */
+/** Checks only the fields in a block's id. A reader finds extra fields by encoding again. */
 export function wrongItem(item: BlobItem): Wrong | undefined {
   if (!isObject(item)) return ['', 'must be an object'];
   if (item.crypt !== 'sha256' && item.crypt !== 'md5') return ['/crypt', 'must be sha256 or md5'];

@@ -5,9 +5,7 @@ const entryForm = /^chains\/[0-9a-f]{32,64}\/([0-9]{12})\.block$/;
 /** The largest height: twelve digits, so that keys sort like heights. */
 export const MAX_HEIGHT = 999_999_999_999;
 
-/**
- * A chain's name: 1 to 63 of `a-z 0-9 . _ -`, beginning with a letter or digit, and not like an id.
- */
+/** A name: 1 to 63 of `a-z 0-9 . _ -`, beginning with a letter or digit, and not like an id. */
 export const isChainName = (text: string): boolean => nameForm.test(text) && !hexForm.test(text);
 
 /** The key of a block's own object. */
@@ -20,8 +18,7 @@ export const entryKey = (chain: string, height: number): string => `${chainPrefi
 export const chainPrefix = (chain: string): string => `chains/${chain}/`;
 
 /**
- * The key of one blob's own object. `hash` is its sha256, also on md5 chains, because two blobs can
- * be made to share an md5.
+ * The key of one blob. `hash` is its sha256, also on md5 chains, where two blobs may share an md5.
  */
 export const blobKey = (hash: string): string => `blobs/${hash}.blob`;
 

@@ -129,10 +129,7 @@ export function readLine(text: string, bytes: Uint8Array): Header {
     : readLink(text, line as unknown as LinkLine, bytes);
 }
 
-/**
- * The hash function of the block with this first line, without reading all of it. Undefined if it
- * is not such a line.
- */
+/** The hash function of the block with this first line, of which it reads only the ends. */
 export function cryptOfLine(bytes: Buffer): 'sha256' | 'md5' | undefined {
   const start = bytes.toString('latin1', 0, ROOT_START.length + 7);
   if (start.startsWith(ROOT_START)) return start.endsWith('sha256"') ? 'sha256' : start.includes('"md5"') ? 'md5' : undefined;

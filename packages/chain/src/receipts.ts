@@ -5,10 +5,7 @@ import type { Receipt } from './types.ts';
 
 const countOf = (value: object): number => Object.keys(value).length;
 
-/**
- * A receipt is not compared with its encoding, as a line of a block is. So extra fields are looked
- * for.
- */
+/** Unlike a line of a block, a receipt is not encoded again, so extra fields are looked for. */
 function wrongReceipt(receipt: Receipt): Wrong | undefined {
   const wrong = wrongItem(receipt) ?? wrongAt(receipt.at) ?? wrongMeta(receipt.meta);
   if (wrong) return wrong;

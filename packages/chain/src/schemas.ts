@@ -134,10 +134,7 @@ const AfterStitch: Schema = {
   additionalProperties: false,
 };
 
-/**
- * The documents of chains as JSON Schemas, draft-07. None refers to another, so each can be
- * compiled alone.
- */
+/** The documents of chains as JSON Schemas, draft-07. Each can be compiled alone. */
 export const schemas = {
   Block,
   RootBlock,

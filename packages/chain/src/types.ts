@@ -7,10 +7,7 @@
  * - event id: a UUIDv7 given at capture; the identity of "this happened"
  */
 
-/**
- * Hash function. md5 is for old readers. It detects only accidents, so a sha256 is always beside
- * it.
- */
+/** Hash function. md5 serves old readers and detects only accidents, so a sha256 is beside it. */
 export type Crypt = 'sha256' | 'md5';
 
 export type MetaValue = string | number | boolean;

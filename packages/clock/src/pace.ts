@@ -8,10 +8,7 @@ interface Passed {
   since: number;
 }
 
-/**
- * Lets one event of each kind pass in a period and counts the others. It is for log lines about a
- * fault that lasts.
- */
+/** Lets one event of each kind pass in a period, such as log lines about a fault that lasts. */
 export class Pace {
   readonly #clock: Pick<Clock, 'ticks'>;
   readonly #everyMs: number;
@@ -28,8 +25,7 @@ export class Pace {
   }
 
   /**
-   * 0 if this event must be left out. Otherwise the number of events of its kind since the last one
-   * that passed, with this one.
+   * 0 if this event must be left out. Otherwise its kind's events since the last one that passed.
    */
   pass(kind = ''): number {
     const now = this.#clock.ticks();

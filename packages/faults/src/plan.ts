@@ -20,10 +20,7 @@ export interface Decision {
   readonly answerMs: number;
 }
 
-/**
- * The memory drivers call it at each outside effect. `chance` is for faults of one driver, such as
- * `deliver-twice`.
- */
+/** Called at each outside effect. `chance` is for faults of one driver, such as `deliver-twice`. */
 export interface FaultPlan {
   decide(effect: string): Decision;
   /** True with the rate of this named fault. Always false in a calm plan. */

@@ -1,14 +1,11 @@
 import { driverFor, parseDriverUrl, readUrlPath, refuseUrlParts } from '@blockhub/settings';
 import { MemoryRegistry } from './memory.ts';
-import type { Registry, RegistryLog } from './registry.ts';
+import type { DriverOptions, Registry } from './registry.ts';
 import { registryUserinfo } from './secrets.ts';
 
-type OpenRegistry = (url: URL, options: Omit<RegistryOptions, 'drivers'>) => Promise<Registry>;
+type OpenRegistry = (url: URL, options: DriverOptions) => Promise<Registry>;
 
-export interface RegistryOptions {
-  /** For Redis. It is never in the URL. */
-  readonly password?: string | undefined;
-  readonly log?: RegistryLog | undefined;
+export interface RegistryOptions extends DriverOptions {
   /** Drivers by scheme, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, OpenRegistry>>;
 }
@@ -27,7 +24,7 @@ const builtIn: Readonly<Record<string, OpenRegistry>> = {
   rediss: openRedis,
 };
 
-async function openRedis(url: URL, options: Omit<RegistryOptions, 'drivers'>): Promise<Registry> {
+async function openRedis(url: URL, options: DriverOptions): Promise<Registry> {
   const [{ RedisRegistry }, { parseRedisUrl }] = await Promise.all([import('./redis.ts'), import('./redis-url.ts')]);
   return RedisRegistry.open(parseRedisUrl(url), options);
 }

@@ -28,9 +28,7 @@ const redirected = /^(?:MOVED|ASK) /;
 
 /** What a server sends before any request if it refuses the client. */
 const denied = /^-(DENIED [^\r\n]*)/;
-/**
- * The first character of each reply, https://redis.io/docs/latest/develop/reference/protocol-spec/.
- */
+/** First characters of replies, https://redis.io/docs/latest/develop/reference/protocol-spec/. */
 const ofProtocol = /^[-+:$*_#,(!=%~>|]/;
 
 /** The client's error if there was no answer in time. */
@@ -220,8 +218,7 @@ export class RedisClient {
 }
 
 /**
- * What is wrong with the first bytes of a server. The client takes them for the answer to its
- * greeting, and drops them.
+ * What is wrong with a server's first bytes. The client takes them for an answer and drops them.
  */
 const refusalIn = (words: string): string | undefined =>
   ofProtocol.test(words) ? denied.exec(words)?.[1] : `Protocol error, got ${JSON.stringify(words.slice(0, 20))}`;

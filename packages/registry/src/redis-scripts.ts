@@ -78,10 +78,7 @@ const bodies = {
     redis.call('HSET', claims, what, value)
     redis.call('ZADD', ends, till, what)
     return value`,
-  /**
-   * Uses every key as the other scripts do, and leaves nothing behind. No chain and no claim has
-   * the empty name.
-   */
+  /** Uses every key as the other scripts do. No chain and no claim has the empty name. */
   check: `
     for _, key in ipairs({ chains, names, named, hints, claims }) do
       redis.call('HGET', key, '')

@@ -6,15 +6,12 @@ import { RedisClient } from './redis-client.ts';
 import { type RedisFault, redisFault } from './redis-fault.ts';
 import { keyOf, keysOf, patternOf, type ScriptName } from './redis-scripts.ts';
 import type { RedisTarget } from './redis-url.ts';
-import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
+import type { ChainRecord, ClaimTimes, DriverOptions, Registry, RegistryLog } from './registry.ts';
 
 const pageOfChains = 500;
 /** Hints of one call of the script. */
 const hintsAtOnce = 1000;
-/**
- * Callers continue without a registry, so faults are visible only in the log. Each code is logged
- * at most once in this time.
- */
+/** Callers continue without a registry, so faults are only logged, each code once in this time. */
 const logAgainMs = 60_000;
 
 /** The error if another program wrote to our keys. */
@@ -25,14 +22,7 @@ const isReplica = /READONLY/;
 const unconnected =
   /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
 
-export interface RedisOptions {
-  readonly password?: string | undefined;
-  readonly log?: RegistryLog | undefined;
-}
-
-/**
- * A registry in Redis, shared by any number of processes. Other programs may wipe it at any time.
- */
+/** A registry in Redis, shared by processes. Other programs may wipe it at any time. */
 export class RedisRegistry implements Registry {
   readonly #client: RedisClient;
   readonly #target: RedisTarget;
@@ -47,7 +37,7 @@ export class RedisRegistry implements Registry {
   #noLine: RedisFault | undefined;
   #closed = false;
 
-  private constructor(target: RedisTarget, { password, log }: RedisOptions) {
+  private constructor(target: RedisTarget, { password, log }: DriverOptions) {
     this.#target = target;
     this.#log = log;
     this.#keys = keysOf(target.prefix);
@@ -72,7 +62,7 @@ export class RedisRegistry implements Registry {
    *
    * @throws REGISTRY_DENIED if the user or the password is refused
    */
-  static async open(target: RedisTarget, options: RedisOptions = {}): Promise<RedisRegistry> {
+  static async open(target: RedisTarget, options: DriverOptions = {}): Promise<RedisRegistry> {
     const registry = new RedisRegistry(target, options);
     await registry.#client.connect();
     try {
@@ -192,8 +182,7 @@ export class RedisRegistry implements Registry {
   }
 
   /**
-   * Keeps only the message of the client's error. The error itself has the arguments of the
-   * command, which may be the password.
+   * Keeps only the message: the client's error has the arguments of the command, or the password.
    */
   #explain(error: Error): BlockhubError {
     const { message } = error;

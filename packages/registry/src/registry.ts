@@ -22,10 +22,7 @@ export interface ClaimTimes {
  * which are transient and have a `fix`.
  */
 export interface Registry {
-  /**
-   * May answer from memory. It finds a chain that another process put. It may still find one that
-   * another process wiped.
-   */
+  /** Finds a chain that another process put. May still find one that another process wiped. */
   findChain(nameOrId: string): Promise<ChainRecord | undefined>;
   /**
    * Durable when it resolves. A name belongs to the record that was put last with it, because the
@@ -64,4 +61,10 @@ export interface Registry {
 export interface RegistryLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
+}
+
+export interface DriverOptions {
+  /** For Redis. It is never in the URL. */
+  readonly password?: string | undefined;
+  readonly log?: RegistryLog | undefined;
 }

@@ -71,9 +71,7 @@ export class SqliteRegistry implements Registry {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  /**
-   * Records by id and by name. A miss is not kept, because another process may create the chain.
-   */
+  /** Records by id and by name, but no misses, because another process may create the chain. */
   readonly #cache = new Map<string, ChainRecord>();
   readonly #hints = new PendingHints((hints) =>
     this.#change(() => {
@@ -214,10 +212,7 @@ export class SqliteRegistry implements Registry {
     await this.#transaction(change, 'COMMIT');
   }
 
-  /**
-   * Runs synchronous changes in one transaction. Waits for transactions of others without blocking
-   * the thread.
-   */
+  /** Runs synchronous changes in one transaction. Waits for others without blocking the thread. */
   async #transaction(change: () => void, end: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     for (let waited = 0; ; waited += busyPauseMs) {
       try {

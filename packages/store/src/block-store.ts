@@ -34,10 +34,7 @@ export interface SetNextOptions {
 
 const GALLOP = 16;
 
-/**
- * Blocks by id and by height. The heights of a chain have no gaps, so the tail is found by a binary
- * search.
- */
+/** Blocks by id and by height. Heights have no gaps, so a binary search finds the tail. */
 export class BlockStore {
   readonly #store: Store;
   readonly #form: BlockForm;

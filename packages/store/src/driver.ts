@@ -37,10 +37,7 @@ export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'unusab
  */
 export type FailureClass = (typeof failureClasses)[number];
 
-/**
- * What an operator reads about a failure: a clause that says what happened, and sentences that say
- * what to do.
- */
+/** For an operator: a clause that says what happened, and sentences that say what to do. */
 export interface Advice {
   readonly what: string;
   readonly fix: string;
@@ -53,14 +50,11 @@ export interface Advice {
  */
 export interface StoreDriver {
   /**
-   * All bytes, or those of the range that exist (fewer, or none, past the end). Undefined if there
-   * is no object.
+   * All bytes, or those of the range that exist (perhaps none). Undefined if there is no object.
    */
   get(key: string, range?: ByteRange): Promise<Buffer | undefined>;
   head(key: string): Promise<{ length: number } | undefined>;
-  /**
-   * True if this call made the object, false if one existed. Of racing calls exactly one gets true.
-   */
+  /** True if this call made the object. Of any number of racing calls exactly one gets true. */
   create(key: string, bytes: Uint8Array): Promise<boolean>;
   /** Writes or replaces. A reader gets the old bytes or the new ones, never a mixture. */
   put(key: string, bytes: Uint8Array): Promise<void>;
@@ -75,10 +69,7 @@ export interface StoreDriver {
   /** Makes the bucket; true if this call did. Absent if the first write makes it. */
   prepare?(): Promise<boolean>;
   classify(error: unknown): FailureClass;
-  /**
-   * What an operator can do, if the driver has advice. Otherwise the text of the error's code is
-   * shown.
-   */
+  /** Advice for the operator, if there is better advice than that of the error's code. */
   advise?(error: unknown): Advice | undefined;
   /** How long the server asked to wait, in ms, if it did. */
   retryAfterMs?(error: unknown): number | undefined;

@@ -40,10 +40,7 @@ export function isKey(text: string): boolean {
   return key.test(text);
 }
 
-/**
- * Orders by the UTF-8 bytes. UTF-16 has the same order except that surrogates (U+10000 and up) come
- * before U+E000.
- */
+/** Orders by UTF-8 bytes, as UTF-16 does, but for surrogates: they come before U+E000 there. */
 export function compareKeys(a: string, b: string): number {
   if (a === b) return 0;
   const shorter = Math.min(a.length, b.length);

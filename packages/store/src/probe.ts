@@ -44,10 +44,7 @@ const races = [
 const RACE_BYTES = 2048;
 const MOST_WRITERS = 16;
 const LARGE_BYTES = 8 * 1024 * 1024;
-/**
- * What a killed probe left is removed a day later. By the clock of another machine, a running probe
- * may seem hours old.
- */
+/** Left-overs of this age are removed. Clocks differ, so a running probe may seem hours old. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 interface Trial {
@@ -197,17 +194,11 @@ const isUnanswered = (error: unknown): boolean =>
 export interface ProbeOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /**
-   * The store passed within a day. Only the check of the condition runs, which is a few requests
-   * instead of a thousand.
-   */
+  /** The store passed within a day, so only the condition is checked, with a few requests. */
   readonly again?: boolean;
 }
 
-/**
- * Runs every check, also after one failed. `open` gives a store of this concurrency over the same
- * driver.
- */
+/** Runs every check, also after one failed. `open` gives a store over the same driver. */
 export async function probeStore(
   open: (concurrency: number) => ProbedStore,
   { clock, random, again = false }: ProbeOptions,
@@ -232,10 +223,7 @@ export async function probeStore(
   return { ok: done.every((check) => check.ok), checks: done, left };
 }
 
-/**
- * The error of a report, if it failed: what kept the probe from a result, else STORE_UNSAFE naming
- * what failed.
- */
+/** The error of a failed report: what kept it from a result, else STORE_UNSAFE. */
 export function unsafe(url: string, report: ProbeReport): BlockhubError | undefined {
   const failed = report.checks.filter((check) => !check.ok);
   if (failed.length === 0) return undefined;

@@ -18,9 +18,7 @@ export interface StoreOptions {
   readonly random?: Random;
   /** Maximum number of requests in flight. A listing is not counted. Default 32. */
   readonly concurrency?: number;
-  /**
-   * How long transient failures are retried, from the first try on. 0 means no retry. Default 10 s.
-   */
+  /** How long transient failures are retried, from the first try on. 0: no retry. Default 10 s. */
   readonly retryMs?: number;
   /** Called before each request to the driver, retries included. */
   readonly onRequest?: (operation: StoreOperation, key: string) => void;
@@ -123,10 +121,7 @@ export class Store {
     throw new BlockhubError('OBJECT_EXISTS', `the object ${key} has other bytes`, { details: { key } });
   }
 
-  /**
-   * Writes or replaces. Only for objects that are not part of a chain, because those are written
-   * once.
-   */
+  /** Writes or replaces. Only for objects outside of chains, because those are written once. */
   put(key: string, bytes: Uint8Array): Promise<void> {
     return this.#retry('put', key, () => this.#send('put', key, () => this.#driver.put(key, bytes)));
   }
@@ -173,10 +168,7 @@ export class Store {
     return this.#repeat('create', 'the bucket', async () => ((await this.#driver.prepare?.()) ? 'created' : 'exists'));
   }
 
-  /**
-   * Tests what chains rely on, with keys below `probe/`, which it removes. Takes a second on a
-   * disk, and some seconds on S3.
-   */
+  /** Tests what chains rely on, with keys below `probe/`. Takes a second on a disk, more on S3. */
   probe(): Promise<ProbeReport> {
     return this.#probe(false);
   }

@@ -6,9 +6,7 @@ import type { OnUnseen, StoredObject } from '../driver.ts';
 import { compareKeys, isKey } from '../keys.ts';
 import { inTheWay } from './in-the-way.ts';
 
-/**
- * Maximum number of names of one folder in memory. A larger folder is read once for each so many.
- */
+/** Maximum number of names in memory. A larger folder is read once for each so many. */
 const PAGE = 200_000;
 /** Number of files whose lengths are read at a time. */
 const LENGTHS = 64;
@@ -24,8 +22,7 @@ interface Wanted {
   readonly after: string;
   readonly page: number;
   /**
-   * Gets what cannot be opened. Without it a folder or file that cannot be opened ends the listing,
-   * and a link is left out.
+   * Gets what cannot be opened. Without it, a folder or file ends the listing; a link is left out.
    */
   readonly onUnseen: OnUnseen | undefined;
 }
@@ -83,8 +80,7 @@ async function look({ root, folder, onUnseen }: Wanted, name: string): Promise<n
 }
 
 /**
- * The first names of a folder behind `from`, in order. Folders end with a slash, because their keys
- * sort there.
+ * The first names behind `from`, in order. Folders end with a slash, because their keys sort so.
  */
 async function smallest(wanted: Wanted, from: string): Promise<string[]> {
   const { prefix, after, page } = wanted;

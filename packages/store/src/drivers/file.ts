@@ -10,9 +10,7 @@ import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
 import { inTheWay } from './in-the-way.ts';
 
-/**
- * Takes a third of the CPU time of the `readFile` with promises. A walk reads each block with it.
- */
+/** Takes a third of the CPU time of `readFile` with promises. A walk calls it for each block. */
 const readWhole = promisify(readFile);
 /** Another program's file may be a pipe, and opening a pipe waits for a writer. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -20,10 +18,7 @@ const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 const READ_OPTIONS = { flag: READ as unknown as string };
 
 const TEMPORARY = '.tmp';
-/**
- * A running write does not use a temporary file this old. If one does, its link fails and it is
- * retried.
- */
+/** No running write uses a temporary file this old. If one does, its link fails, and it retries. */
 const STALE_MS = 60 * 60 * 1000;
 /** Maximum number of folders that are known to be durable. */
 const MAX_FOLDERS = 20_000;

@@ -12,10 +12,7 @@ export interface MemoryDriverOptions {
   readonly plan?: FaultPlan;
   /** Called before the plan. If it gives undefined, the plan decides. */
   readonly behaviour?: (operation: StoreOperation, key: string) => Decision | undefined;
-  /**
-   * Called when the plan kills the process. The owner then stops what it runs. The driver never
-   * answers again.
-   */
+  /** Called when the plan kills the process, whose driver never answers again. */
   readonly crash?: () => void;
 }
 

@@ -13,7 +13,7 @@ const busy = [
   'Raise the request limit of the store, or lower ?connections= in the store URL. Services slow down by themselves.',
 ] as const;
 
-/** By error codes of S3 servers, and by statuses for answers without a code or with an unknown one. */
+/** By error codes of S3 servers, and by statuses for answers without a known code. */
 const entries: readonly (readonly [codes: string, ...Entry])[] = [
   [
     'AccessDenied Forbidden Unauthorized AllAccessDisabled AccessControlListNotSupported 403',

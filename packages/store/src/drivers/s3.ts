@@ -56,10 +56,7 @@ export function openS3Driver(target: S3Target, credentials: StoreCredentials | u
   return new S3Driver(client, target);
 }
 
-/**
- * Classifies network errors before the SDK wraps them, and sends requests to the unsigned base
- * path.
- */
+/** Classifies network errors before the SDK wraps them, and adds an unsigned base path. */
 class Requests extends NodeHttpHandler {
   readonly #target: S3Target;
 
@@ -197,10 +194,7 @@ class S3Driver implements StoreDriver {
     return { Bucket: this.#target.bucket, Key: this.#prefix + key };
   }
 
-  /**
-   * If a bucket locks objects by default, AWS requires one of its checksums. All servers support
-   * this one.
-   */
+  /** For a bucket that locks objects, AWS requires a checksum. All servers support this one. */
   #write(key: string, bytes: Uint8Array): { Bucket: string; Key: string; Body: Uint8Array; ContentMD5: string } {
     return { ...this.#at(key), Body: bytes, ContentMD5: hash('md5', bytes, 'base64') };
   }

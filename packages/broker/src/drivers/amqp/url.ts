@@ -1,24 +1,24 @@
 import { decodeUrlPart, invalidUrl, readUrlOptions, urlOption } from '@blockhub/settings';
 import { brokerUserinfo } from '../../login.ts';
 
-/** Where RabbitMQ is and how to speak to it: what an `amqp:` or `amqps:` URL says. */
+/** What an `amqp:` or `amqps:` URL says. */
 export interface AmqpTarget {
   readonly tls: boolean;
-  /** Tried in turn, from a random one. */
+  /** Tried in turn, beginning with a random one. */
   readonly addresses: readonly Address[];
   readonly vhost: string;
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Files, read at every connect so that they may be renewed. */
+  /** Files, read at every connect, so that they may be renewed. */
   readonly passwordFile: string | undefined;
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
-  /** A peer that is silent for two of these is dead. */
+  /** A peer that is silent for two heartbeats is dead. */
   readonly heartbeatSeconds: number;
-  /** The server's `max_message_size`: one larger message would close the channel under its neighbours. */
+  /** The server's `max_message_size`. A larger message would close the channel. */
   readonly maxMessageBytes: number;
-  /** Base URL of the management API, for what AMQP cannot tell. */
+  /** Base URL of the management API, for what AMQP does not give. */
   readonly management: string | undefined;
 }
 
@@ -42,7 +42,7 @@ const optionForms = {
 const refuse = (field: string, what: string): Error => invalidUrl(brokerUserinfo, field, what);
 const decode = (field: string, text: string): string => decodeUrlPart(text, field, brokerUserinfo);
 
-/** BROKER_URL_INVALID names the wrong part; no text of it holds user or password. */
+/** @throws BROKER_URL_INVALID naming the wrong part, without user or password */
 export function parseAmqpUrl(url: URL): AmqpTarget {
   // Without the slashes all of it is a path, and a password may be an option.
   if (!url.href.startsWith(`${url.protocol}//`)) throw refuse('host', `an address is missing: write ${url.protocol}//host:5672`);
