@@ -69,7 +69,7 @@ const bodies = {
     local what, value, now, till = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
     local there, ends_at = redis.call('HGET', claims, what), redis.call('ZSCORE', ends, what)
     if there and ends_at and tonumber(ends_at) > now then return there end
-    -- Redis may forget one key and keep another.
+    -- Redis may evict one key and keep another.
     if redis.call('EXISTS', ends) == 0 then redis.call('DEL', claims) end
     for _, old in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, ${claimsSwept})) do
       redis.call('HDEL', claims, old)

@@ -27,7 +27,6 @@ export class RedisRegistry implements Registry {
   readonly #client: RedisClient;
   readonly #target: RedisTarget;
   readonly #keys: string[];
-  readonly #hintsKey: string;
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
   /** Log lines about faults, by code. */
@@ -41,7 +40,6 @@ export class RedisRegistry implements Registry {
     this.#target = target;
     this.#log = log;
     this.#keys = keysOf(target.prefix);
-    this.#hintsKey = keyOf(target.prefix, 'hints');
     this.#shown = `${target.host}:${target.port}`;
     this.#client = new RedisClient(target, password, {
       failed: (error) => {
@@ -98,7 +96,7 @@ export class RedisRegistry implements Registry {
       const page = (await this.#run('page', after, pageOfChains)) as unknown[][];
       for (const row of page) {
         after = String(row[0]);
-        // Redis may forget one key and keep another.
+        // Redis may evict one key and keep another.
         if (row[1] !== null && row[1] !== undefined) yield this.#record(row);
       }
       if (page.length < pageOfChains) return;
@@ -106,7 +104,7 @@ export class RedisRegistry implements Registry {
   }
 
   async findHint(chain: string): Promise<number | undefined> {
-    const found = await this.#ask(() => this.#client.hget(this.#hintsKey, chain));
+    const found = await this.#ask(() => this.#client.hget(keyOf(this.#target.prefix, 'hints'), chain));
     return this.#hints.greatest(chain, found === null ? undefined : Number(found));
   }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
@@ -34,20 +34,9 @@ const schema = `
 const unavailable = (path: string, what: string, cause?: unknown): BlockhubError =>
   new BlockhubError('REGISTRY_UNAVAILABLE', `the registry ${path} ${what}`, { cause, details: { path } });
 
-interface Statements {
-  readonly chain: StatementSync;
-  readonly page: StatementSync;
-  readonly freeName: StatementSync;
-  readonly putChain: StatementSync;
-  readonly hint: StatementSync;
-  readonly putHint: StatementSync;
-  readonly sweepClaims: StatementSync;
-  readonly findClaim: StatementSync;
-  readonly putClaim: StatementSync;
-  readonly replaceClaim: StatementSync;
-}
+type Statements = ReturnType<typeof prepare>;
 
-function prepare(database: DatabaseSync): Statements {
+function prepare(database: DatabaseSync) {
   return {
     chain: database.prepare('SELECT * FROM registry_chains WHERE id = ?1 UNION ALL SELECT * FROM registry_chains WHERE name = ?1 LIMIT 1'),
     page: database.prepare(`SELECT * FROM registry_chains WHERE id > ? ORDER BY id LIMIT ${pageOfChains}`),

@@ -141,14 +141,14 @@ export class Store {
   async *list(prefix: string, options: { after?: string; onUnseen?: OnUnseen } = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
     const { onUnseen } = options;
-    const tell: OnUnseen | undefined = onUnseen && ((key, error) => onUnseen(key, this.#named(error, 'list', key)));
+    const report: OnUnseen | undefined = onUnseen && ((key, error) => onUnseen(key, this.#named(error, 'list', key)));
     let { after } = options;
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       const begun = this.#options.clock.ticks();
       try {
         this.#count('list', prefix);
-        for await (const object of this.#driver.list(prefix, after, tell)) {
+        for await (const object of this.#driver.list(prefix, after, report)) {
           after = object.key;
           since.at = this.#options.clock.ticks();
           since.tries = 0;

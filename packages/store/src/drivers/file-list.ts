@@ -37,16 +37,16 @@ export interface ListFolderOptions {
  * Objects below a folder, ordered by the bytes of the key. Folders that lie wholly before `after`,
  * or outside the prefix, are not opened.
  */
-export function listFolder(root: string, prefix: string, options: ListFolderOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+export async function* listFolder(
+  root: string,
+  prefix: string,
+  options: ListFolderOptions = {},
+): AsyncGenerator<StoredObject, void, undefined> {
   const { after = '', page = PAGE, onUnseen } = options;
   const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  if (!after.startsWith(folder))
-    return compareKeys(after, folder) < 0 ? listFolder(root, prefix, { ...options, after: folder }) : nothing();
-  return walk({ root, folder, prefix: prefix.slice(folder.length), after: after.slice(folder.length), page, onUnseen });
-}
-
-async function* nothing(): AsyncGenerator<StoredObject, void, undefined> {
-  // All of the folder lies before `after`.
+  const isInside = after.startsWith(folder);
+  if (!isInside && compareKeys(after, folder) > 0) return;
+  yield* walk({ root, folder, prefix: prefix.slice(folder.length), after: isInside ? after.slice(folder.length) : '', page, onUnseen });
 }
 
 async function* walk(wanted: Wanted): AsyncGenerator<StoredObject, void, undefined> {
@@ -74,7 +74,7 @@ async function look({ root, folder, onUnseen }: Wanted, name: string): Promise<n
   try {
     return (await lengthOf(join(root, folder, name))).size;
   } catch (error) {
-    goneMeanwhile(error, () => report(onUnseen, folder + name, error));
+    if (!isGone(error)) report(onUnseen, folder + name, error);
     return undefined;
   }
 }
@@ -105,16 +105,14 @@ async function* readFolder({ root, folder, onUnseen }: Wanted): AsyncGenerator<D
   try {
     yield* await opendir(join(root, folder), { bufferSize: 1024 });
   } catch (error) {
-    const isGone = goneMeanwhile(error, () => report(onUnseen, folder, error));
-    if (isGone && onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
+    if (!isGone(error)) report(onUnseen, folder, error);
+    else if (onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
   }
 }
 
-function goneMeanwhile(error: unknown, otherwise: () => void): boolean {
+function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  const isGone = code === 'ENOENT' || code === 'ENOTDIR';
-  if (!isGone) otherwise();
-  return isGone;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /**

@@ -115,16 +115,16 @@ test('over many seeds of faults racing creates have one winner, and no caller ge
     const shared = new MemoryStore({ clock });
     const random = seededRandom(seed);
     const rates = { failBefore: 0.2, failAfter: 0.2, crashBefore: 0.05, crashAfter: 0.05, maxDelayMs: 40, named: { 'land-late': 0.1 } };
-    const told: (string | undefined)[] = [undefined, undefined, undefined, undefined];
-    told.forEach((_, at) => {
+    const outcomes: (string | undefined)[] = [undefined, undefined, undefined, undefined];
+    outcomes.forEach((_, at) => {
       const store = new Store(shared.driver({ plan: seededPlan(random, rates) }), { clock, random, retryMs: 60_000 });
       store.create('key', text(`process ${at}`)).then((outcome) => {
-        told[at] = outcome;
+        outcomes[at] = outcome;
       });
     });
     await clock.advance(120_000);
     const there = (await shared.driver().get('key'))?.toString();
-    for (const [at, outcome] of told.entries()) {
+    for (const [at, outcome] of outcomes.entries()) {
       const mine = there === `process ${at}`;
       if (outcome !== undefined) expect({ seed, at, outcome }).toEqual({ seed, at, outcome: mine ? 'created' : 'exists' });
     }

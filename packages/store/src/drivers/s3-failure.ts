@@ -111,7 +111,7 @@ interface FailedAnswer {
 
 /** What only another URL, or a new bucket, can repair. */
 function wrongTarget(
-  { name, message, status, headers, region: told }: FailedAnswer,
+  { name, message, status, headers, region: named }: FailedAnswer,
   { bucket, region }: S3Target,
 ): BlockhubError | undefined {
   // Absent objects are not failures, so the bucket is missing.
@@ -122,7 +122,7 @@ function wrongTarget(
       'bucket',
       `the store does not accept the bucket name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path of the buckets there`,
     );
-  const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
+  const right = named ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
   const { location } = headers;
   const isElsewhere = status >= 300 && status < 400;
   if (isElsewhere && typeof right !== 'string' && location !== undefined) return sentElsewhere(status, location);

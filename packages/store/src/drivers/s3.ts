@@ -85,14 +85,12 @@ const FIRST_REGION = 'us-east-1';
 class S3Driver implements StoreDriver {
   readonly #client: S3Client;
   readonly #target: S3Target;
-  readonly #prefix: string;
   /** A HEAD without an object does not show whether the bucket exists. One check is enough. */
   #hasBucket = false;
 
   constructor(client: S3Client, target: S3Target) {
     this.#client = client;
     this.#target = target;
-    this.#prefix = target.prefix;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -141,12 +139,12 @@ class S3Driver implements StoreDriver {
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<StoredObject, void, undefined> {
-    const where = { Bucket: this.#target.bucket, Prefix: this.#prefix + prefix };
+    const where = { Bucket: this.#target.bucket, Prefix: this.#target.prefix + prefix };
     for (let token: string | undefined; ; ) {
-      const from = token === undefined ? after !== undefined && { StartAfter: this.#prefix + after } : { ContinuationToken: token };
+      const from = token === undefined ? after !== undefined && { StartAfter: this.#target.prefix + after } : { ContinuationToken: token };
       const page = await this.#client.send(new ListObjectsV2Command({ ...where, ...from })).catch(this.#fail);
       for (const { Key = '', Size = 0 } of page.Contents ?? []) {
-        const key = Key.slice(this.#prefix.length);
+        const key = Key.slice(this.#target.prefix.length);
         if (isKey(key)) yield { key, length: Size };
       }
       token = page.NextContinuationToken;
@@ -191,7 +189,7 @@ class S3Driver implements StoreDriver {
   }
 
   #at(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.#target.bucket, Key: this.#prefix + key };
+    return { Bucket: this.#target.bucket, Key: this.#target.prefix + key };
   }
 
   /** For a bucket that locks objects, AWS requires a checksum. All servers support this one. */
