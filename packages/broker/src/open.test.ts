@@ -13,17 +13,11 @@ describe('openBroker', () => {
     ['no url', 'url'],
     ['', 'url'],
     ['redis://host', 'scheme'],
-    ['constructor:', 'scheme'],
     ['memory:/x', 'path'],
     ['memory:?size=1', 'size'],
     ['sqlite:', 'path'],
-    ['sqlite:///', 'path'],
     ['sqlite:relative.sqlite', 'path'],
-    ['sqlite://folder/file.sqlite', 'path'],
-    ['sqlite:///folder/', 'path'],
-    ['sqlite:///x%.sqlite', 'path'],
     ['sqlite:///x.sqlite?journal=off', 'journal'],
-    ['sqlite:///x.sqlite#part', 'path'],
     ['amqp:rabbitmq', 'host'],
   ])('%p: BROKER_URL_INVALID names %s', async (url, field) => {
     await expect(openBroker(url)).rejects.toMatchObject({ code: 'BROKER_URL_INVALID', details: { field } });

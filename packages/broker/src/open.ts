@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '@blockhub/clock';
-import { explainRaw, findRawCharacter, hideUrl } from '@blockhub/settings';
-import { invalidUrl } from './checks.ts';
+import { driverFor, parseDriverUrl, readUrlPath, refuseUrlParts } from '@blockhub/settings';
 import { parseAmqpUrl } from './drivers/amqp/url.ts';
 import { MemoryBroker } from './drivers/memory/server.ts';
 import { openSqliteBroker } from './drivers/sqlite/broker.ts';
@@ -10,34 +9,27 @@ import type { Broker, BrokerLog } from './types.ts';
 export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly log?: BrokerLog;
-  /** What RabbitMQ calls the connections of this process. */
+  /** The name of this process's connections in RabbitMQ. */
   readonly name?: string;
-  /** For RabbitMQ: instead of those in the URL, which others may read. */
+  /** For RabbitMQ, instead of those in the URL, which other users may read. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   /** Drivers by scheme, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, BrokerDriver>>;
 }
 
-/** Opens a parsed URL; throws BROKER_URL_INVALID for what it does not understand in it. */
+/** @throws BROKER_URL_INVALID for a part of the URL that it does not accept */
 export type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
 
 type DriverOptions = Omit<OpenBrokerOptions, 'drivers' | 'clock'> & { readonly clock: Clock };
 
-function refuseOptions(url: URL): void {
-  const [option] = url.searchParams.keys();
-  if (option !== undefined) throw invalidUrl(option, `${url.protocol} broker URLs have no option "${option}"`);
-}
-
-const drivers: Readonly<Record<string, BrokerDriver>> = {
+const builtIn: Readonly<Record<string, BrokerDriver>> = {
   async memory(url, { clock }) {
-    refuseOptions(url);
-    if (url.host || url.pathname) throw invalidUrl('path', 'the memory broker has no path: write memory:');
+    refuseUrlParts(url, brokerUserinfo);
     return new MemoryBroker({ clock }).connect();
   },
   async sqlite(url, options) {
-    refuseOptions(url);
-    return openSqliteBroker(filePath(url), options);
+    return openSqliteBroker(readUrlPath(url, 'file', brokerUserinfo), options);
   },
   amqp: openAmqp,
   amqps: openAmqp,
@@ -45,42 +37,20 @@ const drivers: Readonly<Record<string, BrokerDriver>> = {
 
 async function openAmqp(url: URL, { user, password, ...options }: DriverOptions): Promise<Broker> {
   const target = parseAmqpUrl(url);
-  // Who has an embedded broker need not load a client.
+  // Loaded at its first use, so that an embedded broker does not load the client.
   const { openAmqpBroker } = await import('./drivers/amqp/broker.ts');
   const login = { ...(user !== undefined && { user }), ...(password !== undefined && { password, passwordFile: undefined }) };
   return openAmqpBroker({ ...target, ...login }, options);
 }
 
-function filePath({ host, pathname, hash }: URL): string {
-  const [first, last] = [pathname[0], pathname.at(-1)];
-  if (host || first !== '/') throw invalidUrl('path', `the path must be absolute, with three slashes: sqlite:///folder/broker.sqlite`);
-  if (last === '/' || hash) throw invalidUrl('path', 'a file must be named: sqlite:///folder/broker.sqlite');
-  try {
-    return decodeURIComponent(pathname);
-  } catch (cause) {
-    throw invalidUrl('path', 'the path holds a wrong % escape', cause);
-  }
-}
-
-/** Of the scheme that was meant, where one was. */
-const exampleOf = (url: string): string =>
-  /^amqps?:/i.test(url.trim()) ? 'amqp://rabbitmq:5672/vhost' : 'sqlite:///var/lib/blockhub/broker.sqlite';
-
 /**
- * Opens the broker that a URL names: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite` (embedded) or
- * `amqp://host:5672/vhost` and `amqps:` (RabbitMQ; options in packages/broker/README.md).
- * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path`, or an option's name.
+ * Opens the broker that a URL names: `memory:` (this process only, for tests),
+ * `sqlite:///abs/path/broker.sqlite` (embedded), or `amqp://host:5672/vhost` and `amqps:`
+ * (RabbitMQ; options in packages/broker/README.md).
+ * @throws BROKER_URL_INVALID naming the wrong part in `details.field`
  */
-export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
-  const raw = findRawCharacter(url);
-  if (raw) throw invalidUrl(raw.part, explainRaw(raw, brokerUserinfo));
-  if (!URL.canParse(url))
-    throw invalidUrl('url', `the broker URL ${JSON.stringify(hideUrl(url))} cannot be parsed: write one such as ${exampleOf(url)}`);
-  const parsed = new URL(url);
-  const known = { ...drivers, ...options.drivers };
-  const scheme = parsed.protocol.slice(0, -1);
-  const driver = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
-  if (!driver) throw invalidUrl('scheme', `no broker driver for "${scheme}:", there are ${Object.keys(known).join(', ')}`);
-  const { drivers: _, clock = systemClock, ...others } = options;
-  return driver(parsed, { clock, ...others });
+export async function openBroker(text: string, options: OpenBrokerOptions = {}): Promise<Broker> {
+  const { drivers, clock = systemClock, ...others } = options;
+  const url = parseDriverUrl(text, brokerUserinfo);
+  return driverFor(url, { ...builtIn, ...drivers }, brokerUserinfo)(url, { clock, ...others });
 }

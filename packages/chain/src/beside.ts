@@ -5,7 +5,7 @@ import type { At, BlobItem, Meta, Receipt } from './types.ts';
 
 type Row = [keyIndex: number, offset: number | null, meta: Meta];
 
-/** The JSON of the second line: each key once, in the order of first use, and a row per blob. */
+/** The JSON of line 2: each key once, in the order of first use, and a row for each blob. */
 export function encodeBeside(receipts: readonly Pick<Receipt, 'at' | 'meta'>[]): string {
   const indexOf = new Map<string, number>();
   const rows: Row[] = [];
@@ -26,17 +26,17 @@ export function encodeBeside(receipts: readonly Pick<Receipt, 'at' | 'meta'>[]):
 /** The second line of an object, without its newline. */
 export const besideLine = (json: string): string => `${hashOf('sha256', Buffer.from(json))} ${json}`;
 
-/** An item with its place and meta; one literal per shape, so that all receipts of a chain look alike to the engine. */
+/** Joins item, place and meta. One literal per shape is faster for the engine. */
 function join({ event, crypt, hash, length, sha256 }: BlobItem, at: At, meta: Meta): Receipt {
   if (sha256 === undefined) return { event, crypt, hash, length, at, meta };
   return { event, crypt, hash, length, sha256, at, meta };
 }
 
-/** Reads what follows the first newline of an object; gives the receipts of these items. */
+/** Reads what follows the first newline of an object. Gives the receipts of these items. */
 export function readBeside(bytes: Buffer, items: readonly BlobItem[]): Receipt[] {
   demand(bytes.at(-1) === 10 && bytes[64] === 32, '', 'must be a sha256, a space, JSON and a newline');
   const json = bytes.subarray(65, -1);
-  demand(bytes.toString('latin1', 0, 64) === hashOf('sha256', json), '', 'does not have the hash that it begins with');
+  demand(bytes.toString('latin1', 0, 64) === hashOf('sha256', json), '', 'must begin with the sha256 of its JSON');
   const text = json.toString();
   const beside = readJson(text, '');
   demand(isObject(beside) && Array.isArray(beside.keys) && Array.isArray(beside.blobs), '', 'must hold keys and blobs');
@@ -49,6 +49,6 @@ export function readBeside(bytes: Buffer, items: readonly BlobItem[]): Receipt[]
     const key = keys[keyIndex] as string;
     return join(items[index] as BlobItem, offset === null ? { key } : { key, offset }, meta);
   });
-  demand(Buffer.from(encodeBeside(receipts)).equals(json), '', 'is not in the one form that its fields have');
+  demand(Buffer.from(encodeBeside(receipts)).equals(json), '', 'does not have the one valid form of its fields');
   return receipts;
 }

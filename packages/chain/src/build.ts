@@ -12,7 +12,7 @@ const byEvent = (a: Receipt, b: Receipt): number => (a.event < b.event ? -1 : a.
 const isSorted = (receipts: readonly Receipt[]): boolean =>
   receipts.every((receipt, index) => index === 0 || (receipts[index - 1] as Receipt).event < receipt.event);
 
-/** What follows from the first line and the receipts. */
+/** The parts of a block that follow from its first line and its receipts. */
 function assemble(crypt: Crypt, line: string, receipts: readonly Receipt[]): Pick<BuiltBlock, 'id' | 'sha256' | 'bytes' | 'items'> {
   const lineBytes = Buffer.from(line);
   const bytes = Buffer.from(`${line}\n${besideLine(encodeBeside(receipts))}\n`);
@@ -21,14 +21,15 @@ function assemble(crypt: Crypt, line: string, receipts: readonly Receipt[]): Pic
 }
 
 /**
- * The block behind `tail` that holds these receipts, in the order of their event ids. The same tail and items give the same id;
- * the same receipts the same bytes.
- * @throws BLOCK_INVALID with `details.path` when a receipt or the tail is malformed, an event is there twice, or there is none
+ * The block behind `tail` that holds these receipts, in the order of their event ids. The same tail
+ * and items give the same id. The same receipts give the same bytes.
+ * @throws BLOCK_INVALID with `details.path` if a receipt or the tail is malformed, an event occurs
+ * twice, or there are no receipts
  */
 export function buildBlock(tail: Tail, receipts: readonly Receipt[]): BuiltBlock {
   const { chain, crypt, id: prev, sha256: prevSha256 } = tail;
   try {
-    demand(crypt === cryptOf(chain), '/crypt', 'is not that of the chain');
+    demand(crypt === cryptOf(chain), '/crypt', 'must be the hash function of the chain');
     const blobs = isSorted(receipts) ? receipts : receipts.toSorted(byEvent);
     const height = tail.height + 1;
     const time = Math.max(tail.time, timeOrMinus(blobs.at(-1)?.event ?? ''));
@@ -41,7 +42,7 @@ export function buildBlock(tail: Tail, receipts: readonly Receipt[]): BuiltBlock
 
 /**
  * The root of a new chain.
- * @throws CHAIN_INVALID with `details.path` when a parameter is not acceptable
+ * @throws CHAIN_INVALID with `details.path` if a parameter is not acceptable
  */
 export function buildRoot(options: RootOptions): BuiltBlock {
   try {

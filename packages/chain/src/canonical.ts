@@ -1,7 +1,7 @@
-/** Deeper JSON than this is refused, so that no input can exhaust the stack. */
+/** Deeper JSON is refused, so that no input can exhaust the stack. */
 const MAX_DEPTH = 64;
 
-/** Thrown by the readers and writers of this package; never leaves it. */
+/** The readers and writers of this package throw it and catch it. It never leaves the package. */
 export class Malformed extends Error {
   /** JSON pointer to what is wrong. */
   readonly path: string;
@@ -20,10 +20,10 @@ export function demand(holds: boolean, path: string, message: string): asserts h
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A whole number, at least 0, that JSON and JavaScript agree on. `-0` is not one: it is written as `0`. */
+/** A whole number from 0 that JSON keeps. `-0` is refused, because it is written as `0`. */
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 
-/** The JSON in these characters, or Malformed at `path`. */
+/** The value of this JSON text, or Malformed at `path`. */
 export function readJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
@@ -33,8 +33,8 @@ export function readJson(text: string, path: string): unknown {
 }
 
 /**
- * RFC 8785 canonical JSON, narrowed to numbers that every reader agrees on: safe integers.
- * Values that JSON lacks are refused, not dropped.
+ * RFC 8785 canonical JSON, limited to safe integers, which all readers agree on. Values that JSON
+ * does not have are refused, not left out.
  */
 export function canonicalJson(value: unknown, path = '', depth = 0): string {
   demand(depth <= MAX_DEPTH, path, `nested deeper than ${MAX_DEPTH}`);

@@ -27,8 +27,9 @@ function* compare(header: Header, expected: ExpectedBlock): Generator<BlockFault
 }
 
 /**
- * Checks a block object against itself and against what is known of it; gives every fault at once and never throws.
- * A changed bit is found in any case by `expected.id`; without it, in all that the object says twice.
+ * Checks a block object against itself and against what the caller expects. Gives all faults and
+ * never throws. With `expected.id` every changed bit is found. Without it, only changes of what the
+ * object says twice.
  */
 export function checkBlock(bytes: Uint8Array, expected: ExpectedBlock = {}): BlockCheck {
   const faults: BlockFault[] = [];

@@ -27,7 +27,7 @@ describe('hashes', () => {
 });
 
 describe('blobMatches', () => {
-  test('wants the length and every hash', () => {
+  test('requires the length and every hash', () => {
     expect(blobMatches({ crypt: 'sha256', hash: sha256, length: 3 }, abc)).toBe(true);
     expect(blobMatches({ crypt: 'sha256', hash: sha256, length: 4 }, abc)).toBe(false);
     expect(blobMatches({ crypt: 'sha256', hash: sha256, length: 3 }, Buffer.from('abd'))).toBe(false);

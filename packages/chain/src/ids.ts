@@ -3,25 +3,29 @@ import { isHash } from './hash.ts';
 import { isChainName } from './keys.ts';
 
 /*
- * Ids as people and programs write them. Hex is hex: capitals, a label such as `sha256:` or `urn:uuid:`, and braces, quotes or white space
- * around it mean the same id. What looks like an id and is none gets a reason, so that a slip of the pen is never "not found".
+ * Ids as people and programs write them. Capitals, a label such as `sha256:` or `urn:uuid:`, and
+ * braces, quotes or white space around an id do not change its meaning. A text that looks like an
+ * id and is not one gets a reason, so that a typing error is never "not found".
  */
 
-/** What a text that should be an id is. */
+/** The result of reading an id. */
 export type ReadId =
-  /** A whole id in its one form. 32 digits without a label can be both an MD5 and an event id. */
+  /** A whole id in its canonical form. 32 digits without a label can be an MD5 or an event id. */
   | { readonly kind: 'id'; readonly hash?: string; readonly event?: string }
   /**
-   * The first 8 or more digits of a hash, of an event id (which then has its dashes), or of either. `wrong` is the message if nothing
-   * begins so: there are so many digits that a whole id was meant.
+   * The first 8 or more digits of a hash, of an event id (with its dashes), or of either. `wrong`
+   * is the message if no id begins so, and the text is long enough to be meant as a whole id.
    */
   | { readonly kind: 'prefix'; readonly hash?: string; readonly event?: string; readonly wrong?: string }
-  /** `meant`: it looks like an id that was damaged, rather than like something else. */
+  /** `meant`: it looks like a damaged id, not like something else. */
   | { readonly kind: 'wrong'; readonly wrong: string; readonly meant: boolean };
 
-/** What a text that should name a chain can be. `name` and `prefix` may both be there: a name may have hex digits only. */
+/**
+ * The result of reading the id or name of a chain. `name` and `prefix` may both be set, because a
+ * name may have hex digits only.
+ */
 export interface ReadChain {
-  /** A whole id in its one form; then nothing else is there. */
+  /** A whole id in its canonical form. Then nothing else is set. */
   readonly id?: string;
   readonly name?: string;
   /** The first digits of an id. */
@@ -30,14 +34,14 @@ export interface ReadChain {
   readonly wrong?: string;
 }
 
-/** The fewest digits that stand for an id: two of a million ids share them in one of 10,000 stores. */
+/** The fewest digits of a prefix: two of a million ids share them in one of 10,000 stores. */
 const MIN_PREFIX = 8;
 const MAX_TEXT = 1_000;
-/** A name, or a word, rarely has that many hex digits, and nobody types so many of an id. */
+/** A name rarely has so many hex digits, and a person rarely types so many of an id. */
 const MEANT_DIGITS = 28;
 const MEANT_SHARE = 0.85;
 
-/** Anything that is only around an id, as terminals, JSON, mails and forms leave it there. */
+/** What may be around an id, as terminals, JSON, mails and forms leave it there. */
 const AROUND = /^[\s\u200b-\u200f\u2060"'`‘’“”«»<>{}()[\]]+/u;
 const BEHIND = /[\s\u200b-\u200f\u2060"'`‘’“”«»<>{}()[\],;]+$/u;
 const LABEL = /^(?:urn:)?(sha-?256|sha-?1|sha-?512|sha|md5|uuid|[ab])[:=]|^0x/i;
@@ -46,13 +50,13 @@ const events = { sizes: [8, 4, 4, 4, 12], digits: 32 };
 
 type Label = 'sha256' | 'sha1' | 'sha512' | 'md5' | 'uuid' | undefined;
 
-/** The digits, which label stands before them, and where they begin in the text. */
+/** The digits, the label before them, and where they begin in the text. */
 function unwrap(text: string): { body: string; label: Label; at: number } {
   let at = 0;
   let label: Label;
   let body = text;
   for (let more = true; more; ) {
-    const skipped = (AROUND.exec(body)?.[0].length ?? 0) || 0;
+    const skipped = AROUND.exec(body)?.[0].length ?? 0;
     const found = LABEL.exec(body.slice(skipped));
     if (found) label = labelOf(found[1], label);
     const length = skipped + (found?.[0].length ?? 0);
@@ -69,7 +73,10 @@ function labelOf(word: string | undefined, before: Label): Label {
   return plain === 'sha' ? 'sha1' : (plain as Label);
 }
 
-/** Hex digits of any hash, in lower case, without what is around them, and the name of the hash before them; `wrong` where they are none. */
+/**
+ * Hex digits of any hash, in lower case, without what is around them, and the label before them.
+ * `wrong` is set if they are not hex digits.
+ */
 export function readHex(text: string): { readonly digits: string; readonly label?: string; readonly wrong?: string } {
   const { body, label, at } = unwrap(text.slice(0, MAX_TEXT));
   const strange = /[^0-9a-f]/iu.exec(body);
@@ -105,7 +112,7 @@ export function readId(text: string): ReadId {
   return readPart(digits, label);
 }
 
-/** The first digits of an id, and of which kinds of ids they can be. */
+/** The first digits of an id, and the kinds of ids that may begin so. */
 function readPart(digits: string, label: Label): ReadId {
   const most = label === 'uuid' || label === 'md5' ? 32 : 64;
   if (digits.length > most || (digits.length === most && label !== 'sha256')) return wrong(lengthWrong(digits.length, label));
@@ -148,11 +155,11 @@ function dashed(digits: string): string {
   return [...parts, digits.slice(from)].filter((part) => part !== '').join('-');
 }
 
-/** Version and variant, as far as the digits go, are those of a UUIDv7. */
+/** True if version and variant, as far as the digits go, are those of a UUIDv7. */
 const mayBeginEvent = (digits: string): boolean =>
   digits.length < events.digits && (digits[12] ?? '7') === '7' && /[89ab]/.test(digits[16] ?? '8');
 
-/** Most of it is hex digits, and they are too many for a word or a name. */
+/** True if most of it is hex digits, and they are too many for a word or a name. */
 function isMeant(text: string, least = MEANT_DIGITS): boolean {
   const hex = text.replace(/[^0-9a-f]/gi, '').length;
   return text.length >= least && hex >= text.length * MEANT_SHARE;
@@ -184,13 +191,14 @@ function strangeWrong(sign: string, position: number): string {
   return `has the character ${JSON.stringify(sign)}${code} at position ${position}, which is not a hex digit${hint}`;
 }
 
-/** Reads what should be a chain's id or name. Its `wrong` is the message if no chain has the name. Never throws. */
+/** Reads the id or name of a chain. `wrong` is for the case that no chain has the name. */
 export function readChain(text: string): ReadChain {
   const isWhole: boolean = isHash(text);
   if (isWhole) return { id: text };
   const name = isChainName(text) ? { name: text } : {};
   const read = readId(text);
-  // Chains may be named by UUIDs, host names and the like: signs that no hash has make it a name.
+  // Chains may be named by UUIDs, host names and the like. A character that no hash has makes it a
+  // name.
   const isName = name.name !== undefined && /[-_.]/.test(text) && !CUT.test(text);
   if (read.kind === 'wrong') {
     const meant = name.name === undefined ? read.meant || isMeant(text.trim(), MIN_PREFIX) : read.meant && !isName;
@@ -202,5 +210,5 @@ export function readChain(text: string): ReadChain {
   return { ...name, prefix: hash, ...(read.kind === 'prefix' && read.wrong !== undefined ? { wrong: read.wrong } : {}) };
 }
 
-/** A chain's id in its one form, however it is written; any other text as it is. */
+/** A chain's id in its canonical form, however it is written. Any other text as it is. */
 export const chainText = (text: string): string => readChain(text).id ?? text;

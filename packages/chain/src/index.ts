@@ -6,7 +6,7 @@ export { chainText, type ReadChain, type ReadId, readChain, readHex, readId } fr
 export { reservedMeta } from './item.ts';
 export { blobKey, blockKey, chainPrefix, entryKey, heightOfKey, isChainName, MAX_HEIGHT, nameKey, packKey } from './keys.ts';
 export { blockId, parseBlock, tailOf } from './parse.ts';
-export { encodeReceipts, parseReceipts } from './receipts.ts';
+export { encodeReceipts } from './receipts.ts';
 export { schemas } from './schemas.ts';
 export type {
   At,

@@ -5,10 +5,10 @@ import { wrongItem } from './item.ts';
 import { isChainName, MAX_HEIGHT } from './keys.ts';
 import type { BlobItem, Block, ChainSettings, RootOptions } from './types.ts';
 
-/** A root's line begins so; no link's line does, since a link has blobs. */
+/** A root's line begins so. A link's line does not, because a link has blobs. */
 const ROOT_START = '{"blobs":[],"chain":null,"crypt":"';
 
-/** What the first line of a link block says. */
+/** The content of the first line of a link block. */
 export interface LinkLine {
   chain: string;
   height: number;
@@ -28,7 +28,7 @@ function encodeItems(items: readonly BlobItem[]): string {
     const item = items[index] as BlobItem;
     const wrong = wrongItem(item);
     if (wrong) throw new Malformed(`/blobs/${index}${wrong[0]}`, wrong[1]);
-    if (item.event <= before) throw new Malformed(`/blobs/${index}/event`, item.event === before ? 'is there twice' : 'is out of order');
+    if (item.event <= before) throw new Malformed(`/blobs/${index}/event`, item.event === before ? 'occurs twice' : 'is out of order');
     before = item.event;
     const sha256 = item.sha256 === undefined ? '' : `,"sha256":"${item.sha256}"`;
     text += `${index === 0 ? '' : ','}{"crypt":"${item.crypt}","event":"${before}","hash":"${item.hash}","length":${item.length}${sha256}}`;
@@ -37,8 +37,9 @@ function encodeItems(items: readonly BlobItem[]): string {
 }
 
 /**
- * The first line of a link block. Everything is checked before it is put between quotes, so nothing needs escaping,
- * and so the reader needs no check of its own: it encodes what it read and compares.
+ * The first line of a link block. Every value is checked before it is put between quotes, so
+ * nothing needs escaping. The reader has no checks of its own: it encodes what it read and
+ * compares.
  */
 export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: LinkLine): string {
   demand(isHash(chain), '/chain', 'must be an id');
@@ -47,10 +48,10 @@ export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: Lin
   demand(
     crypt === 'md5' ? isHash(prevSha256, 'sha256') : prevSha256 === undefined,
     '/prevSha256',
-    'must be there on md5 chains, and only there',
+    'must be set on md5 chains, and only there',
   );
   demand(isCount(height) && height >= 1 && height <= MAX_HEIGHT, '/height', `must be 1 to ${MAX_HEIGHT}`);
-  demand((height === 1) === (prev === chain), '/prev', 'is the chain itself at height 1, and only there');
+  demand((height === 1) === (prev === chain), '/prev', 'must be the chain itself at height 1, and only there');
   demand(Array.isArray(blobs) && blobs.length > 0, '/blobs', 'must not be empty');
   const items = encodeItems(blobs);
   demand(
@@ -65,7 +66,7 @@ export function encodeLink({ chain, height, prev, prevSha256, time, blobs }: Lin
 function checkSettings(settings: ChainSettings): void {
   demand(isObject(settings), '/settings', 'must be an object');
   for (const [name, value] of Object.entries(settings))
-    demand(name === 'requests' && typeof value === 'boolean', `/settings/${name}`, 'is not a setting of chains');
+    demand(name === 'requests' && typeof value === 'boolean', `/settings/${name}`, 'is not a setting of chains, or not a boolean');
 }
 
 /** The first line of a root. */
@@ -73,7 +74,7 @@ export function encodeRoot({ crypt = 'sha256', salt, time, name, payload, settin
   demand(crypt === 'sha256' || crypt === 'md5', '/crypt', 'must be sha256 or md5');
   demand(isHash(salt, 'md5'), '/salt', 'must be 32 lower-case hex digits');
   demand(isCount(time), '/time', 'must be milliseconds');
-  const nameRule = 'must be 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, and not look like an id';
+  const nameRule = 'must be 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, and must not look like an id';
   demand(name === undefined || (typeof name === 'string' && isChainName(name)), '/name', nameRule);
   checkSettings(settings);
   const beside = `${name === undefined ? '' : `,"name":"${name}"`}${payload === undefined ? '' : `,"payload":${canonicalJson(payload, '/payload')}`}`;
@@ -84,7 +85,7 @@ function demandSame(text: string, encoded: string): void {
   if (text === encoded) return;
   let same = 0;
   while (text[same] === encoded[same]) same++;
-  throw new Malformed('', `is not in the one form that its fields have, from character ${same} on`);
+  throw new Malformed('', `does not have the one valid form of its fields, from character ${same} on`);
 }
 
 function readRoot(text: string, line: RootOptions, bytes: Uint8Array): Header {
@@ -115,20 +116,20 @@ function readLink(text: string, line: LinkLine, bytes: Uint8Array): Header {
 }
 
 /**
- * Reads a first line (without its newline), given as bytes and as the same text.
- * Encoding again what was read and comparing finds, at once, white space, floats, unknown or doubled or unsorted keys.
+ * Reads a first line (without its newline), given as bytes and as the same text. It encodes what it
+ * read and compares. This finds white space, floats, and unknown, doubled or unsorted keys.
  */
 export function readLine(text: string, bytes: Uint8Array): Header {
   const line = readJson(text, '');
   demand(isObject(line), '', 'must be an object');
   demand(line.v === 1, '/v', 'must be 1');
-  // What the types promise here is checked by the encoders.
+  // The encoders check what the types promise here.
   return text.startsWith(ROOT_START)
     ? readRoot(text, line as unknown as RootOptions, bytes)
     : readLink(text, line as unknown as LinkLine, bytes);
 }
 
-/** The hash function of the block with this first line, without reading all of it; undefined when it is no such line. */
+/** The hash function of the block with this first line, of which it reads only the ends. */
 export function cryptOfLine(bytes: Buffer): 'sha256' | 'md5' | undefined {
   const start = bytes.toString('latin1', 0, ROOT_START.length + 7);
   if (start.startsWith(ROOT_START)) return start.endsWith('sha256"') ? 'sha256' : start.includes('"md5"') ? 'md5' : undefined;

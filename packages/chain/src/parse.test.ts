@@ -32,7 +32,7 @@ const [rootLine, rootJson] = partsOf(sampleRoot('sha256').bytes);
 
 /** Swaps text, and says so when it is not there. */
 function swap(text: string, from: string, to: string): string {
-  if (!text.includes(from)) throw new Error(`the sample lacks ${from}`);
+  if (!text.includes(from)) throw new Error(`the sample does not hold ${from}`);
   return text.replace(from, () => to);
 }
 

@@ -5,15 +5,15 @@ import { cryptOf, hashOf } from './hash.ts';
 import { cryptOfLine, type Header, readLine } from './line.ts';
 import type { Block, Receipt, Tail } from './types.ts';
 
-/** The two lines of a block object: the first without its newline, the second as it lies. */
+/** The two lines of a block object: the first without its newline, the second as it is. */
 export function splitLines(bytes: Uint8Array): { line: Buffer; beside: Buffer } {
   const object = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = object.indexOf(10);
-  demand(end >= 0, '', 'has no line');
+  demand(end >= 0, '', 'must have two lines');
   return { line: object.subarray(0, end), beside: object.subarray(end + 1) };
 }
 
-/** Runs a reader; what it finds malformed gets the place in front of its path. */
+/** Runs a reader. `place` is put before the path of what it finds malformed. */
 function within<T>(place: string, read: () => T): T {
   try {
     return read();
@@ -26,7 +26,7 @@ function within<T>(place: string, read: () => T): T {
 /** Reads the first line. */
 export function readHeader(line: Buffer): Header {
   const text = line.toString();
-  // Bytes that are not UTF-8 become U+FFFD in the text, and could then not be told from a real one.
+  // Bytes that are not UTF-8 become U+FFFD in the text, which looks like a real U+FFFD.
   demand(!text.includes('\ufffd') || Buffer.from(text).equals(line), '', 'is not UTF-8');
   return readLine(text, line);
 }
@@ -37,7 +37,8 @@ export function joinLines({ items: _, ...header }: Header, blobs: Receipt[]): Bl
 }
 
 /**
- * Reads a block object. Strict: exactly two lines, each in the one form that its fields have, the second with its right hash.
+ * Reads a block object. It must have exactly two lines, each in its one valid form, the second with
+ * its right hash.
  * @throws BLOCK_INVALID with `details.path`: a JSON pointer, below `/line1` or `/line2`
  */
 export function parseBlock(bytes: Uint8Array): Block {
@@ -53,28 +54,29 @@ export function parseBlock(bytes: Uint8Array): Block {
   }
 }
 
-/** What is malformed becomes BLOCK_INVALID; anything else stays what it is. */
+/** Malformed becomes BLOCK_INVALID. Any other error stays as it is. */
 export function blockInvalid(error: unknown): unknown {
   if (!(error instanceof Malformed)) return error;
   return new BlockhubError('BLOCK_INVALID', `block${error.path}: ${error.message}`, { details: { path: error.path } });
 }
 
 /**
- * The id of the block in these bytes: the hash of the first line. Reads no more than is needed to know which hash.
- * @throws BLOCK_INVALID when that cannot be known
+ * The id of the block in these bytes: the hash of the first line. It reads only what is needed to
+ * find the hash function.
+ * @throws BLOCK_INVALID if that cannot be found
  */
 export function blockId(bytes: Uint8Array): string {
   try {
     const { line } = splitLines(bytes);
     const crypt = cryptOfLine(line);
-    demand(crypt !== undefined, '/line1', 'is not the line of a block');
+    demand(crypt !== undefined, '/line1', 'is not the first line of a block');
     return hashOf(crypt, line);
   } catch (error) {
     throw blockInvalid(error);
   }
 }
 
-/** What is needed to build behind this block. */
+/** What `buildBlock` needs to build behind this block. */
 export function tailOf({ chain, height, id, time, sha256 }: Pick<Block, 'chain' | 'height' | 'id' | 'time' | 'sha256'>): Tail {
   const tail: Tail = { chain, height, id, time, crypt: cryptOf(id) };
   return sha256 === undefined ? tail : { ...tail, sha256 };

@@ -1,7 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { encodeReceipts, parseReceipts } from './receipts.ts';
+import { encodeReceipts } from './receipts.ts';
 import { groups, sampleReceipt } from './samples.ts';
 import type { Receipt } from './types.ts';
 
@@ -20,10 +20,10 @@ describe('receipts as text', () => {
     fc.assert(
       fc.property(groups, groups, (a, b) => {
         const joined = `${encodeReceipts(a).slice(0, -1)},${encodeReceipts(b).slice(1)}`;
-        expect(parseReceipts(joined)).toEqual(JSON.parse(JSON.stringify([...a, ...b])));
+        expect(JSON.parse(joined)).toEqual(JSON.parse(JSON.stringify([...a, ...b])));
       }),
     );
-    expect(parseReceipts(encodeReceipts([]))).toEqual([]);
+    expect(encodeReceipts([])).toBe('[]');
   });
 
   const good = sampleReceipt('md5', 1);
@@ -53,12 +53,10 @@ describe('receipts as text', () => {
   ];
   test.each(bad)('%s is named when it is wrong: %j', (path, receipt) => {
     const list = [sampleReceipt('sha256', 0), receipt as Receipt];
-    expect(pathOf(() => parseReceipts(JSON.stringify(list)))).toBe(path);
     expect(pathOf(() => encodeReceipts(list))).toBe(path);
   });
 
-  test('what is no array is refused', () => {
-    for (const text of ['', '{}', '[', 'null', '[]x']) expect(pathOf(() => parseReceipts(text))).toBe('');
+  test('a number that JSON does not have is refused', () => {
     expect(pathOf(() => encodeReceipts([{ ...good, meta: { ratio: Number.NaN } }]))).toBe('/0/meta/ratio');
   });
 });

@@ -128,7 +128,7 @@ describe('no schema takes', () => {
   test.each<[what: string, change: Change]>([
     ['an id in upper case', ofIds((value) => `A${value.slice(1).toUpperCase()}`)],
     ['an id with a digit too many', ofIds((value) => `${value}0`)],
-    ['an id that is no text', ofIds(() => 7)],
+    ['an id that is not a text', ofIds(() => 7)],
     ['a negative number', ofNumbers(-1)],
     ['a fraction', ofNumbers(1.5)],
     ['a number that is not exact', ofNumbers(2 ** 53)],
@@ -157,7 +157,7 @@ describe('no schema takes', () => {
     for (const name of ['event', 'chain', 'createdAt']) expect(fits({ ...receipt, meta: { [name]: 'x' } })).toEqual([]);
   });
 
-  test('a document that lacks a field, but for these', () => {
+  test('a document without one of its fields, except these', () => {
     const spare = [...allChanged(() => gone)]
       .flatMap(({ what, path, found }) => found.filter((name) => wanted[what]?.includes(name)).map((name) => `${name}${path}`))
       .filter((path) => !/\/meta\/|\/mime$/.test(path))

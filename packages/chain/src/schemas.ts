@@ -11,7 +11,7 @@ const event: Schema = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9
 const count: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const height: Schema = { type: 'integer', minimum: 0, maximum: MAX_HEIGHT };
 const crypt: Schema = { enum: ['sha256', 'md5'] };
-/** Not a list of types: strict readers of schemas refuse that. */
+/** Not a list of types, because strict readers of schemas refuse that. */
 const metaValue: Schema = { anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] };
 
 const meta: Schema = { type: 'object', propertyNames: { not: { enum: [...reservedMeta] } }, additionalProperties: metaValue };
@@ -24,7 +24,7 @@ const at: Schema = {
   additionalProperties: false,
 };
 
-/** A sha256 stands beside md5 and nowhere else; `field` is what `crypt` made. */
+/** A sha256 is beside md5 and nowhere else. `field` is the hash that `crypt` gives. */
 const besideMd5 = (field: string): Schema => ({
   if: { type: 'object', properties: { crypt: { const: 'md5' } }, required: ['crypt'] },
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -35,7 +35,7 @@ const besideMd5 = (field: string): Schema => ({
 const itemFields = { event, crypt, hash, length: count, sha256 };
 const itemRequired = ['event', 'crypt', 'hash', 'length'];
 
-/** A blob in a block as readers print it: its descriptive meta are fields beside its own. */
+/** A blob in a block as readers print it: its meta are fields beside its own. */
 const BlobItem: Schema = {
   title: 'BlobItem',
   type: 'object',
@@ -54,7 +54,7 @@ const Receipt: Schema = {
   ...besideMd5('hash'),
 };
 
-/** What is known of a chain's newest block; a message, not the block. */
+/** Facts about a chain's newest block: a message, not the block. */
 const Tail: Schema = {
   title: 'Tail',
   type: 'object',
@@ -68,7 +68,7 @@ const noNext: Schema = { type: 'null' };
 const nextOrNone: Schema = { oneOf: [hash, noNext] };
 const blobs: Schema = { type: 'array', items: BlobItem, minItems: 1 };
 
-/** Readers print blocks with more fields than these as the format grows, so others are allowed. */
+/** Other fields are allowed, because readers print more of them as the format grows. */
 const rootFields = {
   id: hash,
   chain: hash,
@@ -88,7 +88,7 @@ const LinkBlock: Schema = { title: 'LinkBlock', ...linkWith(hash, [...blockRequi
 const TailBlock: Schema = { title: 'TailBlock', anyOf: [linkWith(noNext, blockRequired), rootWith(noNext, blockRequired)] };
 
 const lineRequired = [...blockRequired, 'next', 'time'];
-/** Whatever its place in the chain: the line that `blockhub walk` prints. */
+/** A block at any height: the line that `blockhub walk` prints. */
 const Block: Schema = { title: 'Block', anyOf: [rootWith(nextOrNone, lineRequired), linkWith(nextOrNone, lineRequired)] };
 
 const NewBlock: Schema = {
@@ -134,7 +134,7 @@ const AfterStitch: Schema = {
   additionalProperties: false,
 };
 
-/** The documents of chains as JSON Schemas, draft-07. None refers to another, so each can be compiled alone. */
+/** The documents of chains as JSON Schemas, draft-07. Each can be compiled alone. */
 export const schemas = {
   Block,
   RootBlock,

@@ -1,17 +1,21 @@
 /**
  * The words of a chain:
- * - blob: captured bytes, named by their hash; item: what a block's id commits to about one blob
- * - receipt: an item, where its bytes lie, and descriptive meta
- * - block: an ordered list of receipts behind `prev`; root: height 0; tail: the newest
+ * - blob: captured bytes, named by their hash
+ * - item: what a block's id commits to about one blob
+ * - receipt: an item, where its bytes are, and descriptive meta
+ * - block: an ordered list of receipts behind `prev`; root: height 0; tail: the newest block
  * - event id: a UUIDv7 given at capture; the identity of "this happened"
  */
 
-/** Hash function. md5 is for old readers: it detects accidents only, so a sha256 always stands beside it. */
+/** Hash function. md5 serves old readers and detects only accidents, so a sha256 is beside it. */
 export type Crypt = 'sha256' | 'md5';
 
 export type MetaValue = string | number | boolean;
 
-/** Descriptive only (mime, subject, source, about, …), flat; never `event`, `crypt`, `hash`, `length`, `chain` or `createdAt`. */
+/**
+ * Flat and descriptive only (mime, subject, source, about, …). Never `event`, `crypt`, `hash`,
+ * `length`, `chain` or `createdAt`.
+ */
 export type Meta = Record<string, MetaValue>;
 
 /** What a block's id commits to about one blob. */
@@ -27,10 +31,10 @@ export interface BlobItem {
   sha256?: string;
 }
 
-/** Where a blob's bytes lie in the store. */
+/** Where a blob's bytes are in the bucket. */
 export interface At {
   key: string;
-  /** Bytes before the blob in the object; absent: the blob is the whole object. */
+  /** Position of the blob in the object, in bytes. Absent if the blob is the whole object. */
   offset?: number;
 }
 
@@ -40,7 +44,7 @@ export interface Receipt extends BlobItem {
   meta: Meta;
 }
 
-/** What is needed to build the next block. */
+/** What `buildBlock` needs to build the next block. */
 export interface Tail {
   chain: string;
   height: number;
@@ -66,7 +70,7 @@ export interface BuiltBlock {
   items: number;
 }
 
-/** Settings fixed for ever in a chain's root. */
+/** Settings in a chain's root, which never change. */
 export interface ChainSettings {
   /** false: no request documents on this chain. */
   requests?: boolean;
@@ -75,7 +79,7 @@ export interface ChainSettings {
 /** What only a root has. */
 export interface RootFields {
   crypt: Crypt;
-  /** 32 hex digits: two roots never collide. */
+  /** 32 hex digits, so that two roots are never equal. */
   salt: string;
   name?: string;
   /** The creator's own JSON, integers only. */
@@ -103,7 +107,7 @@ export interface Block {
   root?: RootFields;
 }
 
-/** What the caller knows about a block before reading it; absent: not checked. */
+/** What the caller expects of a block. What is absent is not checked. */
 export interface ExpectedBlock {
   id?: string;
   chain?: string;
@@ -115,7 +119,10 @@ export interface ExpectedBlock {
   minTime?: number;
 }
 
-/** `BLOCK_INVALID`: the object or its first line; `BESIDE_INVALID`: its second line; the others: a sound line that is not the expected one. */
+/**
+ * `BLOCK_INVALID`: the object or its first line is malformed. `BESIDE_INVALID`: its second line is.
+ * The others: a valid line is not the expected one.
+ */
 export type FaultCode =
   | 'BLOCK_INVALID'
   | 'BESIDE_INVALID'
@@ -131,9 +138,9 @@ export interface BlockFault {
 }
 
 export interface BlockCheck {
-  /** There when both lines are sound, whatever was expected. */
+  /** Set if both lines are valid, whatever was expected. */
   block?: Block;
-  /** There when the first line is sound: what to expect of the next block. */
+  /** Set if the first line is valid: what to expect of the next block. */
   tail?: Tail;
   faults: BlockFault[];
 }

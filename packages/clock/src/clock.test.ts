@@ -49,7 +49,7 @@ describe('VirtualClock', () => {
     expect(clock.now()).toBe(100);
   });
 
-  test('stands on whole milliseconds, whatever it is told', async () => {
+  test('stands on whole milliseconds, for any argument', async () => {
     const clock = new VirtualClock(0);
     clock.after(0.1, () => undefined);
     clock.runNext();

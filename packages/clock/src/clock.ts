@@ -1,22 +1,26 @@
-/** Stops a timer; calling it again, or after the timer ran, does nothing. */
+/** Stops a timer. A second call, or a call after the timer ran, does nothing. */
 export type Cancel = () => void;
 
-/** Time as a value, so that tests own it. All times are milliseconds. */
+/** Time as a value, so that tests control it. All times are milliseconds. */
 export interface Clock {
-  /** The time of day: milliseconds since 1970, an integer. People and NTP set it forward and back, so it says when something was, never how long it took. */
+  /**
+   * The time of day: milliseconds since 1970, an integer. People and NTP set it forward and back,
+   * so it says when something was, never how long it took.
+   */
   now(): number;
   /**
-   * Milliseconds since some moment, fractions included, which only go on, whatever the time of day is set to: the difference of two is what
-   * passed in between. What waits is measured by them. They mean nothing in another process, so they are never stored or sent.
+   * Milliseconds since some moment, with fractions. They only increase, even if the time of day is
+   * set back. So code that waits uses their difference. They mean nothing in another process, so
+   * they are never stored or sent.
    */
   ticks(): number;
   /** Calls `run` once after `ms`. */
   after(ms: number, run: () => void): Cancel;
-  /** Resolves after `ms`; resolves early, without an error, when the signal aborts. */
+  /** Resolves after `ms`, or early, without an error, when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** `sleep` in terms of `after`, the same for every clock. */
+/** `sleep` by means of `after`, the same for every clock. */
 export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** The oldest kind is forgotten for a new one. */
+/** Maximum number of kinds. A new kind replaces the oldest one. */
 const MOST_KINDS = 1_000;
 
 interface Passed {
@@ -8,7 +8,7 @@ interface Passed {
   since: number;
 }
 
-/** Lets one of each kind pass in a period and counts the others, such as lines of a log about a fault that lasts. */
+/** Lets one event of each kind pass in a period, such as log lines about a fault that lasts. */
 export class Pace {
   readonly #clock: Pick<Clock, 'ticks'>;
   readonly #everyMs: number;
@@ -19,12 +19,14 @@ export class Pace {
     this.#everyMs = everyMs;
   }
 
-  /** Kinds of which one has passed. */
+  /** Kinds of which one event has passed. */
   get kinds(): readonly string[] {
     return [...this.#kinds.keys()];
   }
 
-  /** 0 if this one must be left out; else how many of its kind came since the last one that passed, itself included. */
+  /**
+   * 0 if this event must be left out. Otherwise its kind's events since the last one that passed.
+   */
   pass(kind = ''): number {
     const now = this.#clock.ticks();
     const last = this.#kinds.get(kind);
@@ -38,7 +40,7 @@ export class Pace {
     return (last?.since ?? 0) + 1;
   }
 
-  /** The next one of this kind passes. False if none has passed before. */
+  /** Lets the next event of this kind pass. False if none has passed before. */
   forget(kind: string): boolean {
     return this.#kinds.delete(kind);
   }

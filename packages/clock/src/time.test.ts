@@ -51,7 +51,7 @@ describe('a time is taken', () => {
   });
 });
 
-describe('what is no time is refused, and the reason names the part', () => {
+describe('a text that is not a time is refused, and the reason names the part', () => {
   test.each<[string, RegExp]>([
     ['2026-05-01T12:00', /has no time zone: write 2026-05-01T12:00Z for UTC/],
     ['2026-05-01T12:00:00', /has no time zone: write 2026-05-01T12:00:00Z for UTC/],

@@ -1,4 +1,7 @@
-/** A time as text, read: milliseconds since 1970, or what is wrong, to stand behind the name of the field and the value. */
+/**
+ * The result of reading a time: milliseconds since 1970, or what is wrong. `wrong` follows the name
+ * of the field and the value in a sentence.
+ */
 export type ReadTime = { readonly ms: number } | { readonly wrong: string };
 
 const FORM = /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(.*))?$/s;
@@ -11,11 +14,12 @@ const EXAMPLE = 'a time such as 2026-05-01T12:00:00Z, or a date such as 2026-05-
 const wrong = (what: string): ReadTime => ({ wrong: what });
 
 /**
- * Reads a time of RFC 3339: date, `T`, time of day and zone (`Z`, or an offset such as `+02:00`). Seconds may be left out, and a blank may
- * stand for the `T`. Digits beyond milliseconds are cut off. A date alone is its first moment in UTC.
+ * Reads a time of RFC 3339: date, `T`, time of day and zone (`Z`, or an offset such as `+02:00`).
+ * Seconds may be left out, and a blank may replace the `T`. Digits beyond milliseconds are cut off.
+ * A date alone is its first moment in UTC.
  *
- * Refused with the reason: a time without a zone, because it would mean another moment on every machine; what no calendar has, such as
- * 30 February, hour 24 or second 60; the year 0000.
+ * A time without a zone is refused, because it would mean another moment on every machine. So is a
+ * time that no calendar has, such as 30 February, hour 24, second 60 or the year 0000.
  */
 export function readTime(text: string): ReadTime {
   const [, year = '', month = '', day = '', hour, minute = '', second = '00', fraction = '', zone = ''] = FORM.exec(text) ?? [];
@@ -68,7 +72,7 @@ function readZone(zone: string, text: string): number | string {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }
 
-/** What keeps a text from having the form of a time at all. */
+/** Why a text does not have the form of a time. */
 function formWrong(text: string): string {
   if (text.trim() === '') return `is empty, expected ${EXAMPLE}`;
   if (text !== text.trim()) return `has a blank at its ${text.trimStart() === text ? 'end' : 'beginning'}, expected ${EXAMPLE}`;

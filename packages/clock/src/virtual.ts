@@ -11,15 +11,16 @@ interface Timer {
 const before = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /**
- * A clock that moves only when told. Timers run in order of time, then of creation, so that a run is a function of its seed.
- * Between two timers every promise that can go on does (see `settle`).
+ * A clock that moves only by calls of `run` and `advance`. Timers run in order of time, then of
+ * creation, so a run depends only on its seed. Between two timers all promises that can continue do
+ * so (see `settle`).
  */
 export class VirtualClock implements Clock {
   #ticks = 0;
-  /** What the time of day is ahead of the ticks. */
+  /** How far the time of day is ahead of the ticks. */
   #ahead: number;
   #order = 0;
-  /** A binary heap: the next timer first. Cancelled timers stay in it until they come up. */
+  /** A binary heap with the next timer first. Cancelled timers stay until their time. */
   readonly #timers: Timer[] = [];
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
@@ -34,7 +35,7 @@ export class VirtualClock implements Clock {
     return this.#ticks;
   }
 
-  /** Sets the time of day forward, or back if `ms` is negative. Ticks and timers stay as they are. */
+  /** Sets the time of day forward, or back if `ms` is negative. Ticks and timers stay. */
   step(ms: number): void {
     this.#ahead += Math.round(ms);
   }
@@ -51,7 +52,7 @@ export class VirtualClock implements Clock {
     return sleepOn(this, ms, signal);
   }
 
-  /** Moves to the next timer and runs it; false when there is none. */
+  /** Moves to the next timer and runs it. False if there is none. */
   runNext(): boolean {
     for (let timer = this.#pop(); timer; timer = this.#pop()) {
       if (timer.cancelled) continue;
@@ -62,12 +63,12 @@ export class VirtualClock implements Clock {
     return false;
   }
 
-  /** Lets every promise that can go on do so. Nothing in a run on virtual time may wait for real I/O. */
+  /** Lets all promises that can continue do so. Nothing on virtual time may wait for real I/O. */
   static settle(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Runs timers until `done()` holds or `untilMs` of virtual time passed; tells whether `done()` held. */
+  /** Runs timers until `done()` is true or `untilMs` of virtual time passed. Gives `done()`. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
     const end = this.#ticks + Math.ceil(untilMs);
     for (await VirtualClock.settle(); !done(); await VirtualClock.settle()) {

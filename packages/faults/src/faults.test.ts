@@ -11,7 +11,7 @@ const rates: FaultRates = {
 };
 const draw = <T>(times: number, make: () => T): T[] => Array.from({ length: times }, make);
 
-test('the same seed gives the same numbers for ever', () => {
+test('the same seed always gives the same numbers', () => {
   expect(draw(3, seededRandom(1)).map((n) => n.toFixed(6))).toEqual(['0.627074', '0.002736', '0.527447']);
   expect(draw(50, seededRandom(7))).toEqual(draw(50, seededRandom(7)));
   expect(draw(50, seededRandom(7))).not.toEqual(draw(50, seededRandom(8)));

@@ -20,12 +20,12 @@ export interface Decision {
   readonly answerMs: number;
 }
 
-/** Consulted by the memory drivers at each outside effect. `chance` serves driver-specific faults, e.g. `chance('deliver-twice')`. */
+/** Called at each outside effect. `chance` is for faults of one driver, such as `deliver-twice`. */
 export interface FaultPlan {
   decide(effect: string): Decision;
-  /** True with the rate of this named fault; always false when the plan is calm. */
+  /** True with the rate of this named fault. Always false in a calm plan. */
   chance(fault: string): boolean;
-  /** Seeded randomness for choices such as where a reordered message lands. */
+  /** Seeded random numbers for choices, such as the new position of a reordered message. */
   readonly random: Random;
 }
 
@@ -37,7 +37,7 @@ export interface FaultRates {
   readonly crashAfter: number;
   /** Longest delay of an effect, and of its answer. */
   readonly maxDelayMs: number;
-  /** Rates of named faults, see the drivers; a name that is not listed never happens. */
+  /** Rates of named faults, see the drivers. A fault that is not listed never happens. */
   readonly named: Readonly<Record<string, number>>;
 }
 
@@ -46,7 +46,10 @@ const nothing: Decision = { outcome: 'ok', delayMs: 0, answerMs: 0 };
 /** No faults, no delays. */
 export const calm: FaultPlan = { decide: () => nothing, chance: () => false, random: () => 0.5 };
 
-/** Draws each decision from a seeded generator. `active()` false keeps the delays and stops the faults, so that a run can become quiet. */
+/**
+ * Draws each decision from a seeded generator. While `active()` is false there are delays but no
+ * faults, so that a run can become quiet.
+ */
 export function seededPlan(random: Random, rates: FaultRates, active: () => boolean = () => true): FaultPlan {
   return {
     random,

@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import type { ChainRecord, Registry } from './registry.ts';
 
 export interface RegistryConformance {
-  /** Opens what lies at a place; the same place gives the same data, a new one is empty. */
-  open(place: string): Promise<Registry>;
-  /** Tests that cannot hold for a driver, by title, with the reason. */
+  /** Opens the registry of a name. The same name gives the same data, and a new name is empty. */
+  open(name: string): Promise<Registry>;
+  /** Tests that a driver cannot pass, by title, with the reason. */
   readonly skip?: Readonly<Record<string, string>>;
 }
 
-let places = 0;
+let names = 0;
 const hash = (n: number): string => n.toString(16).padStart(64, '0');
 
 const record = (n: number, more: Partial<ChainRecord> = {}): ChainRecord => ({
@@ -25,7 +25,7 @@ async function list(registry: Registry): Promise<ChainRecord[]> {
   return found;
 }
 
-/** What every registry has to keep; registers its tests with Jest. */
+/** The tests that every registry must pass. Registers them with Jest. */
 export function registryConformance(driver: string, { open, skip = {} }: RegistryConformance): void {
   function check(title: string, run: (registry: Registry, reopen: () => Promise<Registry>) => Promise<void>): void {
     if (skip[title] !== undefined) {
@@ -33,10 +33,10 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
       return;
     }
     test(title, async () => {
-      const place = `place-${++places}`;
+      const name = `place-${++names}`;
       const opened: Registry[] = [];
       const reopen = async (): Promise<Registry> => {
-        const registry = await open(place);
+        const registry = await open(name);
         opened.push(registry);
         return registry;
       };
@@ -112,7 +112,7 @@ export function registryConformance(driver: string, { open, skip = {} }: Registr
       }).toThrow(TypeError);
     });
 
-    check('what is no chain is refused', async (registry) => {
+    check('a record that is not valid is refused', async (registry) => {
       const wrong = {
         id: ['', 'x', hash(1).toUpperCase().replace('0', 'A'), 'a'.repeat(32), 5],
         name: ['', 'b'.repeat(32), hash(3), 7, 'x'.repeat(256)],

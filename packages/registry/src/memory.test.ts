@@ -1,12 +1,12 @@
 import { registryConformance } from './conformance.ts';
 import { MemoryRegistry } from './memory.ts';
 
-const places = new Map<string, MemoryRegistry>();
+const registries = new Map<string, MemoryRegistry>();
 
 registryConformance('memory', {
-  async open(place) {
-    const registry = places.get(place) ?? new MemoryRegistry();
-    places.set(place, registry);
+  async open(name) {
+    const registry = registries.get(name) ?? new MemoryRegistry();
+    registries.set(name, registry);
     return registry;
   },
 });

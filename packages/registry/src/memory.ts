@@ -1,7 +1,7 @@
 import { checkHeight, checkRecord } from './check.ts';
 import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
 
-/** A registry in memory; share the object to share the registry. `close` does nothing: others may use it on. */
+/** A registry in memory. Several users share the object, so `close` does nothing. */
 export class MemoryRegistry implements Registry {
   readonly #chains = new Map<string, ChainRecord>();
   /** Name → id. */
@@ -62,7 +62,7 @@ export class MemoryRegistry implements Registry {
   }
 
   async check(): Promise<void> {
-    // It always answers.
+    // It always works.
   }
 
   async wipe(): Promise<void> {

@@ -1,11 +1,11 @@
-/** Hints of this time are written together. */
+/** Hints are collected for this time and written together. */
 const DELAY_MS = 250;
-/** A place that takes no writes must not make memory grow; a hint may be lost. */
+/** If nothing can be written, memory must not grow. Further hints are dropped. */
 const MOST = 10_000;
 
 /**
- * Hints that are known here and not written yet. Many go in one write, a moment later. A write that fails keeps nobody from working: its
- * hints are tried again with the next one.
+ * Hints that are not written yet. Many go in one write. If a write fails, no caller gets the error,
+ * and its hints are written with the next one.
  */
 export class PendingHints {
   readonly #write: (hints: ReadonlyMap<string, number>) => Promise<void>;
@@ -25,7 +25,7 @@ export class PendingHints {
     this.#timer ??= setTimeout(() => void this.#flush(), DELAY_MS).unref();
   }
 
-  /** The greater of what is known here and what was found elsewhere. */
+  /** The greater of the pending hint and the one that was found elsewhere. */
   greatest(chain: string, found: number | undefined): number | undefined {
     const known = [found, this.#waiting.get(chain), this.#writing.get(chain)].filter((height) => height !== undefined);
     return known.length === 0 ? undefined : Math.max(...known);
@@ -36,7 +36,7 @@ export class PendingHints {
     this.#writing.clear();
   }
 
-  /** Writes what is left, once. */
+  /** Writes the rest, once. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flushing;

@@ -2,33 +2,36 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type BackOff, backOff } from '@blockhub/clock';
 import { Cluster, Redis } from 'ioredis';
-import type { RedisPlace } from './redis-place.ts';
 import { type ScriptName, scripts } from './redis-scripts.ts';
+import type { RedisTarget } from './redis-url.ts';
 
 const connectTimeoutMs = 2000;
-/** A registry only saves requests to the store: an answer later than this is worth less than the store's. */
+/** A registry only saves requests to the store, so a later answer is not worth the wait. */
 const commandTimeoutMs = 1000;
-/** The client waits this long when it disconnects, even if there is no connection. */
+/** How long the client waits when it disconnects, even without a connection. */
 const disconnectTimeoutMs = 100;
 const betweenTries: BackOff = { firstMs: 50, mostMs: 2000 };
-/** How often the map of nodes and keys of a cluster is read. A redirection of a node counts at once. */
+/** How often the map of slots and nodes is read. A redirection takes effect at once. */
 const slotsRefreshMs = 60_000;
-/** Of a chain of redirections. */
+/** Maximum number of redirections in a row. */
 const mostRedirections = 5;
 
-/** The error of a replica for a write. After a fail-over the name leads to another server, to which only a new connection goes. */
+/**
+ * The error of a replica for a write. After a fail-over the name resolves to another server, which
+ * only a new connection reaches.
+ */
 const replica = /READONLY/;
-/** It may stay a replica, so that new connections are not made for each write. */
+/** It may stay a replica, so not each failed write makes a new connection. */
 const replicaPauseMs = 5000;
-/** The error of a cluster node if another one has the keys. */
+/** The error of a cluster node if another node has the keys. */
 const redirected = /^(?:MOVED|ASK) /;
 
-/** What a server says unasked to whom it does not let in. */
+/** What a server sends before any request if it refuses the client. */
 const denied = /^-(DENIED [^\r\n]*)/;
-/** With these each reply begins, https://redis.io/docs/latest/develop/reference/protocol-spec/. */
+/** First characters of replies, https://redis.io/docs/latest/develop/reference/protocol-spec/. */
 const ofProtocol = /^[-+:$*_#,(!=%~>|]/;
 
-/** The client's error if no answer came in time. */
+/** The client's error if there was no answer in time. */
 const timedOut = 'Command timed out';
 
 type Scripts = Record<ScriptName, (...args: (string | number)[]) => Promise<unknown>>;
@@ -40,30 +43,31 @@ export interface ClientEvents {
 }
 
 /**
- * The connection to one server; to all nodes of a cluster from the first time on that it sends us to another node. Until then the addresses
- * that a cluster announces do not matter: with one shard behind a port that is mapped, or a proxy, nobody else could reach them.
+ * The connection to one server. After the first redirection, connections to all nodes of the
+ * cluster. Until then, the addresses that a cluster announces do not matter. So a cluster of one
+ * shard works behind mapped ports and proxies.
  */
 export class RedisClient {
-  readonly #place: RedisPlace;
+  readonly #target: RedisTarget;
   readonly #options: ReturnType<typeof optionsOf>;
   readonly #events: ClientEvents;
   #client: Redis | Cluster;
   #joining: Promise<void> | undefined;
   #closed = false;
-  /** What became of the choice of a database: the client would go on in another one. */
+  /** The result of choosing the database. If that failed, the client would use another database. */
   #selected: Promise<Error | undefined> | undefined;
   #nodeFailure: string | undefined;
-  /** The first words of this connection were a refusal. The client says that it is ready all the same. */
+  /** The server refused this connection at once. The client says that it is ready all the same. */
   #sentAway = false;
 
-  constructor(place: RedisPlace, password: string | undefined, events: ClientEvents) {
-    this.#place = place;
+  constructor(target: RedisTarget, password: string | undefined, events: ClientEvents) {
+    this.#target = target;
     this.#events = events;
-    this.#options = optionsOf(place, password);
-    this.#client = place.cluster === 'on' ? this.#cluster() : this.#single();
+    this.#options = optionsOf(target, password);
+    this.#client = target.cluster === 'on' ? this.#cluster() : this.#single();
   }
 
-  /** What the last node of a cluster said that could not be reached: its address and why. */
+  /** The address of the last cluster node that could not be reached, and why. */
   get nodeFailure(): string | undefined {
     return this.#nodeFailure;
   }
@@ -95,7 +99,7 @@ export class RedisClient {
     try {
       return await this.#follow(ask);
     } catch (error) {
-      // A connection that is silent may stay so for minutes: another one is made.
+      // A silent connection may stay silent for minutes, so a new one is made.
       if ((error as Error).message === timedOut && !this.#closed) this.#client.disconnect(true);
       throw error;
     }
@@ -109,14 +113,14 @@ export class RedisClient {
     try {
       return await ask(asked);
     } catch (error) {
-      if (this.#place.cluster === 'off' || !redirected.test((error as Error).message) || this.#closed) throw error;
+      if (this.#target.cluster === 'off' || !redirected.test((error as Error).message) || this.#closed) throw error;
       if (asked === this.#client) this.#join();
       await this.#joining;
       return ask(this.#client);
     }
   }
 
-  /** From one node to all. */
+  /** Changes from one node to all. */
   #join(): void {
     const node = this.#client;
     if (node instanceof Cluster) return;
@@ -129,18 +133,19 @@ export class RedisClient {
   }
 
   #single(): Redis {
-    const { host, port, db } = this.#place;
+    const { host, port, db } = this.#target;
     let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...this.#options,
-      // Replies are of the same form in both; the greeting of 3 writes to the console if a server refuses the login.
+      // Replies have the same form in both. If a server refuses the login, the greeting of 3 writes
+      // to the console.
       protocol: 2,
       host,
       port,
       db,
       scripts,
       lazyConnect: true,
-      // A call without a connection fails at once, and a call that was under way is not repeated.
+      // A call without a connection fails at once, and an interrupted call is not repeated.
       enableOfflineQueue: false,
       retryStrategy: (times) => backOff(times, betweenTries, Math.random),
       reconnectOnError({ message }) {
@@ -169,24 +174,26 @@ export class RedisClient {
   }
 
   #cluster(): Cluster {
-    const { host, port } = this.#place;
+    const { host, port } = this.#target;
     const cluster = new Cluster([{ host, port }], {
       scripts,
       lazyConnect: true,
       enableOfflineQueue: false,
-      // It asks for a right that nothing else needs; a cluster that is down says so with each command.
+      // It requires a right that nothing else needs. A cluster that is down answers each command
+      // with an error.
       enableReadyCheck: false,
       redisOptions: this.#options,
       clusterRetryStrategy: (times) => backOff(times, betweenTries, Math.random),
       slotsRefreshTimeout: commandTimeoutMs,
       slotsRefreshInterval: slotsRefreshMs,
       maxRedirections: mostRedirections,
-      // No delay and no retry: the caller goes on without an answer, and the next call tries again.
+      // No delay and no retry: the caller continues without an answer, and the next call tries
+      // again.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
-      // A certificate is for a name, which must not be lost for an address.
+      // A certificate is for a name, so the name must not be replaced by an address.
       dnsLookup: (name, callback) => callback(null, name),
-      // A node that does not know how it is reached is behind the address that is known here.
+      // A node that announces no host is reached at the host of the URL.
       natMap: (node) => (/^(?:\?|null)?:\d+$/.test(node) ? { host, port: Number(node.split(':').at(-1)) } : null),
     });
     cluster.on('node error', (error: Error, node: string) => {
@@ -198,7 +205,7 @@ export class RedisClient {
 
   #watched<C extends Redis | Cluster>(client: C): C {
     const { failed, ended, ready } = this.#events;
-    // The methods of both are alike, their types are not.
+    // The methods of both are alike, but their types are not.
     const events = client as NodeJS.EventEmitter;
     events.on('error', (error: Error & { lastNodeError?: Error }) => failed(error.lastNodeError ?? error));
     events.on('close', ended);
@@ -210,12 +217,14 @@ export class RedisClient {
   }
 }
 
-/** What is wrong with the first words of a server. The client takes them for the answer to its greeting, and drops them. */
+/**
+ * What is wrong with a server's first bytes. The client takes them for an answer and drops them.
+ */
 const refusalIn = (words: string): string | undefined =>
   ofProtocol.test(words) ? denied.exec(words)?.[1] : `Protocol error, got ${JSON.stringify(words.slice(0, 20))}`;
 
-/** Of each connection. */
-function optionsOf({ host, tls, username }: RedisPlace, password: string | undefined) {
+/** Options of each connection. */
+function optionsOf({ host, tls, username }: RedisTarget, password: string | undefined) {
   return {
     ...(tls && { tls: { ...tls, checkServerIdentity: (name: string, cert: PeerCertificate) => checkIdentity(name, host, cert) } }),
     ...(username === undefined ? {} : { username }),
@@ -223,20 +232,20 @@ function optionsOf({ host, tls, username }: RedisPlace, password: string | undef
     connectTimeout: connectTimeoutMs,
     commandTimeout: commandTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
-    // It asks for rights that nothing else needs, and where it lacks them writes to the console.
+    // It requires rights that nothing else needs. Without them it writes to the console.
     enableReadyCheck: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };
 }
 
-/** Nodes of a cluster announce addresses, and have the certificate of the name that the cluster is reached by. */
+/** Nodes of a cluster announce addresses, but their certificate is for the name in the URL. */
 function checkIdentity(name: string, host: string, cert: PeerCertificate): Error | undefined {
   const failure = checkServerIdentity(name, cert);
   return failure && isIP(name) !== 0 && name !== host ? checkServerIdentity(host, cert) : failure;
 }
 
-/** Resolves when it is settled, or when the time is over; never rejects. */
+/** Resolves when the work is settled, or when the time is over. Never rejects. */
 async function within(ms: number, work: Promise<unknown>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

@@ -41,9 +41,9 @@ else {
   const at = (node: number, options: string): string => `redis://${nodes[node]}?${options}`;
 
   describe('a cluster of three shards', () => {
-    registryConformance('redis cluster', { open: (place) => openRegistry(at(0, `prefix=conformance-${place}`)) });
+    registryConformance('redis cluster', { open: (name) => openRegistry(at(0, `prefix=conformance-${name}`)) });
 
-    // Prefixes whose slots lie on different nodes: whichever node is named, some of them are elsewhere.
+    // The slots of these prefixes are on different nodes, so some are elsewhere for each node.
     test.each(Array.from({ length: SHARDS }, (_, node) => node))('is used as a whole from node %i', async (node) => {
       for (const prefix of ['a', 'b', 'c', 'd', 'e', 'f']) await use(await opened(at(node, `prefix=${prefix}`)));
     });
@@ -62,7 +62,7 @@ else {
       expect(errors).toContain(undefined);
     });
 
-    test('has no database but 0, and that is said', async () => {
+    test('has only database 0, and the error says so', async () => {
       const registry = await opened(`redis://${nodes[0]}/1`);
       await expect(registry.check()).rejects.toMatchObject({ code: 'REGISTRY_UNUSABLE', fix: expect.stringMatching(/write no number/) });
     });
@@ -84,7 +84,7 @@ else {
       const keys = (await cli(from, 'cluster', 'getkeysinslot', slot, '100')).trim().split('\n');
       expect(keys).toContain(keyOf('moving', 'chains'));
       await cli(from, 'migrate', '127.0.0.1', port, '', '0', '5000', 'keys', ...keys);
-      // ASK, as the keys are there and the slot is not yet. A script needs all of its keys, and is told to try again.
+      // ASK: the keys have moved, but the slot has not. A script needs all keys, and fails for now.
       expect(await registry.findHint(hash(1))).toBe(7);
       await expect(registry.findChain('chain-1')).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE', transient: true });
       for (const node of [to, from]) await cli(node, 'cluster', 'setslot', slot, 'node', ids[to] ?? '');
@@ -134,7 +134,7 @@ else {
       await use(registry);
     });
 
-    test('that lost its slots is told from one that does not answer', async () => {
+    test('that lost its slots has another error than one that does not answer', async () => {
       const registry = await opened(at(EMPTY, 'prefix=x'));
       await expect(registry.findHint('a')).rejects.toThrow(/without a node for this key/);
     });

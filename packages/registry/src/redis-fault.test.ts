@@ -2,7 +2,7 @@ import { redis } from '@blockhub/test-servers';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRegistry } from './open.ts';
-import { redisFault, rights } from './redis-fault.ts';
+import { redisFault } from './redis-fault.ts';
 import type { Registry } from './registry.ts';
 
 /** Not connected it refuses at once, so that only a pause lets the connection come back. */
@@ -18,43 +18,41 @@ async function untilWell(registry: Registry): Promise<void> {
 
 const context = { user: 'blockhub-user', pattern: '{blockhub}:*' };
 
+/** The rights that the fix of a refusal names. */
+const rights = redisFault(new Error('NOPERM'), context)?.fix.match(/[+][a-z|]+/g) ?? [];
+
 describe('what Redis says', () => {
   test.each<[string, string, RegExp, RegExp]>([
     ['NOAUTH Authentication required.', 'REGISTRY_DENIED', /password/, /BLOCKHUB_REGISTRY_PASSWORD/],
     ['WRONGPASS invalid username-password pair or user is disabled.', 'REGISTRY_DENIED', /refuses the user/, /Correct/],
     ['ERR invalid password', 'REGISTRY_DENIED', /refuses the user/, /Correct/],
-    ['ERR Client sent AUTH, but no password is set', 'REGISTRY_DENIED', /has no password/, /away/],
+    ['ERR Client sent AUTH, but no password is set', 'REGISTRY_DENIED', /has no password/, /Remove/],
     [
       'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
       'REGISTRY_DENIED',
       /has no password/,
-      /away/,
+      /Remove/,
     ],
     [
       "NOPERM User x has no permissions to run the 'hset' command",
       'REGISTRY_DENIED',
-      /lack of rights/,
+      /does not have the right/,
       /ACL SETUSER blockhub-user ~\{blockhub\}:\* \+eval/,
     ],
     [
       "ERR ACL failure in script: User x has no permissions to run the 'hset' command script: abc",
       'REGISTRY_DENIED',
-      /lack of rights/,
+      /does not have the right/,
       /ACL SETUSER/,
     ],
     [
       "ERR The user executing the script can't run this command or subcommand script: abc",
       'REGISTRY_DENIED',
-      /lack of rights/,
+      /does not have the right/,
       /ACL SETUSER/,
     ],
-    [
-      'Too many Cluster redirections. Last error: ReplyError: MOVED 1 10.0.0.1:6379',
-      'REGISTRY_UNAVAILABLE',
-      /do not agree/,
-      /--cluster check/,
-    ],
-    ['NOPERM No permissions to access a key script: abc, on @user_script:4.', 'REGISTRY_DENIED', /lack of rights/, /ACL SETUSER/],
+    ['Too many Cluster redirections. Last error: ReplyError: MOVED 1 10.0.0.1:6379', 'REGISTRY_UNAVAILABLE', /disagree/, /--cluster check/],
+    ['NOPERM No permissions to access a key script: abc, on @user_script:4.', 'REGISTRY_DENIED', /does not have the right/, /ACL SETUSER/],
     ['DENIED Redis is running in protected mode because protected mode is enabled', 'REGISTRY_DENIED', /protected mode/, /requirepass/],
     [
       'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.',
@@ -94,7 +92,7 @@ describe('what Redis says', () => {
     ["CROSSSLOT Keys in request don't hash to the same slot", 'REGISTRY_UNUSABLE', /slots/, /hash tag/],
     ['ERR DB index is out of range', 'REGISTRY_UNUSABLE', /database/, /number/],
     ['ERR SELECT is not allowed in cluster mode', 'REGISTRY_UNUSABLE', /database/, /write no number/],
-    ["ERR unknown command 'eval', with args beginning with: ", 'REGISTRY_UNUSABLE', /lacks a command/, /Lua/],
+    ["ERR unknown command 'eval', with args beginning with: ", 'REGISTRY_UNUSABLE', /does not have a command/, /Lua/],
     ['ERR This instance has cluster support disabled', 'REGISTRY_UNUSABLE', /not a cluster/, /cluster=on/],
     ['Protocol error, got "H" as reply type byte', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
     ['Unknown RESP type 65 "A". Please report this.', 'REGISTRY_UNUSABLE', /does not speak/, /host and port/],
@@ -113,14 +111,14 @@ describe('what Redis says', () => {
     expect(redisFault(Object.assign(new Error('x'), { code: word }), context)).toMatchObject({ code, fix: expect.stringMatching(fix) });
   });
 
-  test('what nobody knows is no fault of these', () => {
+  test('an unknown error has no fault', () => {
     expect(redisFault(new Error('Command timed out'), context)).toBeUndefined();
   });
 });
 
 const server = await redis();
 
-if ('absent' in server) test.skip(`a real Redis in need (left out: ${server.absent})`, () => undefined);
+if ('absent' in server) test.skip(`a real Redis with a fault (left out: ${server.absent})`, () => undefined);
 else {
   const admin = new Redis(server.url);
   const run = `need-${Date.now()}-${process.pid}`;
@@ -159,7 +157,7 @@ else {
     while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
   };
 
-  describe('a real Redis in need', () => {
+  describe('a real Redis with a fault', () => {
     // Its folder is a protected setting of others' servers.
     const own: [string, () => Promise<void>, string, RegExp][] = server.restart
       ? [['that cannot save', unsaved, 'REGISTRY_READ_ONLY', /disk/]]
@@ -169,7 +167,7 @@ else {
       ['without memory', full, 'REGISTRY_FULL', /maxmemory/],
       ['as a replica', replica, 'REGISTRY_READ_ONLY', /primary/],
       ...own,
-    ])('%s is told from an outage, by the check and by what is asked, and passes', async (_, make, code, fix) => {
+    ])('%s is not taken for an outage, by the check and by calls, and passes', async (_, make, code, fix) => {
       const lines: { readonly code?: string; readonly fix?: string }[] = [];
       const log = { info: (facts: object) => void lines.push(facts), warn: (facts: object) => void lines.push(facts) };
       const registry = await openRegistry(`${server.url}?prefix=${run}`, { log });
@@ -191,12 +189,12 @@ else {
     });
 
     test.each<[string, readonly string[], RegExp | undefined]>([
-      ['all rights that are asked for', [`~{${run}}:*`, ...rights.split(' ')], undefined],
+      ['all rights that are asked for', [`~{${run}}:*`, ...rights], undefined],
       ['the keys of the form before', [`~${run}*`, '+@all'], /No permissions to access a key|can't access/i],
-      ['no writes', [`~{${run}}:*`, ...rights.split(' '), '-hset'], /hset/],
-      ['no deletes of names', [`~{${run}}:*`, ...rights.split(' '), '-hdel'], /hdel/],
-      ['no sorted sets', [`~{${run}}:*`, ...rights.split(' '), '-zadd'], /zadd/],
-      ['no scripts', [`~{${run}}:*`, ...rights.split(' '), '-eval', '-evalsha'], /eval/],
+      ['no writes', [`~{${run}}:*`, ...rights, '-hset'], /hset/],
+      ['no deletes of names', [`~{${run}}:*`, ...rights, '-hdel'], /hdel/],
+      ['no sorted sets', [`~{${run}}:*`, ...rights, '-zadd'], /zadd/],
+      ['no scripts', [`~{${run}}:*`, ...rights, '-eval', '-evalsha'], /eval/],
       ['nothing but PING', ['~*', '+ping'], /eval/],
     ])('a user with %s', async (_, given, refused) => {
       const user = `user-${run}`;
@@ -214,7 +212,7 @@ else {
         });
     });
 
-    test('that asks for a password is not opened without one, and says how to give it', async () => {
+    test('that requires a password is not opened without one, and the fix says how to give it', async () => {
       await configure({ requirepass: 'hunter2' });
       await expect(openRegistry(server.url)).rejects.toMatchObject({
         code: 'REGISTRY_DENIED',

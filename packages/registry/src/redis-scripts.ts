@@ -1,5 +1,6 @@
 /**
- * What Redis keeps, as seven keys behind the prefix. That stands in braces, so that a cluster keeps all of them in one slot, as its scripts need:
+ * What Redis keeps, as seven keys behind the prefix. The prefix is in braces, so that a cluster
+ * keeps all of them in one slot, which scripts require:
  *
  * | key     | type       | what                                          |
  * | ------- | ---------- | --------------------------------------------- |
@@ -11,19 +12,19 @@
  * | `claims`| hash       | what is claimed → value                       |
  * | `ends`  | sorted set | the same, by the time at which its claim ends |
  *
- * Each script is one step for everybody else.
+ * Each script is one atomic step.
  */
 const keys = ['chains', 'ids', 'names', 'named', 'hints', 'claims', 'ends'] as const;
 
-/** Ended claims that go with each new one: more than come, so that there are no more than hold. */
+/** Ended claims that each new claim deletes. More than one, so that their number shrinks. */
 const claimsSwept = 4;
 
-/** The keys behind a prefix, in the order in which the scripts know them. */
+/** The keys behind a prefix, in the order of the scripts. */
 export const keysOf = (prefix: string): string[] => keys.map((key) => keyOf(prefix, key));
 
 export const keyOf = (prefix: string, key: (typeof keys)[number]): string => `{${prefix}}:${key}`;
 
-/** What all keys look like, in the form of ACL SETUSER. */
+/** The pattern of all keys, in the form of ACL SETUSER. */
 export const patternOf = (prefix: string): string => `{${prefix}}:*`;
 
 const local = keys.map((key, at) => `local ${key} = KEYS[${at + 1}]`).join('\n');
@@ -49,7 +50,7 @@ const bodies = {
     end
     redis.call('HSET', chains, id, record)
     redis.call('ZADD', ids, 0, id)`,
-  /** Id to go on behind (empty: from the first), how many → a list of id, record, name. */
+  /** Id to continue behind (or empty), number of records → a list of id, record, name. */
   page: `
     local found = {}
     local from = ARGV[1] == '' and '-' or '(' .. ARGV[1]
@@ -68,7 +69,7 @@ const bodies = {
     local what, value, now, till = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
     local there, ends_at = redis.call('HGET', claims, what), redis.call('ZSCORE', ends, what)
     if there and ends_at and tonumber(ends_at) > now then return there end
-    -- Redis may forget one key and keep another.
+    -- Redis may evict one key and keep another.
     if redis.call('EXISTS', ends) == 0 then redis.call('DEL', claims) end
     for _, old in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, ${claimsSwept})) do
       redis.call('HDEL', claims, old)
@@ -77,7 +78,7 @@ const bodies = {
     redis.call('HSET', claims, what, value)
     redis.call('ZADD', ends, till, what)
     return value`,
-  /** Uses every key in the ways of the other scripts, and leaves nothing behind. The empty name is that of no chain and no claim. */
+  /** Uses every key as the other scripts do. No chain and no claim has the empty name. */
   check: `
     for _, key in ipairs({ chains, names, named, hints, claims }) do
       redis.call('HGET', key, '')

@@ -75,10 +75,10 @@ test('a server that became a replica is left for the one that its name leads to 
 });
 
 test('an operator reads once what is wrong, and when it is over; nothing of a password', async () => {
-  const nobody = listen();
-  const registry = await opened('redis://127.0.0.1:1', { log: nobody, password: 'hunter2' });
+  const unreachable = listen();
+  const registry = await opened('redis://127.0.0.1:1', { log: unreachable, password: 'hunter2' });
   for (let n = 0; n < 5; n++) await expect(registry.findChain('a')).rejects.toMatchObject(unavailable);
-  expect(nobody.lines).toEqual([expect.stringMatching(/^registry cannot be used.*REGISTRY_UNAVAILABLE.*ECONNREFUSED/)]);
+  expect(unreachable.lines).toEqual([expect.stringMatching(/^registry cannot be used.*REGISTRY_UNAVAILABLE.*ECONNREFUSED/)]);
 
   const proxy = await openProxy(new URL((await failing('WRONGTYPE not ours')).url).host);
   releases.push(() => proxy.close());
@@ -92,7 +92,7 @@ test('an operator reads once what is wrong, and when it is over; nothing of a pa
     expect.stringContaining('REGISTRY_UNAVAILABLE'),
     expect.stringContaining('registry answers again'),
   ]);
-  expect([...nobody.lines, ...strange.lines].join()).not.toContain('hunter');
+  expect([...unreachable.lines, ...strange.lines].join()).not.toContain('hunter');
 });
 
 test.each([
@@ -121,7 +121,7 @@ test.each([
   expect(lines.join()).not.toMatch(/enableOfflineQueue/);
 });
 
-test('nobody at home: opens, says so at once, and closes', async () => {
+test('a server that is not there: opens, reports it at once, and closes', async () => {
   const registry = await opened('redis://127.0.0.1:1');
   for (const ask of [
     () => registry.findChain('a'),
@@ -157,7 +157,7 @@ else {
     await server.close();
   });
 
-  registryConformance('redis', { open: (place) => openRegistry(`${server.url}?prefix=${run}-${place}`) });
+  registryConformance('redis', { open: (name) => openRegistry(`${server.url}?prefix=${run}-${name}`) });
 
   test('claims that ended do not pile up', async () => {
     const url = fresh();
@@ -227,7 +227,7 @@ else {
       return { proxy, url: fresh(proxy.address) };
     };
 
-    test('that is cut is made again; who asks meanwhile is told at once', async () => {
+    test('that breaks is made again, and calls meanwhile fail at once', async () => {
       const { proxy, url } = await behindProxy();
       const registry = await opened(url);
       await registry.putChain(record(1));
@@ -330,7 +330,7 @@ else {
     ['no JSON', (client, prefix) => client.hset(keyOf(prefix, 'chains'), hash(1), '{')],
     ['no record', (client, prefix) => client.hset(keyOf(prefix, 'chains'), hash(1), '{"crypt":"sha1"}')],
     ['another type', (client, prefix) => client.set(keyOf(prefix, 'chains'), 'x')],
-  ])('what nobody of us wrote (%s) is REGISTRY_CORRUPT, until it is wiped', async (_, write) => {
+  ])('what Blockhub did not write (%s) is REGISTRY_CORRUPT, until it is wiped', async (_, write) => {
     const url = fresh();
     const registry = await opened(url);
     await admin((client) => write(client, prefixOf(url)));

@@ -4,51 +4,44 @@ import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
 import { RedisClient } from './redis-client.ts';
 import { type RedisFault, redisFault } from './redis-fault.ts';
-import type { RedisPlace } from './redis-place.ts';
 import { keyOf, keysOf, patternOf, type ScriptName } from './redis-scripts.ts';
-import type { ChainRecord, ClaimTimes, Registry, RegistryLog } from './registry.ts';
+import type { RedisTarget } from './redis-url.ts';
+import type { ChainRecord, ClaimTimes, DriverOptions, Registry, RegistryLog } from './registry.ts';
 
 const pageOfChains = 500;
-/** Hints of one script. */
+/** Hints of one call of the script. */
 const hintsAtOnce = 1000;
-/** Whoever uses a registry goes on without it, so the log is where its trouble is seen; not each call adds a line. */
+/** Callers continue without a registry, so faults are only logged, each code once in this time. */
 const logAgainMs = 60_000;
 
-/** The error if data of another program is at our keys. */
+/** The error if another program wrote to our keys. */
 const foreign = /WRONGTYPE/;
 /** The error of a replica for a write. */
 const isReplica = /READONLY/;
-/** The client's errors without a connection. The reason came with an earlier error. */
+/** The client's errors without a connection. An earlier error had the reason. */
 const unconnected =
   /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
 
-export interface RedisOptions {
-  readonly password?: string | undefined;
-  readonly log?: RegistryLog | undefined;
-}
-
-/** A registry in Redis, shared by any number of processes. It may be wiped at any time, by whomever. */
+/** A registry in Redis, shared by processes. Other programs may wipe it at any time. */
 export class RedisRegistry implements Registry {
   readonly #client: RedisClient;
-  readonly #place: RedisPlace;
+  readonly #target: RedisTarget;
   readonly #keys: string[];
-  readonly #hintsKey: string;
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
-  /** Of faults, by their code. */
+  /** Log lines about faults, by code. */
   readonly #pace = new Pace(systemClock, logAgainMs);
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
   /** Why there is no connection. */
   #noLine: RedisFault | undefined;
   #closed = false;
 
-  private constructor(place: RedisPlace, { password, log }: RedisOptions) {
-    this.#place = place;
+  private constructor(target: RedisTarget, { password, log }: DriverOptions) {
+    this.#target = target;
     this.#log = log;
-    this.#keys = keysOf(place.prefix);
-    this.#hintsKey = keyOf(place.prefix, 'hints');
-    this.#shown = `${place.host}:${place.port}`;
-    this.#client = new RedisClient(place, password, {
+    this.#keys = keysOf(target.prefix);
+    this.#shown = `${target.host}:${target.port}`;
+    this.#client = new RedisClient(target, password, {
       failed: (error) => {
         this.#noLine = this.#faultOf(error) ?? this.#noLine;
         this.#warn(this.#explain(error));
@@ -56,19 +49,19 @@ export class RedisRegistry implements Registry {
       ended: () => this.#warn(this.#explain(new Error('the connection ended'))),
       ready: () => {
         this.#noLine = undefined;
-        // Only what ends with a new connection is known to be over.
+        // Other faults may last in a new connection.
         this.#well(['REGISTRY_UNAVAILABLE']);
       },
     });
   }
 
   /**
-   * Opens it also when nobody answers: the work goes on without, and the connection is tried again.
+   * Opens it even if the server does not answer. The connection is tried again.
    *
-   * @throws REGISTRY_DENIED where the user or the password is refused
+   * @throws REGISTRY_DENIED if the user or the password is refused
    */
-  static async open(place: RedisPlace, options: RedisOptions = {}): Promise<RedisRegistry> {
-    const registry = new RedisRegistry(place, options);
+  static async open(target: RedisTarget, options: DriverOptions = {}): Promise<RedisRegistry> {
+    const registry = new RedisRegistry(target, options);
     await registry.#client.connect();
     try {
       await registry.check();
@@ -103,7 +96,7 @@ export class RedisRegistry implements Registry {
       const page = (await this.#run('page', after, pageOfChains)) as unknown[][];
       for (const row of page) {
         after = String(row[0]);
-        // Redis may forget one key and keep another.
+        // Redis may evict one key and keep another.
         if (row[1] !== null && row[1] !== undefined) yield this.#record(row);
       }
       if (page.length < pageOfChains) return;
@@ -111,7 +104,7 @@ export class RedisRegistry implements Registry {
   }
 
   async findHint(chain: string): Promise<number | undefined> {
-    const found = await this.#ask(() => this.#client.hget(this.#hintsKey, chain));
+    const found = await this.#ask(() => this.#client.hget(keyOf(this.#target.prefix, 'hints'), chain));
     return this.#hints.greatest(chain, found === null ? undefined : Number(found));
   }
 
@@ -171,7 +164,7 @@ export class RedisRegistry implements Registry {
     this.#log?.warn({ code, registry: this.#shown, reason: message, fix }, 'registry cannot be used; work goes on without it');
   }
 
-  /** These kinds of trouble are over. */
+  /** These faults are over. */
   #well(over: Iterable<string>): void {
     const had = [...over].filter((code) => this.#pace.forget(code));
     if (had.length > 0) this.#log?.info({ registry: this.#shown }, 'registry answers again');
@@ -182,21 +175,23 @@ export class RedisRegistry implements Registry {
   }
 
   #faultOf(error: Error): RedisFault | undefined {
-    const { username = 'default', prefix } = this.#place;
+    const { username = 'default', prefix } = this.#target;
     return redisFault(error, { user: username, pattern: patternOf(prefix) });
   }
 
-  /** Only the message of the client's error is kept: the error itself carries the arguments of the command, which may be the password. */
+  /**
+   * Keeps only the message: the client's error has the arguments of the command, or the password.
+   */
   #explain(error: Error): BlockhubError {
     const { message } = error;
     const cause = new Error(message);
     if (foreign.test(message)) return this.#corrupt(cause);
     const fault = this.#faultOf(error);
-    // The connection is left for another one, and until then there is none.
+    // A new connection replaces this one. Until then there is none.
     if (isReplica.test(message)) this.#noLine = fault;
     const isUnconnected = unconnected.test(message);
     const { code, what, fix } = fault ?? (isUnconnected ? this.#noLine : undefined) ?? noAnswer;
-    // The client's words for it are about its options.
+    // The client's message is about its options.
     const said = isUnconnected ? '' : `: ${message}`;
     const node = this.#client?.nodeFailure;
     const isNode = code === 'REGISTRY_UNAVAILABLE' && node !== undefined;
@@ -211,12 +206,12 @@ export class RedisRegistry implements Registry {
   #corrupt(cause: unknown): BlockhubError {
     return new BlockhubError(
       'REGISTRY_CORRUPT',
-      `the registry at ${this.#shown} holds what Blockhub did not write; delete the keys ${this.#keys.join(', ')}: they are rebuilt from the store`,
+      `the registry at ${this.#shown} holds data that Blockhub did not write: delete the keys ${this.#keys.join(', ')}. They are rebuilt from the store`,
       { cause, details: { registry: this.#shown } },
     );
   }
 
-  /** @throws REGISTRY_CORRUPT where it is not what was written */
+  /** @throws REGISTRY_CORRUPT if it is not what was written */
   #record([id, record, name]: unknown[]): ChainRecord {
     try {
       const parsed = JSON.parse(String(record)) as ChainRecord;
@@ -230,7 +225,7 @@ export class RedisRegistry implements Registry {
 const noAnswer: RedisFault = {
   code: 'REGISTRY_UNAVAILABLE',
   what: 'did not answer',
-  fix: 'See whether the Redis server runs, and its log; check host and port in --registry, and that both sides or none speak TLS. It is tried again.',
+  fix: 'Check whether the Redis server runs, and see its log. Check host and port in --registry, and that both sides or neither use TLS. The connection is tried again.',
 };
 const announced =
-  'The nodes of a cluster are reached at the addresses that they announce: those must lead to them from here too (cluster-announce-ip or cluster-announce-hostname, and cluster-announce-port).';
+  'The nodes of a cluster are reached at the addresses that they announce. These addresses must work from here too (cluster-announce-ip or cluster-announce-hostname, and cluster-announce-port).';

@@ -30,6 +30,6 @@ test('a file that may not be written when it is opened never may', () => {
   expect(explainOpen(raw(13), '/r.sqlite')).toMatchObject({ code: 'REGISTRY_FULL', transient: true });
 });
 
-test('what is no error of SQLite stays as it is', () => {
+test('an error that is not from SQLite stays as it is', () => {
   for (const error of [raw(1), new TypeError('x'), new BlockhubError('INTERNAL', 'x')]) expect(explain(error, '/r')).toBe(error);
 });

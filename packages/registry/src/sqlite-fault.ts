@@ -8,8 +8,8 @@ const unwritable: readonly number[] = [result.readOnly, result.cannotOpen];
 export const primaryCode = (error: unknown): number =>
   (((error as { errcode?: unknown } | null)?.errcode as number | undefined) ?? 0) & 0xff;
 
-const held = `Find the process that holds the file (fuser, lsof) and end it, or give each process a file of its own. ${GOES_ON}`;
-const unreadable = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
+const held = `Find the process that holds the file (fuser, lsof) and end it, or give each process its own file. ${GOES_ON}`;
+const unreadable = `Check the kernel log (dmesg) and the disk, and mount a network share again. ${GOES_ON}`;
 const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';
 
 const faults: Readonly<Record<number, readonly [ErrorCode, what: string, fix: string]>> = {
@@ -19,13 +19,13 @@ const faults: Readonly<Record<number, readonly [ErrorCode, what: string, fix: st
   [result.cannotOpen]: ['REGISTRY_UNAVAILABLE', 'cannot be opened', unreadable],
   [result.full]: [
     'REGISTRY_FULL',
-    'has no room left',
-    `Free space on its disk or raise its quota; look at inodes too (df -h, df -i). ${GOES_ON}`,
+    'has no space left',
+    `Free space on its disk or raise its quota. Check inodes too (df -h, df -i). ${GOES_ON}`,
   ],
   [result.readOnly]: ['REGISTRY_READ_ONLY', 'may not be written', `${rights} ${GOES_ON}`],
 };
 
-/** Gives SQLite's error the meaning that the caller can act on. */
+/** Turns an error of SQLite into one that the caller can act on. */
 export function explain(error: unknown, path: string): unknown {
   if (error instanceof BlockhubError) return error;
   const code = primaryCode(error);
@@ -36,7 +36,7 @@ export function explain(error: unknown, path: string): unknown {
   return new BlockhubError(becomes, `the registry ${path} ${what}: ${(error as Error).message}`, { cause: error, details: { path }, fix });
 }
 
-/** As `explain`, while opening: what may not be written then will not be later. */
+/** As `explain`, for opening: if the file cannot be written then, it cannot be written later. */
 export function explainOpen(error: unknown, path: string): unknown {
   if (!unwritable.includes(primaryCode(error))) return explain(error, path);
   const message = `the registry ${path} cannot be opened for writing`;
@@ -46,6 +46,6 @@ export function explainOpen(error: unknown, path: string): unknown {
 export const corrupt = (path: string, cause: unknown): BlockhubError =>
   new BlockhubError(
     'REGISTRY_CORRUPT',
-    `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
+    `the registry ${path} is damaged: delete it, with ${path}-wal and ${path}-shm. It is rebuilt from the store`,
     { cause, details: { path } },
   );

@@ -10,7 +10,7 @@ import type { ChainRecord } from './registry.ts';
 const folder = mkdtempSync(join(tmpdir(), 'registry-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const open = (place: string) => openRegistry(`sqlite://${folder}/${place}.sqlite`);
+const open = (name: string) => openRegistry(`sqlite://${folder}/${name}.sqlite`);
 const hash = (n: number): string => n.toString(16).padStart(64, '0');
 const record = (n: number): ChainRecord => ({ id: hash(n), name: `chain-${n}`, crypt: 'sha256', settings: {}, time: n });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -32,8 +32,8 @@ describe('the file', () => {
       done = true;
     });
     await registry.putHint(hash(1), 3);
-    // Waiting for the other one never blocks this thread: it may be of this thread.
-    await sleep(50);
+    // If the change blocked this thread, the other transaction could not end, because it is of this
+    // thread.
     expect([done, await registry.findChain('chain-1'), await registry.findHint(hash(1))]).toEqual([false, undefined, 3]);
     other.exec('COMMIT');
     await put;
@@ -70,7 +70,7 @@ describe('the file', () => {
     await registry.close();
   });
 
-  test('the higher of two hints stays, whoever writes last', async () => {
+  test('the higher of two hints stays, in whatever order they are written', async () => {
     const [low, high] = [await open('two'), await open('two')];
     await low.putHint(hash(1), 3);
     await high.putHint(hash(1), 9);
@@ -91,6 +91,20 @@ describe('the file', () => {
     await registry.close();
   });
 
+  test('a full memory leaves out the oldest chain only', async () => {
+    const registry = await open('full');
+    const other = new DatabaseSync(join(folder, 'full.sqlite'));
+    // Without names each chain takes one entry.
+    other.exec(`INSERT INTO registry_chains WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+      SELECT printf('%064x', i), NULL, 'sha256', '{}', 0 FROM n`);
+    other.close();
+    const [first, second] = [await registry.findChain(hash(1)), await registry.findChain(hash(2))];
+    for (let n = 3; n <= 10_001; n++) await registry.findChain(hash(n));
+    expect(await registry.findChain(hash(2))).toBe(second);
+    expect(await registry.findChain(hash(1))).not.toBe(first);
+    await registry.close();
+  });
+
   test('is not used after closing', async () => {
     const registry = await open('closed');
     await registry.close();
@@ -106,11 +120,11 @@ describe('the file', () => {
 });
 
 /** A closed registry with 200 chains. */
-async function filled(place: string): Promise<string> {
-  const registry = await open(place);
+async function filled(name: string): Promise<string> {
+  const registry = await open(name);
   for (let n = 0; n < 200; n++) await registry.putChain(record(n));
   await registry.close();
-  return join(folder, `${place}.sqlite`);
+  return join(folder, `${name}.sqlite`);
 }
 
 describe('damage', () => {
@@ -121,20 +135,20 @@ describe('damage', () => {
     ['a page of noise', (path) => writeFileSync(path, Buffer.from(readFileSync(path)).fill(0xa5, 4096, 3 * 4096))],
     ['zeros in the middle', (path) => writeFileSync(path, Buffer.from(readFileSync(path)).fill(0, 2 * 4096, 6 * 4096))],
   ])('%s is REGISTRY_CORRUPT with the fix', async (title, damage) => {
-    const place = title.replaceAll(' ', '-');
-    const path = await filled(place);
+    const name = title.replaceAll(' ', '-');
+    const path = await filled(name);
     damage(path);
-    await expect(open(place)).rejects.toMatchObject({
+    await expect(open(name)).rejects.toMatchObject({
       code: 'REGISTRY_CORRUPT',
-      message: `the registry ${path} is damaged; delete it, with ${path}-wal and ${path}-shm: it is rebuilt from the store`,
+      message: `the registry ${path} is damaged: delete it, with ${path}-wal and ${path}-shm. It is rebuilt from the store`,
     });
     for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
-    const fresh = await open(place);
+    const fresh = await open(name);
     await fresh.putChain(record(1));
     await fresh.close();
   });
 
-  test('a row that nobody wrote is REGISTRY_CORRUPT', async () => {
+  test('a row of another program is REGISTRY_CORRUPT', async () => {
     const path = await filled('row');
     const database = new DatabaseSync(path);
     database.exec(
@@ -155,9 +169,9 @@ describe('damage', () => {
       CREATE TRIGGER refuse AFTER INSERT ON registry_hints BEGIN INSERT INTO children VALUES (1); END`,
     ],
   ])('hints whose write fails (%s) are kept, up to a bound, and written later', async (title, refuse) => {
-    const place = title.replaceAll(' ', '-');
-    const registry = await open(place);
-    const other = new DatabaseSync(join(folder, `${place}.sqlite`));
+    const name = title.replaceAll(' ', '-');
+    const registry = await open(name);
+    const other = new DatabaseSync(join(folder, `${name}.sqlite`));
     other.exec(refuse);
     for (let n = 0; n < 12_000; n++) await registry.putHint(hash(n), 1);
     await until(async () => (await registry.findHint(hash(10_000))) === undefined);
@@ -176,7 +190,7 @@ describe('a place that cannot be used', () => {
   test('a missing folder is named', async () => {
     await expect(openRegistry(`sqlite://${folder}/no/such/r.sqlite`)).rejects.toMatchObject({
       code: 'REGISTRY_URL_INVALID',
-      message: `the folder ${folder}/no/such of the registry does not exist; create it or correct the URL`,
+      message: `the folder ${folder}/no/such of the registry does not exist: create it or correct the URL`,
     });
     expect(existsSync(join(folder, 'no'))).toBe(false);
   });

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
@@ -9,15 +9,21 @@ import type { ChainRecord, ClaimTimes, Registry } from './registry.ts';
 import { corrupt, explain, explainOpen, primaryCode, result } from './sqlite-fault.ts';
 
 const openTimeoutMs = 5000;
-/** How long a change waits for another connection's transaction. It waits between tries, never inside SQLite: the other one may be of this very thread. */
+/**
+ * How long a change waits for another connection's transaction. It waits between tries and not
+ * inside SQLite, because the transaction may be of this thread.
+ */
 const busyTimeoutMs = 5000;
 const busyPauseMs = 10;
-/** Ended claims that go with each new one: more than come, so that the table stays as small as what holds. */
+/** Ended claims that each new claim deletes. More than one, so that their number shrinks. */
 const claimsSwept = 4;
 const maxCached = 10_000;
 const pageOfChains = 500;
 
-/** Names of tables tell whose they are, because the file may be shared. Everything here is rebuildable or may be lost with the power, so NORMAL is safe enough. */
+/**
+ * Tables have a prefix, because the file may be shared. Everything here can be rebuilt, or may be
+ * lost in a power failure, so NORMAL is safe enough.
+ */
 const schema = `
   CREATE TABLE IF NOT EXISTS registry_chains (id TEXT PRIMARY KEY, name TEXT UNIQUE, crypt TEXT NOT NULL, settings TEXT NOT NULL, time INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS registry_hints (chain TEXT PRIMARY KEY, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -28,20 +34,9 @@ const schema = `
 const unavailable = (path: string, what: string, cause?: unknown): BlockhubError =>
   new BlockhubError('REGISTRY_UNAVAILABLE', `the registry ${path} ${what}`, { cause, details: { path } });
 
-interface Statements {
-  readonly chain: StatementSync;
-  readonly page: StatementSync;
-  readonly freeName: StatementSync;
-  readonly putChain: StatementSync;
-  readonly hint: StatementSync;
-  readonly putHint: StatementSync;
-  readonly sweepClaims: StatementSync;
-  readonly findClaim: StatementSync;
-  readonly putClaim: StatementSync;
-  readonly replaceClaim: StatementSync;
-}
+type Statements = ReturnType<typeof prepare>;
 
-function prepare(database: DatabaseSync): Statements {
+function prepare(database: DatabaseSync) {
   return {
     chain: database.prepare('SELECT * FROM registry_chains WHERE id = ?1 UNION ALL SELECT * FROM registry_chains WHERE name = ?1 LIMIT 1'),
     page: database.prepare(`SELECT * FROM registry_chains WHERE id > ? ORDER BY id LIMIT ${pageOfChains}`),
@@ -60,12 +55,12 @@ function prepare(database: DatabaseSync): Statements {
   };
 }
 
-/** A registry in an SQLite file, its own or one shared with other tables and processes. */
+/** A registry in an SQLite file, which other tables and processes may share. */
 export class SqliteRegistry implements Registry {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  /** Records by id and by name; a miss is never kept, because another process may create the chain. */
+  /** Records by id and by name, but no misses, because another process may create the chain. */
   readonly #cache = new Map<string, ChainRecord>();
   readonly #hints = new PendingHints((hints) =>
     this.#change(() => {
@@ -80,11 +75,14 @@ export class SqliteRegistry implements Registry {
     this.#statements = statements;
   }
 
-  /** @throws REGISTRY_URL_INVALID where the folder is missing, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE, DATA_FOLDER_UNUSABLE */
+  /**
+   * @throws REGISTRY_URL_INVALID if the folder is missing, REGISTRY_CORRUPT, REGISTRY_UNAVAILABLE,
+   * DATA_FOLDER_UNUSABLE
+   */
   static open(path: string): SqliteRegistry {
     const folder = dirname(path);
     if (!existsSync(folder)) {
-      throw new BlockhubError('REGISTRY_URL_INVALID', `the folder ${folder} of the registry does not exist; create it or correct the URL`, {
+      throw new BlockhubError('REGISTRY_URL_INVALID', `the folder ${folder} of the registry does not exist: create it or correct the URL`, {
         details: { path },
       });
     }
@@ -168,7 +166,7 @@ export class SqliteRegistry implements Registry {
 
   async check(): Promise<void> {
     this.#checkOpen();
-    // Nothing is written, so a full disk shows only at the first call that needs room.
+    // Nothing is written, so a full disk is found only at the first call that needs space.
     await this.#transaction(() => this.#statements.putHint.run('', 0), 'ROLLBACK');
   }
 
@@ -203,7 +201,7 @@ export class SqliteRegistry implements Registry {
     await this.#transaction(change, 'COMMIT');
   }
 
-  /** Runs synchronous changes in one transaction, waiting for the turn of others without blocking the thread. */
+  /** Runs synchronous changes in one transaction. Waits for others without blocking the thread. */
   async #transaction(change: () => void, end: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     for (let waited = 0; ; waited += busyPauseMs) {
       try {
@@ -223,7 +221,7 @@ export class SqliteRegistry implements Registry {
     }
   }
 
-  /** @throws REGISTRY_CORRUPT where the row is not what was written */
+  /** @throws REGISTRY_CORRUPT if the row is not what was written */
   #record(row: Record<string, unknown>): ChainRecord {
     try {
       const { name, settings, ...rest } = row as unknown as {
@@ -240,8 +238,9 @@ export class SqliteRegistry implements Registry {
   }
 
   #remember(record: ChainRecord): void {
-    if (this.#cache.size >= maxCached) this.#cache.clear();
-    this.#cache.set(record.id, record);
-    if (record.name !== undefined) this.#cache.set(record.name, record);
+    for (const key of record.name === undefined ? [record.id] : [record.id, record.name]) {
+      if (this.#cache.size >= maxCached) this.#cache.delete(this.#cache.keys().next().value ?? '');
+      this.#cache.set(key, record);
+    }
   }
 }

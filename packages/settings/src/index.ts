@@ -1,4 +1,16 @@
 export { flagUsage, help, shownDefault } from './help.ts';
+export {
+  decodeUrlPart,
+  driverFor,
+  invalidUrl,
+  parseDriverUrl,
+  readAuthorities,
+  readUrlOptions,
+  readUrlPath,
+  refuseUrlParts,
+  type UrlKind,
+  urlOption,
+} from './driver-url.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';
 export { defaults, parseSettings, type Source, wantsHelp } from './parse.ts';

@@ -1,13 +1,16 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from './store.ts';
 
-/** What this package must be told of blocks: it knows no names of its own. */
+/** The form of blocks, which the caller defines. This package has no names of keys. */
 export interface BlockForm {
   /** The object key of a block. */
   readonly block: (id: string) => string;
   /** The object key of the entry of a chain's height. */
   readonly entry: (chain: string, height: number) => string;
-  /** The id that bytes have; throws where they are no block. Other bytes with the same id are another try of the same block. */
+  /**
+   * The id of the block in these bytes. Throws if they are not a block. Other bytes with the same
+   * id are another try of the same block.
+   */
   readonly id: (bytes: Buffer) => string;
 }
 
@@ -18,17 +21,20 @@ export interface Linked {
   readonly id: string;
 }
 
-/** `winner` is the entry that stands where ours, or the block that ours follows, would have to be. */
+/** `winner` is the entry where ours would be, or where the block before ours would be. */
 export type SetNext = { readonly mine: true } | { readonly mine: false; readonly winner: Buffer };
 
 export interface SetNextOptions {
-  /** The caller has seen the entry at the tail's height hold the tail's id; entries never change, so it is not read again. */
+  /**
+   * The caller has read the entry at the tail's height, and it has the tail's id. Entries never
+   * change, so it is not read again.
+   */
   readonly known?: boolean;
 }
 
 const GALLOP = 16;
 
-/** Blocks by id and by height. Heights of a chain are written once and without gaps, so the tail is found by halving. */
+/** Blocks by id and by height. Heights have no gaps, so a binary search finds the tail. */
 export class BlockStore {
   readonly #store: Store;
   readonly #form: BlockForm;
@@ -44,9 +50,10 @@ export class BlockStore {
   }
 
   /**
-   * Stores a block by its id. Gives the bytes that lie there now: those of another try where it was faster.
+   * Stores a block by its id. Gives the bytes that are stored now: another try may have been
+   * faster.
    *
-   * @throws OBJECT_EXISTS where something else lies; what `id` throws
+   * @throws OBJECT_EXISTS if something else is stored there; what `id` throws
    */
   async create(bytes: Buffer): Promise<Buffer> {
     const id = this.#form.id(bytes);
@@ -59,11 +66,12 @@ export class BlockStore {
   }
 
   /**
-   * Makes a block the next of `tail`, by creating the chain's entry at the next height if it is absent. This is the only decision in a chain's
-   * life: it may be repeated, raced and interrupted. An outcome that is unknown is read back by the store.
+   * Makes a block the next one after `tail`, by creating the chain's entry at the next height if it
+   * is absent. This is the only decision in a chain's life. It may be repeated, raced and
+   * interrupted. If the outcome is unknown, the store reads it back.
    *
    * @param bytes the block's exact bytes; it must be built behind `tail`
-   * @throws CHAIN_DAMAGED when there is no entry at the tail's height
+   * @throws CHAIN_DAMAGED if there is no entry at the tail's height
    */
   async setNext(tail: Linked, bytes: Buffer, options: SetNextOptions = {}): Promise<SetNext> {
     const { chain, height } = tail;
@@ -79,8 +87,9 @@ export class BlockStore {
   }
 
   /**
-   * The highest entry, or undefined without an entry at height 0. A hint at the tail costs 3 requests, none at 1,000,000 heights 28;
-   * a hint that is wrong costs requests, never the answer.
+   * The highest entry, or undefined if there is no entry at height 0. A hint at the tail costs 3
+   * requests; no hint at 1,000,000 heights costs 28. A wrong hint costs requests, but the result is
+   * right.
    */
   async tail(chain: string, hint = 0): Promise<{ height: number; bytes: Buffer } | undefined> {
     let low = 0;
@@ -104,7 +113,7 @@ export class BlockStore {
     return (await this.#store.head(this.#form.entry(chain, height))) !== undefined;
   }
 
-  /** Undefined for what is no block. */
+  /** Undefined if the bytes are not a block. */
   #idOf(bytes: Buffer): string | undefined {
     try {
       return this.#form.id(bytes);

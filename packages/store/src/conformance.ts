@@ -1,7 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { StoreDriver, StoredObject } from './driver.ts';
 
-/** What a driver must do, one case a line of the report. */
+/** What a driver must do. Each case is one line of the report. */
 type Case = (driver: StoreDriver, expect: Jest['expect']) => Promise<void>;
 
 type Jest = Pick<typeof import('@jest/globals'), 'describe' | 'expect' | 'test'>;
@@ -27,7 +27,7 @@ const reading: Record<string, Case> = {
     expect(await all(driver.list(''))).toEqual([]);
     await driver.remove('a/b');
   },
-  async 'a folder is no object'(driver, expect) {
+  async 'a folder is not an object'(driver, expect) {
     await driver.create('a/b', text('x'));
     expect(await driver.get('a')).toBeUndefined();
     expect(await driver.get('a', { offset: 0, length: 1 })).toBeUndefined();
@@ -54,7 +54,7 @@ const reading: Record<string, Case> = {
       expect(await driver.head(`n/${length}`)).toEqual({ length });
     }
   },
-  async 'what is stored is nobody else\u2019s buffer'(driver, expect) {
+  async 'what is stored does not share the buffer of a caller'(driver, expect) {
     const given = text('abc');
     await driver.create('own', given);
     given[0] = 0;
@@ -156,7 +156,10 @@ const listing: Record<string, Case> = {
   },
 };
 
-/** Runs every case on a fresh, empty driver; `release` undoes what `open` made. Call it in a test file with what `@jest/globals` gives. */
+/**
+ * Runs every case on a new, empty driver. `release` undoes what `open` made. Call it in a test file
+ * with what `@jest/globals` gives.
+ */
 export function storeConformance(
   { describe, expect, test }: Jest,
   name: string,

@@ -1,10 +1,13 @@
-/** What a listing tells of an object; `length` in bytes. */
+/** An object of a listing; `length` in bytes. */
 export interface StoredObject {
   readonly key: string;
   readonly length: number;
 }
 
-/** Told of a folder (ends with `/`) or object that a listing may not or cannot open, and why. The listing goes on behind it. */
+/**
+ * Gets the key of a folder (it ends with `/`) or object that a listing cannot open, and the error.
+ * The listing continues behind it.
+ */
 export type OnUnseen = (key: string, error: unknown) => void;
 
 /** Bytes `offset` to `offset + length`, both in bytes. */
@@ -13,7 +16,6 @@ export interface ByteRange {
   readonly length: number;
 }
 
-/** What opens the doors of a store that has any. */
 export interface StoreCredentials {
   readonly accessKey: string;
   readonly secretKey: string;
@@ -35,37 +37,41 @@ export const failureClasses = ['transient', 'unknown', 'denied', 'full', 'unusab
  */
 export type FailureClass = (typeof failureClasses)[number];
 
-/** What an operator reads of a failure: a clause that says what happened, and sentences that say what to do. */
+/** For an operator: a clause that says what happened, and sentences that say what to do. */
 export interface Advice {
   readonly what: string;
   readonly fix: string;
 }
 
 /**
- * The bytes of one place. Drivers throw raw errors, check no keys, try nothing again, and count nothing: `Store` does that once for all.
- * A driver may be used by many callers at the same time. Answers come after the effect is durable.
+ * The objects of one bucket. A driver throws raw errors, checks no keys, retries nothing and counts
+ * nothing, because `Store` does that for all drivers. Many callers may use a driver at the same
+ * time. A method resolves after the effect is durable.
  */
 export interface StoreDriver {
-  /** All bytes or those of the range that exist (fewer, or none, past the end); undefined where no object lies. */
+  /**
+   * All bytes, or those of the range that exist (perhaps none). Undefined if there is no object.
+   */
   get(key: string, range?: ByteRange): Promise<Buffer | undefined>;
   head(key: string): Promise<{ length: number } | undefined>;
-  /** True when this call made the object, false when one lay there: exactly one of any number of racing calls is told true. */
+  /** True if this call made the object. Of any number of racing calls exactly one gets true. */
   create(key: string, bytes: Uint8Array): Promise<boolean>;
-  /** Writes or replaces; a reader sees the old bytes or the new ones, never a mixture. */
+  /** Writes or replaces. A reader gets the old bytes or the new ones, never a mixture. */
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Removing what is not there is no error. */
+  /** Does nothing if there is no object. */
   remove(key: string): Promise<void>;
   /**
-   * Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key. With `onUnseen` it goes on behind what
-   * cannot be opened, where the place can say what that is; without, it throws there.
+   * Objects whose keys start with `prefix` and come after `after`, ordered by the bytes of the key.
+   * With `onUnseen` it continues behind what cannot be opened, if the driver can name that. Without
+   * it, the listing throws there.
    */
   list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncIterable<StoredObject>;
-  /** Makes the place itself, such as a bucket: true when this call did. Absent where the first write does. */
+  /** Makes the bucket; true if this call did. Absent if the first write makes it. */
   prepare?(): Promise<boolean>;
   classify(error: unknown): FailureClass;
-  /** What an operator can do about it, where that is known; what the code of the error says otherwise. */
+  /** Advice for the operator, if there is better advice than that of the error's code. */
   advise?(error: unknown): Advice | undefined;
-  /** How long the place asked to be left alone, in ms, where it did. */
+  /** How long the server asked to wait, in ms, if it did. */
   retryAfterMs?(error: unknown): number | undefined;
   close(): Promise<void>;
 }

@@ -8,7 +8,6 @@ export {
   type StoreDriver,
   type StoredObject,
 } from './driver.ts';
-export { keyBehaviour } from './drivers/key-behaviour.ts';
 export { type MemoryDriver, type MemoryDriverOptions, MemoryStore } from './drivers/memory.ts';
 export { afterFolder } from './keys.ts';
 export { type OpenDriver, type OpenStoreOptions, openStore } from './open.ts';

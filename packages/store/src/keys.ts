@@ -12,16 +12,18 @@ const refuse = (text: string, why: string): never => {
 };
 
 /**
- * A key is parts joined by `/`. A part is not empty, does not start with a dot (so no `..`, and `.tmp` stays ours), and has no control
- * character or backslash. Keys come from templates and from blocks that others wrote, so readers are held to this as well as writers.
+ * A key is parts joined by `/`. A part is not empty, does not start with a dot (so `..` and `.tmp`
+ * are impossible), and has no control character or backslash. Readers check keys too, because keys
+ * come from templates and from blocks of other writers.
  *
  * @throws STORE_KEY_INVALID
  */
 export function checkKey(text: string): void {
-  if (!key.test(text) || !text.isWellFormed()) refuse(text, 'has a part that is empty, starts with a dot, or has a forbidden character');
+  if (!key.test(text) || !text.isWellFormed()) refuse(text, 'has a part that is empty, starts with a dot, or holds a forbidden character');
   if (text.length * 3 <= MAX_PART_BYTES) return;
   if (Buffer.byteLength(text) > MAX_KEY_BYTES) refuse(text, `is longer than ${MAX_KEY_BYTES} bytes`);
-  if (text.split('/').some((part) => Buffer.byteLength(part) > MAX_PART_BYTES)) refuse(text, `has a part over ${MAX_PART_BYTES} bytes`);
+  if (text.split('/').some((part) => Buffer.byteLength(part) > MAX_PART_BYTES))
+    refuse(text, `has a part that is longer than ${MAX_PART_BYTES} bytes`);
 }
 
 /**
@@ -33,12 +35,12 @@ export function checkPrefix(text: string): void {
   if (text !== '') checkKey(text.endsWith('/') ? text.slice(0, -1) : text);
 }
 
-/** True for what a listing may show. */
+/** True if a listing may show it. */
 export function isKey(text: string): boolean {
   return key.test(text);
 }
 
-/** Orders by the UTF-8 bytes. UTF-16 orders the same way except that surrogates (U+10000 and up) come before U+E000. */
+/** Orders by UTF-8 bytes, as UTF-16 does, but for surrogates: they come before U+E000 there. */
 export function compareKeys(a: string, b: string): number {
   if (a === b) return 0;
   const shorter = Math.min(a.length, b.length);
@@ -53,7 +55,8 @@ export function compareKeys(a: string, b: string): number {
 }
 
 /**
- * The place to list on from to leave out everything below the folder (no `/` at its end): `0` is the character after `/`.
- * With it the folders of a level are found without reading what is in them.
+ * The `after` of a listing that leaves out everything below the folder (no `/` at its end): `0` is
+ * the character after `/`. With it the folders of a level are found without reading what is in
+ * them.
  */
 export const afterFolder = (folder: string): string => `${folder}0`;

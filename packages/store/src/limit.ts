@@ -1,8 +1,14 @@
+interface QueuedRun {
+  readonly start: () => void;
+  next: QueuedRun | undefined;
+}
+
 /** At most `width` runs at a time; the others wait in order. */
 export class Limit {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
-  #next = 0;
+  /** A linked list, because the front of an array is freed only when nothing waits. */
+  #first: QueuedRun | undefined;
+  #last: QueuedRun | undefined;
 
   constructor(width: number) {
     this.#free = width;
@@ -10,7 +16,7 @@ export class Limit {
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await new Promise<void>((resolve) => this.#wait(resolve));
     try {
       return await work();
     } finally {
@@ -18,15 +24,22 @@ export class Limit {
     }
   }
 
-  /** A free place goes straight to the one that waits longest, so that nobody overtakes it. */
+  #wait(start: () => void): void {
+    const queued: QueuedRun = { start, next: undefined };
+    if (this.#last) this.#last.next = queued;
+    else this.#first = queued;
+    this.#last = queued;
+  }
+
+  /** A free slot goes straight to the run that waits longest, so that no later run takes it. */
   #release(): void {
-    const next = this.#waiting[this.#next++];
-    if (next) {
-      next();
+    const first = this.#first;
+    if (!first) {
+      this.#free++;
       return;
     }
-    this.#free++;
-    this.#waiting.length = 0;
-    this.#next = 0;
+    this.#first = first.next;
+    if (!this.#first) this.#last = undefined;
+    first.start();
   }
 }

@@ -2,7 +2,7 @@ import { VirtualClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
 import type { FailureClass, StoreDriver } from './driver.ts';
-import { keyBehaviour } from './drivers/key-behaviour.ts';
+import { keyBehaviour } from './drivers/key-behaviour.fixture.ts';
 import { MemoryStore } from './drivers/memory.ts';
 import { Store, type StoreOptions } from './store.ts';
 
@@ -86,7 +86,7 @@ describe('failures', () => {
     expect(store.requests.create).toBe(4);
   });
 
-  test('every answer is told, with its time and what its failure means', async () => {
+  test('every answer is reported, with its time and what its failure means', async () => {
     const raw = new Error('no');
     const answers: unknown[] = [];
     const { clock, store } = open({ onAnswer: (...answer) => answers.push(answer) }, () => ({
@@ -119,7 +119,7 @@ describe('failures', () => {
     expect(clock.now()).toBeGreaterThan(500);
   });
 
-  test('a place that asks to be left alone is left alone', async () => {
+  test('a server that asks to wait is waited for', async () => {
     let asked = 0;
     const { clock, store } = open({}, (driver) => ({
       get: (key) => (asked++ === 0 ? Promise.reject(new Error('slow down')) : driver.get(key)),
@@ -130,7 +130,7 @@ describe('failures', () => {
     expect([asked, clock.now()]).toEqual([2, 3000]);
   });
 
-  test('a place that asks for longer than retryMs is given up at once', async () => {
+  test('a server that asks for longer than retryMs is given up at once', async () => {
     const { clock, store } = open({}, () => ({
       get: () => Promise.reject(new Error('slow down')),
       classify: () => 'transient',
@@ -177,7 +177,7 @@ describe('failures', () => {
     expect(await store.create('LOST1', text('mine'))).toBe('exists');
   });
 
-  test('a known loser is told exists although the bytes are the same', async () => {
+  test('a known loser gets exists although the bytes are the same', async () => {
     const { store } = open();
     expect(await store.create('a', text('x'))).toBe('created');
     expect(await store.create('a', text('x'))).toBe('exists');
@@ -277,7 +277,7 @@ test('no more requests than allowed are in flight, and all are served in order',
   expect(clock.now()).toBe(70);
 });
 
-test('every request is counted and told of', async () => {
+test('every request is counted and reported', async () => {
   const seen: string[] = [];
   const { clock, store } = open({ onRequest: (operation, key) => seen.push(`${operation} ${key}`) });
   await settle(clock, store.create('BAD1', text('x')));

@@ -6,7 +6,7 @@ import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
 import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
 
-/** What a request to a driver may be. */
+/** The kinds of requests to a driver. */
 export const storeOperations = ['get', 'head', 'create', 'put', 'remove', 'list'] as const;
 export type StoreOperation = (typeof storeOperations)[number];
 
@@ -16,15 +16,15 @@ export interface StoreOptions {
   readonly clock?: Clock;
   /** Spreads the back-off. */
   readonly random?: Random;
-  /** Requests in flight at a time; a listing takes no place. Default 32. */
+  /** Maximum number of requests in flight. A listing is not counted. Default 32. */
   readonly concurrency?: number;
-  /** How long to try again after transient failures, from the first try on; 0 = never. Default 10 s. */
+  /** How long transient failures are retried, from the first try on. 0: no retry. Default 10 s. */
   readonly retryMs?: number;
   /** Called before each request to the driver, retries included. */
   readonly onRequest?: (operation: StoreOperation, key: string) => void;
-  /** Called after each request to the driver: how long it took, in ms, and what its failure means. */
+  /** Called after each request to the driver, with its time in ms and the class of its failure. */
   readonly onAnswer?: (operation: StoreOperation, ms: number, failure: FailureClass | undefined) => void;
-  /** Once it is aborted, nothing more is tried, as after `close`. */
+  /** After it is aborted, nothing more is tried, as after `close`. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,18 +33,19 @@ type Hooks = 'onRequest' | 'onAnswer' | 'signal';
 
 const SECOND = 1000;
 const defaults = { url: 'memory:', clock: systemClock, random: Math.random, concurrency: 32, retryMs: 10 * SECOND };
-/** What is not tried again. */
+/** Failures that are not retried. */
 const refusals: Partial<Record<FailureClass, [ErrorCode, string]>> = {
   denied: ['STORE_DENIED', 'access refused'],
-  full: ['STORE_FULL', 'no room left'],
-  unusable: ['STORE_UNUSABLE', 'not possible'],
+  full: ['STORE_FULL', 'there is no space left'],
+  unusable: ['STORE_UNUSABLE', 'it cannot be used'],
 };
 const betweenTries: BackOff = { firstMs: 20, mostMs: 2 * SECOND };
 
 /**
- * Bytes by key over a driver: key rules, retries of what is transient, a limit of concurrency, one classification of errors, counts.
- * Every method throws STORE_KEY_INVALID for an unusable key, STORE_UNAVAILABLE after `retryMs`, STORE_DENIED, STORE_FULL and
- * STORE_UNUSABLE at once; whoever gets one of the last four may try again later.
+ * Objects over a driver: checks keys, retries transient failures, limits concurrent requests,
+ * classifies errors, and counts requests. Every method throws STORE_KEY_INVALID for an unusable
+ * key, STORE_UNAVAILABLE after `retryMs`, and STORE_DENIED, STORE_FULL and STORE_UNUSABLE at once.
+ * After one of the last four the caller may try again later.
  */
 export class Store {
   readonly url: string;
@@ -65,15 +66,15 @@ export class Store {
     this.#closed = AbortSignal.any([this.#close.signal, ...(options.signal ? [options.signal] : [])]);
   }
 
-  /** All bytes, or those of the range that exist; undefined where no object lies. */
+  /** All bytes, or those of the range that exist. Undefined if there is no object. */
   find(key: string, range?: ByteRange): Promise<Buffer | undefined> {
     return this.#retry('get', key, () => this.#send('get', key, () => this.#driver.get(key, range)));
   }
 
-  /** As `find`, but throws OBJECT_MISSING where no object lies. */
+  /** As `find`, but throws OBJECT_MISSING if there is no object. */
   async get(key: string, range?: ByteRange): Promise<Buffer> {
     const bytes = await this.find(key, range);
-    if (bytes === undefined) throw new BlockhubError('OBJECT_MISSING', `no object lies at ${key}`, { details: { key } });
+    if (bytes === undefined) throw new BlockhubError('OBJECT_MISSING', `there is no object ${key}`, { details: { key } });
     return bytes;
   }
 
@@ -82,8 +83,9 @@ export class Store {
   }
 
   /**
-   * Makes the object unless one lies there, which then stays as it is. Durable when it answers, whichever the answer.
-   * After a try whose fate is unknown, identical bytes at the key count as `created`: they are what the caller wanted there.
+   * Creates the object if it is absent. An existing object stays as it is. In both cases the object
+   * is durable when it resolves. After a try with an unknown outcome, identical bytes at the key
+   * count as `created`, because the caller wanted them there.
    */
   create(key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
     let unsure = false;
@@ -105,45 +107,48 @@ export class Store {
   }
 
   /**
-   * As `create`, for an object whose key follows from its bytes: gives what lies there now, which is the same object.
+   * As `create`, for an object whose key follows from its bytes. Gives the bytes that are stored
+   * now, which are the same object.
    *
-   * @param isSame tells whether other bytes are the same object all the same; without it none are
-   * @throws OBJECT_EXISTS where another object lies: what is damaged must not get one more reference
+   * @param isSame whether other bytes are the same object; without it they never are
+   * @throws OBJECT_EXISTS if there is another object: damage must not get one more reference
    */
   async keep(key: string, bytes: Buffer, isSame: (there: Buffer) => boolean = () => false): Promise<Buffer> {
     if ((await this.create(key, bytes)) === 'created') return bytes;
     const there = await this.get(key);
     if (there.equals(bytes)) return bytes;
     if (isSame(there)) return there;
-    throw new BlockhubError('OBJECT_EXISTS', `other bytes lie at ${key}`, { details: { key } });
+    throw new BlockhubError('OBJECT_EXISTS', `the object ${key} has other bytes`, { details: { key } });
   }
 
-  /** Writes or replaces. Only for what is not part of a chain: those objects are written once. */
+  /** Writes or replaces. Only for objects outside of chains, because those are written once. */
   put(key: string, bytes: Uint8Array): Promise<void> {
     return this.#retry('put', key, () => this.#send('put', key, () => this.#driver.put(key, bytes)));
   }
 
-  /** Removing what is not there is no error. */
+  /** Does nothing if there is no object. */
   remove(key: string): Promise<void> {
     return this.#retry('remove', key, () => this.#send('remove', key, () => this.#driver.remove(key)));
   }
 
   /**
-   * Objects under a prefix (it may end inside a part) behind `after`, ordered by the bytes of the key. Goes on where it was after a
-   * transient failure. Objects that come or go meanwhile may be seen or not. To leave out a folder see `afterFolder`.
-   * @param options.onUnseen the listing goes on behind what cannot be opened, and this is told of it; without, such a thing ends it
+   * Objects under a prefix (it may end inside a part) behind `after`, ordered by the bytes of the
+   * key. After a transient failure it continues where it was. Objects that are created or removed
+   * meanwhile may be listed or not. To leave out a folder see `afterFolder`.
+   * @param options.onUnseen gets what cannot be opened, and the listing continues behind it;
+   * without it, the listing ends there
    */
   async *list(prefix: string, options: { after?: string; onUnseen?: OnUnseen } = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
     const { onUnseen } = options;
-    const tell: OnUnseen | undefined = onUnseen && ((key, error) => onUnseen(key, this.#named(error, 'list', key)));
+    const report: OnUnseen | undefined = onUnseen && ((key, error) => onUnseen(key, this.#named(error, 'list', key)));
     let { after } = options;
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       const begun = this.#options.clock.ticks();
       try {
         this.#count('list', prefix);
-        for await (const object of this.#driver.list(prefix, after, tell)) {
+        for await (const object of this.#driver.list(prefix, after, report)) {
           after = object.key;
           since.at = this.#options.clock.ticks();
           since.tries = 0;
@@ -158,19 +163,12 @@ export class Store {
     }
   }
 
-  /** Makes the place of the objects where it is not there yet: the bucket. Folders and memory need no preparing. */
-  async prepare(): Promise<'created' | 'exists'> {
-    const since = { at: this.#options.clock.ticks(), tries: 0 };
-    for (;;) {
-      try {
-        return (await this.#driver.prepare?.()) ? 'created' : 'exists';
-      } catch (error) {
-        await this.#waitOrThrow(error, 'create', 'the place of the objects', since);
-      }
-    }
+  /** Creates the bucket if it does not exist. Folders and memory do not need this. */
+  prepare(): Promise<'created' | 'exists'> {
+    return this.#repeat('create', 'the bucket', async () => ((await this.#driver.prepare?.()) ? 'created' : 'exists'));
   }
 
-  /** Tries out what chains rely on, on keys of its own below `probe/` which it removes. Takes a second on a disk, some seconds on S3. */
+  /** Tests what chains rely on, with keys below `probe/`. Takes a second on a disk, more on S3. */
   probe(): Promise<ProbeReport> {
     return this.#probe(false);
   }
@@ -182,10 +180,11 @@ export class Store {
     return probeStore(open, { clock, random, again });
   }
 
-  /** A fleet that starts together, or whose processes come and go, must not spend its store on probes. */
+  /** Many processes that start together must not overload the store with probes. */
   async #probeOnceADay(): Promise<ProbeReport> {
     const { clock } = this.#options;
-    // What keeps the verdict from being read or kept, the probe will meet too, or it costs only another probe.
+    // If the verdict cannot be read or stored, the probe fails for the same reason, or it only runs
+    // once more.
     const again = await hasPassed(this, this.url, clock.now()).catch(() => false);
     const report = await this.#probe(again);
     if (report.ok && !again) await keepVerdict(this, this.url, clock.now()).catch(() => undefined);
@@ -193,10 +192,11 @@ export class Store {
   }
 
   /**
-   * Probes once and remembers the verdict; a store that passed within a day, for whomever, is only asked a few things.
+   * Probes once and keeps the verdict. If any process probed the store within a day and it passed,
+   * only a few requests are made.
    *
-   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL, STORE_UNUSABLE when there is no verdict yet;
-   * STORE_NOT_FOUND, STORE_URL_INVALID
+   * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL,
+   * STORE_UNUSABLE if there is no verdict yet; STORE_NOT_FOUND, STORE_URL_INVALID
    */
   async assertSafe(): Promise<void> {
     const verdict = this.#verdict ?? this.#probeOnceADay();
@@ -206,7 +206,7 @@ export class Store {
     if (failure) throw failure;
   }
 
-  /** What waits to try again fails now; requests in flight are not waited for. */
+  /** Waiting retries fail now. Requests in flight are not waited for. */
   async close(): Promise<void> {
     this.#close.abort();
     await this.#driver.close();
@@ -219,9 +219,17 @@ export class Store {
   }
 
   #send<T>(operation: StoreOperation, key: string, request: () => Promise<T>): Promise<T> {
-    return this.#limit.run(() => {
+    return this.#limit.run(async () => {
       this.#count(operation, key);
-      return this.#options.onAnswer ? this.#watch(operation, request) : request();
+      const begun = this.#options.clock.ticks();
+      try {
+        const answer = await request();
+        this.#answered(operation, begun);
+        return answer;
+      } catch (error) {
+        this.#failed(operation, begun, error);
+        throw error;
+      }
     });
   }
 
@@ -231,40 +239,32 @@ export class Store {
     this.#options.onRequest?.(operation, key);
   }
 
-  async #watch<T>(operation: StoreOperation, request: () => Promise<T>): Promise<T> {
-    const begun = this.#options.clock.ticks();
-    try {
-      const answer = await request();
-      this.#answered(operation, begun);
-      return answer;
-    } catch (error) {
-      this.#failed(operation, begun, error);
-      throw error;
-    }
-  }
-
   #answered(operation: StoreOperation, begun: number, failure?: FailureClass): void {
     this.#options.onAnswer?.(operation, this.#options.clock.ticks() - begun, failure);
   }
 
   #failed(operation: StoreOperation, begun: number, error: unknown): void {
-    // Errors of ours are said by who asks, not by the place.
+    // Our own errors are not failures of the driver.
     if (!(error instanceof BlockhubError)) this.#answered(operation, begun, this.#driver.classify(error));
   }
 
   async #retry<T>(operation: StoreOperation, key: string, run: () => Promise<T>): Promise<T> {
     checkKey(key);
+    return this.#repeat(operation, key, run);
+  }
+
+  async #repeat<T>(operation: StoreOperation, what: string, run: () => Promise<T>): Promise<T> {
     const since = { at: this.#options.clock.ticks(), tries: 0 };
     for (;;) {
       try {
         return await run();
       } catch (error) {
-        await this.#waitOrThrow(error, operation, key, since);
+        await this.#waitOrThrow(error, operation, what, since);
       }
     }
   }
 
-  /** The only place that says what an error means for the caller. */
+  /** The only code that decides what an error means for the caller. */
   async #waitOrThrow(error: unknown, operation: StoreOperation, key: string, since: { at: number; tries: number }): Promise<void> {
     if (error instanceof BlockhubError) throw error;
     const failure = this.#driver.classify(error);
@@ -278,7 +278,7 @@ export class Store {
     const waitMs = Math.max(backOff(++since.tries, betweenTries, random), this.#driver.retryAfterMs?.(error) ?? 0);
     const tried = since.tries > 1 ? ` (${since.tries} tries)` : '';
     if (clock.ticks() + waitMs > since.at + retryMs)
-      fail('STORE_UNAVAILABLE', failure === 'unknown' ? `fate unknown${tried}` : `no success${tried}`);
+      fail('STORE_UNAVAILABLE', failure === 'unknown' ? `it may have happened or not${tried}` : `it failed${tried}`);
     await clock.sleep(waitMs, this.#closed);
   }
 

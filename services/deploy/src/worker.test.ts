@@ -1,4 +1,4 @@
-import { hashOf, type Meta, newEvent, parseReceipts, type Receipt } from '@blockhub/chain';
+import { hashOf, type Meta, newEvent, type Receipt } from '@blockhub/chain';
 import { type DeadLetter, readDeadLetter, replayDeadLetter, writeIngress } from '@blockhub/message';
 import { parseSettings } from '@blockhub/settings';
 import { createLogger } from '@blockhub/telemetry';
@@ -62,7 +62,7 @@ afterEach(() => deploy.stop());
 async function receipts(): Promise<Receipt[]> {
   const messages = await deploy.queue(deployed);
   return messages.flatMap(({ body, meta }) => {
-    const list = parseReceipts(body.toString());
+    const list = JSON.parse(body.toString()) as Receipt[];
     expect(meta.items).toBe(list.length);
     return list;
   });

@@ -39,8 +39,8 @@ const foreign: Readonly<Record<string, (folder: string) => Promise<unknown> | un
       `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 9))`,
       join(folder, 'socket'),
     ]),
-  'a name that is no UTF-8': (folder) => writeFile(Buffer.concat([Buffer.from(`${folder}/n`), Buffer.from([0xff])]), 'x'),
-  'a folder whose name is no UTF-8': (folder) => mkdir(Buffer.concat([Buffer.from(`${folder}/n`), Buffer.from([0xff])])),
+  'a name that is not UTF-8': (folder) => writeFile(Buffer.concat([Buffer.from(`${folder}/n`), Buffer.from([0xff])]), 'x'),
+  'a folder whose name is not UTF-8': (folder) => mkdir(Buffer.concat([Buffer.from(`${folder}/n`), Buffer.from([0xff])])),
   'a name with a backslash': (folder) => writeFile(join(folder, 'x\\y'), 'x'),
   'a name with a line break': (folder) => writeFile(join(folder, 'x\ny'), 'x'),
 };
@@ -68,7 +68,7 @@ describe('what cannot be opened is reported, and the listing goes on', () => {
     await make();
     expect(await list('f/')).toEqual(good);
     expect(unseen).toEqual([[key, code]]);
-    // Nobody is told: it is no object.
+    // Not reported, because it is not an object.
     expect(await keysOf(store.list('f/'))).toEqual(good);
   });
 
@@ -92,10 +92,10 @@ describe('what cannot be opened is reported, and the listing goes on', () => {
     await chmod(join(root, 'f/a'), 0o000);
     // Names can be read there, but nothing of the files.
     await chmod(join(root, 'f/b'), 0o744);
-    // Root may open everything, so somebody else tries.
-    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    // Root may open everything, so another user tries.
+    const other = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     const lister = join(import.meta.dirname, 'fixtures/list-around.ts');
-    const said = JSON.parse(execFileSync(process.execPath, [lister, root, 'f/'], { ...nobody, encoding: 'utf8' }));
+    const said = JSON.parse(execFileSync(process.execPath, [lister, root, 'f/'], { ...other, encoding: 'utf8' }));
     for (const folder of ['f/a', 'f/b']) await chmod(join(root, folder), 0o755);
     expect(said).toEqual({
       keys: ['f/c/1'],

@@ -6,14 +6,14 @@ import type { OnUnseen, StoredObject } from '../driver.ts';
 import { compareKeys, isKey } from '../keys.ts';
 import { inTheWay } from './in-the-way.ts';
 
-/** Names of one folder held at a time; a larger folder is read once for each so many names. */
+/** Maximum number of names in memory. A larger folder is read once for each so many. */
 const PAGE = 200_000;
-/** Lengths asked for at a time. */
+/** Number of files whose lengths are read at a time. */
 const LENGTHS = 64;
 
 const lengthOf = promisify(statCallback);
 
-/** What is wanted of a folder; prefix and after are relative to it. */
+/** What is listed of a folder. `prefix` and `after` are relative to it. */
 interface Wanted {
   readonly root: string;
   /** Empty, or ends with a slash. */
@@ -21,7 +21,9 @@ interface Wanted {
   readonly prefix: string;
   readonly after: string;
   readonly page: number;
-  /** Told of what cannot be opened. Without it a folder or file that cannot be opened ends the listing, and a link is left out. */
+  /**
+   * Gets what cannot be opened. Without it, a folder or file ends the listing; a link is left out.
+   */
   readonly onUnseen: OnUnseen | undefined;
 }
 
@@ -31,17 +33,20 @@ export interface ListFolderOptions {
   readonly onUnseen?: OnUnseen | undefined;
 }
 
-/** Objects below a folder by bytes of the key. Folders that lie wholly before `after`, or off the prefix, are not opened. */
-export function listFolder(root: string, prefix: string, options: ListFolderOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+/**
+ * Objects below a folder, ordered by the bytes of the key. Folders that lie wholly before `after`,
+ * or outside the prefix, are not opened.
+ */
+export async function* listFolder(
+  root: string,
+  prefix: string,
+  options: ListFolderOptions = {},
+): AsyncGenerator<StoredObject, void, undefined> {
   const { after = '', page = PAGE, onUnseen } = options;
   const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  if (!after.startsWith(folder))
-    return compareKeys(after, folder) < 0 ? listFolder(root, prefix, { ...options, after: folder }) : nothing();
-  return walk({ root, folder, prefix: prefix.slice(folder.length), after: after.slice(folder.length), page, onUnseen });
-}
-
-async function* nothing(): AsyncGenerator<StoredObject, void, undefined> {
-  // All of the folder lies before `after`.
+  const isInside = after.startsWith(folder);
+  if (!isInside && compareKeys(after, folder) > 0) return;
+  yield* walk({ root, folder, prefix: prefix.slice(folder.length), after: isInside ? after.slice(folder.length) : '', page, onUnseen });
 }
 
 async function* walk(wanted: Wanted): AsyncGenerator<StoredObject, void, undefined> {
@@ -63,18 +68,20 @@ async function* walk(wanted: Wanted): AsyncGenerator<StoredObject, void, undefin
   }
 }
 
-/** Undefined for a folder, for what is gone meanwhile, and for what was reported. */
+/** Undefined for a folder, for a file that was removed meanwhile, and for what was reported. */
 async function look({ root, folder, onUnseen }: Wanted, name: string): Promise<number | undefined> {
   if (name.endsWith('/')) return undefined;
   try {
     return (await lengthOf(join(root, folder, name))).size;
   } catch (error) {
-    goneMeanwhile(error, () => report(onUnseen, folder + name, error));
+    if (!isGone(error)) report(onUnseen, folder + name, error);
     return undefined;
   }
 }
 
-/** The first names of a folder behind `from`, in order; folders have a slash at the end, which is where their keys sort. */
+/**
+ * The first names behind `from`, in order. Folders end with a slash, because their keys sort so.
+ */
 async function smallest(wanted: Wanted, from: string): Promise<string[]> {
   const { prefix, after, page } = wanted;
   let names: string[] = [];
@@ -98,23 +105,24 @@ async function* readFolder({ root, folder, onUnseen }: Wanted): AsyncGenerator<D
   try {
     yield* await opendir(join(root, folder), { bufferSize: 1024 });
   } catch (error) {
-    const isGone = goneMeanwhile(error, () => report(onUnseen, folder, error));
-    if (isGone && onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
+    if (!isGone(error)) report(onUnseen, folder, error);
+    else if (onUnseen && (await inTheWay(root, join(root, folder.replace(/\/$/, ''))))) onUnseen(folder, error);
   }
 }
 
-function goneMeanwhile(error: unknown, otherwise: () => void): boolean {
+function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  const isGone = code === 'ENOENT' || code === 'ENOTDIR';
-  if (!isGone) otherwise();
-  return isGone;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** What the process lacks passes, so it ends the listing, which is then tried again; anything else is true of this one thing. */
-const ofTheProcess = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+/**
+ * A lack of the process passes, so it ends the listing, which is then retried. Any other error is a
+ * fact about this file or folder.
+ */
+const processLimits = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
 
 function report(onUnseen: OnUnseen | undefined, key: string, error: unknown): void {
-  if (!onUnseen || ofTheProcess.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  if (!onUnseen || processLimits.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
   onUnseen(key, error);
 }
 
@@ -125,7 +133,7 @@ async function leadsOn(entry: Dirent, { root, folder, onUnseen }: Wanted): Promi
     const found = await stat(join(root, folder, entry.name));
     return found.isDirectory() ? true : found.isFile() ? false : undefined;
   } catch (error) {
-    // A link that leads nowhere, such as to a disk that is not mounted.
+    // A link whose target does not exist, such as a disk that is not mounted.
     if (entry.isSymbolicLink()) onUnseen?.(folder + entry.name, error);
     return undefined;
   }

@@ -1,6 +1,7 @@
 /**
- * Creates per second of the file store at concurrency 16, beside the bare system calls with the same syncs:
- * `node src/drivers/file.bench.ts [folder] [seconds a round]` prints JSON, one line a size.
+ * Creates per second of the file store with 16 at a time, beside the bare system calls with the
+ * same syncs. `node src/drivers/file.bench.ts [folder] [seconds a round]` prints JSON, one line a
+ * size.
  */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
@@ -25,7 +26,7 @@ async function rate(create: Create, bytes: Buffer): Promise<number> {
   return Math.round((made * 1000) / (performance.now() - began));
 }
 
-/** What the driver must do at least, without keys, errors, limits or retries. */
+/** The minimum that the driver must do, without keys, errors, limits or retries. */
 function bare(root: string, sync: (folder: string) => Promise<void>): Create {
   return async (name, bytes) => {
     const temporary = join(root, '.tmp', name.slice(8));
@@ -55,7 +56,7 @@ async function inFolder<T>(run: (root: string) => Promise<T>): Promise<T> {
   }
 }
 
-/** Rounds take turns, since the disk is rarely ours alone; the middle one counts. */
+/** Rounds take turns, because other programs use the disk too. The median counts. */
 const ROUNDS = 7;
 const median = (numbers: number[]): number => numbers.sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
 

@@ -254,9 +254,9 @@ describe('a place that cannot be written', () => {
       await chmod(join(root, folder), 0o555);
       releases.push(() => chmod(join(root, folder), 0o755));
     }
-    // Root may write everywhere, so somebody else tries.
-    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-    const said = execFileSync(process.execPath, [writer, 'once', root], { ...nobody, encoding: 'utf8' });
+    // Root may write everywhere, so another user tries.
+    const other = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const said = execFileSync(process.execPath, [writer, 'once', root], { ...other, encoding: 'utf8' });
     expect(said).toBe('STORE_DENIED found\n');
   });
 });
@@ -284,7 +284,7 @@ describe('the path of a root', () => {
     });
   });
 
-  test('that leads nowhere is told of with what to do', async () => {
+  test('that leads nowhere has an error that says what to do', async () => {
     const store = await openStore(join(await inFolder(), 'dangling'), { retryMs: 0 });
     await expect(store.create('a', text('x'))).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',

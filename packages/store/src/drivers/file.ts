@@ -10,36 +10,37 @@ import { listFolder } from './file-list.ts';
 import { FolderSync } from './folder-sync.ts';
 import { inTheWay } from './in-the-way.ts';
 
-/** A third of the CPU time of the `readFile` that gives promises, and a walk is one of these per block. */
+/** Takes a third of the CPU time of `readFile` with promises. A walk calls it for each block. */
 const readWhole = promisify(readFile);
-/** A foreign file may be a pipe. Opening a pipe would wait for a writer for ever. */
+/** Another program's file may be a pipe, and opening a pipe waits for a writer. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
-/** Node takes a number here as well, which its types do not know. */
+/** Node accepts a number here too, but its types do not. */
 const READ_OPTIONS = { flag: READ as unknown as string };
 
 const TEMPORARY = '.tmp';
-/** A temporary file this old belongs to no living write; should it yet, that write fails at its link and is tried again. */
+/** No running write uses a temporary file this old. If one does, its link fails, and it retries. */
 const STALE_MS = 60 * 60 * 1000;
-/** Folders known to be durable; past this many they are made sure of again. */
+/** Maximum number of folders that are known to be durable. */
 const MAX_FOLDERS = 20_000;
-/** A folder that becomes empty is removed, so one may vanish between its making and its use. */
+/** An empty folder is removed, so a folder may vanish between its making and its use. */
 const FOLDER_TRIES = 5;
 
 /**
- * Objects as plain files: the key is the path below the root. A write goes to a temporary file, is made durable, and gets its final
- * name by `link`, which fails when the name is taken: other programs see whole objects or none, however many processes write.
+ * Objects as plain files. The key is the path below the root. A write goes to a temporary file, is
+ * made durable, and gets its final name by `link`, which fails if the name exists. So other
+ * programs see whole objects or none, however many processes write.
  *
- * @throws STORE_URL_INVALID when the root is not a folder
+ * @throws STORE_URL_INVALID if the root is not a folder
  */
 export async function openFileDriver(path: string, options: { clock: Clock }): Promise<StoreDriver> {
   const root = resolve(path);
   const there = await stat(root).catch((error: unknown) => notThereYet(error, root));
   if (there && !there.isDirectory()) throw new BlockhubError('STORE_URL_INVALID', `store URL: ${root} is not a folder`);
   await removeLeftOvers(join(root, TEMPORARY), options.clock.now() - STALE_MS);
-  return new FileDriver(root, there && placeOf(there));
+  return new FileDriver(root, there && identityOf(there));
 }
 
-/** Best effort: a folder that may only be read has none of ours to remove. */
+/** Best effort: a folder that is read-only has no temporary files of ours. */
 async function removeLeftOvers(folder: string, beforeMs: number): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const file = join(folder, name);
@@ -52,18 +53,19 @@ class FileDriver implements StoreDriver {
   readonly #root: string;
   readonly #sync = new FolderSync();
   readonly #folders = new Map<string, Promise<void>>();
-  /** Names of temporary files are ours alone, also among processes in containers, where ids of processes repeat. */
+  /** Makes the names of temporary files unique, also among containers, where process ids repeat. */
   readonly #owner = randomBytes(8).toString('hex');
   #written = 0;
   /**
-   * Which folder the root is; undefined until there is one. Where a volume was unmounted another one lies at the same path, empty or of long ago:
-   * what is written there is lost to the chains, and what is missing there says nothing about them.
+   * Which folder the root is; undefined until it exists. After a volume is unmounted, another
+   * folder is at the same path, empty or old. What is written there is lost to the chains, and what
+   * is missing there says nothing about them.
    */
-  #place: string | undefined;
+  #identity: string | undefined;
 
-  constructor(root: string, place: string | undefined) {
+  constructor(root: string, identity: string | undefined) {
     this.#root = root;
-    this.#place = place;
+    this.#identity = identity;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -73,7 +75,7 @@ class FileDriver implements StoreDriver {
     } catch (error) {
       nothingThere(error);
       await refuseLink(this.#root, path);
-      return this.#checkPlace();
+      return this.#checkRoot();
     }
   }
 
@@ -82,7 +84,7 @@ class FileDriver implements StoreDriver {
     const found = await stat(path).catch(nothingThere);
     if (found?.isFile()) return { length: found.size };
     if (!found) await refuseLink(this.#root, path);
-    return this.#checkPlace();
+    return this.#checkRoot();
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -92,10 +94,11 @@ class FileDriver implements StoreDriver {
     const removed = linked.catch(no).then(() => unlink(temporary).catch(no));
     const created = await linked;
     if (!created && (await stat(path)).isDirectory()) throw folderAt(key);
-    // Also for the loser: the winner may have died between its link and its sync, and the loser's caller relies on the object.
+    // A loser syncs too: the winner may have died before its sync, and the loser's caller relies on
+    // the object.
     await this.#sync.sync(dirname(path));
     await removed;
-    await this.#checkPlace();
+    await this.#checkRoot();
     return created;
   }
 
@@ -109,7 +112,7 @@ class FileDriver implements StoreDriver {
       throw codeOf(error) === 'EISDIR' ? folderAt(key) : error;
     }
     await this.#sync.sync(dirname(path));
-    await this.#checkPlace();
+    await this.#checkRoot();
   }
 
   async remove(key: string): Promise<void> {
@@ -122,17 +125,17 @@ class FileDriver implements StoreDriver {
 
   async *list(prefix: string, after?: string, onUnseen?: OnUnseen): AsyncGenerator<StoredObject> {
     yield* listFolder(this.#root, prefix, { after, onUnseen });
-    await this.#checkPlace();
+    await this.#checkRoot();
   }
 
   classify(error: unknown): FailureClass {
     const code = codeOf(error);
     // An error that is not from the system is a mistake in the code.
     if (code === undefined || !('syscall' in (error as object))) return 'permanent';
-    // A socket lies there: trying again does not open it.
+    // The file is a socket, which cannot be opened.
     if (code === 'ENXIO') return 'denied';
     const kind = diskFault(error, asked)?.kind;
-    // A folder that vanishes while it is used comes back with the next try.
+    // A folder that vanishes while it is used is made again by the next try.
     return (code !== 'ENOENT' && kind && classes[kind]) || 'transient';
   }
 
@@ -141,22 +144,22 @@ class FileDriver implements StoreDriver {
   }
 
   async close(): Promise<void> {
-    // Nothing is held open between requests.
+    // Nothing is open between requests.
   }
 
-  /** STORE_UNAVAILABLE while the root is not the folder that it was. */
-  async #checkPlace(): Promise<undefined> {
-    if (this.#place === undefined) return;
+  /** @throws STORE_UNAVAILABLE if the root is not the folder that it was */
+  async #checkRoot(): Promise<undefined> {
+    if (this.#identity === undefined) return;
     const there = await stat(this.#root).catch(nothingThere);
-    if (there && placeOf(there) === this.#place) return;
-    const message = `store ${this.#root} was unmounted, moved or removed since it was opened: put it back, or restart what uses it`;
+    if (there && identityOf(there) === this.#identity) return;
+    const message = `store ${this.#root} was unmounted, moved or removed after it was opened: restore it, or restart the processes that use it`;
     throw new BlockhubError('STORE_UNAVAILABLE', message, {
       details: { path: this.#root },
-      fix: `Mount the disk again or put the folder back at ${this.#root}. If it was replaced on purpose, restart what uses it.`,
+      fix: `Mount the disk again, or restore the folder at ${this.#root}. If it was replaced on purpose, restart the processes that use it.`,
     });
   }
 
-  /** Whole and durable before it gets a name that readers know. */
+  /** Writes the bytes whole and durable before they get a key. */
   async #writeTemporary(bytes: Uint8Array): Promise<string> {
     const folder = join(this.#root, TEMPORARY);
     const path = join(folder, `${this.#owner}-${this.#written++}`);
@@ -179,7 +182,7 @@ class FileDriver implements StoreDriver {
     }
   }
 
-  /** Runs what needs the folder, making it first when this process has not made sure of it yet. */
+  /** Runs `use`, which needs the folder. Makes the folder first if this process has not done so. */
   async #inFolder<T>(folder: string, use: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
@@ -202,11 +205,14 @@ class FileDriver implements StoreDriver {
     return made;
   }
 
-  /** A folder may be there and yet not durable: whoever made it may have died. So the names from the root on are synced once. */
+  /**
+   * A folder may exist and not be durable, because the process that made it died. So the names from
+   * the root on are synced once.
+   */
   async #make(folder: string): Promise<void> {
-    await this.#checkPlace();
+    await this.#checkRoot();
     const first = await makeFolder(folder);
-    this.#place ??= placeOf(await stat(this.#root));
+    this.#identity ??= identityOf(await stat(this.#root));
     const top = first === undefined || first.length > this.#root.length ? this.#root : dirname(first);
     for (let at = folder; at !== top; ) {
       at = dirname(at);
@@ -226,7 +232,7 @@ const classes: Partial<Record<FaultKind, FailureClass>> = {
   'file-system': 'unusable',
 };
 
-/** A path that cannot work is refused here. Other faults may pass, and the first requests report them. */
+/** Refuses an impossible path. Other faults may pass, and the first requests report them. */
 function notThereYet(error: unknown, root: string): undefined {
   const fault = diskFault(error, asked);
   if (fault?.kind !== 'path' || fault.code === 'ENOENT') return;
@@ -236,11 +242,12 @@ function notThereYet(error: unknown, root: string): undefined {
   });
 }
 
-const placeOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
+const identityOf = ({ dev, ino }: { dev: number; ino: number }): string => `${dev} ${ino}`;
 
 /**
- * The topmost folder that had to be made. Not `recursive`: Node reports a read-only file system as ENOENT then. Tried again because the folder
- * above may vanish meanwhile, but not for ever: below a link to nowhere, and in /proc, ENOENT stays although the parent is there.
+ * Gives the topmost folder that had to be made. It is not `recursive`, because Node then reports a
+ * read-only file system as ENOENT. It retries because the folder above may vanish meanwhile. The
+ * tries are limited: below a broken link and in /proc, ENOENT stays although the parent exists.
  */
 async function makeFolder(path: string): Promise<string | undefined> {
   let first: string | undefined;
@@ -282,16 +289,16 @@ function noIfTaken(error: unknown): boolean {
   throw error;
 }
 
-/** For reads: no object lies at the key, which may be a folder or lie below a file. */
+/** For reads: no object has the key, which may be a folder or be below a file. */
 function nothingThere(error: unknown): undefined {
   const code = codeOf(error);
   if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
 }
 
-/** What a link to nowhere stands for, such as a disk that is not mounted, is hidden and not absent. */
+/** The target of a broken link, such as a disk that is not mounted, is hidden and not absent. */
 async function refuseLink(root: string, path: string): Promise<void> {
   if ((await inTheWay(root, path)) !== 'link') return;
-  throw Object.assign(new Error(`ENOLINK: on the way to ${path} is a link that leads nowhere`), { code: 'ENOLINK', syscall: 'open' });
+  throw Object.assign(new Error(`ENOLINK: the path ${path} has a link whose target does not exist`), { code: 'ENOLINK', syscall: 'open' });
 }
 
 const folderAt = (key: string, cause?: unknown): BlockhubError =>

@@ -32,7 +32,7 @@ describe('a sync of a folder', () => {
     expect(done).toEqual(['first', 'with first', 'late', 'with late']);
   });
 
-  test('that fails fails for those who share it, and for nobody later', async () => {
+  test('that fails fails for the callers that share it, and for no later one', async () => {
     let fails = true;
     const folders = new FolderSync(async () => {
       if (fails) throw new Error('EIO');

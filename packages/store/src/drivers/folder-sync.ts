@@ -1,6 +1,9 @@
 import { open } from 'node:fs/promises';
 
-/** Makes the names in folders durable. Callers that wait at the same time share one sync, which starts after each of them asked. */
+/**
+ * Makes the names in folders durable. Callers that wait at the same time share one sync, which
+ * starts after all of them called.
+ */
 export class FolderSync {
   readonly #running = new Map<string, Promise<void>>();
   readonly #queued = new Map<string, Promise<void>>();
@@ -37,7 +40,7 @@ async function syncFolder(folder: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
-    // Some network file systems sync no folders; their names are as durable as they make them.
+    // Some network file systems sync no folders. There it is all that can be done.
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;
   } finally {

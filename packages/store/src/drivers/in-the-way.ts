@@ -2,9 +2,10 @@ import { lstat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * What lies where a path, or a folder on the way to it, should be, when nothing is found there: a link that leads nowhere, such as to a disk
- * that is not mounted, or a file. Undefined where nothing is in the way, so that the path is only absent.
- * @param root is not looked at
+ * What is at a path, or at a folder on the way to it, if nothing is found there: a broken link,
+ * such as to a disk that is not mounted, or a file. Undefined if nothing is in the way, so that the
+ * path is only absent.
+ * @param root is not checked
  */
 export async function inTheWay(root: string, path: string): Promise<'link' | 'file' | undefined> {
   for (let at = path; at.length > root.length; at = dirname(at)) {

@@ -3,7 +3,7 @@ import { calm, type Decision, type FaultPlan, seededPlan, seededRandom } from '@
 import { describe, expect, test } from '@jest/globals';
 import { storeConformance } from '../conformance.ts';
 import { Store } from '../store.ts';
-import { keyBehaviour } from './key-behaviour.ts';
+import { keyBehaviour } from './key-behaviour.fixture.ts';
 import { MemoryStore } from './memory.ts';
 
 storeConformance({ describe, expect, test }, 'memory', async () => ({ driver: new MemoryStore().driver() }));
@@ -109,22 +109,22 @@ test('keys encode behaviour: fail so often, then answer after the delay', async 
   expect(await driver.create('LOST1', text('x'))).toBe(false);
 });
 
-test('over many seeds of faults racing creates have one winner, and nobody is told wrong', async () => {
+test('over many seeds of faults racing creates have one winner, and no caller gets a wrong answer', async () => {
   for (let seed = 1; seed <= 300; seed++) {
     const clock = new VirtualClock();
     const shared = new MemoryStore({ clock });
     const random = seededRandom(seed);
     const rates = { failBefore: 0.2, failAfter: 0.2, crashBefore: 0.05, crashAfter: 0.05, maxDelayMs: 40, named: { 'land-late': 0.1 } };
-    const told: (string | undefined)[] = [undefined, undefined, undefined, undefined];
-    told.forEach((_, at) => {
+    const outcomes: (string | undefined)[] = [undefined, undefined, undefined, undefined];
+    outcomes.forEach((_, at) => {
       const store = new Store(shared.driver({ plan: seededPlan(random, rates) }), { clock, random, retryMs: 60_000 });
       store.create('key', text(`process ${at}`)).then((outcome) => {
-        told[at] = outcome;
+        outcomes[at] = outcome;
       });
     });
     await clock.advance(120_000);
     const there = (await shared.driver().get('key'))?.toString();
-    for (const [at, outcome] of told.entries()) {
+    for (const [at, outcome] of outcomes.entries()) {
       const mine = there === `process ${at}`;
       if (outcome !== undefined) expect({ seed, at, outcome }).toEqual({ seed, at, outcome: mine ? 'created' : 'exists' });
     }

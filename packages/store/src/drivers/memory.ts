@@ -5,28 +5,30 @@ import { compareKeys } from '../keys.ts';
 import type { StoreOperation } from '../store.ts';
 
 export interface MemoryDriverOptions {
-  /** Asked at every request with the name of the operation; the named fault `land-late` makes a create or put fail first and happen later. */
+  /**
+   * Decides at every request, by the name of the operation. The named fault `land-late` makes a
+   * create or put fail first and happen later.
+   */
   readonly plan?: FaultPlan;
-  /** Asked before the plan; undefined leaves the decision to the plan. */
+  /** Called before the plan. If it gives undefined, the plan decides. */
   readonly behaviour?: (operation: StoreOperation, key: string) => Decision | undefined;
-  /** Called where the plan lets the process die; the owner stops what it runs. The driver never answers again. */
+  /** Called when the plan kills the process, whose driver never answers again. */
   readonly crash?: () => void;
 }
 
-/** The driver of one process. */
 export interface MemoryDriver extends StoreDriver {
-  /** Nothing it asked for answers any more; what is on its way still happens. */
+  /** No request of this process is answered any more. Requests that are under way still happen. */
   kill(): void;
 }
 
-/** A fault of the plan: the caller cannot know whether the effect happened. */
+/** A fault of the plan: the caller cannot find out whether the effect happened. */
 class Fault extends Error {
   override readonly name = 'Fault';
 }
 
 const never = <T>(): Promise<T> => new Promise(() => {});
 
-/** The objects that the processes of one run share. */
+/** The objects that the simulated processes of one run share. */
 export class MemoryStore {
   readonly #clock: Clock;
   readonly #objects = new Map<string, Buffer>();
@@ -37,7 +39,7 @@ export class MemoryStore {
   }
 
   driver(options: MemoryDriverOptions = {}): MemoryDriver {
-    const process = new Process(this.#clock, options);
+    const process = new SimulatedProcess(this.#clock, options);
     const objects = this.#objects;
     return {
       get: (key, range) => process.ask('get', key, () => cut(objects.get(key), range)),
@@ -67,7 +69,7 @@ export class MemoryStore {
     return true;
   }
 
-  async *#list(process: Process, prefix: string, after: string | undefined): AsyncGenerator<StoredObject, void, undefined> {
+  async *#list(process: SimulatedProcess, prefix: string, after: string | undefined): AsyncGenerator<StoredObject, void, undefined> {
     const keys = await process.ask('list', prefix, () => {
       this.#ordered ??= [...this.#objects.keys()].sort(compareKeys);
       return this.#ordered;
@@ -81,8 +83,8 @@ export class MemoryStore {
   }
 }
 
-/** One process as the store sees it: requests take virtual time, fail, and die with it. */
-class Process {
+/** One process as the store sees it: its requests take virtual time, fail, and end with it. */
+class SimulatedProcess {
   readonly #clock: Clock;
   readonly #options: MemoryDriverOptions;
   readonly #plan: FaultPlan;
@@ -136,7 +138,7 @@ const classify = (error: unknown): FailureClass => (error instanceof Fault ? 'un
 
 const lengthOf = (bytes: Buffer | undefined): { length: number } | undefined => bytes && { length: bytes.length };
 
-/** A copy, so that nobody writes into what is stored. */
+/** A copy, so that a caller cannot change what is stored. */
 function cut(bytes: Buffer | undefined, range: ByteRange | undefined): Buffer | undefined {
   return bytes && Buffer.from(range ? bytes.subarray(range.offset, range.offset + range.length) : bytes);
 }

@@ -1,18 +1,22 @@
 import { BlockhubError, type FaultKind } from '@blockhub/errors';
+import { invalidUrl } from '@blockhub/settings';
 import type { Advice, FailureClass } from '../driver.ts';
-import { invalidUrl } from '../invalid-url.ts';
+import { storeUserinfo } from '../secrets.ts';
 import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
-import type { S3Place } from './s3-place.ts';
+import type { S3Target } from './s3-url.ts';
 
-/** What a request came to. Holds nothing of the request itself: errors of the SDK carry the id of the key and what was signed. */
+/**
+ * A failed request. It holds nothing of the request, because errors of the SDK contain the access
+ * key's id and what was signed.
+ */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';
-  /** The server's word for it, such as `SlowDown`, or the system's, such as `ECONNRESET`. */
+  /** The error code of the server, such as `SlowDown`, or of the system, such as `ECONNRESET`. */
   readonly code: string;
   /** Of the HTTP answer, if there was one. */
   readonly status: number | undefined;
   readonly failure: FailureClass;
-  /** How long the server asked to be left alone. */
+  /** How long the server asked to wait. */
   readonly retryAfterMs: number | undefined;
   readonly advice: Advice | undefined;
 
@@ -26,7 +30,7 @@ export class S3Failure extends Error {
   }
 }
 
-/** What an error of the SDK may have; which of it is there differs by kind and server. */
+/** Fields that an error of the SDK may have. Which ones exist differs by kind and server. */
 interface SdkError {
   readonly name?: string;
   readonly code?: unknown;
@@ -37,7 +41,7 @@ interface SdkError {
 }
 
 const noCredentials = new Set(['CredentialsProviderError', 'TokenProviderError']);
-/** Of these nothing was sent. */
+/** With these faults nothing was sent. */
 const unsent: ReadonlySet<FaultKind | undefined> = new Set([
   'refused',
   'name',
@@ -47,17 +51,17 @@ const unsent: ReadonlySet<FaultKind | undefined> = new Set([
   'descriptors',
   'memory',
 ]);
-/** Of these waiting does not help. */
+/** With these faults waiting does not help. */
 const lasting: ReadonlySet<FaultKind | undefined> = new Set(['certificate', 'protocol']);
 
-/** Gives an error of the SDK its meaning; mistakes in the code, and errors of ours, stay as they are. */
-export function explain(error: unknown, place: S3Place): unknown {
+/** Classifies an error of the SDK. Mistakes in the code, and our own errors, stay as they are. */
+export function explain(error: unknown, target: S3Target): unknown {
   if (error instanceof BlockhubError || error instanceof S3Failure) return error;
   const { name = '', message = '', $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
-  if (status !== undefined) return ofAnswer(error as SdkError, status, place);
+  if (status !== undefined) return ofAnswer(error as SdkError, status, target);
   if (noCredentials.has(name)) {
-    const advice = { what: 'no credentials are found', fix: noCredentialsFix };
+    const advice = { what: 'no credentials were found', fix: noCredentialsFix };
     return new S3Failure(`${message}; ${noCredentialsFix}`, { ...unanswered, code: name, failure: 'denied', advice });
   }
   return ofWay(error as SdkError);
@@ -65,14 +69,14 @@ export function explain(error: unknown, place: S3Place): unknown {
 
 const unanswered = { status: undefined, retryAfterMs: undefined };
 
-function ofAnswer({ name = '', message = '', $metadata, $response, Region }: SdkError, status: number, place: S3Place): Error {
+function ofAnswer({ name = '', message = '', $metadata, $response, Region }: SdkError, status: number, target: S3Target): Error {
   const headers = $response?.headers ?? {};
-  const wrong = wrongPlace({ name, message, status, headers, region: Region }, place);
+  const wrong = wrongTarget({ name, message, status, headers, region: Region }, target);
   if (wrong) return wrong;
   const text = typeof $response?.body === 'string' ? $response.body : '';
   const { failure = status >= 500 ? 'unknown' : 'permanent', advice } = meaningOf(
     { code: name, status, message: `${message} ${text}` },
-    place,
+    target,
   );
   const request = $metadata?.requestId === undefined ? '' : `, request ${$metadata.requestId}`;
   // After the first line, the SDK explains how to debug it.
@@ -84,10 +88,10 @@ function ofAnswer({ name = '', message = '', $metadata, $response, Region }: Sdk
   return new S3Failure(`${name} (status ${status}${request})${said}${more}`, { code: name, status, failure, retryAfterMs, advice });
 }
 
-/** No answer came. */
+/** There was no answer. */
 function ofWay(error: SdkError): unknown {
   const { name = '', message = '' } = error;
-  // The SDK calls a connection that was cut a timeout, too.
+  // The SDK calls a broken connection a timeout too.
   const timedOut = (name === 'TimeoutError' || name === 'AbortError') && typeof error.code !== 'string';
   const fault = wayFault(timedOut ? { ...error, code: 'ETIMEDOUT' } : error);
   const code = typeof error.code === 'string' ? error.code : (fault?.code ?? name);
@@ -97,7 +101,7 @@ function ofWay(error: SdkError): unknown {
   return new S3Failure(message === '' ? code : message, { ...unanswered, code, failure, advice });
 }
 
-interface Place {
+interface FailedAnswer {
   readonly name: string;
   readonly message: string;
   readonly status: number;
@@ -105,24 +109,29 @@ interface Place {
   readonly region: unknown;
 }
 
-/** What only another URL, or a bucket, mends. */
-function wrongPlace({ name, message, status, headers, region: told }: Place, { bucket, region }: S3Place): BlockhubError | undefined {
-  // Absent objects are no failures, so what is missing is the bucket.
+/** What only another URL, or a new bucket, can repair. */
+function wrongTarget(
+  { name, message, status, headers, region: named }: FailedAnswer,
+  { bucket, region }: S3Target,
+): BlockhubError | undefined {
+  // Absent objects are not failures, so the bucket is missing.
   if (name === 'NoSuchBucket' || status === 404) return noBucket(bucket);
   if (name === 'InvalidBucketName')
     return invalidUrl(
-      `the store takes no bucket of the name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path below which the bucket lies there`,
+      storeUserinfo,
+      'bucket',
+      `the store does not accept the bucket name ${bucket}: correct it. If a proxy stands before the store, ?basePath= must be the path of the buckets there`,
     );
-  const right = told ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
+  const right = named ?? headers['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(message)?.[1];
   const { location } = headers;
   const isElsewhere = status >= 300 && status < 400;
   if (isElsewhere && typeof right !== 'string' && location !== undefined) return sentElsewhere(status, location);
   const isRegion = wrongRegion.has(name) && (name !== 'AuthorizationHeaderMalformed' || right !== undefined || /region/i.test(message));
-  // An answer to HEAD has no word.
+  // An answer to HEAD has no error code.
   const isToldOnly = status === 400 && typeof right === 'string' && right !== region;
   if (!isRegion && !isElsewhere && !isToldOnly) return undefined;
-  const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one by ?region=';
-  return invalidUrl(`region ${region} is not that of bucket ${bucket}: ${hint}`);
+  const hint = typeof right === 'string' ? `write ?region=${right}` : 'name the right one with ?region=';
+  return invalidUrl(storeUserinfo, 'region', `region ${region} is not the region of bucket ${bucket}: ${hint}`);
 }
 
 const wrongRegion: ReadonlySet<string> = new Set([
@@ -133,19 +142,19 @@ const wrongRegion: ReadonlySet<string> = new Set([
   'XMinioInvalidRegion',
 ]);
 
-/** As a proxy that sends from http to https, or to a page for a login. */
+/** Such as a proxy that redirects from http to https, or to a login page. */
 function sentElsewhere(status: number, location: string): BlockhubError {
   const { origin, pathname } = URL.canParse(location) ? new URL(location) : { origin: '', pathname: location.split('?')[0] };
   const to = `${origin}${pathname}`.slice(0, 200);
-  return invalidUrl(`the server sends all requests elsewhere (status ${status}), to ${to}: name the address that it sends to`);
+  return invalidUrl(storeUserinfo, 'host', `the server redirects all requests (status ${status}) to ${to}: write that address`);
 }
 
 export const noBucket = (bucket: string): BlockhubError =>
-  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}; create it, or correct the URL`, {
+  new BlockhubError('STORE_NOT_FOUND', `there is no bucket ${bucket}: create it, or correct the URL`, {
     details: { bucket },
-    fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path by ?basePath=.`,
+    fix: `Create the bucket ${bucket}, or correct its name in the store URL. If a proxy stands before the store and the bucket lies below a path, name that path with ?basePath=.`,
   });
 
-/** Seconds; the form with a date is not in use among stores. */
+/** In seconds. Stores do not use the form with a date. */
 const readRetryAfter = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;

@@ -11,7 +11,7 @@ import { storeConformance } from '../conformance.ts';
 import { openStore } from '../open.ts';
 import type { Store, StoreOptions } from '../store.ts';
 import { openS3Driver } from './s3.ts';
-import { parseS3Place } from './s3-place.ts';
+import { parseS3Url } from './s3-url.ts';
 
 const server = await minio();
 const execute = promisify(execFile);
@@ -26,11 +26,11 @@ if ('absent' in server) test.skip(`a real S3 server (left out: ${server.absent})
 else {
   afterAll(() => server.close());
   const { credentials } = server;
-  const place = (): URL => new URL(server.url);
+  const storeUrl = (): URL => new URL(server.url);
 
-  /** A URL of a place of its own, behind another address if one is given. */
-  const fresh = (address = place().host, options = ''): string => {
-    const { pathname, search } = place();
+  /** The URL of an empty prefix, behind another address if one is given. */
+  const fresh = (address = storeUrl().host, options = ''): string => {
+    const { pathname, search } = storeUrl();
     return `s3://${address}${pathname}/${randomUUID()}${search}${options}`;
   };
 
@@ -41,11 +41,11 @@ else {
   };
 
   storeConformance({ describe, expect, test }, 's3', async () => ({
-    driver: openS3Driver(parseS3Place(new URL(fresh()), process.env), credentials),
+    driver: openS3Driver(parseS3Url(new URL(fresh()), process.env), credentials),
   }));
 
   const makeLockedBucket = async (Bucket: string): Promise<void> => {
-    const { endpoint, region } = parseS3Place(new URL(server.url), process.env);
+    const { endpoint, region } = parseS3Url(new URL(server.url), process.env);
     const { accessKey: accessKeyId = '', secretKey: secretAccessKey = '' } = credentials ?? {};
     const client = new S3Client({
       endpoint: String(endpoint),
@@ -60,8 +60,8 @@ else {
   };
 
   describe('a real S3 server', () => {
-    test('gets its bucket from whoever comes first, once', async () => {
-      const { host, search } = place();
+    test('gets its bucket from the first one that prepares it', async () => {
+      const { host, search } = storeUrl();
       const url = `s3://${host}/prepared-${randomUUID()}${search}`;
       const stores = await Promise.all(Array.from({ length: 4 }, () => openFresh(undefined, { url })));
       await expect(stores[0]?.head('a')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
@@ -80,9 +80,9 @@ else {
     });
 
     test('with versions and a lock on every object can be relied on too', async () => {
-      const { host, search } = place();
+      const { host, search } = storeUrl();
       const url = `s3://${host}/locked-${randomUUID()}${search}`;
-      const { bucket } = parseS3Place(new URL(url), process.env);
+      const { bucket } = parseS3Url(new URL(url), process.env);
       await makeLockedBucket(bucket);
       const store = await openFresh(undefined, { url });
       expect((await store.probe()).checks.filter((check) => !check.ok)).toEqual([]);
@@ -101,24 +101,24 @@ else {
       expect((await Array.fromAsync(store.list('', { after: 'k/00101' }))).map(({ key }) => key)).toEqual(keys.slice(102));
     });
 
-    test('leaves out what is no key of ours', async () => {
+    test('leaves out names that are not keys', async () => {
       const url = fresh();
       const store = await openFresh(undefined, { url });
-      const driver = openS3Driver(parseS3Place(new URL(url), process.env), credentials);
+      const driver = openS3Driver(parseS3Url(new URL(url), process.env), credentials);
       for (const key of ['.hidden', 'a\u0001b', 'ok']) await driver.put(key, text('x'));
       expect((await Array.fromAsync(store.list(''))).map(({ key }) => key)).toEqual(['ok']);
       await driver.close();
     });
 
     test('a bucket that is not there is named', async () => {
-      const { host, search } = place();
+      const { host, search } = storeUrl();
       for (const ask of [(at: Store) => at.find('a'), (at: Store) => at.head('a'), (at: Store) => at.create('a', text('x'))]) {
         const store = await openFresh(undefined, { url: `s3://${host}/no-such-bucket${search}` });
         await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND', message: expect.stringContaining('no-such-bucket') });
       }
     });
 
-    test('wrong credentials are STORE_DENIED, and nothing of them is told', async () => {
+    test('wrong credentials are STORE_DENIED, and no part of them is shown', async () => {
       for (const { wrong, fix } of [
         { wrong: { accessKey: 'WRONGKEYID', secretKey: 'hunter2' }, fix: /another store, or has a typing error/ },
         { wrong: { accessKey: credentials?.accessKey ?? '', secretKey: 'hunter2hunter2' }, fix: /^Correct the secret key/ },
@@ -133,9 +133,9 @@ else {
 
   describe('TLS', () => {
     const openTls = async (options: string): Promise<Store> => {
-      const proxy = await openProxy(place().host, { tls: certificate });
+      const proxy = await openProxy(storeUrl().host, { tls: certificate });
       releases.push(() => proxy.close());
-      const { pathname } = place();
+      const { pathname } = storeUrl();
       return openFresh(undefined, { url: `s3://${proxy.address}${pathname}/${randomUUID()}?${options}`, retryMs: 0 });
     };
 
@@ -148,23 +148,23 @@ else {
       expect((await store.get('a')).toString()).toBe('x');
     });
 
-    test('is refused with a certificate that nobody signed', async () => {
+    test('is refused with a certificate that no authority signed', async () => {
       const store = await openTls('');
       await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?ca=') });
     });
 
-    test('that the server does not speak is told apart', async () => {
-      const { host, pathname } = place();
+    test('that the server does not speak has an error of its own', async () => {
+      const { host, pathname } = storeUrl();
       const store = await openFresh(undefined, { url: `s3://${host}${pathname}`, retryMs: 0 });
       await expect(store.find('a')).rejects.toMatchObject({ code: 'STORE_UNUSABLE', fix: expect.stringContaining('?tls=off') });
     });
   });
 
   const faulty = async (options: StoreOptions = {}): Promise<{ proxy: FaultyProxy; store: Store; direct: Store; url: string }> => {
-    const proxy = await openFaultyProxy(place().host);
+    const proxy = await openFaultyProxy(storeUrl().host);
     releases.push(() => proxy.close());
     const url = fresh(proxy.address, '&timeout=1');
-    const direct = await openFresh(undefined, { url: url.replace(proxy.address, place().host) });
+    const direct = await openFresh(undefined, { url: url.replace(proxy.address, storeUrl().host) });
     return { proxy, store: await openFresh(undefined, { url, ...options }), direct, url };
   };
 
@@ -178,7 +178,7 @@ else {
       expect((await direct.get('a')).toString()).toBe('mine');
     });
 
-    test.each(faults)('%s and the object of another one is told exists', async (fault) => {
+    test.each(faults)('%s and the object of another writer give exists', async (fault) => {
       const { proxy, store, direct } = await faulty();
       await direct.create('a', text('other'));
       proxy.faults.push(fault);
@@ -206,7 +206,10 @@ else {
     });
   });
 
-  /** In a process of its own: in Jest's realm the SDK cannot tell what broke a listing, as `instanceof Error` is false there. */
+  /**
+   * In a process of its own: under Jest, `instanceof Error` is false in the SDK, so it cannot find
+   * out what broke a listing.
+   */
   const listOutside = async (url: string): Promise<unknown> => {
     const keys = credentials && { AWS_ACCESS_KEY_ID: credentials.accessKey, AWS_SECRET_ACCESS_KEY: credentials.secretKey };
     const env = { ...process.env, ...keys };

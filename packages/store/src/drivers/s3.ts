@@ -1,7 +1,5 @@
-import { hash, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { Agent as HttpsAgent } from 'node:https';
-import { getCACertificates } from 'node:tls';
 import {
   type BucketLocationConstraint,
   CreateBucketCommand,
@@ -13,66 +11,68 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { readAuthorities } from '@blockhub/settings';
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
 import type { Advice, ByteRange, FailureClass, StoreCredentials, StoreDriver, StoredObject } from '../driver.ts';
-import { invalidUrl } from '../invalid-url.ts';
 import { isKey } from '../keys.ts';
+import { storeUserinfo } from '../secrets.ts';
 import { explain, noBucket, S3Failure } from './s3-failure.ts';
-import type { S3Place } from './s3-place.ts';
+import type { S3Target } from './s3-url.ts';
 
 // Imported by name, it would load fetch and WebSocket too.
 const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 
 /**
- * Objects of an S3 bucket, one request each: `create` is a PUT with `If-None-Match: *`. An object is written in one piece, which S3
- * limits to 5 GiB. The SDK tries nothing again, because `Store` does.
+ * Objects of an S3 bucket, one request each. `create` is a PUT with `If-None-Match: *`. An object
+ * is written in one piece, which S3 limits to 5 GiB. The SDK does not retry, because `Store` does.
  *
- * @param credentials undefined leaves it to the SDK: environment, shared files, web identity, instance
- * @throws STORE_URL_INVALID when the file with certificates cannot be read
+ * @param credentials if undefined, the SDK looks where AWS tools do
+ * @throws STORE_URL_INVALID if the file with certificates cannot be read
  */
-export function openS3Driver(place: S3Place, credentials: StoreCredentials | undefined): StoreDriver {
-  const pool = { keepAlive: true, maxSockets: place.connections };
+export function openS3Driver(target: S3Target, credentials: StoreCredentials | undefined): StoreDriver {
+  const pool = { keepAlive: true, maxSockets: target.connections };
   const client = new S3Client({
-    region: place.region,
-    forcePathStyle: place.pathStyle,
+    region: target.region,
+    forcePathStyle: target.pathStyle,
     maxAttempts: 1,
     cacheMiddleware: true,
-    // Newer checksums travel as trailers, which many servers refuse; the body is in the signature, and its readers know its hash.
+    // Newer checksums are sent as trailers, which many servers refuse. The signature covers the
+    // body, and readers check its hash.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // The SDK would open a connection of its own for each request that waits for leave.
+    // Otherwise the SDK opens a connection for each request that waits to be allowed.
     expectContinueHeader: false,
-    requestHandler: new Requests(place, {
+    requestHandler: new Requests(target, {
       httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent(place.ca === undefined ? pool : { ...pool, ca: [...getCACertificates(), readCertificates(place.ca)] }),
-      connectionTimeout: place.timeoutMs,
-      socketTimeout: place.timeoutMs,
+      httpsAgent: new HttpsAgent(target.ca === undefined ? pool : { ...pool, ca: readAuthorities(target.ca, storeUserinfo) }),
+      connectionTimeout: target.timeoutMs,
+      socketTimeout: target.timeoutMs,
       logger: silent,
     }),
     logger: silent,
-    ...(place.endpoint === undefined ? {} : { endpoint: place.signBasePath ? place.endpoint + place.basePath : place.endpoint }),
+    ...(target.endpoint === undefined ? {} : { endpoint: target.signBasePath ? target.endpoint + target.basePath : target.endpoint }),
     ...(credentials && { credentials: { accessKeyId: credentials.accessKey, secretAccessKey: credentials.secretKey } }),
   });
-  return new S3Driver(client, place);
+  return new S3Driver(client, target);
 }
 
-/** Gives errors of the network their meaning before the SDK wraps them, and requests the path that is not signed. */
+/** Classifies network errors before the SDK wraps them, and adds an unsigned base path. */
 class Requests extends NodeHttpHandler {
-  readonly #place: S3Place;
+  readonly #target: S3Target;
 
-  constructor(place: S3Place, options: NodeHttpHandlerOptions) {
+  constructor(target: S3Target, options: NodeHttpHandlerOptions) {
     super(options);
-    this.#place = place;
+    this.#target = target;
   }
 
   override async handle(...[request, ...options]: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
-    const { basePath, signBasePath } = this.#place;
-    // Behind the signature, which is that of the path without it.
+    const { basePath, signBasePath } = this.#target;
+    // After signing, so the signature is for the path without the base.
     const sent = signBasePath ? request : Object.assign(request.clone(), { path: basePath + request.path });
     try {
       return await super.handle(sent, ...options);
     } catch (error) {
-      throw explain(error, this.#place);
+      throw explain(error, this.#target);
     }
   }
 }
@@ -80,33 +80,21 @@ class Requests extends NodeHttpHandler {
 const nothing = (): void => undefined;
 const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-function readCertificates(path: string): string {
-  try {
-    const pem = readFileSync(path, 'utf8');
-    new X509Certificate(pem);
-    return pem;
-  } catch (error) {
-    throw invalidUrl(`option ca: ${path} is no readable file with certificates (PEM)`, error);
-  }
-}
-
 const FIRST_REGION = 'us-east-1';
 
 class S3Driver implements StoreDriver {
   readonly #client: S3Client;
-  readonly #place: S3Place;
-  readonly #prefix: string;
-  /** A HEAD without an object does not say whether the bucket is there; once is enough to be sure of it. */
+  readonly #target: S3Target;
+  /** A HEAD without an object does not show whether the bucket exists. One check is enough. */
   #hasBucket = false;
 
-  constructor(client: S3Client, place: S3Place) {
+  constructor(client: S3Client, target: S3Target) {
     this.#client = client;
-    this.#place = place;
-    this.#prefix = place.prefix;
+    this.#target = target;
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
-    // Such a range cannot be written in a request.
+    // A request cannot have an empty range.
     if (range?.length === 0) return (await this.head(key)) && Buffer.alloc(0);
     try {
       const answer = await this.#client.send(
@@ -151,12 +139,12 @@ class S3Driver implements StoreDriver {
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<StoredObject, void, undefined> {
-    const where = { Bucket: this.#place.bucket, Prefix: this.#prefix + prefix };
+    const where = { Bucket: this.#target.bucket, Prefix: this.#target.prefix + prefix };
     for (let token: string | undefined; ; ) {
-      const from = token === undefined ? after !== undefined && { StartAfter: this.#prefix + after } : { ContinuationToken: token };
+      const from = token === undefined ? after !== undefined && { StartAfter: this.#target.prefix + after } : { ContinuationToken: token };
       const page = await this.#client.send(new ListObjectsV2Command({ ...where, ...from })).catch(this.#fail);
       for (const { Key = '', Size = 0 } of page.Contents ?? []) {
-        const key = Key.slice(this.#prefix.length);
+        const key = Key.slice(this.#target.prefix.length);
         if (isKey(key)) yield { key, length: Size };
       }
       token = page.NextContinuationToken;
@@ -165,20 +153,20 @@ class S3Driver implements StoreDriver {
   }
 
   async prepare(): Promise<boolean> {
-    const { bucket, endpoint, region } = this.#place;
+    const { bucket, endpoint, region } = this.#target;
     const there = await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).then(
       () => true,
       (error: unknown) => (statusOf(error) === 404 ? false : this.#fail(error)),
     );
     if (there) return false;
-    // AWS wants the region said, but for its first one, which it refuses to be told.
+    // AWS requires the region, except for its first one, which it refuses.
     const where =
       endpoint === undefined && region !== FIRST_REGION ? { LocationConstraint: region as BucketLocationConstraint } : undefined;
     try {
       await this.#client.send(new CreateBucketCommand({ Bucket: bucket, ...(where && { CreateBucketConfiguration: where }) }));
       return true;
     } catch (error) {
-      // Somebody else, with the same keys, was faster.
+      // Another process with the same credentials was faster.
       if ((error as Error).name === 'BucketAlreadyOwnedByYou') return false;
       return this.#fail(error);
     }
@@ -201,19 +189,19 @@ class S3Driver implements StoreDriver {
   }
 
   #at(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.#place.bucket, Key: this.#prefix + key };
+    return { Bucket: this.#target.bucket, Key: this.#target.prefix + key };
   }
 
-  /** Where objects are locked by default, AWS takes none without one of its checksums; this is the one that all servers know. */
+  /** For a bucket that locks objects, AWS requires a checksum. All servers support this one. */
   #write(key: string, bytes: Uint8Array): { Bucket: string; Key: string; Body: Uint8Array; ContentMD5: string } {
     return { ...this.#at(key), Body: bytes, ContentMD5: hash('md5', bytes, 'base64') };
   }
 
   readonly #fail = (error: unknown): never => {
-    throw explain(error, this.#place);
+    throw explain(error, this.#target);
   };
 
-  /** For what may be absent: undefined where it is, every other error with its meaning. */
+  /** For what may be absent: gives undefined if it is, and throws every other error. */
   readonly #nothingThere = (error: unknown): undefined => {
     if (statusOf(error) !== 404 || (error as Error).name === 'NoSuchBucket') this.#fail(error);
     this.#hasBucket = true;
@@ -221,7 +209,7 @@ class S3Driver implements StoreDriver {
 
   /** @throws STORE_NOT_FOUND */
   async #checkBucket(): Promise<void> {
-    const { bucket } = this.#place;
+    const { bucket } = this.#target;
     await this.#client.send(new HeadBucketCommand({ Bucket: bucket })).catch((error: unknown) => {
       if (statusOf(error) === 404) throw noBucket(bucket);
       this.#fail(error);

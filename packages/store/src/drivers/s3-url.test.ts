@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseS3Place } from './s3-place.ts';
+import { parseS3Url } from './s3-url.ts';
 
-const parse = (url: string, env = {}) => parseS3Place(new URL(url), env);
+const parse = (url: string, env = {}) => parseS3Url(new URL(url), env);
 
 const plain = { basePath: '', signBasePath: true, ca: undefined, timeoutMs: 5000, connections: 64 };
 const aws = { ...plain, endpoint: undefined, pathStyle: false };
@@ -53,8 +53,8 @@ describe('an S3 URL', () => {
         pathStyle: true,
       },
     ],
-  ])('%s', (url, place) => {
-    expect(parse(url)).toEqual(place);
+  ])('%s', (url, target) => {
+    expect(parse(url)).toEqual(target);
   });
 
   const behind = {
@@ -77,8 +77,8 @@ describe('an S3 URL', () => {
     ['s3://proxy/s3/s3/p?basePath=/s3', { ...behind, bucket: 's3' }],
     ['s3://proxy/s3x/p?basePath=/s3', { ...behind, bucket: 's3x' }],
     ['s3://proxy/s3/bucket', { ...behind, basePath: '', bucket: 's3', prefix: 'bucket/' }],
-  ])('with the path of a proxy: %s', (url, place) => {
-    expect(parse(url)).toEqual(place);
+  ])('with the path of a proxy: %s', (url, target) => {
+    expect(parse(url)).toEqual(target);
   });
 
   test('takes the region from the environment where nothing nearer says it', () => {
@@ -93,36 +93,39 @@ describe('an S3 URL', () => {
     ['s3://my-bucket', 'bucket is missing: write s3://endpoint/bucket/prefix, or s3:///bucket/prefix for AWS'],
     ['s3://minio:9000/', 'bucket is missing'],
     ['https://s3.amazonaws.com/', 'bucket is missing'],
-    ['s3://minio//bucket', 'bucket "" is not a name'],
-    ['s3://minio/b!c', 'bucket "b!c" is not a name'],
+    ['s3://minio//bucket', 'bucket "" is not a bucket name'],
+    ['s3://minio/b!c', 'bucket "b!c" is not a bucket name'],
     ['s3://minio/bucket/a//b', 'prefix: key'],
     ['s3://minio/bucket/.a', 'prefix: key'],
     ['s3://minio/bucket/a%0a', 'prefix: key'],
     [`s3://minio/bucket/${'x'.repeat(120)}`, 'prefix is longer than 119 bytes'],
-    ['s3://minio/bucket/%', 'a wrong % escape'],
-    ['s3://minio/bucket#x', 'unknown option #x'],
-    ['s3://minio/bucket?fsync=no', 'unknown option fsync, known are region, style, tls, ca, timeout, connections, basePath, signBasePath'],
-    ['s3://minio/bucket?secret_key=HUNTER2', 'unknown option secret_key: credentials belong in the environment'],
-    ['s3://minio/bucket?region=', 'option region: write a region'],
+    ['s3://minio/bucket/%', 'wrong % escape'],
+    ['s3://minio/bucket#x', 'expected nothing behind #'],
+    ['s3://minio/bucket?fsync=no', 'unknown option fsync, expected region, style, tls, ca, timeout, connections, basePath or signBasePath'],
+    [
+      's3://minio/bucket?secret_key=HUNTER2',
+      'unknown option secret_key: secrets do not belong there, give them as BLOCKHUB_STORE_ACCESS_KEY',
+    ],
+    ['s3://minio/bucket?region=', 'option region: expected a region'],
     ['s3://minio/bucket?region=a&region=b', 'option region is given more than once'],
-    ['s3://minio/bucket?style=host', 'option style: write path or virtual'],
-    ['s3://minio/bucket?tls=no', 'option tls: write on or off'],
-    ['s3://minio/bucket?ca=ca.pem', 'option ca: write the absolute path'],
-    ['s3://minio/bucket?timeout=0', 'option timeout: write whole seconds'],
-    ['s3://minio/bucket?connections=x', 'option connections: write a number'],
-    ['s3:///bucket?tls=off', 'option tls: AWS is only used with TLS'],
+    ['s3://minio/bucket?style=host', 'option style: expected path or virtual'],
+    ['s3://minio/bucket?tls=no', 'option tls: expected on or off'],
+    ['s3://minio/bucket?ca=ca.pem', 'option ca: expected the absolute path'],
+    ['s3://minio/bucket?timeout=0', 'option timeout: expected a whole number from 1 to 999'],
+    ['s3://minio/bucket?connections=x', 'option connections: expected a whole number from 1 to 9999'],
+    ['s3:///bucket?tls=off', 'option tls: AWS requires TLS'],
     ['https://minio/bucket?tls=off', 'option tls: off contradicts https://'],
-    ['s3://proxy/bucket?basePath=s3', 'option basePath: write a path such as /s3'],
-    ['s3://proxy/bucket?basePath=/', 'option basePath: write a path'],
-    ['s3://proxy/bucket?basePath=', 'option basePath: write a path'],
-    ['s3://proxy/bucket?basePath=/a//b', 'option basePath: write a path'],
-    ['s3://proxy/bucket?basePath=/a%20b', 'option basePath: write a path'],
-    ['s3://proxy/bucket?basePath=/a/../b', 'option basePath: it holds a part . or ..'],
+    ['s3://proxy/bucket?basePath=s3', 'option basePath: expected a path such as /s3'],
+    ['s3://proxy/bucket?basePath=/', 'option basePath: expected a path'],
+    ['s3://proxy/bucket?basePath=', 'option basePath: expected a path'],
+    ['s3://proxy/bucket?basePath=/a//b', 'option basePath: expected a path'],
+    ['s3://proxy/bucket?basePath=/a%20b', 'option basePath: expected a path'],
+    ['s3://proxy/bucket?basePath=/a/../b', 'option basePath: it has a part . or ..'],
     [`s3://proxy/bucket?basePath=/${'x'.repeat(200)}`, 'option basePath: it is longer than 200 characters'],
     ['s3:///bucket?basePath=/s3', 'option basePath: AWS has no path before the bucket'],
     ['s3://proxy/s3?basePath=/s3', 'bucket is missing'],
-    ['s3://proxy/bucket?signBasePath=off', 'option signBasePath: it needs basePath'],
-    ['s3://proxy/bucket?basePath=/s3&signBasePath=no', 'option signBasePath: write on or off'],
+    ['s3://proxy/bucket?signBasePath=off', 'option signBasePath: it requires basePath'],
+    ['s3://proxy/bucket?basePath=/s3&signBasePath=no', 'option signBasePath: expected on or off'],
   ])('%s is refused: %s', (url, why) => {
     const error = (() => {
       try {

@@ -4,8 +4,10 @@ import type { MemoryDriverOptions } from './memory.ts';
 const reads: ReadonlySet<string> = new Set(['get', 'head', 'list']);
 
 /**
- * Keys that say how the store behaves on them: `BAD{attempts}-{delayMs}` anywhere in a key fails each operation that many times before its
- * effect, then answers after the delay; `LOST{attempts}-{delayMs}` does so after it, and only for writes. `-{delayMs}` may be left out. Other keys are left to the plan.
+ * Keys that define how the store behaves. `BAD{attempts}-{delayMs}` anywhere in a key fails each
+ * operation that many times before its effect, and then delays the answer.
+ * `LOST{attempts}-{delayMs}` fails after the effect, and only for writes. `-{delayMs}` may be left
+ * out. The plan decides for other keys.
  */
 export function keyBehaviour(): NonNullable<MemoryDriverOptions['behaviour']> {
   const failed = new Map<string, number>();
