@@ -1,3 +1,5 @@
+import { Cache } from '@blockhub/cache';
+
 /** What a request declares of its body, as far as it can be read. A fact that cannot be read is absent. */
 export interface Declared {
   /** `type/subtype`, lower case, without parameters. */
@@ -21,20 +23,14 @@ const MAX_LIST = 127;
 export const isMime = (text: string): boolean => text.length <= MAX_MIME && MIME.test(text);
 
 /** Senders use few types; the last few hundred headers are kept. */
-const read = new Map<string, Declared>();
+const parsed = new Cache<string, Pick<Declared, 'mime' | 'charset'>>(256);
 
 /**
  * The media type of one Content-Type header. It never fails: of what is malformed nothing is taken. Of a list, as proxies join it, the one type
  * that it names counts; a list of different types names none.
  */
 export function parseContentType(header: string): Pick<Declared, 'mime' | 'charset'> {
-  let declared = read.get(header);
-  if (declared === undefined) {
-    declared = parse(header);
-    if (read.size >= 256) read.clear();
-    if (header.length <= 256) read.set(header, declared);
-  }
-  return declared;
+  return header.length > 256 ? parse(header) : parsed.getOrMake(header, () => parse(header));
 }
 
 function parse(header: string): Pick<Declared, 'mime' | 'charset'> {

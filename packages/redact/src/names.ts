@@ -1,3 +1,5 @@
+import { Cache } from '@blockhub/cache';
+
 /**
  * Names of headers, parameters and fields whose value is a secret. A name is cut into words, where its case changes and at each sign that is no letter
  * or digit: `X-Api-Key`, `apiKey`, `user[api_key]` are all "api key". The lists are data, so that the reference shows them.
@@ -287,16 +289,8 @@ function isSecret(given: readonly string[]): boolean {
   return all.some((word) => PARTS_WITH_LIMITS.test(word));
 }
 
-const verdicts = new Map<string, boolean>();
+const verdicts = new Cache<string, boolean>(1024);
 
-/** Whether the value of a header or parameter of this name is a secret. Names repeat from request to request; the verdicts of the last few hundred are kept. */
-export function isSecretName(name: string): boolean {
-  let secret = verdicts.get(name);
-  if (secret === undefined) {
-    secret = judge(name);
-    if (name.length > REMEMBERED_LENGTH) return secret;
-    if (verdicts.size >= 1024) verdicts.delete(verdicts.keys().next().value as string);
-    verdicts.set(name, secret);
-  }
-  return secret;
-}
+/** Whether the value of a header or parameter of this name is a secret. Names repeat from request to request, so verdicts are cached. */
+export const isSecretName = (name: string): boolean =>
+  name.length > REMEMBERED_LENGTH ? judge(name) : verdicts.getOrMake(name, () => judge(name));

@@ -1,3 +1,4 @@
+import { Cache } from '@blockhub/cache';
 import { isSecretName, wordsOf } from './names.ts';
 import { decodePercent, Ranges } from './ranges.ts';
 import { findShapes } from './shapes.ts';
@@ -41,7 +42,7 @@ export class Redactor {
   readonly #values: readonly string[];
   readonly #marker: string;
   readonly #lines: boolean;
-  readonly #harmless = new Set<string>();
+  readonly #harmless = new Cache<string, true>(REMEMBERED);
 
   constructor({ names = [], values = [], marker = REDACTED, lines = false }: RedactorOptions = {}) {
     this.#names = new Set(names.map(joined));
@@ -70,10 +71,7 @@ export class Redactor {
     if (this.#harmless.has(text)) return text;
     const secrets = this.#find(text, 1);
     if (!secrets.isEmpty) return secrets.replace(text, this.#marker);
-    if (!this.#lines && text.length <= REMEMBERED_LENGTH) {
-      if (this.#harmless.size >= REMEMBERED) this.#harmless.delete(this.#harmless.values().next().value as string);
-      this.#harmless.add(text);
-    }
+    if (!this.#lines && text.length <= REMEMBERED_LENGTH) this.#harmless.set(text, true);
     return text;
   }
 

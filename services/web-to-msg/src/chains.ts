@@ -1,3 +1,4 @@
+import { Cache } from '@blockhub/cache';
 import { chainText, readChain } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
@@ -17,8 +18,8 @@ export class Chains {
   readonly #registry: Registry;
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #known = new Map<string, ChainRecord>();
-  readonly #unknownUntil = new Map<string, number>();
+  readonly #known = new Cache<string, ChainRecord>(REMEMBERED);
+  readonly #unknownUntil = new Cache<string, number>(UNKNOWN_REMEMBERED);
   readonly #asked = new Map<string, Promise<ChainRecord>>();
 
   constructor(registry: Registry, store: Store, clock: Clock) {
@@ -52,11 +53,9 @@ export class Chains {
       if (record) this.#registry.putChain(record).catch(() => {});
     }
     if (!record) {
-      if (this.#unknownUntil.size >= UNKNOWN_REMEMBERED) this.#unknownUntil.clear();
       this.#unknownUntil.set(nameOrId, this.#clock.ticks() + UNKNOWN_FOR_MS);
       throw notFound(nameOrId);
     }
-    if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(nameOrId, record);
     return record;
   }

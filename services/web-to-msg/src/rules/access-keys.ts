@@ -1,4 +1,5 @@
 import { findKey, isSecretOf, type KnownKey, parseKey } from '@blockhub/access';
+import { Cache } from '@blockhub/cache';
 import { BlockhubError } from '@blockhub/errors';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
@@ -10,7 +11,7 @@ const MAX_LOOKUPS = 16;
 /** Keys that are in use, as the store had them within `refreshMs`. What is not there is not remembered, or strangers could fill the memory. */
 class KeysInUse {
   readonly #context: RuleContext;
-  readonly #known = new Map<string, { readonly key: KnownKey; readonly until: number }>();
+  readonly #known = new Cache<string, { readonly key: KnownKey; readonly until: number }>(REMEMBERED);
   readonly #asked = new Map<string, Promise<KnownKey | undefined>>();
 
   constructor(context: RuleContext) {
@@ -38,7 +39,6 @@ class KeysInUse {
     const until = clock.ticks() + settings.apiKeyRefresh;
     const key = await findKey(store, id);
     if (!key) return undefined;
-    if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(id, { key, until });
     return key;
   }
