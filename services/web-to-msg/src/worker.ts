@@ -2,15 +2,15 @@ import { BlockhubError } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
 import { bareHost, listenAt, listenError } from '@blockhub/telemetry';
 import { defineWorker } from '@blockhub/worker';
-import { Appender } from './appender.ts';
-import { CaptureServer } from './server.ts';
+import { Appender } from './capture/appender.ts';
+import { CaptureServer } from './http/server.ts';
 import { type CaptureContext, settings } from './settings.ts';
 
-export { Appender, type Captured, type CaptureRequest } from './appender.ts';
+export { Appender, type Captured, type CaptureRequest } from './capture/appender.ts';
 export type { SpoolDisk } from './spool/disk.ts';
 export { MemoryDisk } from './spool/memory-disk.ts';
 
-/** Turns each HTTP request into two messages, the body and a request document, and answers 201 when the broker has confirmed both, or 202 when they are spooled. */
+/** Captures HTTP requests as two messages each, the body and a request document. Answers 201 when the broker has confirmed both, 202 when they are spooled. */
 export const worker = defineWorker({
   name: 'web-to-msg',
   summary: 'HTTP in, messages out: the web appender.',

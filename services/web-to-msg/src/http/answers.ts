@@ -2,11 +2,11 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { finished } from 'node:stream';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Metrics } from '@blockhub/telemetry';
-import type { Failures } from '../failures.ts';
-import { PROBLEM_MIME, problemOf } from '../problem.ts';
 import type { Cors } from '../routes/cors.ts';
 import { type Exchange, isHalfSent } from './exchange.ts';
+import type { Failures } from './failures.ts';
 import { linger } from './linger.ts';
+import { PROBLEM_MIME, problemOf } from './problem.ts';
 import type { Refusals } from './refusals.ts';
 
 export const JSON_MIME = 'application/json; charset=utf-8';

@@ -6,7 +6,7 @@ import type { Logger, Metrics } from '@blockhub/telemetry';
 /** For probes, broker, store and spool, which open files and connections while senders have theirs. */
 const RESERVED = 256;
 /** Of those that are left: where few may be open, senders get the other half. */
-const MOST_RESERVED_SHARE = 0.5;
+const MAX_RESERVED_SHARE = 0.5;
 const LOG_AGAIN_MS = 60_000;
 
 /** How many files and connections this process may have open at once; undefined where that cannot be known. */
@@ -40,7 +40,7 @@ function openFiles(): number {
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
   // Files that are open stay open. Of the rest, at most half are reserved.
-  const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MOST_RESERVED_SHARE));
+  const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MAX_RESERVED_SHARE));
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;
   const fix = `Raise the limit of open files (ulimit -n, LimitNOFILE of systemd) to ${wanted + open + RESERVED}, or set --max-connections to ${possible}.`;

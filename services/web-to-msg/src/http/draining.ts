@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import type { Connections } from '../connection.ts';
+import type { Connections } from './connection.ts';
 import { linger } from './linger.ts';
 
 /** How long a stopping process takes new connections, because load balancers notice the stop later. */
@@ -118,7 +118,7 @@ export class Draining {
     this.#endFresh();
     server.closeIdleConnections();
     // What is still open and has no request is in the middle of its headers.
-    for (const socket of this.#sockets) if (socket.writable && connections.of(socket).waiting === 0) refuse(socket);
+    for (const socket of this.#sockets) if (socket.writable && connections.of(socket).unanswered === 0) refuse(socket);
   }
 }
 

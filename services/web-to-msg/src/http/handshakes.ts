@@ -1,11 +1,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { BlockhubError } from '@blockhub/errors';
-import type { Appender } from '../appender.ts';
+import type { Appender } from '../capture/appender.ts';
 import type { Rendered } from '../routes/responses.ts';
-import type { Target } from '../routes/routes.ts';
+import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 import type { Answers } from './answers.ts';
-import { customResponse } from './custom.ts';
+import { customResponse } from './custom-response.ts';
 import type { Exchange } from './exchange.ts';
 import { headOf } from './head.ts';
 
@@ -24,16 +24,16 @@ export class Handshakes {
     const { request } = exchange;
     const { routes } = this.#appender;
     if (request.url === '*') {
-      const methods = new Set(['POST', ...routes.targets.flatMap(methodsOf), 'HEAD', 'OPTIONS']);
+      const methods = new Set(['POST', ...routes.tableRoutes.flatMap(methodsOf), 'HEAD', 'OPTIONS']);
       this.#answers.send(exchange, 204, { allow: [...methods].join(', ') }, '');
       return;
     }
-    const target = exchange.target ?? routes.find(request.url ?? '');
-    const head = headOf(request, target);
+    const route = exchange.route ?? routes.find(request.url ?? '');
+    const head = headOf(request, route);
     exchange.head = head;
-    await target.rules.judgeHandshake(head, true);
-    const allow = allowOf(target);
-    const yes = routes.webhooks.answer(head.headers, target.rules.perMinute);
+    await route.rules.judgeHandshake(head, true);
+    const allow = allowOf(route);
+    const yes = routes.webhooks.answer(head.headers, route.rules.perMinute);
     if (yes) {
       this.#answers.send(exchange, 200, { allow, ...yes }, '');
       return;
@@ -44,27 +44,27 @@ export class Handshakes {
   }
 
   /** GET, HEAD and all else that is not captured. @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules */
-  async other(exchange: Exchange, target: Target): Promise<void> {
+  async other(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { method = '' } = request;
     const isHead = method === 'HEAD';
-    if (!isHead && !hasResponse(target, method)) throw notAllowed(method);
-    const head = headOf(request, target);
+    if (!isHead && !hasResponse(route, method)) throw notAllowed(method);
+    const head = headOf(request, route);
     exchange.head = head;
     // The rules come first, so that a refused sender cannot find out which chains exist.
-    await target.rules.judgeHandshake(head);
-    const rendered = this.respond(target, head, method) ?? (isHead ? this.respond(target, head, 'GET') : undefined);
+    await route.rules.judgeHandshake(head);
+    const rendered = this.respond(route, head, method) ?? (isHead ? this.respond(route, head, 'GET') : undefined);
     if (rendered) this.custom(exchange, rendered, 200);
     else if (!isHead) throw notAllowed(method);
     else {
-      await this.#appender.checkChain(target.chain);
+      await this.#appender.checkChain(route.chain);
       this.#answers.send(exchange, 200, {}, '');
     }
   }
 
-  respond(target: Target, head: Head, method: string, body?: Buffer): Rendered | undefined {
+  respond(route: Route, head: Head, method: string, body?: Buffer): Rendered | undefined {
     const { secretParameters: secrets } = this.#appender.routes;
-    return customResponse(target, head, { secrets, ...(body && { body }) }, method);
+    return customResponse(route, head, { secrets, ...(body && { body }) }, method);
   }
 
   custom(exchange: Exchange, { status, headers, body }: Rendered, byDefault: number): void {
@@ -74,13 +74,13 @@ export class Handshakes {
   }
 }
 
-export const hasResponse = ({ responses }: Target, method: string): boolean => responses.some(({ methods }) => methods.has(method));
+export const hasResponse = ({ responses }: Route, method: string): boolean => responses.some(({ methods }) => methods.has(method));
 
-const methodsOf = ({ captured, responses }: Target): string[] => [...captured, ...responses.flatMap(({ methods }) => [...methods])];
+const methodsOf = ({ captured, responses }: Route): string[] => [...captured, ...responses.flatMap(({ methods }) => [...methods])];
 
 /** The methods of a route; without the one that it refused just now. */
-export const allowOf = (target: Target, refused?: string): string =>
-  [...new Set([...methodsOf(target), 'HEAD', 'OPTIONS'])].filter((method) => method !== refused).join(', ');
+export const allowOf = (route: Route, refused?: string): string =>
+  [...new Set([...methodsOf(route), 'HEAD', 'OPTIONS'])].filter((method) => method !== refused).join(', ');
 
 export const notAllowed = (method: string): BlockhubError =>
   new BlockhubError('METHOD_NOT_ALLOWED', `${method.slice(0, 40)} cannot be used here; use a method of the Allow header.`);

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockhubError } from '@blockhub/errors';
-import { clientOf } from '../client.ts';
-import type { Target } from '../routes/routes.ts';
+import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
+import { clientOf } from './client.ts';
 
 export const MAX_HEADERS = 100;
 
@@ -10,7 +10,7 @@ export const tooManyHeaders = (): BlockhubError =>
   new BlockhubError('REQUEST_INVALID', `The request has more than ${MAX_HEADERS} headers.`);
 
 /** All of a request but its body. @throws REQUEST_INVALID */
-export function headOf(request: IncomingMessage, { chain, rules }: Target): Head {
+export function headOf(request: IncomingMessage, { chain, rules }: Route): Head {
   const { rawHeaders, headers, httpVersion, method = '', url = '' } = request;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw tooManyHeaders();
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { BlockhubError } from '@blockhub/errors';
-import { PROBLEM_MIME, problemOf } from '../problem.ts';
 import { lineOf } from './answers.ts';
 import { linger } from './linger.ts';
+import { PROBLEM_MIME, problemOf } from './problem.ts';
 
 export type ParserError = Error & { readonly code?: string; readonly rawPacket?: Buffer; readonly bytesParsed?: number };
 

@@ -66,10 +66,10 @@ export class Refusals {
   }
 }
 
-function requestOf({ request, head, target }: Exchange, show: Show): Record<string, unknown> {
+function requestOf({ request, head, route }: Exchange, show: Show): Record<string, unknown> {
   const { ip = request.socket.remoteAddress, via } = head?.client ?? {};
   const { method } = request;
-  return { client: ip, ...(via !== undefined && { via }), method, ...(target && { route: target.name, chain: show(target.chain) }) };
+  return { client: ip, ...(via !== undefined && { via }), method, ...(route && { route: route.name, chain: show(route.chain) }) };
 }
 
 /** The value that was refused. Headers and query may hold secrets: of those only the ones that never do are shown. */

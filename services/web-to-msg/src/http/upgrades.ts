@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Connections } from '../connection.ts';
+import type { Connections } from './connection.ts';
 
 /** As the sender wrote it, for the request that comes again. */
 interface AsSent {

@@ -1,4 +1,4 @@
-import { type Facts, type Field, fieldForms, isSecretField, parseField, readField, textOf } from './fields.ts';
+import { type Field, type FieldValues, fieldForms, isSecretField, parseField, readField, textOf } from './fields.ts';
 
 /** How values are written into a text, which decides that they cannot become part of its structure. */
 export type Escaping = 'json' | 'xml' | 'text' | 'header';
@@ -7,10 +7,10 @@ export type Escaping = 'json' | 'xml' | 'text' | 'header';
 export interface AnswerTemplate {
   readonly fields: readonly Field[];
   /** Undefined where a field is missing, or its value cannot stand there. */
-  render(facts: Facts): string | undefined;
+  render(values: FieldValues): string | undefined;
 }
 
-type Piece = string | ((facts: Facts) => string | undefined);
+type Piece = string | ((values: FieldValues) => string | undefined);
 
 const MAX_TEMPLATE = 64 * 1024;
 const MAX_FIELDS = 100;
@@ -53,13 +53,13 @@ export function compile(text: string, escaping: Escaping, mistake: (what: string
   if (fields.length > MAX_FIELDS) mistake(`has ${fields.length} fields; expected at most ${MAX_FIELDS}`);
   if (escaping === 'json' && text !== '' && !isJson(sample))
     mistake(`is not JSON, which its content type says; a field is {${fieldForms.split(', ')[0]}} and the like`);
-  return { fields, render: (facts) => render(pieces, facts) };
+  return { fields, render: (values) => render(pieces, values) };
 }
 
-function render(pieces: readonly Piece[], facts: Facts): string | undefined {
+function render(pieces: readonly Piece[], values: FieldValues): string | undefined {
   let result = '';
   for (const piece of pieces) {
-    const part = typeof piece === 'string' ? piece : piece(facts);
+    const part = typeof piece === 'string' ? piece : piece(values);
     if (part === undefined) return undefined;
     result += part;
   }
@@ -69,8 +69,8 @@ function render(pieces: readonly Piece[], facts: Facts): string | undefined {
 /** Outside of a string of JSON a value is written as JSON, so whole objects can be sent back. */
 function writer(field: Field, escaping: Escaping, inString: boolean): Piece {
   const most = MAX_VALUE[escaping];
-  return (facts) => {
-    const value = readField(field, facts);
+  return (values) => {
+    const value = readField(field, values);
     if (escaping === 'json' && !inString) return value === undefined ? undefined : bounded(JSON.stringify(value), most);
     const text = textOf(value);
     return text === undefined || text.length > most ? undefined : escaped(text, escaping);

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { quote } from '../quote.ts';
 
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/(?:\[[0-9a-f:.]+\]|[^\s/?#@[\]:*,]+)(?::[0-9]{1,5})?$/;
 const MAX_AGE_SECONDS = '600';
@@ -68,8 +69,6 @@ function originOf(text: string, mistake: (what: string) => void): string {
   const lower = text.toLowerCase().replace(/\/$/, '');
   const origin = /^https?:/.test(lower) && URL.canParse(lower) ? new URL(lower).origin : lower;
   if (!ORIGIN.test(lower) || origin === 'null')
-    mistake(
-      `${JSON.stringify(text.slice(0, 100))} is not an origin; expected scheme, host and port alone, such as https://shop.example.com, or *`,
-    );
+    mistake(`${quote(text)} is not an origin; expected scheme, host and port alone, such as https://shop.example.com, or *`);
   return origin;
 }

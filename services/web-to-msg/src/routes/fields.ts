@@ -2,10 +2,11 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hashOf } from '@blockhub/chain';
 import { isSecretName } from '@blockhub/redact';
-import type { CaptureReceipt } from '../capture.ts';
+import type { CaptureReceipt } from '../capture/receipt.ts';
+import { quote } from '../quote.ts';
 
 /** What a response may look at. */
-export interface Facts {
+export interface FieldValues {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   /** The body as JSON; undefined where it is none, or too large. */
@@ -31,11 +32,10 @@ export const fieldForms = 'query.NAME, doc.PATH, header.NAME or receipt.FIELD';
 /** A field, or what is wrong with its name. */
 export function parseField(text: string): Field | string {
   const form = FORM.exec(text);
-  if (!form) return `${JSON.stringify(text.slice(0, 100))} is not a field; expected ${fieldForms}`;
+  if (!form) return `${quote(text)} is not a field; expected ${fieldForms}`;
   const source = form[1] as Field['source'];
   const name = form[2] ?? '';
-  if (source === 'receipt' && !RECEIPT.has(name))
-    return `a receipt has no field ${JSON.stringify(name)}; expected ${[...RECEIPT].join(', ')}`;
+  if (source === 'receipt' && !RECEIPT.has(name)) return `a receipt has no field ${quote(name)}; expected ${[...RECEIPT].join(', ')}`;
   return { source, name: source === 'header' ? name.toLowerCase() : name };
 }
 
@@ -43,7 +43,7 @@ export function parseField(text: string): Field | string {
 export const isSecretField = ({ source, name }: Field): boolean => source === 'header' && isSecretName(name) && !OPEN.has(name);
 
 /** Undefined where the request lacks it. Of a parameter that is there twice, the first one. */
-export function readField({ source, name }: Field, { query, headers, doc, receipt }: Facts): unknown {
+export function readField({ source, name }: Field, { query, headers, doc, receipt }: FieldValues): unknown {
   switch (source) {
     case 'query':
       return query.get(name) ?? undefined;

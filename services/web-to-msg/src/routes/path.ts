@@ -1,4 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
+import { quote } from '../quote.ts';
 
 /** Of an id or name of a chain, decoded. */
 const MAX_CHAIN = 128;
@@ -75,7 +76,7 @@ function badEscape(path: string): BlockhubError | undefined {
   const bad = BAD_ESCAPE.exec(path)?.[0];
   return bad === undefined
     ? undefined
-    : invalid(`The path has ${JSON.stringify(bad)}, which is not an escape; expected % and two hex digits, such as %20.`);
+    : invalid(`The path has ${quote(bad)}, which is not an escape; expected % and two hex digits, such as %20.`);
 }
 
 function checkEscapes(path: string): void {

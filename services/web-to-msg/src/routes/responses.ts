@@ -1,5 +1,6 @@
+import { quote } from '../quote.ts';
 import { type AnswerTemplate, compile, type Escaping } from './body-template.ts';
-import { digestOf, type Facts, type Field, isText, parseField, readField, textOf } from './fields.ts';
+import { digestOf, type Field, type FieldValues, isText, parseField, readField, textOf } from './fields.ts';
 
 /** What a sender gets in place of the receipt. */
 export interface Rendered {
@@ -13,7 +14,7 @@ export interface Rendered {
 export interface CustomResponse {
   readonly methods: ReadonlySet<string>;
   /** Undefined where it does not fit: another method, a condition that does not hold, a field that is missing. */
-  render(method: string, facts: Facts): Rendered | undefined;
+  render(method: string, values: FieldValues): Rendered | undefined;
 }
 
 /** Notes a mistake in the field of a route; `field` is such as `responses[0].status`. */
@@ -33,12 +34,11 @@ const MAX_HEADERS = 20;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 
 /** @param captured methods of which the route captures requests */
 export function parseResponse(given: unknown, at: string, captured: readonly string[], note: Note): CustomResponse | undefined {
   if (!isObject(given)) {
-    note(at, `expected an object, got ${shown(given)}`);
+    note(at, `expected an object, got ${quote(given)}`);
     return undefined;
   }
   for (const field of Object.keys(given))
@@ -54,13 +54,13 @@ export function parseResponse(given: unknown, at: string, captured: readonly str
     note(at, 'has a field of the receipt, which only captured requests have');
   return {
     methods,
-    render(method, facts) {
-      if (!methods.has(method) || !conditions.every(({ field, expected }) => isText(readField(field, facts), expected))) return undefined;
-      const text = body.render(facts);
+    render(method, values) {
+      if (!methods.has(method) || !conditions.every(({ field, expected }) => isText(readField(field, values), expected))) return undefined;
+      const text = body.render(values);
       if (text === undefined) return undefined;
       const answered: Record<string, string> = { 'content-type': type };
       for (const [name, template] of headers) {
-        const value = template.render(facts);
+        const value = template.render(values);
         if (value === undefined) return undefined;
         answered[name] = value;
       }
@@ -73,7 +73,7 @@ function parseMethods(given: unknown, at: string, captured: readonly string[], n
   const methods = given === undefined ? [...captured] : [given].flat();
   const wrong = methods.find((method) => typeof method !== 'string' || !METHODS.has(method));
   if (wrong !== undefined || methods.length === 0)
-    note(at, `is ${shown(wrong ?? given)}; expected one or more of ${[...METHODS].join(', ')}`);
+    note(at, `is ${quote(wrong ?? given)}; expected one or more of ${[...METHODS].join(', ')}`);
   return new Set(methods as string[]);
 }
 
@@ -89,7 +89,7 @@ function parseStatus(
   const isStatus = typeof given === 'number' && Number.isInteger(given) && given >= 200 && given <= most;
   if (isStatus) return given;
   const why = most === 299 ? ': the event is durable then, and another status would make its sender send it again' : '';
-  note(at, `is ${shown(given)}; expected a number from 200 to ${most}${why}`);
+  note(at, `is ${quote(given)}; expected a number from 200 to ${most}${why}`);
   return undefined;
 }
 
@@ -120,7 +120,7 @@ function parseWhen(given: unknown, at: string, note: Note): Condition[] {
 function parseHeaders(given: Record<string, unknown>, at: string, note: Note): { type: string; headers: [string, AnswerTemplate][] } {
   const headers: [string, AnswerTemplate][] = [];
   let type = typeof given.body === 'object' && given.body !== null ? 'application/json' : 'text/plain; charset=utf-8';
-  if (given.headers !== undefined && !isObject(given.headers)) note(`${at}.headers`, `expected an object, got ${shown(given.headers)}`);
+  if (given.headers !== undefined && !isObject(given.headers)) note(`${at}.headers`, `expected an object, got ${quote(given.headers)}`);
   const entries = Object.entries(isObject(given.headers) ? given.headers : {});
   if (entries.length > MAX_HEADERS) note(`${at}.headers`, `has ${entries.length} headers; expected at most ${MAX_HEADERS}`);
   const seen = new Set<string>();
@@ -148,7 +148,7 @@ function parseHeader(name: string, value: string, mistake: (what: string) => voi
 
 function parseType(value: string, field: string, note: Note): string | undefined {
   if (/^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+(?:\s*;[^{}]*)?$/i.test(value)) return value;
-  note(field, `${shown(value)} is not a content type; expected one such as application/json`);
+  note(field, `${quote(value)} is not a content type; expected one such as application/json`);
   return undefined;
 }
 
@@ -162,7 +162,7 @@ function escapingOf(type: string): Escaping | undefined {
 
 function parseBody(given: unknown, at: string, { type, status }: { type: string; status: number | undefined }, note: Note): AnswerTemplate {
   const isText = given === undefined || typeof given === 'string';
-  if (!isText && (typeof given !== 'object' || given === null)) note(at, `expected text or a JSON object, got ${shown(given)}`);
+  if (!isText && (typeof given !== 'object' || given === null)) note(at, `expected text or a JSON object, got ${quote(given)}`);
   const text = isText ? (given ?? '') : JSON.stringify(given);
   if (text !== '' && (status === 204 || status === 205 || status === 304)) note(at, `must be empty with the status ${status}`);
   const escaping = escapingOf(type);

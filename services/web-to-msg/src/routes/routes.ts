@@ -1,7 +1,7 @@
 /**
  * The words of this folder:
  * - **route**: what is served at a path: `/`, `/append/chain/{chain}`, and those of the table (`--routes`).
- * - **target**: the route and chain that one request means.
+ * - **route**: the route and chain that one request means.
  * - **captured**: methods of which a request becomes an event. All others are answered without one.
  * - **custom response**: what a sender gets in place of the receipt, or of a challenge; the first that fits.
  */
@@ -18,7 +18,7 @@ import { readTable } from './table.ts';
 import { Webhooks } from './webhooks.ts';
 
 /** What a request means by its URL. */
-export interface Target {
+export interface Route {
   /** For traces and logs: the path as it is declared. */
   readonly name: string;
   /** Id or name. */
@@ -31,7 +31,7 @@ export interface Target {
 const POST = ['POST'];
 const NONE: readonly CustomResponse[] = [];
 
-type Base = Pick<Target, 'name' | 'rules' | 'captured' | 'responses'>;
+type Base = Pick<Route, 'name' | 'rules' | 'captured' | 'responses'>;
 
 /** All that is served, and where. */
 export class Routes {
@@ -43,11 +43,11 @@ export class Routes {
   readonly tokens: ReadonlySet<string>;
   readonly cors: Cors | undefined;
   readonly webhooks: Webhooks;
-  readonly #default: Target;
+  readonly #default: Route;
   readonly #append: Base;
-  readonly #exact = new Map<string, Target>();
+  readonly #exact = new Map<string, Route>();
   /** The longest first. */
-  readonly #prefixes: (readonly [prefix: string, target: Target])[] = [];
+  readonly #prefixes: (readonly [prefix: string, route: Route])[] = [];
 
   /** @throws SETTINGS_INVALID with every mistake of every rule and route */
   constructor(context: Omit<RuleContext, 'mistake'> & { readonly metrics: Metrics }) {
@@ -74,9 +74,9 @@ export class Routes {
       const rules = own ? new Rules({ ...context, settings: own, mistake: note }) : this.rules;
       parameters.push(own?.tokenParameter);
       tokens.push(...(own?.tokens ?? []));
-      const target: Target = { name: path, chain, rules, captured: methods, responses };
-      if (isPrefix) this.#prefixes.push([normal, target]);
-      else this.#exact.set(normal, target);
+      const route: Route = { name: path, chain, rules, captured: methods, responses };
+      if (isPrefix) this.#prefixes.push([normal, route]);
+      else this.#exact.set(normal, route);
     }
     this.cors = Cors.of(settings.corsOrigins, (what) => mistake('corsOrigins', what));
     this.webhooks = new Webhooks(settings.webhookOrigins, (what) => mistake('webhookOrigins', what));
@@ -87,17 +87,17 @@ export class Routes {
   }
 
   /** Of the table. */
-  get targets(): readonly Target[] {
-    return [...this.#exact.values(), ...this.#prefixes.map(([, target]) => target)];
+  get tableRoutes(): readonly Route[] {
+    return [...this.#exact.values(), ...this.#prefixes.map(([, route]) => route)];
   }
 
   /** Requests are taken from now on. */
   start(): void {
-    for (const rules of new Set([this.rules, ...this.targets.map((target) => target.rules)])) rules.start();
+    for (const rules of new Set([this.rules, ...this.tableRoutes.map((route) => route.rules)])) rules.start();
   }
 
   /** @throws REQUEST_INVALID, ROUTE_NOT_FOUND, CHAIN_NOT_FOUND, each fault with its own text */
-  find(url: string): Target {
+  find(url: string): Route {
     const path = pathOf(url);
     if (path === '/') return this.#default;
     const plain = plainChain(path);
@@ -106,7 +106,7 @@ export class Routes {
     return exact && !hasDots(path) ? exact : this.#findNormal(normalizePath(path));
   }
 
-  #findNormal(normal: string): Target {
+  #findNormal(normal: string): Route {
     if (hasDots(normal)) throw dotSegments();
     const known = this.#inTable(normal);
     if (known) return known;
@@ -115,7 +115,7 @@ export class Routes {
     throw faultOf(normal, (path) => path === '/' || this.#inTable(path) !== undefined);
   }
 
-  #inTable(normal: string): Target | undefined {
+  #inTable(normal: string): Route | undefined {
     return this.#exact.get(normal) ?? this.#prefixes.find(([prefix]) => normal.startsWith(prefix))?.[1];
   }
 }

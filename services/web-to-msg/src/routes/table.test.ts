@@ -85,7 +85,7 @@ test.each([
   ['a rule has a wrong value', route({ rules: { allowIps: ['300.1.1.1'] } }), 'route 1 (/hooks/a): rules.allowIps: "300.1.1.1"'],
   ['a rule has a wrong type', route({ rules: { allowIps: [1] } }), 'rules.allowIps: expected a list of texts'],
   ['a rule is an object', route({ rules: { throttleIp: {} } }), 'rules.throttleIp: expected a text'],
-  ['a limit is none', route({ rules: { throttleIp: 'many' } }), 'rules.throttleIp: "many" is no limit'],
+  ['a limit is none', route({ rules: { throttleIp: 'many' } }), 'got "many"'],
   ['a switch is no switch', route({ rules: { sniffMimes: 'yes' } }), 'rules.sniffMimes: "yes" is neither on nor off'],
   ['a list that lets nobody in is empty', route({ rules: { allowIps: [] } }), 'rules.allowIps: is empty, which would let every request in'],
   ['a list of tokens is empty', route({ rules: { tokens: '' } }), 'rules.tokens: is empty, which would let every request in'],
@@ -94,7 +94,7 @@ test.each([
   [
     'a parameter has no name',
     route({ rules: { tokenParameter: 'a b', tokens: ['a-token-of-the-shop'] } }),
-    '"a b" cannot name a parameter',
+    '"a b" cannot be the name of a parameter',
   ],
   ['an issuer has no audience', route({ rules: { jwtIssuer: 'https://issuer.example.com/' } }), 'rules.jwtAudience: is missing'],
   ['responses are an object', route({ responses: {} }), 'responses: expected a list'],

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { errorCode } from '@blockhub/errors';
+import { quote } from '../quote.ts';
 import { hasDots, normalizePath } from './path.ts';
 import { repeatedKey } from './repeated-key.ts';
 import { BODY_METHODS, type CustomResponse, isObject, type Note, parseResponse } from './responses.ts';
@@ -47,12 +48,12 @@ export function readTable(given: string, mistake: (what: string) => void): Table
 function readFile(path: string, mistake: (what: string) => void): string | undefined {
   try {
     const { size } = statSync(path);
-    if (size > MAX_BYTES) mistake(`the file ${JSON.stringify(path)} has ${size} bytes; expected at most ${MAX_BYTES}`);
+    if (size > MAX_BYTES) mistake(`the file ${quote(path)} has ${size} bytes; expected at most ${MAX_BYTES}`);
     else return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     const code = errorCode(error);
     const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read (${code})`;
-    mistake(`the file ${JSON.stringify(path)} ${why}; expected a JSON file, or JSON text that begins with [`);
+    mistake(`the file ${quote(path)} ${why}; expected a JSON file, or JSON text that begins with [`);
   }
   return undefined;
 }
@@ -62,7 +63,7 @@ function parseJson(text: string, mistake: (what: string) => void): unknown[] {
   try {
     const list: unknown = JSON.parse(text);
     const repeated = repeatedKey(text);
-    if (repeated !== undefined) mistake(`has the field ${JSON.stringify(repeated.slice(0, 100))} twice in one object`);
+    if (repeated !== undefined) mistake(`has the field ${quote(repeated)} twice in one object`);
     else if (!Array.isArray(list)) mistake('expected a list of routes in [ ]');
     else if (list.length === 0) mistake('has no routes; leave the setting out');
     else return list;
@@ -75,7 +76,7 @@ function parseJson(text: string, mistake: (what: string) => void): unknown[] {
 
 function parseRoute(given: unknown, at: number, mistake: (what: string) => void): TableRoute | undefined {
   const path = isObject(given) && typeof given.path === 'string' ? given.path : undefined;
-  const label = `route ${at + 1}${path === undefined ? '' : ` (${JSON.stringify(path.slice(0, 100)).slice(1, -1)})`}`;
+  const label = `route ${at + 1}${path === undefined ? '' : ` (${quote(path).slice(1, -1)})`}`;
   const note: Note = (field, what) => mistake(`${label}: ${field}: ${what}`);
   if (!isObject(given)) {
     mistake(`${label}: expected an object such as {"path": "/hooks/slack", "chain": "slack"}`);
@@ -114,7 +115,7 @@ function parsePath(path: string | undefined, note: Note): Pick<TableRoute, 'norm
 const encodeRaw = (path: string): string => path.replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
 
 function faultIn(path: string): string | undefined {
-  if (!path.startsWith('/')) return `${JSON.stringify(path.slice(0, 100))} must begin with /`;
+  if (!path.startsWith('/')) return `${quote(path)} must begin with /`;
   if (path.length > MAX_PATH) return `has ${path.length} characters; expected at most ${MAX_PATH}`;
   if (/[?#]/.test(path)) return 'has ? or #; a path ends before them, and responses look at a query with query.NAME';
   if (path.includes('*') && path.indexOf('*') !== path.length - 1) return 'has a * inside; only the last segment may be *, as in /hooks/*';
@@ -135,7 +136,7 @@ function parseMethods(given: unknown, note: Note): string[] {
   const known: readonly unknown[] = BODY_METHODS;
   const wrong = Array.isArray(given) ? given.find((method) => !known.includes(method)) : given;
   if (!Array.isArray(given) || given.length === 0 || wrong !== undefined) {
-    note('methods', `${JSON.stringify(wrong ?? given)?.slice(0, 100)} cannot be captured; expected a list of ${BODY_METHODS.join(', ')}`);
+    note('methods', `${quote(wrong ?? given)} cannot be captured; expected a list of ${BODY_METHODS.join(', ')}`);
     return ['POST'];
   }
   return [...new Set(given as string[])];

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { quote } from '../quote.ts';
 
 const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*\.?(?::[0-9]{1,5})?$/i;
 
@@ -12,8 +13,7 @@ export class Webhooks {
   constructor(hosts: readonly string[], mistake: (what: string) => void) {
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
     for (const host of hosts)
-      if (host !== '*' && !HOST.test(host))
-        mistake(`${JSON.stringify(host.slice(0, 100))} is not a host name; expected one such as eventgrid.azure.net, or *`);
+      if (host !== '*' && !HOST.test(host)) mistake(`${quote(host)} is not a host name; expected one such as eventgrid.azure.net, or *`);
   }
 
   /** The headers that grant the request; undefined if it is no validation request, or its sender is not listed. @param perMinute how many requests are taken; undefined: any number */

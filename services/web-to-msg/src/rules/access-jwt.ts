@@ -1,8 +1,9 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { JWK, JWTPayload } from 'jose';
+import { quote } from '../quote.ts';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { IssuerNotes, quoted } from './issuer-notes.ts';
+import { IssuerStatus } from './issuer-status.ts';
 import { algorithms, type KeyHint, type KeySet } from './key-set.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -28,12 +29,12 @@ export function findJwtAccess(context: RuleContext): AccessMethod | undefined {
   if (issuer === undefined) context.mistake('jwtIssuer', 'is missing: JWTs are taken of one issuer only');
   if (audience === undefined) context.mistake('jwtAudience', 'is missing: without it a JWT for another service would do here');
   if (issuer === undefined || audience === undefined) return undefined;
-  const notes = new IssuerNotes({ issuer, clock, log, health });
-  const keys = new IssuerKeys({ issuer, jwks, refreshMs, clock, notes });
+  const status = new IssuerStatus({ issuer, clock, log, health });
+  const keys = new IssuerKeys({ issuer, jwks, refreshMs, clock, status });
   return {
     credential: bearerOf,
-    check: (credential) => verify(credential, { ...context, issuer, audience, keys, notes }),
-    // A wrong issuer is reported at the start. `notes` reports faults of reading.
+    check: (credential) => verify(credential, { ...context, issuer, audience, keys, status }),
+    // A wrong issuer is reported at the start. `status` reports faults of reading.
     start: () => void keys.current().catch(() => undefined),
   };
 }
@@ -42,13 +43,13 @@ interface Verifying extends RuleContext {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: IssuerKeys;
-  readonly notes: IssuerNotes;
+  readonly status: IssuerStatus;
 }
 
 /** A JWT that is wrong by itself, or of another issuer, asks for no keys. */
 async function verify(credential: string, verifying: Verifying): Promise<Access | BlockhubError> {
-  const { issuer, keys, notes } = verifying;
-  const hint = await readHint(credential, issuer, notes);
+  const { issuer, keys, status } = verifying;
+  const hint = await readHint(credential, issuer, status);
   if (hint instanceof BlockhubError) return hint;
   const known = await keys.current();
   const first = await tryKeys(known, hint, credential, verifying);
@@ -56,7 +57,7 @@ async function verify(credential: string, verifying: Verifying): Promise<Access 
   const newer = await keys.newer(known);
   const last = newer ? await tryKeys(newer, hint, credential, verifying) : first;
   if (last.verdict) return last.verdict;
-  const named = hint.kid === undefined ? 'It names no key' : `It names the key ${quoted(hint.kid)}`;
+  const named = hint.kid === undefined ? 'It names no key' : `It names the key ${quote(hint.kid)}`;
   // The sender may be right: the key that it names is one of the issuer.
   if (last.broken) throw new BlockhubError('ACCESS_UNAVAILABLE', `The JWT cannot be checked. ${named}, which is broken at the issuer.`);
   return denied(
@@ -65,19 +66,19 @@ async function verify(credential: string, verifying: Verifying): Promise<Access 
 }
 
 /** What the JWT says of its key, before anything of it is known to be true. */
-async function readHint(credential: string, issuer: string, notes: IssuerNotes): Promise<KeyHint | BlockhubError> {
+async function readHint(credential: string, issuer: string, status: IssuerStatus): Promise<KeyHint | BlockhubError> {
   if (credential.length > MAX_LENGTH) return denied(`The JWT is not valid: it has more than ${MAX_LENGTH} characters.`);
   const { decodeJwt, decodeProtectedHeader } = await import('jose');
   try {
     const { alg, kid, crit } = decodeProtectedHeader(credential);
     if (alg === undefined || !algorithms.includes(alg))
-      return denied(`The JWT is not valid: its alg is ${quoted(alg)}, which is not taken.`);
+      return denied(`The JWT is not valid: its alg is ${quote(alg)}, which is not taken.`);
     if (crit !== undefined) return denied('The JWT is not valid: it has critical extensions (crit), of which none is known.');
     if (kid !== undefined && typeof kid !== 'string') return denied('The JWT is not valid: its kid is not a string.');
     const { iss } = decodeJwt(credential);
     if (iss === issuer) return { alg, kid };
-    notes.foreign(iss);
-    return denied(`The JWT is not valid: its issuer (iss) is ${quoted(iss)}, which is not taken here.`);
+    status.foreign(iss);
+    return denied(`The JWT is not valid: its issuer (iss) is ${quote(iss)}, which is not taken here.`);
   } catch (error) {
     return denied(`The JWT is not valid: ${(error as Error).message}.`);
   }

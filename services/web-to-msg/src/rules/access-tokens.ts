@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readTime } from '@blockhub/clock';
+import { quote } from '../quote.ts';
 import { tokenOf } from '../routes/token-parameter.ts';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
@@ -44,7 +45,7 @@ function readUntil(given: string, place: number, mistake: (what: string) => void
   const read = readTime(given);
   if ('ms' in read) return read.ms;
   const shown = TIME_LIKE.test(given)
-    ? `${JSON.stringify(given)} ${read.wrong}`
+    ? `${quote(given)} ${read.wrong}`
     : 'is not a time such as 2027-01-31T12:00:00Z, or a date such as 2027-01-31';
   mistake(`until of token ${place}: ${shown}`);
   return Number.NEGATIVE_INFINITY;
@@ -54,7 +55,7 @@ function readUntil(given: string, place: number, mistake: (what: string) => void
 export function findTokenAccess({ settings, clock, log, mistake }: RuleContext): AccessMethod | undefined {
   const { tokenParameter: parameter } = settings;
   if (parameter !== undefined && !PARAMETER.test(parameter))
-    mistake('tokenParameter', `${JSON.stringify(parameter.slice(0, 100))} cannot name a parameter; expected letters, digits and . _ ~ -`);
+    mistake('tokenParameter', `${quote(parameter)} cannot be the name of a parameter; expected letters, digits and . _ ~ -`);
   if (parameter !== undefined && !settings.tokens?.length) mistake('tokenParameter', 'needs tokens, which are not set');
   if (settings.tokens === undefined) return undefined;
   // Without any, everybody would be let in.

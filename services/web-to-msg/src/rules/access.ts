@@ -1,8 +1,7 @@
 import { chainText } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import { noAddress } from '../client.ts';
-import { shown } from '../redaction.ts';
-import { before } from '../within.ts';
+import { noAddress } from '../http/client.ts';
+import { before } from '../publish/deadline.ts';
 import { findJwtAccess } from './access-jwt.ts';
 import { findKeyAccess } from './access-keys.ts';
 import { findTokenAccess } from './access-tokens.ts';
@@ -47,7 +46,7 @@ async function judge(context: RuleContext, { chain, client }: Head, method: Acce
   const { ip } = client;
   if (sources && !sources.hasPeer(ip)) {
     const why =
-      ip === '' ? `${subject} may be used from some addresses only. ${noAddress(client, shown)}` : `${subject} may not be used from ${ip}.`;
+      ip === '' ? `${subject} may be used from some addresses only. ${noAddress(client)}` : `${subject} may not be used from ${ip}.`;
     return new BlockhubError('ACCESS_FORBIDDEN', why, { details: { subject, ip } });
   }
   if (chains === undefined || names(chains, chain) || (await isOneOf(context, chain, chains))) return { subject };

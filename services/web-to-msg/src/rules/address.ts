@@ -1,7 +1,6 @@
 import { AddressSet, parsePeer } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
-import { noAddress } from '../client.ts';
-import { shown } from '../redaction.ts';
+import { noAddress } from '../http/client.ts';
 import type { MakeRule } from './rule.ts';
 
 /** Who may send, by address (CAP-6): inside the allowed set, when there is one, and not blocked. What is no address is refused. */
@@ -14,7 +13,7 @@ export const addressRule: MakeRule = ({ settings, mistake }) => {
     name: 'address',
     head({ client }) {
       const address = parsePeer(client.ip);
-      if (!address) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client, shown));
+      if (!address) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client));
       if (!blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
       return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip} are not taken.`, { details: { ip: client.ip } });
     },

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readHex } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { parseDictionary } from 'structured-headers';
-import { shown } from '../redaction.ts';
+import { quoteRedacted } from '../quote.ts';
 import type { Head, MakeRule } from './rule.ts';
 
 /** A hash that a sender declared. */
@@ -19,7 +19,7 @@ const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1
 
 /** One decision for all of these headers: a sender who declares a hash wants it checked, so one that cannot be read is refused as a wrong one is. */
 const malformed = (header: string, form: string, value: string): BlockhubError =>
-  new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: expected ${form}, got ${shown(value)}.`);
+  new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: expected ${form}, got ${quoteRedacted(value)}.`);
 
 /** Content-Digest and Repr-Digest: a dictionary of byte sequences (RFC 9651). */
 function fromDictionary(header: string, value: string): Declared[] {

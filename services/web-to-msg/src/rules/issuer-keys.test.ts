@@ -7,7 +7,7 @@ import type { CaptureSettings } from '../settings.ts';
 import { type AccessTest, ask, open } from './access.fixture.ts';
 import { AUDIENCE, bearer, claimsOf, type Issuer, json, makePair, type Pair, sign, startIssuer } from './issuer.fixture.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { IssuerNotes } from './issuer-notes.ts';
+import { IssuerStatus } from './issuer-status.ts';
 import { headOf } from './rule.fixture.ts';
 
 let issuer: Issuer;
@@ -32,7 +32,7 @@ const detailOf = (rule: AccessTest) => rule.test.health.report().checks['jwt-iss
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
 /** What the sender is told. */
-async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
+async function receiptOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
   throw new Error('passed');
@@ -60,7 +60,7 @@ describe('a difference of issuers', () => {
     expect(await askWith(rule, one)).toBe('passed');
     const iss = change(issuer.url);
     const jwt = await sign(one, claimsOf(rule, issuer, { iss } as never));
-    const { code, message } = await answerOf(rule, jwt);
+    const { code, message } = await receiptOf(rule, jwt);
     expect(code).toBe('ACCESS_DENIED');
     const [line, more] = rule.test.lines.filter(({ msg }) => msg === 'a JWT of another issuer was refused');
     expect([line?.level, more]).toEqual(['warn', undefined]);
@@ -166,7 +166,7 @@ describe('an answer that is none', () => {
     spoil();
     const rule = await given();
     // Strangers are not told where the issuer is, or how it fails.
-    await expect(answerOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
+    await expect(receiptOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
       code: 'ACCESS_UNAVAILABLE',
       message: 'The keys of the JWT issuer cannot be read now.',
       cause: expect.objectContaining({ message: expect.stringMatching(why) }),
@@ -197,13 +197,13 @@ describe('by themselves', () => {
   function keysOf() {
     const clock = new VirtualClock();
     const failures: string[] = [];
-    const notes = new IssuerNotes({ issuer: issuer.url, clock, log: silentLogger, health: createHealth() });
-    const failed = notes.failed.bind(notes);
-    notes.failed = (error) => {
+    const status = new IssuerStatus({ issuer: issuer.url, clock, log: silentLogger, health: createHealth() });
+    const failed = status.failed.bind(status);
+    status.failed = (error) => {
       failures.push(error.message);
       failed(error);
     };
-    return { keys: new IssuerKeys({ issuer: issuer.url, jwks: undefined, refreshMs: 10 * SECOND, clock, notes }), clock, failures };
+    return { keys: new IssuerKeys({ issuer: issuer.url, jwks: undefined, refreshMs: 10 * SECOND, clock, status }), clock, failures };
   }
 
   test('keys that another JWT had read are not asked for again, nor kept from one that tried older ones', async () => {

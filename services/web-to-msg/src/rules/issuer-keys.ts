@@ -1,7 +1,7 @@
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { type FetchBounds, fetchJson, Unfit } from './fetch-json.ts';
-import { explainIssuers, type IssuerNotes, OtherIssuer } from './issuer-notes.ts';
+import { type FetchBounds, fetchJson, UnusableAnswer } from './fetch-json.ts';
+import { explainIssuers, IssuerMismatch, type IssuerStatus } from './issuer-status.ts';
 import { KeySet } from './key-set.ts';
 
 const SECOND = 1000;
@@ -20,7 +20,7 @@ export interface IssuerOptions {
   /** How often keys are read before their time, because no known one verifies a JWT. */
   readonly refreshMs: number;
   readonly clock: Clock;
-  readonly notes: IssuerNotes;
+  readonly status: IssuerStatus;
 }
 
 /**
@@ -84,7 +84,7 @@ export class IssuerKeys {
   }
 
   async #fetch(): Promise<KeySet> {
-    const { clock, notes } = this.#options;
+    const { clock, status } = this.#options;
     // What is read now was true when the reading began.
     const at = clock.ticks();
     try {
@@ -96,13 +96,13 @@ export class IssuerKeys {
       const set = same ?? this.#parse(answer, url);
       this.#known = { set, text, at };
       this.#failure = undefined;
-      notes.read(set, !same);
+      status.read(set, !same);
       return set;
     } catch (cause) {
       // Senders see this text. The cause, which names URL and reason, is only logged.
       const error = new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be read now.', { cause });
       this.#failure = { error, until: clock.ticks() + FAILURE_PAUSE_MS };
-      notes.failed(cause as Error);
+      status.failed(cause as Error);
       throw error;
     }
   }
@@ -122,12 +122,12 @@ export class IssuerKeys {
     const { issuer } = this.#options;
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const { issuer: named, jwks_uri: jwks } = await fetchJson(url, signal, bounds);
-    if (named !== issuer) throw new OtherIssuer(`${url} belongs to another issuer: ${explainIssuers(issuer, named)}`);
-    if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new Unfit(`${url} names no jwks_uri`);
+    if (named !== issuer) throw new IssuerMismatch(`${url} belongs to another issuer: ${explainIssuers(issuer, named)}`);
+    if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new UnusableAnswer(`${url} names no jwks_uri`);
     const { protocol } = new URL(jwks);
     // Keys that come in the open can be those of anybody on the way.
     if (protocol !== 'https:' && !(protocol === 'http:' && issuer.startsWith('http:')))
-      throw new Unfit(`${url} names a jwks_uri with ${protocol}, expected https:`);
+      throw new UnusableAnswer(`${url} names a jwks_uri with ${protocol}, expected https:`);
     return jwks;
   }
 }

@@ -1,10 +1,11 @@
 import type { CryptoKey, JWK } from 'jose';
-import { Unfit } from './fetch-json.ts';
+import { quote } from '../quote.ts';
+import { UnusableAnswer } from './fetch-json.ts';
 
 /** Real sets have fewer than ten keys. */
-const MOST_KEYS = 100;
+const MAX_KEYS = 100;
 /** Keys that one JWT is tried with: each costs a check of a signature. */
-const MOST_TRIES = 16;
+const MAX_TRIES = 16;
 
 /** What the head of a JWT says of its key. */
 export interface KeyHint {
@@ -48,17 +49,18 @@ export class KeySet {
     this.ignored = ignored;
   }
 
-  /** Reads a JSON Web Key Set (RFC 7517, 5). Broken keys, and keys for something else, stand beside good ones. @throws Unfit where no key is left */
+  /** Reads a JSON Web Key Set (RFC 7517, 5). Broken keys, and keys for something else, stand beside good ones. @throws UnusableAnswer where no key is left */
   static parse({ keys }: Readonly<Record<string, unknown>>, url: string): KeySet {
-    if (!Array.isArray(keys)) throw new Unfit(`${url} answered with no key set: expected a list "keys"`);
+    if (!Array.isArray(keys)) throw new UnusableAnswer(`${url} answered with no key set: expected a list "keys"`);
     const ignored: string[] = [];
-    const good = keys.slice(0, MOST_KEYS).filter((key: unknown, at): key is JWK => {
+    const good = keys.slice(0, MAX_KEYS).filter((key: unknown, at): key is JWK => {
       const fault = findFault(key);
       if (fault) ignored.push(`key ${at + 1}: ${fault}`);
       return fault === undefined;
     });
-    if (keys.length > MOST_KEYS) ignored.push(`keys behind the first ${MOST_KEYS}`);
-    if (good.length === 0) throw new Unfit(`${url} has no key that can be used (${ignored.slice(0, 5).join('; ') || 'the list is empty'})`);
+    if (keys.length > MAX_KEYS) ignored.push(`keys behind the first ${MAX_KEYS}`);
+    if (good.length === 0)
+      throw new UnusableAnswer(`${url} has no key that can be used (${ignored.slice(0, 5).join('; ') || 'the list is empty'})`);
     return new KeySet(good, ignored);
   }
 
@@ -78,7 +80,7 @@ export class KeySet {
   candidates({ alg, kid }: KeyHint): readonly JWK[] {
     const fitting = this.#keys.filter((key) => fits(key, alg));
     const named = kid === undefined ? [] : fitting.filter((key) => key.kid === kid);
-    return (named.length > 0 ? named : fitting).slice(0, MOST_TRIES);
+    return (named.length > 0 ? named : fitting).slice(0, MAX_TRIES);
   }
 
   /** The key in the form that checks signatures; undefined where it is broken. */
@@ -97,12 +99,12 @@ function findFault(key: unknown): string | undefined {
   if (typeof key !== 'object' || key === null) return 'it is not an object';
   const jwk = key as JWK;
   const needed = typeof jwk.kty === 'string' && Object.hasOwn(members, jwk.kty) ? members[jwk.kty] : undefined;
-  if (!needed) return `its kty is ${JSON.stringify(jwk.kty)?.slice(0, 40)}`;
+  if (!needed) return `its kty is ${quote(jwk.kty)}`;
   // Anyone who reads the set could sign with it.
   if ('d' in jwk || 'k' in jwk) return 'it is a private key, which everybody can read';
   const missing = needed.filter((name) => typeof jwk[name] !== 'string' || jwk[name] === '');
   if (missing.length > 0) return `it has no ${missing.join(', ')}`;
-  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${JSON.stringify(jwk.use).slice(0, 40)}`;
+  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${quote(jwk.use)}`;
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))) return 'its key_ops do not name verify';
   return undefined;
 }

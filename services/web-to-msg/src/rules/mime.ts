@@ -1,9 +1,9 @@
 import { BlockhubError } from '@blockhub/errors';
 import { type Declared, decode, decodeStart, knownCodings, MimeSet, sniff, unknownCoding } from '@blockhub/media';
-import { contentTypes, declaredOf } from '../media.ts';
-import { shown } from '../redaction.ts';
+import { contentTypes, declaredOf } from '../capture/declared.ts';
+import { quoteRedacted } from '../quote.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
-import { Turns } from './turns.ts';
+import { Semaphore } from './semaphore.ts';
 
 /** Decoded bytes that are looked at. */
 const START_BYTES = 64 * 1024;
@@ -31,7 +31,7 @@ function listRule({ settings, mistake }: RuleContext): Rule {
   const { allowMimes, blockMimes, decodeLimit: maxBytes, decodeRatio: maxRatio } = settings;
   const allowed = new MimeSet(allowMimes, (what) => mistake('allowMimes', what));
   const blocked = new MimeSet(blockMimes, (what) => mistake('blockMimes', what));
-  const turns = new Turns(DECODED_AT_ONCE);
+  const decoders = new Semaphore(DECODED_AT_ONCE);
   const check = (mime: string, which: 'declared' | 'sniffed'): Verdict =>
     blocked.has(mime) || (allowMimes.length > 0 && !allowed.has(mime))
       ? new BlockhubError('OBJECT_INVALID_MIME', `The ${which} MIME type ${mime} is not taken.`, { details: { mime, which } })
@@ -49,7 +49,7 @@ function listRule({ settings, mistake }: RuleContext): Rule {
       const { coding } = declared;
       let start = body;
       try {
-        if (coding !== undefined) start = await turns.take(() => startOf(body, coding, { maxBytes, maxRatio }));
+        if (coding !== undefined) start = await decoders.run(() => startOf(body, coding, { maxBytes, maxRatio }));
       } catch (error) {
         if (error instanceof BlockhubError) return error;
         throw error;
@@ -61,7 +61,7 @@ function listRule({ settings, mistake }: RuleContext): Rule {
 }
 
 function unreadable(head: Head): BlockhubError {
-  const given = contentTypes(head).map(shown).join(' and ');
+  const given = contentTypes(head).map(quoteRedacted).join(' and ');
   return new BlockhubError(
     'OBJECT_INVALID_MIME',
     `The Content-Type header names no MIME type: expected one like text/plain, got ${given}.`,
@@ -71,7 +71,7 @@ function unreadable(head: Head): BlockhubError {
 const unknownIn = (coding: string): BlockhubError =>
   new BlockhubError(
     'CODING_UNKNOWN',
-    `The type of the body cannot be judged: expected the content codings ${knownCodings.join(', ')}, got ${shown(coding)}.`,
+    `The type of the body cannot be judged: expected the content codings ${knownCodings.join(', ')}, got ${quoteRedacted(coding)}.`,
   );
 
 /** Decodes all of the body, and keeps its start: a bomb must not pass because its first bytes look well. */

@@ -11,8 +11,8 @@ import type { Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { Health, Logger } from '@blockhub/telemetry';
-import type { Chains } from '../chains.ts';
-import type { Client } from '../client.ts';
+import type { Chains } from '../capture/chains.ts';
+import type { Client } from '../http/client.ts';
 import type { CaptureSettings } from '../settings.ts';
 
 /** A request before its body. */

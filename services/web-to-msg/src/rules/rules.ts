@@ -1,13 +1,15 @@
 import { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { Counter, Family, Metrics } from '@blockhub/telemetry';
-import type { Forwarding } from '../client.ts';
+import type { Forwarding } from '../http/client.ts';
+import { quote } from '../quote.ts';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
 import { digestRule } from './digest.ts';
 import { mimeRule } from './mime.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
-import { perMinute, throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle.ts';
+import { parseLimit } from './throttle.ts';
+import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rules.ts';
 
 /**
  * The order decides. Cheap and coarse first: an address that is blocked costs nothing more, and who guesses tokens is slowed by its address
@@ -25,7 +27,7 @@ const refusals = new WeakMap<BlockhubError, string>();
 export const refusingRule = (error: BlockhubError): string | undefined => refusals.get(error);
 
 /** What one rule said in a dry run. */
-export interface Said {
+export interface RuleReport {
   readonly rule: string;
   readonly verdict: 'passed' | 'refused';
   readonly code?: string;
@@ -57,16 +59,14 @@ export class Rules {
     this.forwarding = forwarding;
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
-      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header))
-        mistake('idempotencyHeaders', `${JSON.stringify(header)} is not the name of a header`);
+      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${quote(header)} is not the name of a header`);
     for (const name of settings.redact)
       if (!/^[!#$%&'*+.^_`|~0-9a-z[\]-]*[0-9a-z][!#$%&'*+.^_`|~0-9a-z[\]-]*$/i.test(name))
-        mistake(
-          'redact',
-          `${JSON.stringify(name.slice(0, 100))} is not the name of a header or parameter: write x-partner-id or customer_no`,
-        );
-    const limits = [settings.throttleIp, settings.throttleKey, settings.throttleAll].map(perMinute).filter((limit) => limit !== undefined);
-    this.perMinute = limits.length === 0 ? undefined : Math.min(...limits);
+        mistake('redact', `${quote(name)} is not the name of a header or parameter; expected one such as x-partner-id or customer_no`);
+    const { throttleIp, throttleKey, throttleAll } = settings;
+    const limits = [throttleIp, throttleKey, throttleAll].flatMap((text) => (text === undefined ? [] : (parseLimit(text) ?? [])));
+    const perMinute = limits.map(({ count, periodMs }) => Math.max(1, Math.floor((count * 60_000) / periodMs)));
+    this.perMinute = perMinute.length === 0 ? undefined : Math.min(...perMinute);
     const refused = refusedCounter(metrics);
     this.#count = (rule, code) => refused.labels({ rule, code }).add();
     this.#rules = rules;
@@ -90,16 +90,16 @@ export class Rules {
    * Asks all that need no body. Throws what the first one that refuses says, or a promise of it; gives nothing where all could answer at once.
    * @param report given in a dry run: a refusal is noted there instead, but for that of a throttle
    */
-  judgeHead(head: Head, report?: Said[]): undefined | Promise<void> {
+  judgeHead(head: Head, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#head, (rule) => rule.head?.(head), head, report);
   }
 
   /** As `judgeHead`, for those that need the body. */
-  judgeBody(head: Head, body: Buffer, report?: Said[]): undefined | Promise<void> {
+  judgeBody(head: Head, body: Buffer, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#body, (rule) => rule.body?.(head, body), head, report);
   }
 
-  #judge(rules: readonly Rule[], ask: Ask, head: Head, report: Said[] | undefined, from = 0): undefined | Promise<void> {
+  #judge(rules: readonly Rule[], ask: Ask, head: Head, report: RuleReport[] | undefined, from = 0): undefined | Promise<void> {
     for (let at = from; at < rules.length; at++) {
       const rule = rules[at] as Rule;
       const verdict = this.#ask(rule, ask);
@@ -124,7 +124,7 @@ export class Rules {
     }
   }
 
-  #take(rule: Rule, verdict: Verdict, { found }: Head, report: Said[] | undefined): void {
+  #take(rule: Rule, verdict: Verdict, { found }: Head, report: RuleReport[] | undefined): void {
     if (!(verdict instanceof BlockhubError)) {
       if (verdict) Object.assign(found, verdict);
       report?.push({ rule: rule.name, verdict: 'passed' });

@@ -64,10 +64,10 @@ describe('damage', () => {
 
   test('does not let a sender put records into a body', () => {
     const forged = Buffer.concat(formatRecord(randomBytes(8), entryOf(666, Buffer.from('forged'))));
-    const carrier = Buffer.concat(formatRecord(mark, entryOf(5, forged)));
-    carrier[20] = (carrier[20] as number) ^ 1;
-    const found = parseRecords(mark, Buffer.concat([carrier, all]));
+    const publisher = Buffer.concat(formatRecord(mark, entryOf(5, forged)));
+    publisher[20] = (publisher[20] as number) ^ 1;
+    const found = parseRecords(mark, Buffer.concat([publisher, all]));
     expect(plain(found)).toEqual(entries);
-    expect(found.damaged).toBe(carrier.length);
+    expect(found.damaged).toBe(publisher.length);
   });
 });

@@ -34,7 +34,7 @@ interface Segment {
   damaged: boolean;
 }
 
-interface Waiting {
+interface PendingWrite {
   readonly parts: readonly Buffer[];
   readonly size: number;
   readonly done: () => void;
@@ -49,7 +49,7 @@ export class SpoolLog {
   readonly #segments: Segment[] = [];
   /** Read from the first segment and not dropped. */
   #ahead: FoundEntry[] = [];
-  #waiting: Waiting[] = [];
+  #pending: PendingWrite[] = [];
   #writing: Promise<void> | undefined;
   #removing: Promise<void> | undefined;
   /** The newest segment, while it is appended to. */
@@ -106,7 +106,7 @@ export class SpoolLog {
     this.#bytes += size;
     this.#entries++;
     return new Promise((done, failed) => {
-      this.#waiting.push({ parts, size, done, failed });
+      this.#pending.push({ parts, size, done, failed });
       this.#writing ??= this.#write();
     });
   }
@@ -172,7 +172,7 @@ export class SpoolLog {
 
   /** Writes until nothing waits. Who comes while a group is written belongs to the next one. */
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#pending.length > 0) {
       const group = this.#takeGroup();
       try {
         const { segment, file } = await this.#writable();
@@ -189,13 +189,13 @@ export class SpoolLog {
     this.#writing = undefined;
   }
 
-  #takeGroup(): Waiting[] {
+  #takeGroup(): PendingWrite[] {
     let bytes = 0;
-    const end = this.#waiting.findIndex(({ size }, at) => {
+    const end = this.#pending.findIndex(({ size }, at) => {
       bytes += size;
       return at > 0 && bytes > GROUP_BYTES;
     });
-    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    return this.#pending.splice(0, end < 0 ? this.#pending.length : end);
   }
 
   async #writable(): Promise<{ readonly segment: Segment; readonly file: SpoolFile }> {
@@ -212,7 +212,7 @@ export class SpoolLog {
   }
 
   /** After a failed write or sync nobody knows what the disk has: the file is not appended to again. */
-  async #giveUp(group: readonly Waiting[], cause: unknown): Promise<void> {
+  async #giveUp(group: readonly PendingWrite[], cause: unknown): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
     this.#bytes -= sizeOf(group);
@@ -267,4 +267,4 @@ export class SpoolLog {
   }
 }
 
-const sizeOf = (group: readonly Waiting[]): number => group.reduce((sum, { size }) => sum + size, 0);
+const sizeOf = (group: readonly PendingWrite[]): number => group.reduce((sum, { size }) => sum + size, 0);

@@ -3,8 +3,8 @@ import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock'
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
 import type { Random } from '@blockhub/worker';
-import { type Carrier, isLarge, type Keeps } from '../carrier.ts';
-import { within } from '../within.ts';
+import { within } from '../publish/deadline.ts';
+import { isLarge, type KeepBodyFor, type Publisher } from '../publish/publisher.ts';
 import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
@@ -12,14 +12,14 @@ import { SpoolLog } from './spool-log.ts';
 /** Most entries and bytes that are published at a time; a larger entry goes alone. Large, as one confirm is awaited after the other. */
 const BATCH_ENTRIES = 1000;
 const BATCH_BYTES = 4 * 2 ** 20;
-const MOST_PATIENCE = 16;
+const MAX_PATIENCE = 16;
 /** A disk that did not take a request is asked again after that, for the sake of readiness: without it nobody might send one. */
 const TROUBLE_MS = 5000;
 const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
-  readonly carrier: Carrier;
+  readonly publisher: Publisher;
   /** Longest wait for broker and store at first. Nobody waits for a drain, so it grows when that was not enough. */
   readonly limitMs: number;
   /** Longest wait of a request for the disk: behind it there is only a refusal, so it may be longer than the one for the broker. */
@@ -108,13 +108,13 @@ export class Spool {
   }
 
   /** Resolves when the messages are durable here. SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: they may get to the broker all the same. */
-  async add(messages: readonly Outgoing[], keeps: Keeps): Promise<void> {
+  async add(messages: readonly Outgoing[], keepBodyFor: KeepBodyFor): Promise<void> {
     const { clock, log, diskLimitMs } = this.#options;
     const at = clock.now();
     if (this.isEmpty) this.#oldestAt = at;
     try {
       const adding = this.#log.add({ at, messages });
-      keeps(adding);
+      keepBodyFor(adding);
       await within(clock, clock.ticks() + diskLimitMs, adding, 'spool');
       if (this.#trouble !== undefined) this.#setTrouble(undefined);
     } catch (error) {
@@ -192,12 +192,12 @@ export class Spool {
       }
       count++;
     }
-    await this.#options.carrier.publish(messages, this.#end());
+    await this.#options.publisher.publish(messages, this.#deadline());
     return count;
   }
 
   /** Of the next wait, in ticks. */
-  #end(): number {
+  #deadline(): number {
     const { clock, limitMs } = this.#options;
     return clock.ticks() + limitMs * this.#patience;
   }
@@ -208,7 +208,7 @@ export class Spool {
    */
   async #stored(messages: readonly Outgoing[]): Promise<readonly Outgoing[]> {
     try {
-      return await this.#options.carrier.store(messages, this.#end());
+      return await this.#options.publisher.store(messages, this.#deadline());
     } catch (error) {
       if (isTransient(error)) throw error;
       this.#options.log.warn({ err: error, code: errorCode(error), id: messages[0]?.id }, 'the store refuses a spooled body');
@@ -219,7 +219,7 @@ export class Spool {
   #fail(error: unknown, failures: number): void {
     this.#answers = false;
     this.#waitsFor = errorCode(error);
-    if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
+    if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
     this.#endHandover();
     if (failures === 1) this.#options.log.warn({ code: errorCode(error), err: error, requests: this.#log.entries }, 'the spool waits');
     this.#show();

@@ -9,6 +9,7 @@ import {
   hopsOfXForwardedFor,
   parseHop,
 } from '@blockhub/access';
+import { quoteRedacted } from '../quote.ts';
 
 /** Who sent a request. */
 export interface Client {
@@ -56,8 +57,8 @@ function clientIn(header: ForwardingHeader, value: string, proxies: AddressSet):
 
 const headerNames = { 'x-forwarded-for': 'X-Forwarded-For', forwarded: 'Forwarded' } as const;
 
-/** Why a request has no address, for the text of its refusal. */
-export function noAddress({ unreadable, via }: Client, shown: (value: string) => string): string {
-  if (!unreadable) return 'The connection has no address any more.';
-  return `The ${headerNames[unreadable.header]} header of the trusted proxy ${via} names no address: expected one like 203.0.113.9, got ${shown(unreadable.value)}.`;
+/** Why a request has no address, for the message of its refusal. */
+export function noAddress({ unreadable, via }: Client): string {
+  if (!unreadable) return 'The connection has ended, so its address is unknown.';
+  return `The ${headerNames[unreadable.header]} header of the trusted proxy ${via} names no address: expected one like 203.0.113.9, got ${quoteRedacted(unreadable.value)}.`;
 }

@@ -9,9 +9,9 @@ import { MemoryStore, Store } from '@blockhub/store';
 import { createMetrics } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
+import { type CaptureContext, settings } from '../settings.ts';
+import { openFolder } from '../spool/disk.ts';
 import { Appender } from './appender.ts';
-import { type CaptureContext, settings } from './settings.ts';
-import { openFolder } from './spool/disk.ts';
 
 test.each([
   [59, 'CAPTURE_UNCONFIRMED', 100],

@@ -2,25 +2,25 @@ import { type Clock, Pace } from '@blockhub/clock';
 import type { BlockhubError, ErrorCode } from '@blockhub/errors';
 import type { Logger } from '@blockhub/telemetry';
 
-/** A failure that lasts is logged again after so long. */
+/** Time between two log lines about the same outage. */
 const LOG_AGAIN_MS = 60_000;
-/** Without failures for so long while requests are taken, it is over. */
-const WELL_MS = 10_000;
+/** An outage has ended when a request succeeds and none has failed for this time. */
+const QUIET_MS = 10_000;
 
-interface Trouble {
+interface Outage {
   /** Requests that failed. */
   requests: number;
   lastAt: number;
 }
 
 /**
- * Tells in the log of requests that fail with 5xx. An outage fails as many as are sent, so each is a line at debug only, without a stack; the
- * trouble itself is told when it begins, once a minute while it lasts, and at its end. Defects of ours are told each time.
+ * Logs requests that fail with 5xx. In an outage every request fails, so each of them is logged at debug only,
+ * without a stack. The outage is logged when it begins, once a minute, and when it ends. INTERNAL is logged each time.
  */
 export class Failures {
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #troubles = new Map<ErrorCode, Trouble>();
+  readonly #outages = new Map<ErrorCode, Outage>();
   readonly #pace: Pace;
 
   constructor(clock: Clock, log: Logger) {
@@ -37,21 +37,21 @@ export class Failures {
     }
     this.#log.debug({ code, reason: message, requestId }, 'request failed');
     const now = this.#clock.ticks();
-    const trouble = this.#troubles.get(code) ?? { requests: 0, lastAt: now };
-    this.#troubles.set(code, trouble);
-    trouble.requests++;
-    trouble.lastAt = now;
+    const outage = this.#outages.get(code) ?? { requests: 0, lastAt: now };
+    this.#outages.set(code, outage);
+    outage.requests++;
+    outage.lastAt = now;
     const requests = this.#pace.pass(code);
     if (requests > 0) this.#log.warn({ code, err: error, requestId, requests }, 'requests fail');
   }
 
-  /** A request was taken. */
-  taken(): void {
-    if (this.#troubles.size === 0) return;
+  /** Called when a request succeeds. */
+  succeeded(): void {
+    if (this.#outages.size === 0) return;
     const now = this.#clock.ticks();
-    for (const [code, { lastAt, requests }] of this.#troubles) {
-      if (now - lastAt < WELL_MS) continue;
-      this.#troubles.delete(code);
+    for (const [code, { lastAt, requests }] of this.#outages) {
+      if (now - lastAt < QUIET_MS) continue;
+      this.#outages.delete(code);
       this.#pace.forget(code);
       this.#log.info({ code, requests }, 'requests fail no more');
     }

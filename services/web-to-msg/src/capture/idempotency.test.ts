@@ -7,11 +7,11 @@ import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
 import { describe, expect, test } from '@jest/globals';
+import { type CaptureContext, settings } from '../settings.ts';
+import type { SpoolDisk } from '../spool/disk.ts';
+import { MemoryDisk } from '../spool/memory-disk.ts';
 import { Appender } from './appender.ts';
-import { claimName } from './claims.ts';
-import { type CaptureContext, settings } from './settings.ts';
-import type { SpoolDisk } from './spool/disk.ts';
-import { MemoryDisk } from './spool/memory-disk.ts';
+import { idempotencyKeyOf } from './idempotency.ts';
 
 const WINDOW_MS = 60_000;
 const NAMES = ['idempotency-key', 'webhook-id', 'ce-id'];
@@ -165,7 +165,7 @@ describe('a request that names its event', () => {
 
 describe('the name of an event', () => {
   const nameOf = (headers: Record<string, string | string[]>, more: object = {}, names = NAMES) =>
-    claimName(names, { headers, chain: 'c', ...more });
+    idempotencyKeyOf(names, { headers, chain: 'c', ...more });
 
   test.each<[string, boolean, unknown, unknown]>([
     ['another value', false, nameOf({ 'webhook-id': 'a' }), nameOf({ 'webhook-id': 'b' })],

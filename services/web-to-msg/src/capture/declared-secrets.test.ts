@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { startCapture } from './capture-server.fixture.ts';
+import { startCapture } from '../capture-server.fixture.ts';
 
 test.each([
   ['content-encoding', 'gzip, ghp_16C7e42F292c6912E7710c838347Ae178B4a', 'coding'],

@@ -9,9 +9,9 @@ import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, type Health, silentLogger } from '@blockhub/telemetry';
 import { createChain } from '@blockhub/writer';
 import { describe, expect, test } from '@jest/globals';
-import { Appender } from './appender.ts';
-import { type CaptureContext, settings } from './settings.ts';
-import { MemoryDisk } from './spool/memory-disk.ts';
+import { Appender } from '../capture/appender.ts';
+import { type CaptureContext, settings } from '../settings.ts';
+import { MemoryDisk } from '../spool/memory-disk.ts';
 import { type Mood, type Wayward, wayward } from './wayward-broker.fixture.ts';
 
 const LIMIT_MS = 2000;

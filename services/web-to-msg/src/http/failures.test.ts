@@ -21,7 +21,7 @@ test('an outage is told when it begins, once a minute, and at its end', async ()
   const { clock, lines, failures, fail, told } = begin();
   for (let seconds = 0; seconds < 65; seconds++) {
     for (let count = 0; count < 10; count++) fail('BROKER_UNAVAILABLE');
-    failures.taken();
+    failures.succeeded();
     await clock.advance(1_000);
   }
   const warned = [
@@ -30,8 +30,8 @@ test('an outage is told when it begins, once a minute, and at its end', async ()
   ];
   expect(told()).toEqual(warned);
   await clock.advance(9_000);
-  failures.taken();
-  failures.taken();
+  failures.succeeded();
+  failures.succeeded();
   expect(told()).toEqual([...warned, ['info', 'BROKER_UNAVAILABLE', 650, 'requests fail no more']]);
   fail('BROKER_UNAVAILABLE');
   expect(told().length).toBe(4);

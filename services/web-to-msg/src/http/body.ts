@@ -4,19 +4,19 @@ import { formatSize } from '@blockhub/settings';
 
 /** Bodies up to this length may use the whole budget. */
 const SMALL_BYTES = 64 * 1024;
-/** Of the budget, for larger bodies: slow uploads must not keep everybody else out. */
+/** Share of the budget that larger bodies may use: slow uploads must leave room for other senders. */
 const LARGE_SHARE = 0.75;
-/** A chunk below this is joined with its neighbours: senders choose the size of chunks, and each costs a hundred bytes of memory beside its own. */
+/** Smaller chunks are joined. Senders choose the size of chunks, and each buffer costs about 100 bytes more than it holds. */
 const WHOLE_CHUNK_BYTES = 4096;
 const JOINED_CHUNKS = 256;
 
-/** A bound on the bytes of all bodies that are held at once (P8). Bytes count when they arrive: what is only announced costs nothing. */
+/** Limits the bytes of all bodies in memory (P8). Bytes count when they arrive; an announced length costs nothing. */
 export class ByteBudget {
   readonly limit: number;
   readonly #limitOfLarge: number;
   #used = 0;
 
-  /** @param largest length of the largest body, which always fits when no other one is held */
+  /** @param largest length of the largest body, which fits if no other body is in memory */
   constructor(limit: number, largest: number) {
     this.limit = limit;
     this.#limitOfLarge = Math.max(largest, Math.floor(limit * LARGE_SHARE));
@@ -26,7 +26,7 @@ export class ByteBudget {
     return this.#used;
   }
 
-  /** Whether there is room for `bytes` more of a body that is at least `length` long. */
+  /** True if there is room for `bytes` more of a body that is at least `length` long. */
   fits(bytes: number, length: number): boolean {
     return this.#used + bytes <= (length > SMALL_BYTES ? Math.min(this.limit, this.#limitOfLarge) : this.limit);
   }
@@ -43,19 +43,10 @@ export class ByteBudget {
 }
 
 /** Collects chunks of any size in few buffers. */
-export class Chunks {
+class Chunks {
   readonly #whole: Buffer[] = [];
   #small: Buffer[] = [];
   #length = 0;
-
-  /** Buffers that are held. */
-  get count(): number {
-    return this.#whole.length + this.#small.length;
-  }
-
-  get length(): number {
-    return this.#length;
-  }
 
   add(chunk: Buffer): void {
     this.#length += chunk.length;
@@ -80,15 +71,18 @@ export class Chunks {
 }
 
 const tooLarge = (limit: number): BlockhubError =>
-  new BlockhubError('BODY_TOO_LARGE', `The body is over the limit of ${formatSize(limit)} (${limit} bytes).`, { details: { limit } });
-const busy = (): BlockhubError => new BlockhubError('CAPTURE_BUSY', 'Too many bytes of other requests are in flight.');
+  new BlockhubError('BODY_TOO_LARGE', `The body is larger than the limit of ${formatSize(limit)} (${limit} bytes).`, {
+    details: { limit },
+  });
+const busy = (): BlockhubError => new BlockhubError('CAPTURE_BUSY', 'The bodies of other requests use all the memory for bodies.');
 
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Reads a body whole. Fails with BODY_TOO_LARGE as soon as the limit is passed (never a shortened body), with BODY_INCOMPLETE when the
- * connection ends early, with CAPTURE_BUSY when the budget of all bodies is used up. What it took from the budget is `taken`, to be given back by the caller.
- * Gives what fails it from outside; undefined where what was announced is refused already.
+ * Reads a complete body. Fails with BODY_TOO_LARGE as soon as the limit is passed, with BODY_INCOMPLETE if the
+ * connection ends early, with CAPTURE_BUSY if the budget of all bodies is used up. The caller must give back
+ * `taken` bytes to the budget. Returns a function that fails the read, or undefined if the announced length is
+ * refused at once.
  */
 export function readBody(
   stream: Readable,
@@ -109,7 +103,7 @@ export function readBody(
   const settle = (error: BlockhubError | null, body: Buffer): void => {
     if (settled) return;
     settled = true;
-    // Listeners live as long as the request, which may go on behind a refusal: what counts no more must not be held either.
+    // The listeners live as long as the request, which may go on after a refusal: the chunks must not.
     chunks = new Chunks();
     if (error) refuse(stream, error, taken, done);
     else done(null, body, taken);
@@ -135,7 +129,7 @@ export function readBody(
   return (error) => settle(error, EMPTY);
 }
 
-/** What still comes is read and dropped, so that the sender gets to read the answer; the request time-out bounds how long. */
+/** The rest of the body is read and dropped, so that the sender can read the answer. The request time-out limits how long. */
 function refuse(
   stream: Readable,
   error: BlockhubError,

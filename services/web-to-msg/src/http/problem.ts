@@ -14,7 +14,7 @@ export interface Problem {
 
 export const PROBLEM_MIME = 'application/problem+json; charset=utf-8';
 
-/** Turns anything thrown into a BlockhubError; what nobody foresaw becomes INTERNAL without its text. */
+/** Any thrown value as a BlockhubError. An unexpected error becomes INTERNAL, without its text. */
 export function asProblemError(error: unknown): BlockhubError {
   if (error instanceof BlockhubError) return error;
   return new BlockhubError('INTERNAL', 'The request could not be handled.', { cause: error });

@@ -1,7 +1,7 @@
-import type { CaptureReceipt } from '../capture.ts';
-import type { Facts } from '../routes/fields.ts';
+import type { CaptureReceipt } from '../capture/receipt.ts';
+import type { FieldValues } from '../routes/fields.ts';
 import type { Rendered } from '../routes/responses.ts';
-import type { Target } from '../routes/routes.ts';
+import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 
 /** Larger bodies are not parsed for a response: handshakes are small, and a large event must not be parsed for nothing. */
@@ -9,14 +9,14 @@ const MAX_DOC_BYTES = 256 * 1024;
 
 /** What a route answers with in place of a receipt; undefined where no response of its fits. */
 export function customResponse(
-  { responses }: Target,
+  { responses }: Route,
   head: Head,
   { body, receipt, secrets }: { readonly body?: Buffer; readonly receipt?: CaptureReceipt; readonly secrets: ReadonlySet<string> },
   method = head.method,
 ): Rendered | undefined {
   if (responses.length === 0) return undefined;
   let doc: { readonly value: unknown } | undefined;
-  const facts: Facts = {
+  const values: FieldValues = {
     query: queryOf(head.url, secrets),
     headers: head.headers,
     doc: () => {
@@ -26,7 +26,7 @@ export function customResponse(
     receipt,
   };
   for (const response of responses) {
-    const rendered = response.render(method, facts);
+    const rendered = response.render(method, values);
     if (rendered) return rendered;
   }
   return undefined;

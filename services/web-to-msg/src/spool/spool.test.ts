@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Broker } from '@blockhub/broker';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { startCapture } from './capture-server.fixture.ts';
-import { type Wayward, wayward } from './wayward-broker.fixture.ts';
+import { startCapture } from '../capture-server.fixture.ts';
+import { type Wayward, wayward } from '../publish/wayward-broker.fixture.ts';
 
 let spool: string;
 beforeEach(() => {

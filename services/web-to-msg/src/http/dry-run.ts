@@ -1,13 +1,13 @@
 import { BlockhubError } from '@blockhub/errors';
-import type { Appender, CaptureRequest } from './appender.ts';
-import type { Head } from './rules/rule.ts';
-import type { Said } from './rules/rules.ts';
+import type { Appender, CaptureRequest } from '../capture/appender.ts';
+import type { Head } from '../rules/rule.ts';
+import type { RuleReport } from '../rules/rules.ts';
 
 /** The answer to a dry run (CAP-12): whether the request would have been taken, and what each rule says of it. */
 export interface DryRunReport {
   readonly dryRun: true;
   readonly accepted: boolean;
-  readonly rules: readonly Said[];
+  readonly rules: readonly RuleReport[];
   /** What the rules found. */
   readonly found: Head['found'];
   /** The receipt it would have got, but for event and time; absent where it is refused. */
@@ -27,7 +27,7 @@ export function isDryRun({ headers }: Head, taken: boolean): boolean {
 }
 
 /** Asks the last question, whether chain and headers will do; strangers are not told which chains there are. */
-export async function reportOf(appender: Appender, request: CaptureRequest & Head, said: Said[]): Promise<DryRunReport> {
+export async function reportOf(appender: Appender, request: CaptureRequest & Head, said: RuleReport[]): Promise<DryRunReport> {
   const { found } = request;
   const isRefused = said.some(({ verdict }) => verdict === 'refused');
   if (isRefused) return { dryRun: true, accepted: false, rules: said, found };

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
-import { type CaptureServer, raw, startCapture } from './capture-server.fixture.ts';
+import { type CaptureServer, raw, startCapture } from '../capture-server.fixture.ts';
 
 const R = '[redacted]';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type CaptureServer, startCapture } from './capture-server.fixture.ts';
+import { type CaptureServer, startCapture } from '../capture-server.fixture.ts';
 
 let server: CaptureServer;
 beforeAll(async () => {

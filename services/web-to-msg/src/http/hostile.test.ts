@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';
 import { describe, expect, test } from '@jest/globals';
-import { raw, rawAnswer, startCapture } from './capture-server.fixture.ts';
+import { raw, rawAnswer, startCapture } from '../capture-server.fixture.ts';
 
 const post = (url: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(url, { method: 'POST', body, headers });

@@ -1,11 +1,11 @@
 import type { Redactor } from '@blockhub/redact';
-import type { Client } from './client.ts';
+import type { Client } from '../http/client.ts';
 
 /** The media type of request documents in a chain. */
 export const REQUEST_MIME = 'application/vnd.blockhub.request+json';
 
 /** What a request document says; see README. Secrets are replaced before it is hashed or stored. */
-export interface RequestFacts {
+export interface DocumentedRequest {
   readonly method: string;
   /** The request target as sent: each character is one byte. */
   readonly url: string;
@@ -36,7 +36,7 @@ function targetOf(url: string, redactor: Redactor): { path: string; query?: stri
 }
 
 /** The request document as the bytes that are hashed and stored. */
-export function requestDocument(facts: RequestFacts, redactor: Redactor): Buffer {
+export function requestDocument(facts: DocumentedRequest, redactor: Redactor): Buffer {
   const headers = headerPairs(facts.rawHeaders, redactor);
   const { ip, port, tls, via } = facts.client;
   return Buffer.from(

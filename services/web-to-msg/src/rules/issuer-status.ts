@@ -1,23 +1,18 @@
 import { type Clock, Pace } from '@blockhub/clock';
 import type { Health, Logger } from '@blockhub/telemetry';
+import { quote } from '../quote.ts';
 import type { KeySet } from './key-set.ts';
 
 /** Pause between two lines about the same fault. */
 const LOG_AGAIN_MS = 60_000;
-const MOST_SHOWN = 200;
+/** Characters of an issuer that a message shows. */
+const MAX_ISSUER = 200;
 const CHECK = 'jwt-issuer';
-
-/** A text from outside, as it may stand in a line: quoted and cut. */
-export const quoted = (text: unknown): string => {
-  const shown = typeof text === 'string' ? text : JSON.stringify(text);
-  if (shown === undefined) return 'nothing';
-  return JSON.stringify(shown.length > MOST_SHOWN ? `${shown.slice(0, MOST_SHOWN)}…` : shown);
-};
 
 /** Both spellings, and in what little thing they differ, where it is one. Issuers are compared letter by letter (RFC 7519, 4.1.1). */
 export function explainIssuers(expected: string, got: unknown): string {
   const hint = typeof got === 'string' ? hintOf(expected, got) : undefined;
-  return `expected the issuer ${quoted(expected)}, got ${quoted(got)}${hint ? `; they differ only in ${hint}` : ''}`;
+  return `expected the issuer ${quote(expected, MAX_ISSUER)}, got ${quote(got, MAX_ISSUER)}${hint ? `; they differ only in ${hint}` : ''}`;
 }
 
 function hintOf(expected: string, got: string): string | undefined {
@@ -35,7 +30,7 @@ function hintOf(expected: string, got: string): string | undefined {
 }
 
 /** The discovery document belongs to another issuer. Only a person can correct that. */
-export class OtherIssuer extends Error {}
+export class IssuerMismatch extends Error {}
 
 interface Parts {
   readonly issuer: string;
@@ -45,7 +40,7 @@ interface Parts {
 }
 
 /** Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once a minute. */
-export class IssuerNotes {
+export class IssuerStatus {
   readonly #parts: Parts;
   readonly #pace: Pace;
   #keys = 'its keys are not read yet';
@@ -79,7 +74,7 @@ export class IssuerNotes {
   failed(error: Error): void {
     const { issuer, log } = this.#parts;
     this.#failing = true;
-    this.#ok = this.#hasKeys || !(error instanceof OtherIssuer);
+    this.#ok = this.#hasKeys || !(error instanceof IssuerMismatch);
     this.#keys = `${this.#hasKeys ? 'the last keys are used: ' : 'its keys cannot be read: '}${error.message}`;
     if (this.#pace.pass('failed') > 0) log.warn({ issuer, reason: error.message }, 'keys of the JWT issuer cannot be read');
     this.#show();

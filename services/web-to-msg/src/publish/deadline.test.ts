@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { systemClock, VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
-import { within } from './within.ts';
+import { within } from './deadline.ts';
 
 const LIMIT_MS = 50;
 

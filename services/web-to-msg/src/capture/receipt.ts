@@ -13,7 +13,7 @@ export interface CaptureReceipt {
   readonly receivedAt: string;
 }
 
-/** One body as an event of a chain, hashed as the chain wants it. */
+/** One body as an event of a chain, with the hash that the chain uses. */
 export function captureOf(chain: ChainRecord, event: string, body: Buffer, meta: Meta): Capture {
   const { crypt } = chain;
   const capture = {
@@ -29,7 +29,7 @@ export function captureOf(chain: ChainRecord, event: string, body: Buffer, meta:
   return crypt === 'md5' ? { ...capture, sha256: hashOf('sha256', body) } : capture;
 }
 
-export const answerOf = ({ event, chain, hash, crypt, length, createdAt }: Capture): CaptureReceipt => ({
+export const receiptOf = ({ event, chain, hash, crypt, length, createdAt }: Capture): CaptureReceipt => ({
   event,
   chain,
   hash,

@@ -2,27 +2,27 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { AddressInfo, Socket } from 'node:net';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Counter } from '@blockhub/telemetry';
-import type { Appender } from './appender.ts';
+import type { Appender } from '../capture/appender.ts';
+import type { SafeIn } from '../publish/spooling-publisher.ts';
+import type { Route } from '../routes/routes.ts';
+import type { CaptureContext } from '../settings.ts';
+import { Answers, JSON_MIME, lineOf } from './answers.ts';
 import { ByteBudget } from './body.ts';
+import { BodyReader } from './body-reader.ts';
 import { Connections } from './connection.ts';
+import { customResponse } from './custom-response.ts';
+import { boundConnections, watchRefusedConnections } from './descriptors.ts';
+import { Draining, stopping } from './draining.ts';
 import { isDryRun, reportOf } from './dry-run.ts';
+import type { Exchange } from './exchange.ts';
 import { Failures } from './failures.ts';
-import { Answers, JSON_MIME, lineOf } from './http/answers.ts';
-import { BodyReader } from './http/body-reader.ts';
-import { customResponse } from './http/custom.ts';
-import { boundConnections, watchRefusedConnections } from './http/descriptors.ts';
-import { Draining, stopping } from './http/draining.ts';
-import type { Exchange } from './http/exchange.ts';
-import { allowOf, Handshakes, hasResponse, notAllowed } from './http/handshakes.ts';
-import { checkLength, headOf, MAX_HEADERS, tooManyHeaders } from './http/head.ts';
-import { answerByHand, malformedError, type ParserError } from './http/malformed.ts';
-import { Refusals } from './http/refusals.ts';
-import { Upgrades } from './http/upgrades.ts';
-import type { SafeIn } from './outlet.ts';
+import { allowOf, Handshakes, hasResponse, notAllowed } from './handshakes.ts';
+import { checkLength, headOf, MAX_HEADERS, tooManyHeaders } from './head.ts';
+import { answerByHand, malformedError, type ParserError } from './malformed.ts';
 import { asProblemError } from './problem.ts';
-import type { Target } from './routes/routes.ts';
-import type { CaptureContext } from './settings.ts';
+import { Refusals } from './refusals.ts';
 import { traceRequest } from './trace-requests.ts';
+import { Upgrades } from './upgrades.ts';
 
 // Imported by name, it would load fetch and WebSocket too.
 const { createServer } = process.getBuiltinModule('node:http');
@@ -137,7 +137,7 @@ export class CaptureServer {
     const connection = this.#connections.of(socket);
     response.on('error', ignore);
     // Without an answer, which would only stand in line as well; what is under way is captured or not, as when any connection breaks.
-    if (connection.waiting >= MAX_PIPELINED) {
+    if (connection.unanswered >= MAX_PIPELINED) {
       socket.destroy();
       return;
     }
@@ -146,7 +146,7 @@ export class CaptureServer {
       request.resume();
       return;
     }
-    connection.join(response);
+    connection.add(response);
     this.#upgrades.restore(request);
     const id = String(++this.#requests);
     const exchange: Exchange = {
@@ -154,7 +154,7 @@ export class CaptureServer {
       response,
       connection,
       id,
-      target: undefined,
+      route: undefined,
       head: undefined,
       awaitsContinue,
       isPreflight: false,
@@ -167,34 +167,34 @@ export class CaptureServer {
     const { tracing } = this.#context;
     const { method = '', url = '' } = request;
     try {
-      if (method !== 'OPTIONS' || url !== '*') exchange.target = this.#appender.routes.find(url);
+      if (method !== 'OPTIONS' || url !== '*') exchange.route = this.#appender.routes.find(url);
     } finally {
-      if (tracing) traceRequest(tracing, request, response, exchange.target?.name);
+      if (tracing) traceRequest(tracing, request, response, exchange.route?.name);
     }
-    const { target } = exchange;
-    if (method === 'OPTIONS' || !target) return this.#handshakes.options(exchange);
-    if (target.captured.includes(method)) return this.#capture(exchange, target);
-    const hasBody = method !== 'GET' && method !== 'HEAD' && hasResponse(target, method);
-    return hasBody ? this.#answerBody(exchange, target) : this.#handshakes.other(exchange, target);
+    const { route } = exchange;
+    if (method === 'OPTIONS' || !route) return this.#handshakes.options(exchange);
+    if (route.captured.includes(method)) return this.#capture(exchange, route);
+    const hasBody = method !== 'GET' && method !== 'HEAD' && hasResponse(route, method);
+    return hasBody ? this.#answerBody(exchange, route) : this.#handshakes.other(exchange, route);
   }
 
   /** Rules that look at the head are asked before the body is read: what is refused here costs no memory. */
-  async #capture(exchange: Exchange, target: Target): Promise<void> {
+  async #capture(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
-    const { rules } = target;
+    const { rules } = route;
     const { settings } = this.#context;
     const { routes } = this.#appender;
-    const head = headOf(request, target);
+    const head = headOf(request, route);
     exchange.head = head;
     checkLength(request);
     const report = isDryRun(head, settings.dryRun) ? [] : undefined;
     const judgingHead = rules.judgeHead(head, report);
     if (judgingHead) await judgingHead;
     // A sender that waits for 100 Continue must not send a body for a chain that does not exist.
-    if (exchange.awaitsContinue && !report) await this.#appender.checkChain(target.chain);
+    if (exchange.awaitsContinue && !report) await this.#appender.checkChain(route.chain);
     const reading = this.#bodies.read(exchange);
-    const held = reading instanceof Promise ? await reading : reading;
-    const body = held.bytes;
+    const buffered = reading instanceof Promise ? await reading : reading;
+    const body = buffered.bytes;
     const judging = rules.judgeBody(head, body, report);
     if (judging) await judging;
     const captured = { ...head, body };
@@ -202,36 +202,36 @@ export class CaptureServer {
       this.#answers.send(exchange, 200, { 'content-type': JSON_MIME }, lineOf(await reportOf(this.#appender, captured, report)));
       return;
     }
-    const appending = this.#appender.append(captured, (work) => held.during(work));
-    held.during(appending);
+    const appending = this.#appender.append(captured, (work) => buffered.keepFor(work));
+    buffered.keepFor(appending);
     const { receipt, safeIn } = await appending;
-    this.#failures.taken();
+    this.#failures.succeeded();
     this.#bytes.add(receipt.length);
     this.#taken[safeIn].add();
     const status = safeIn === 'broker' ? 201 : 202;
-    const custom = customResponse(target, head, { body, receipt, secrets: routes.secretParameters });
+    const custom = customResponse(route, head, { body, receipt, secrets: routes.secretParameters });
     if (custom) this.#handshakes.custom(exchange, custom, status);
     else this.#answers.send(exchange, status, { 'content-type': JSON_MIME }, lineOf(receipt));
   }
 
   /** A request with a body that has a response, and is not captured. */
-  async #answerBody(exchange: Exchange, target: Target): Promise<void> {
+  async #answerBody(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
-    const head = headOf(request, target);
+    const head = headOf(request, route);
     exchange.head = head;
     checkLength(request);
-    await target.rules.judgeHead(head);
+    await route.rules.judgeHead(head);
     const { bytes } = await this.#bodies.read(exchange);
-    await target.rules.judgeBody(head, bytes);
-    const rendered = this.#handshakes.respond(target, head, head.method, bytes);
+    await route.rules.judgeBody(head, bytes);
+    const rendered = this.#handshakes.respond(route, head, head.method, bytes);
     if (!rendered) throw notAllowed(head.method);
     this.#handshakes.custom(exchange, rendered, 200);
   }
 
   #refuse(exchange: Exchange, thrown: unknown): void {
-    const { target, request } = exchange;
+    const { route, request } = exchange;
     const error = asProblemError(thrown);
-    const allow = error.code === 'METHOD_NOT_ALLOWED' && target ? allowOf(target, request.method) : undefined;
+    const allow = error.code === 'METHOD_NOT_ALLOWED' && route ? allowOf(route, request.method) : undefined;
     this.#answers.problem(exchange, error, allow);
   }
 

@@ -1,0 +1,62 @@
+import { parsePeer } from '@blockhub/access';
+import { BlockhubError } from '@blockhub/errors';
+import { noAddress } from '../http/client.ts';
+import { quote } from '../quote.ts';
+import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
+import { parseLimit, Throttle } from './throttle.ts';
+
+/** The network of one sender: an IPv4 address, or an IPv6 /64, of which a sender can use any address. Undefined if the text is not an address. */
+function networkOf(ip: string): string | undefined {
+  const address = parsePeer(ip);
+  if (!address) return undefined;
+  return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
+}
+
+type ThrottleSetting = 'throttleIp' | 'throttleKey' | 'throttleAll';
+
+/** Limits of requests (CAP-11): of one address, of one sender, of all. */
+function throttleRule(
+  { settings, clock, mistake }: RuleContext,
+  by: ThrottleSetting,
+  name: string,
+  whose: string,
+  senderOf: SenderOf,
+): Rule | undefined {
+  const text = settings[by];
+  if (text === undefined) return undefined;
+  const limit = parseLimit(text);
+  if (!limit) {
+    mistake(by, `expected a number of requests in a second, minute or hour, such as 100/s, 5000/m or 20/h, got ${quote(text)}`);
+    return undefined;
+  }
+  const throttle = new Throttle(clock, limit);
+  return {
+    name,
+    head(head) {
+      const sender = senderOf(head);
+      const wait = sender === undefined ? 0 : throttle.take(sender);
+      if (wait === 0) return undefined;
+      const message = `Over the limit of ${text} ${whose} (--${name}).`;
+      return new BlockhubError('THROTTLED', message, { details: { retryAfterMs: wait } });
+    },
+  };
+}
+
+type SenderOf = (head: Head) => string | undefined;
+
+/** A request without an address cannot be counted, so it is refused: otherwise its sender would have no limit. */
+export const throttleIpRule: MakeRule = (context) => {
+  const rule = throttleRule(context, 'throttleIp', 'throttle-ip', 'of one address', ({ client }) => networkOf(client.ip));
+  if (!rule) return undefined;
+  return {
+    name: rule.name,
+    head: (head) =>
+      networkOf(head.client.ip) === undefined ? new BlockhubError('ADDRESS_FORBIDDEN', noAddress(head.client)) : rule.head?.(head),
+  };
+};
+
+/** A request without a subject is not counted here; the other limits apply to it. */
+export const throttleKeyRule: MakeRule = (context) =>
+  throttleRule(context, 'throttleKey', 'throttle-key', 'of one key', ({ found }) => found.subject?.toString());
+
+export const throttleAllRule: MakeRule = (context) => throttleRule(context, 'throttleAll', 'throttle-all', 'of all requests', () => 'all');
