@@ -1,4 +1,4 @@
-import { type Address, parsePeer } from './addresses.ts';
+import { parsePeer } from './addresses.ts';
 
 /** Headers in which proxies name who sent a request to them. */
 export type ForwardingHeader = 'x-forwarded-for' | 'forwarded';
@@ -9,7 +9,7 @@ const PORT = /^:(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)$/;
  * The address that a proxy wrote, in the forms that proxies use: with a port (`203.0.113.9:52711`), in brackets (`[2001:db8::7]:443`), quoted, with a
  * zone (`fe80::1%eth0`). Undefined for what names no address, such as `unknown` and `_hidden` (RFC 7239, 6).
  */
-export function parseHop(text: string): Address | undefined {
+export function parseHop(text: string): string | undefined {
   const node = unquote(text.trim()).trim();
   if (node.startsWith('[')) {
     const end = node.indexOf(']');

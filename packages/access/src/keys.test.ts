@@ -53,7 +53,7 @@ test('a text that is no id is not repeated: it may be a key', async () => {
 
 test('sources that are none make no key', async () => {
   const store = await open();
-  await expect(make(store, { sources: ['10.0.0.0/8', 'home'] })).rejects.toThrow(/sources: "home" is no address/);
+  await expect(make(store, { sources: ['10.0.0.0/8', 'home'] })).rejects.toThrow(/sources: "home" is not an address/);
   expect(await Array.fromAsync(store.list('keys/'))).toEqual([]);
 });
 

@@ -1,38 +1,32 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import {
-  type AddressSet,
-  canonicalPeer,
-  type ForwardingHeader,
-  formatAddress,
-  hopsOfForwarded,
-  hopsOfXForwardedFor,
-  parseHop,
-} from '@blockhub/access';
+import { type AddressSet, type ForwardingHeader, hopsOfForwarded, hopsOfXForwardedFor, parseHop, parsePeer } from '@blockhub/access';
 import { quoteRedacted } from '../quote.ts';
 
 /** Who sent a request. */
 export interface Client {
-  /** Address as it is judged, see `formatAddress`; empty where none can be read, or the connection ended already. */
+  /** In the form of `parseAddress`. Empty if it cannot be read, or the connection has ended. */
   readonly ip: string;
-  /** Of the connection, as is `tls`. */
+  /** Of the connection, like `tls`. */
   readonly port: number;
   readonly tls: boolean;
-  /** The trusted proxy that passed the request on; `ip` is what it says then. */
+  /** The trusted proxy that passed the request on, and wrote `ip` into its header. */
   readonly via?: string;
-  /** What the trusted proxy wrote instead of an address. A rule that needs the address refuses the request and names this text. */
+  /** What the trusted proxy wrote in place of an address. A rule that needs the address refuses the request with this text. */
   readonly unreadable?: { readonly header: ForwardingHeader; readonly value: string };
 }
 
-/** Which header of trusted proxies counts; `auto` takes X-Forwarded-For where it is there, else Forwarded. */
+/** Which header of trusted proxies counts. `auto` is X-Forwarded-For if the request has it, else Forwarded. */
 export type Forwarding = 'auto' | ForwardingHeader;
 
 /**
- * The client of a request. A forwarding header counts only as far as trusted proxies wrote it: read from its end, the first address that is no
- * trusted proxy is the client, whatever a client put before it. Where that place holds no address, the client has none.
+ * The client of a request. Read from its end, the first address in the forwarding header that is not a trusted
+ * proxy is the client: what stands before it was not written by a trusted proxy. If that place has no address,
+ * the client has none.
  */
 export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressSet | undefined, forwarding: Forwarding = 'auto'): Client {
-  const peer = canonicalPeer(socket.remoteAddress ?? '');
+  const remote = socket.remoteAddress ?? '';
+  const peer = parsePeer(remote) ?? remote;
   const client = { ip: peer, port: socket.remotePort ?? 0, tls: (socket as Partial<TLSSocket>).encrypted === true };
   if (!proxies?.hasPeer(peer)) return client;
   const header = forwarding !== 'auto' ? forwarding : headers['x-forwarded-for'] === undefined ? 'forwarded' : 'x-forwarded-for';
@@ -49,8 +43,8 @@ function clientIn(header: ForwardingHeader, value: string, proxies: AddressSet):
   for (let at = (hops?.length ?? 0) - 1; at >= 0; at--) {
     const hop = hops?.[at];
     const address = hop === undefined ? undefined : parseHop(hop);
-    if (!address) return { value: hop ?? value };
-    if (at === 0 || !proxies.has(address)) return { ip: formatAddress(address) };
+    if (address === undefined) return { value: hop ?? value };
+    if (at === 0 || !proxies.has(address)) return { ip: address };
   }
   return { value };
 }

@@ -3,7 +3,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { noAddress } from '../http/client.ts';
 import type { MakeRule } from './rule.ts';
 
-/** Who may send, by address (CAP-6): inside the allowed set, when there is one, and not blocked. What is no address is refused. */
+/** Which addresses may send (CAP-6): those in `allowIps`, if it is set, and not in `blockIps`. A request without an address is refused. */
 export const addressRule: MakeRule = ({ settings, mistake }) => {
   const { allowIps, blockIps } = settings;
   if (allowIps.length === 0 && blockIps.length === 0) return undefined;
@@ -13,7 +13,7 @@ export const addressRule: MakeRule = ({ settings, mistake }) => {
     name: 'address',
     head({ client }) {
       const address = parsePeer(client.ip);
-      if (!address) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client));
+      if (address === undefined) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client));
       if (!blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
       return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip} are not taken.`, { details: { ip: client.ip } });
     },

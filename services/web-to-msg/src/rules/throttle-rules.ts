@@ -1,16 +1,9 @@
-import { parsePeer } from '@blockhub/access';
+import { networkOf, parsePeer } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import { noAddress } from '../http/client.ts';
 import { quote } from '../quote.ts';
 import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
 import { parseLimit, Throttle } from './throttle.ts';
-
-/** The network of one sender: an IPv4 address, or an IPv6 /64, of which a sender can use any address. Undefined if the text is not an address. */
-function networkOf(ip: string): string | undefined {
-  const address = parsePeer(ip);
-  if (!address) return undefined;
-  return address.family === 4 ? String(address.value) : `6:${address.value >> 64n}`;
-}
 
 type ThrottleSetting = 'throttleIp' | 'throttleKey' | 'throttleAll';
 
@@ -46,13 +39,17 @@ type SenderOf = (head: Head) => string | undefined;
 
 /** A request without an address cannot be counted, so it is refused: otherwise its sender would have no limit. */
 export const throttleIpRule: MakeRule = (context) => {
-  const rule = throttleRule(context, 'throttleIp', 'throttle-ip', 'of one address', ({ client }) => networkOf(client.ip));
-  if (!rule) return undefined;
-  return {
-    name: rule.name,
-    head: (head) =>
-      networkOf(head.client.ip) === undefined ? new BlockhubError('ADDRESS_FORBIDDEN', noAddress(head.client)) : rule.head?.(head),
+  const senderOf: SenderOf = ({ client }) => {
+    const address = parsePeer(client.ip);
+    return address && networkOf(address);
   };
+  const rule = throttleRule(context, 'throttleIp', 'throttle-ip', 'of one address', senderOf);
+  return (
+    rule && {
+      name: rule.name,
+      head: (head) => (senderOf(head) === undefined ? new BlockhubError('ADDRESS_FORBIDDEN', noAddress(head.client)) : rule.head?.(head)),
+    }
+  );
 };
 
 /** A request without a subject is not counted here; the other limits apply to it. */
