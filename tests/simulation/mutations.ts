@@ -39,8 +39,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a spooled request is dropped before the broker has confirmed it',
     file: 'services/web-to-msg/src/spool/spool.ts',
-    find: 'const delivered = await this.#deliver(entries);',
-    replace: 'const delivered = entries.length;\n    this.#deliver(entries).catch(() => undefined);',
+    find: 'const published = await this.#publish(entries);',
+    replace: 'const published = entries.length;\n    this.#publish(entries).catch(() => undefined);',
   },
   {
     name: 'what an earlier process spooled is forgotten',

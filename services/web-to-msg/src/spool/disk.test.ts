@@ -34,7 +34,7 @@ test('a folder is for one; the error names the process that has it; released it 
   const disk = await openFolder(root);
   await expect(openFolder(root)).rejects.toMatchObject({
     code: 'SPOOL_IN_USE',
-    message: expect.stringMatching(new RegExp(`^Process ${process.pid} works on the spool ${root}\\.$`)),
+    message: expect.stringMatching(new RegExp(`^Process ${process.pid} uses the spool ${root}\\.$`)),
   });
   disk.release();
   (await openFolder(root)).release();
