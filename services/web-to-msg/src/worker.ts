@@ -13,10 +13,10 @@ export { MemoryDisk } from './spool/memory-disk.ts';
 /** Captures HTTP requests as two messages each, the body and a request document. Answers 201 when the broker has confirmed both, 202 when they are spooled. */
 export const worker = defineWorker({
   name: 'web-to-msg',
-  summary: 'HTTP in, messages out: the web appender.',
+  summary: 'Captures HTTP requests as messages.',
   settings,
   needs: ['store', 'registry'],
-  // The names of events are claims in it.
+  // Idempotency keys are claimed in it.
   reliesOnRegistry: ({ idempotencyHeaders }) => idempotencyHeaders.length > 0,
   gives: () => [queues.ingress.name],
   setup: (context) => Appender.open(context),
@@ -40,7 +40,7 @@ export const worker = defineWorker({
   stop: ({ state }) => state.close(),
 });
 
-/** Refuses to listen before the queues that take the messages exist. */
+/** The service must not listen before its queues exist. @throws BROKER_QUEUE_MISSING */
 async function checkQueues({ broker, health }: CaptureContext, names: readonly string[]): Promise<void> {
   const known = new Set((await broker.queues(names)).map((queue) => queue.name));
   const missing = names.filter((name) => !known.has(name));
@@ -48,7 +48,7 @@ async function checkQueues({ broker, health }: CaptureContext, names: readonly s
   health.set('queues', true, names.join(', '));
 }
 
-/** Gives where it listens. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
+/** Returns the address that it listens on. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
 async function listen(server: CaptureServer, { host: given, port }: CaptureContext['settings']): Promise<{ host: string; port: number }> {
   const host = bareHost(given);
   try {

@@ -51,7 +51,7 @@ test.each([
   'file:///',
   '**',
 ])('%s is no origin', (origin) =>
-  expect(corsOf([origin]).mistakes).toEqual([expect.stringContaining('is not an origin; expected scheme, host and port alone')]),
+  expect(corsOf([origin]).mistakes).toEqual([expect.stringContaining('is not an origin; expected only a scheme, host and port')]),
 );
 
 describe('a preflight', () => {

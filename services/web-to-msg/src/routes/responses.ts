@@ -2,9 +2,9 @@ import { quote } from '../quote.ts';
 import { type AnswerTemplate, compile, type Escaping } from './body-template.ts';
 import { digestOf, type Field, type FieldValues, isText, parseField, readField, textOf } from './fields.ts';
 
-/** What a sender gets in place of the receipt. */
+/** A response that is sent in place of the receipt. */
 export interface Rendered {
-  /** Undefined: that of the receipt, or 200 where nothing was captured. */
+  /** If it is undefined, the status is that of the receipt, or 200 if nothing was captured. */
   readonly status: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -13,21 +13,21 @@ export interface Rendered {
 /** One custom response of a route. */
 export interface CustomResponse {
   readonly methods: ReadonlySet<string>;
-  /** Undefined where it does not fit: another method, a condition that does not hold, a field that is missing. */
+  /** Undefined if the response does not fit: another method, a false condition, a missing field. */
   render(method: string, values: FieldValues): Rendered | undefined;
 }
 
-/** Notes a mistake in the field of a route; `field` is such as `responses[0].status`. */
+/** Called for a mistake in a field of a route, such as `responses[0].status`. */
 export type Note = (field: string, what: string) => void;
 
 const FIELDS = new Set(['method', 'when', 'status', 'headers', 'body']);
 export const BODY_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
-/** They steer a browser. */
+/** Headers that steer a browser. */
 const STEERING =
   /^(?:location|content-location|refresh|link|set-cookie2?|clear-site-data|content-security-policy.*|www-authenticate|alt-svc|sourcemap)$/;
 const METHODS = new Set<string>([...BODY_METHODS, 'GET', 'HEAD']);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
-/** They belong to the connection, or other settings give them. */
+/** Headers of the connection, and headers that other settings set. */
 const OURS =
   /^(?:connection|content-length|transfer-encoding|content-encoding|keep-alive|upgrade|te|trailer|date|allow|expect|x-content-type-options|proxy-.*|vary|access-control-.*|webhook-.*)$/i;
 const MAX_HEADERS = 20;
@@ -41,8 +41,7 @@ export function parseResponse(given: unknown, at: string, captured: readonly str
     note(at, `expected an object, got ${quote(given)}`);
     return undefined;
   }
-  for (const field of Object.keys(given))
-    if (!FIELDS.has(field)) note(`${at}.${field}`, `is not known; expected ${[...FIELDS].join(', ')}`);
+  for (const field of Object.keys(given)) if (!FIELDS.has(field)) note(`${at}.${field}`, `is unknown; expected ${[...FIELDS].join(', ')}`);
   const methods = parseMethods(given.method, `${at}.method`, captured, note);
   const status = parseStatus(given.status, `${at}.status`, methods, captured, note);
   const conditions = parseWhen(given.when, `${at}.when`, note);
@@ -50,8 +49,8 @@ export function parseResponse(given: unknown, at: string, captured: readonly str
   const body = parseBody(given.body, `${at}.body`, { type, status }, note);
   const fields = [...body.fields, ...headers.flatMap(([, template]) => template.fields)];
   const captures = [...methods].every((method) => captured.includes(method));
-  if (!captures && fields.some(({ source }) => source === 'receipt'))
-    note(at, 'has a field of the receipt, which only captured requests have');
+  if (!captures && fields.some(({ part }) => part === 'receipt'))
+    note(at, 'has a field of the receipt, but only captured requests have a receipt');
   return {
     methods,
     render(method, values) {
@@ -88,14 +87,14 @@ function parseStatus(
   const most = captured.some((method) => methods.has(method)) ? 299 : 599;
   const isStatus = typeof given === 'number' && Number.isInteger(given) && given >= 200 && given <= most;
   if (isStatus) return given;
-  const why = most === 299 ? ': the event is durable then, and another status would make its sender send it again' : '';
+  const why = most === 299 ? '. The event is durable then; with another status its sender would send it again' : '';
   note(at, `is ${quote(given)}; expected a number from 200 to ${most}${why}`);
   return undefined;
 }
 
 interface Condition {
   readonly field: Field;
-  /** Hashes of the texts that it may have. */
+  /** Hashes of the values that it may have. */
   readonly expected: readonly Buffer[];
 }
 
@@ -109,7 +108,7 @@ function parseWhen(given: unknown, at: string, note: Note): Condition[] {
     const field = parseField(name);
     const texts = [value].flat().map(textOf);
     if (typeof field === 'string') note(at, field);
-    else if (field.source === 'receipt') note(`${at}.${name}`, 'a condition is about the request, which has no receipt');
+    else if (field.part === 'receipt') note(`${at}.${name}`, 'a condition cannot use the receipt, which does not exist yet');
     else if (texts.length === 0 || texts.includes(undefined))
       note(`${at}.${name}`, 'expected text, a number, true or false, or a list of them');
     else return [{ field, expected: texts.map((text) => digestOf(text ?? '')) }];
@@ -128,7 +127,7 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
     const field = `${at}.headers.${name.slice(0, 100)}`;
     const lower = name.toLowerCase();
     if (!TOKEN.test(name)) note(field, 'is not the name of a header');
-    else if (OURS.test(name)) note(field, 'cannot be set here: this header is given by the server');
+    else if (OURS.test(name)) note(field, 'cannot be set here, because the server sets it');
     else if (seen.has(lower)) note(field, 'is there twice');
     else if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,2000}$/.test(value))
       note(field, 'expected text of printable ASCII characters');
@@ -141,8 +140,8 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
 
 function parseHeader(name: string, value: string, mistake: (what: string) => void): AnswerTemplate {
   const template = compile(value, 'header', mistake);
-  if (STEERING.test(name) && template.fields.some(({ source }) => source !== 'receipt'))
-    mistake('cannot have fields of the request: its sender would choose where a browser goes or what it keeps');
+  if (STEERING.test(name) && template.fields.some(({ part }) => part !== 'receipt'))
+    mistake('cannot have fields of the request: its sender would control where a browser goes or which cookies it stores');
   return template;
 }
 
@@ -152,7 +151,7 @@ function parseType(value: string, field: string, note: Note): string | undefined
   return undefined;
 }
 
-/** Values of a request never become markup or script: there is no way to escape them everywhere in HTML. */
+/** In HTML and scripts a value of the request cannot be escaped safely, so they cannot have fields. */
 function escapingOf(type: string): Escaping | undefined {
   const mime = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mime === 'text/plain') return 'text';
@@ -168,6 +167,6 @@ function parseBody(given: unknown, at: string, { type, status }: { type: string;
   const escaping = escapingOf(type);
   const body = compile(text, escaping ?? 'text', (what) => note(at, what));
   if (!escaping && body.fields.length > 0)
-    note(at, `has fields, which cannot stand in ${type.slice(0, 100)}; expected text/plain, JSON or XML as content type`);
+    note(at, `has fields, which ${type.slice(0, 100)} cannot have; expected text/plain, JSON or XML as content type`);
   return body;
 }

@@ -33,7 +33,7 @@ const response = (more: object, ofRoute: object = {}): object[] => route({ respo
 
 test.each([
   ['a path is missing', [{ chain: 'a' }], 'route 1: path: is missing'],
-  ['a path is a number', [{ path: 1, chain: 'a' }], 'route 1: path: is missing or no text'],
+  ['a path is a number', [{ path: 1, chain: 'a' }], 'route 1: path: is missing or not text'],
   ['a path lacks its slash', [{ path: 'hooks', chain: 'a' }], 'route 1 (hooks): path: "hooks" must begin with /'],
   ['a path is a URL', [{ path: 'https://h/hooks', chain: 'a' }], 'must begin with /'],
   ['a path has a query', [{ path: '/hooks?x=1', chain: 'a' }], 'has ? or #'],
@@ -46,12 +46,12 @@ test.each([
   ['a path has a line break', [{ path: '/hooks\n', chain: 'a' }], 'a control character'],
   ['a path is half of a character', [{ path: '/\ud800', chain: 'a' }], 'a control character'],
   ['a path is endless', [{ path: `/${'a'.repeat(2000)}`, chain: 'a' }], 'has 2001 characters'],
-  ['/ is taken', [{ path: '/', chain: 'a' }], 'would take requests from /'],
-  ['/* is taken', [{ path: '/*', chain: 'a' }], 'would take requests from /'],
-  ['/append is taken', [{ path: '/append', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['/append/* is taken', [{ path: '/append/*', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['a chain is taken', [{ path: '/append/chain/x', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['/append is taken in escapes', [{ path: '/%61ppend/x', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
+  ['/ is taken', [{ path: '/', chain: 'a' }], 'would hide /'],
+  ['/* is taken', [{ path: '/*', chain: 'a' }], 'would hide /'],
+  ['/append is taken', [{ path: '/append', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['/append/* is taken', [{ path: '/append/*', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['a chain is taken', [{ path: '/append/chain/x', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['/append is taken in escapes', [{ path: '/%61ppend/x', chain: 'a' }], 'would hide /append/chain/{chain}'],
   ['a path is there twice', [...route({}), ...route({})], 'route 2 (/hooks/a): path: route 1 (/hooks/a) has the same path'],
   ['a path is there twice in other letters', [...route({}), { path: '/hooks/%61', chain: 'b' }], 'route 1 (/hooks/a) has the same path'],
   [
@@ -68,7 +68,7 @@ test.each([
   [
     'a field is not known',
     route({ chains: 'a' }),
-    'route 1 (/hooks/a): chains: is not known; expected path, chain, methods, rules, responses',
+    'route 1 (/hooks/a): chains: is unknown; expected path, chain, methods, rules, responses',
   ],
   ['a method cannot be captured', route({ methods: ['POST', 'GET'] }), 'methods: "GET" cannot be captured'],
   [
@@ -80,7 +80,7 @@ test.each([
   ['there are no methods', route({ methods: [] }), 'methods: [] cannot be captured'],
   ['rules are a list', route({ rules: [] }), 'rules: expected an object'],
   ['a rule is not known', route({ rules: { allowIp: ['10.0.0.1'] } }), 'rules.allowIp: is not a setting of a rule; expected allowIps'],
-  ['a rule is of all routes', route({ rules: { trustedProxies: ['10.0.0.1'] } }), 'rules.trustedProxies: holds for all routes'],
+  ['a rule is of all routes', route({ rules: { trustedProxies: ['10.0.0.1'] } }), 'rules.trustedProxies: applies to all routes'],
   ['a setting is no rule', route({ rules: { port: 80 } }), 'rules.port: is not a setting of a rule'],
   ['a rule has a wrong value', route({ rules: { allowIps: ['300.1.1.1'] } }), 'route 1 (/hooks/a): rules.allowIps: "300.1.1.1"'],
   ['a rule has a wrong type', route({ rules: { allowIps: [1] } }), 'rules.allowIps: expected a list of texts'],
@@ -102,14 +102,14 @@ test.each([
   [
     'a field of a response is not known',
     response({ code: 200 }),
-    'responses[0].code: is not known; expected method, when, status, headers, body',
+    'responses[0].code: is unknown; expected method, when, status, headers, body',
   ],
   ['a response is to no method', response({ method: 'get' }), 'responses[0].method: is "get"; expected one or more of'],
   ['a response is to OPTIONS', response({ method: 'OPTIONS' }), 'responses[0].method: is "OPTIONS"'],
   [
     'a captured request gets 400',
     response({ status: 400 }),
-    'responses[0].status: is 400; expected a number from 200 to 299: the event is durable then',
+    'responses[0].status: is 400; expected a number from 200 to 299. The event is durable then',
   ],
   ['a status is text', response({ status: '200' }), 'responses[0].status: is "200"'],
   ['a status is no final one', response({ method: 'GET', status: 100 }), 'expected a number from 200 to 599'],
@@ -121,7 +121,7 @@ test.each([
     response({ when: { type: 'x' } }),
     '"type" is not a field; expected query.NAME, doc.PATH, header.NAME or receipt.FIELD',
   ],
-  ['a condition is about the receipt', response({ when: { 'receipt.event': 'x' } }), 'receipt.event: a condition is about the request'],
+  ['a condition is about the receipt', response({ when: { 'receipt.event': 'x' } }), 'receipt.event: a condition cannot use the receipt'],
   ['a condition has an object', response({ when: { 'doc.type': {} } }), 'responses[0].when.doc.type: expected text'],
   ['a condition has nothing', response({ when: { 'doc.type': [] } }), 'responses[0].when.doc.type: expected text'],
   ['a header has a bad name', response({ headers: { 'a b': 'x' } }), 'responses[0].headers.a b: is not the name of a header'],
@@ -152,7 +152,7 @@ test.each([
   [
     'a GET has no receipt',
     response({ method: 'GET', body: '{receipt.event}' }),
-    'responses[0]: has a field of the receipt, which only captured requests have',
+    'responses[0]: has a field of the receipt, but only captured requests have a receipt',
   ],
   [
     'a header that is a secret comes back',
@@ -162,13 +162,17 @@ test.each([
   ['a cookie comes back', response({ headers: { 'x-a': '{header.Cookie}' } }), 'this header is a secret'],
   ['a token comes back', response({ body: '{header.x-token}' }), 'this header is a secret'],
   ['an API key comes back', response({ body: '{header.X-Api-Key}' }), 'this header is a secret'],
-  ['a request becomes HTML', response({ headers: { 'content-type': 'text/html' }, body: '<p>{doc.x}' }), 'which cannot stand in text/html'],
+  ['a request becomes HTML', response({ headers: { 'content-type': 'text/html' }, body: '<p>{doc.x}' }), 'which text/html cannot have'],
   [
     'a request becomes a script',
     response({ headers: { 'content-type': 'text/javascript' }, body: '{query.callback}()' }),
-    'which cannot stand in',
+    'cannot have; expected text/plain',
   ],
-  ['a request becomes an image', response({ headers: { 'content-type': 'image/svg+xml' }, body: '{doc.x}' }), 'which cannot stand in'],
+  [
+    'a request becomes an image',
+    response({ headers: { 'content-type': 'image/svg+xml' }, body: '{doc.x}' }),
+    'cannot have; expected text/plain',
+  ],
   ['a body is no JSON', response({ headers: { 'content-type': 'application/json' }, body: '{"a": }' }), 'responses[0].body: is not JSON'],
   [
     'a body is JSON for half of it',
@@ -185,7 +189,7 @@ test.each([
 test.each([
   ['no JSON', '[{"path": "/a" "chain"', 'is not valid JSON'],
   ['JSON that ends early', '[{"path": "/a"', 'is not valid JSON'],
-  ['no routes', '[]', 'has no routes; leave the setting out'],
+  ['no routes', '[]', 'has no routes; if no table is needed, do not set it'],
   ['a file that is not there', '/nowhere/routes.json', 'the file "/nowhere/routes.json" cannot be read (ENOENT)'],
   ['a folder', '/', 'the file "/" cannot be read (EISDIR)'],
 ])('%s is told', async (_name, routes, text) => {

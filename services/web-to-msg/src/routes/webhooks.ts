@@ -4,8 +4,8 @@ import { quote } from '../quote.ts';
 const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*\.?(?::[0-9]{1,5})?$/i;
 
 /**
- * The validation request of CloudEvents' web hooks: a sender asks by OPTIONS whether its events are wanted here.
- * `WebHook-Request-Callback` is never called, because any sender of an OPTIONS could make this service connect anywhere.
+ * The validation request of CloudEvents web hooks: a sender asks with OPTIONS if it may send its events here.
+ * `WebHook-Request-Callback` is never called: any sender could make this service connect to any address.
  */
 export class Webhooks {
   readonly #hosts: ReadonlySet<string>;
@@ -16,7 +16,10 @@ export class Webhooks {
       if (host !== '*' && !HOST.test(host)) mistake(`${quote(host)} is not a host name; expected one such as eventgrid.azure.net, or *`);
   }
 
-  /** The headers that grant the request; undefined if it is no validation request, or its sender is not listed. @param perMinute how many requests are taken; undefined: any number */
+  /**
+   * The headers that grant the request. Undefined if it is not a validation request, or its sender is not listed.
+   * @param perMinute how many requests are accepted; undefined for any number
+   */
   answer(headers: IncomingHttpHeaders, perMinute: number | undefined): OutgoingHttpHeaders | undefined {
     const asked = headers['webhook-request-origin'];
     if (typeof asked !== 'string') return undefined;
