@@ -124,20 +124,20 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
     status: number,
     code: string,
   ][] = [
-    ['an unknown chain', ({ url }) => receiptOf(post(`${url}/append/chain/nobody`, 'x')), 404, 'CHAIN_NOT_FOUND'],
-    ['an id that no chain has', ({ url }) => receiptOf(post(`${url}/append/chain/${'0'.repeat(64)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
-    ['an endless chain name', ({ url }) => receiptOf(post(`${url}/append/chain/${'x'.repeat(5000)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
-    ['a chain name with dots and slashes', ({ url }) => receiptOf(post(`${url}/append/chain/..%2f..%2fetc`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an unknown chain', ({ url }) => answerOf(post(`${url}/append/chain/nobody`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an id that no chain has', ({ url }) => answerOf(post(`${url}/append/chain/${'0'.repeat(64)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an endless chain name', ({ url }) => answerOf(post(`${url}/append/chain/${'x'.repeat(5000)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['a chain name with dots and slashes', ({ url }) => answerOf(post(`${url}/append/chain/..%2f..%2fetc`, 'x')), 404, 'CHAIN_NOT_FOUND'],
     [
       'a broken percent sign',
       ({ port }) => rawAnswer(port, 'POST /append/chain/%zz HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx'),
       400,
       'REQUEST_INVALID',
     ],
-    ['another path', ({ url }) => receiptOf(post(`${url}/nothing/here`, 'x')), 404, 'ROUTE_NOT_FOUND'],
-    ['GET', ({ url }) => receiptOf(fetch(`${url}/append/chain/default`)), 405, 'METHOD_NOT_ALLOWED'],
-    ['PUT', ({ url }) => receiptOf(fetch(`${url}/append/chain/default`, { method: 'PUT', body: 'x' })), 405, 'METHOD_NOT_ALLOWED'],
-    ['one byte over the limit', ({ url }) => receiptOf(post(`${url}/append/chain/default`, 'x'.repeat(1001))), 413, 'BODY_TOO_LARGE'],
+    ['another path', ({ url }) => answerOf(post(`${url}/nothing/here`, 'x')), 404, 'ROUTE_NOT_FOUND'],
+    ['GET', ({ url }) => answerOf(fetch(`${url}/append/chain/default`)), 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', ({ url }) => answerOf(fetch(`${url}/append/chain/default`, { method: 'PUT', body: 'x' })), 405, 'METHOD_NOT_ALLOWED'],
+    ['one byte over the limit', ({ url }) => answerOf(post(`${url}/append/chain/default`, 'x'.repeat(1001))), 413, 'BODY_TOO_LARGE'],
     [
       'one byte over the limit, chunked',
       ({ port }) =>
@@ -238,7 +238,7 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
   });
 });
 
-async function receiptOf(response: Promise<Response>): Promise<{ status: number; text: string }> {
+async function answerOf(response: Promise<Response>): Promise<{ status: number; text: string }> {
   const answer = await response;
   expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
   return { status: answer.status, text: await answer.text() };

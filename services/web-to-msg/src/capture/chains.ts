@@ -11,8 +11,8 @@ const UNKNOWN_FOR_MS = 250;
 const UNKNOWN_REMEMBERED = 1000;
 
 /**
- * Finds chains by id or name: from memory, else from the registry, else from the store, which decides.
- * What exists is remembered, since chains do not change; what does not exist is remembered for a moment, so that strangers cannot hammer the store.
+ * Finds chains by id or name: in memory, then in the registry, then in the store, which decides. Chains do not change,
+ * so they are cached. That a chain does not exist is cached for a moment, so that invented names do not load the store.
  */
 export class Chains {
   readonly #registry: Registry;
@@ -28,14 +28,14 @@ export class Chains {
     this.#clock = clock;
   }
 
-  /** The chain if it is in memory. An id may be written as `readChain` takes it: in capitals, with a label, in braces. */
+  /** The chain, if it is in memory. An id may be written in any spelling that `readChain` accepts. */
   peek(nameOrId: string): ChainRecord | undefined {
     return this.#known.get(nameOrId) ?? this.#known.get(chainText(nameOrId));
   }
 
-  /** Throws CHAIN_NOT_FOUND, REQUEST_INVALID for an id that is damaged, or the store's error if the store does not answer. */
+  /** @throws CHAIN_NOT_FOUND; REQUEST_INVALID for a malformed id; the store's error if it does not answer */
   get(text: string): Promise<ChainRecord> {
-    // One form for all spellings, or each would be looked up and remembered.
+    // One form for all spellings, or each would be looked up and cached.
     const nameOrId = chainText(text);
     const asked = this.#asked.get(nameOrId);
     if (asked) return asked;
@@ -46,7 +46,7 @@ export class Chains {
 
   async #look(nameOrId: string): Promise<ChainRecord> {
     if ((this.#unknownUntil.get(nameOrId) ?? 0) > this.#clock.ticks()) throw notFound(nameOrId);
-    // The registry only saves requests: what it cannot tell or keep, the store tells again.
+    // The registry only saves requests to the store, so its errors do not matter here.
     let record = await this.#registry.findChain(nameOrId).catch(() => undefined);
     if (!record) {
       record = await findChain(this.#store, nameOrId);
@@ -61,7 +61,7 @@ export class Chains {
   }
 }
 
-/** An id with a slip in it is not a chain that is gone: the sender must correct it. */
+/** A malformed id gets an error of its own, because the sender must correct it. */
 function notFound(nameOrId: string): BlockhubError {
   const details = { chain: nameOrId };
   const { name, wrong } = readChain(nameOrId);

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Declared, readDeclared } from '@blockhub/media';
 
-/** What is declared where a request has no Content-Type, or an empty one (RFC 9110, 8.3). */
+/** The type of a request without a Content-Type, or with an empty one (RFC 9110, 8.3). */
 const OCTETS = 'application/octet-stream';
 
 interface Headers {
@@ -9,7 +9,7 @@ interface Headers {
   readonly rawHeaders: readonly string[];
 }
 
-/** The lines of the Content-Type header, of which Node keeps the first only. */
+/** All lines of the Content-Type header. Node's `headers` has only the first. */
 export function contentTypes({ headers, rawHeaders }: Headers): string[] {
   const kept = headers['content-type'];
   if (kept === undefined) return [];
@@ -22,8 +22,8 @@ export function contentTypes({ headers, rawHeaders }: Headers): string[] {
 }
 
 /**
- * What a request declares of its body, for the meta: type, charset, content coding and language. It refuses nothing: what cannot be read is absent, and
- * the request document has the headers as they came.
+ * What a request declares about its body, for the meta: type, charset, content coding and language. A value that
+ * cannot be read is absent; the request document has the headers as they were sent.
  */
 export function declaredOf(request: Headers): Declared {
   const types = contentTypes(request);

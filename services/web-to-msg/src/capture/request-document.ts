@@ -4,18 +4,18 @@ import type { Client } from '../http/client.ts';
 /** The media type of request documents in a chain. */
 export const REQUEST_MIME = 'application/vnd.blockhub.request+json';
 
-/** What a request document says; see README. Secrets are replaced before it is hashed or stored. */
+/** The content of a request document. Secrets are replaced before it is hashed and stored. */
 export interface DocumentedRequest {
   readonly method: string;
   /** The request target as sent: each character is one byte. */
   readonly url: string;
-  /** Alternating names and values in the order of the wire, as Node gives them: each character is one byte. */
+  /** Names and values in turn, in the order in which they were sent. Each character is one byte. */
   readonly rawHeaders: readonly string[];
   readonly client: Client;
-  /** Who sent it, where a rule asked; never the secret that says so. */
+  /** The sender, if a rule has found it. It is not secret. */
   readonly subject?: string | undefined;
   readonly receivedAt: number;
-  /** `mime` is absent where the declared type cannot be read. */
+  /** `mime` is absent if the declared type cannot be read. */
   readonly body: { readonly event: string; readonly hash: string; readonly crypt: string; readonly length: number; readonly mime?: string };
 }
 
@@ -28,7 +28,7 @@ function headerPairs(rawHeaders: readonly string[], redactor: Redactor): [string
   return pairs;
 }
 
-/** Path and query as they came, apart at the first `?`; without a `?` there is no query. */
+/** Path and query as they were sent, separated at the first `?`. If there is no `?`, there is no query. */
 function targetOf(url: string, redactor: Redactor): { path: string; query?: string } {
   const target = redactor.text(url);
   const split = target.indexOf('?');
@@ -36,13 +36,13 @@ function targetOf(url: string, redactor: Redactor): { path: string; query?: stri
 }
 
 /** The request document as the bytes that are hashed and stored. */
-export function requestDocument(facts: DocumentedRequest, redactor: Redactor): Buffer {
-  const headers = headerPairs(facts.rawHeaders, redactor);
-  const { ip, port, tls, via } = facts.client;
+export function requestDocument(request: DocumentedRequest, redactor: Redactor): Buffer {
+  const headers = headerPairs(request.rawHeaders, redactor);
+  const { ip, port, tls, via } = request.client;
   return Buffer.from(
     JSON.stringify({
-      method: facts.method,
-      ...targetOf(facts.url, redactor),
+      method: request.method,
+      ...targetOf(request.url, redactor),
       headers,
       client: {
         ip: ip === '' ? null : ip,
@@ -51,9 +51,9 @@ export function requestDocument(facts: DocumentedRequest, redactor: Redactor): B
         via,
         userAgent: headers.find(([name]) => name.toLowerCase() === 'user-agent')?.[1] ?? null,
       },
-      subject: facts.subject,
-      receivedAt: new Date(facts.receivedAt).toISOString(),
-      body: facts.body,
+      subject: request.subject,
+      receivedAt: new Date(request.receivedAt).toISOString(),
+      body: request.body,
     }),
   );
 }

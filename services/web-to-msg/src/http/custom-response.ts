@@ -4,10 +4,10 @@ import type { Rendered } from '../routes/responses.ts';
 import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 
-/** Larger bodies are not parsed for a response: handshakes are small, and a large event must not be parsed for nothing. */
+/** Longer bodies are not parsed for a response: handshakes are short, and parsing a large event would be wasted. */
 const MAX_DOC_BYTES = 256 * 1024;
 
-/** What a route answers with in place of a receipt; undefined where no response of its fits. */
+/** The response of a route in place of the receipt. Undefined if none fits. */
 export function customResponse(
   { responses }: Route,
   head: Head,
@@ -32,7 +32,7 @@ export function customResponse(
   return undefined;
 }
 
-/** Tokens are no part of it. */
+/** The query without tokens. */
 function queryOf(url: string, secrets: ReadonlySet<string>): URLSearchParams {
   const from = url.indexOf('?');
   const query = new URLSearchParams(from < 0 ? '' : url.slice(from + 1));

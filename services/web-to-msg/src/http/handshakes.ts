@@ -9,7 +9,7 @@ import { customResponse } from './custom-response.ts';
 import type { Exchange } from './exchange.ts';
 import { headOf } from './head.ts';
 
-/** Requests that senders make before the first one that is captured. */
+/** Answers requests that senders make before the first one that is captured. */
 export class Handshakes {
   readonly #appender: Appender;
   readonly #answers: Answers;
@@ -19,7 +19,7 @@ export class Handshakes {
     this.#answers = answers;
   }
 
-  /** Answers OPTIONS. The answer does not depend on which chains exist. @throws as `Routes.find` and the rules of addresses */
+  /** Answers OPTIONS. The answer does not show which chains exist. @throws as `Routes.find` and the rules of addresses */
   async options(exchange: Exchange): Promise<void> {
     const { request } = exchange;
     const { routes } = this.#appender;
@@ -33,9 +33,9 @@ export class Handshakes {
     exchange.head = head;
     await route.rules.judgeHandshake(head, true);
     const allow = allowOf(route);
-    const yes = routes.webhooks.answer(head.headers, route.rules.perMinute);
-    if (yes) {
-      this.#answers.send(exchange, 200, { allow, ...yes }, '');
+    const granted = routes.webhooks.answer(head.headers, route.rules.perMinute);
+    if (granted) {
+      this.#answers.send(exchange, 200, { allow, ...granted }, '');
       return;
     }
     exchange.isPreflight = head.headers.origin !== undefined && head.headers['access-control-request-method'] !== undefined;
@@ -43,7 +43,7 @@ export class Handshakes {
     this.#answers.send(exchange, 204, { allow, ...cors }, '');
   }
 
-  /** GET, HEAD and all else that is not captured. @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules */
+  /** Answers GET, HEAD and other methods that are not captured. @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules */
   async other(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { method = '' } = request;
@@ -78,9 +78,9 @@ export const hasResponse = ({ responses }: Route, method: string): boolean => re
 
 const methodsOf = ({ captured, responses }: Route): string[] => [...captured, ...responses.flatMap(({ methods }) => [...methods])];
 
-/** The methods of a route; without the one that it refused just now. */
+/** The methods of a route, without the one that it has just refused. */
 export const allowOf = (route: Route, refused?: string): string =>
   [...new Set([...methodsOf(route), 'HEAD', 'OPTIONS'])].filter((method) => method !== refused).join(', ');
 
 export const notAllowed = (method: string): BlockhubError =>
-  new BlockhubError('METHOD_NOT_ALLOWED', `${method.slice(0, 40)} cannot be used here; use a method of the Allow header.`);
+  new BlockhubError('METHOD_NOT_ALLOWED', `The method ${method.slice(0, 40)} is not allowed here; expected a method of the Allow header.`);

@@ -3,7 +3,7 @@ import { BlockhubError } from '@blockhub/errors';
 // Imported by name, it would load fetch and WebSocket too.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
-/** Every error that a sender sees has this shape (RFC 9457) and a stable `code`. */
+/** The body of every error answer (RFC 9457), with a stable `code`. */
 export interface Problem {
   readonly status: number;
   readonly code: string;

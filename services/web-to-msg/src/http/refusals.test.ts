@@ -62,7 +62,7 @@ const cases: [name: string, settings: Record<string, unknown>, text: string, lin
     'a wrong token',
     { tokens: [TOKEN] },
     request('POST /', `x-token: ${secret}\r\n`),
-    { code: 'ACCESS_DENIED', rule: 'access', reason: 'The token is not known.' },
+    { code: 'ACCESS_DENIED', rule: 'access', reason: 'The token is unknown.' },
   ],
   [
     'a wrong Bearer',

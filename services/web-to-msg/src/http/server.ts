@@ -27,11 +27,11 @@ import { Upgrades } from './upgrades.ts';
 // Imported by name, it would load fetch and WebSocket too.
 const { createServer } = process.getBuiltinModule('node:http');
 
-/** Requests that a sender may have sent on a connection without waiting for an answer: each is held, and many are sent in one packet. */
+/** Maximum number of unanswered requests on a connection. Each takes memory, and one packet may hold many. */
 const MAX_PIPELINED = 64;
 const ignore = (): void => {};
 
-/** The HTTP side of capture: routes and handshakes, and one shape for every error. */
+/** The HTTP server of capture. */
 export class CaptureServer {
   readonly #context: CaptureContext;
   readonly #appender: Appender;
@@ -56,22 +56,22 @@ export class CaptureServer {
     this.#refusals = new Refusals(clock, log, metrics, appender.redactor);
     this.#answers = new Answers({ metrics, failures: this.#failures, refusals: this.#refusals, cors: appender.routes.cors });
     this.#handshakes = new Handshakes(appender, this.#answers);
-    this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of bodies answered with 2xx.');
+    this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of the bodies that were answered with 2xx.');
     const taken = metrics.counter(
       'blockhub_capture_taken_total',
-      'Requests whose body is safe, by where, whatever they are answered with.',
+      'Requests whose body is durable, by the place where it is, with any answer.',
       ['safe_in'],
     );
     this.#taken = { broker: taken.labels({ safe_in: 'broker' }), spool: taken.labels({ safe_in: 'spool' }) };
     const budget = new ByteBudget(settings.inFlightLimit, settings.bodyLimit);
-    metrics.gauge('blockhub_capture_held_bytes', 'Bytes of bodies held in memory.').read(() => budget.used);
+    metrics.gauge('blockhub_capture_held_bytes', 'Bytes of bodies in memory.').read(() => budget.used);
     this.#server = this.#open();
     const connections = this.#connections;
     const refuse = (socket: Socket): void => this.#refuseByHand(socket, stopping());
     this.#draining = new Draining({ server: this.#server, clock, connections, refuse });
     this.#bodies = new BodyReader(settings.bodyLimit, budget, this.#draining);
     this.#upgrades = new Upgrades(this.#server, connections, (request, socket) => {
-      // Headers over the limit are not there any more, one that says where the body ends perhaps.
+      // Node has dropped the headers over the limit. One of them may say where the body ends.
       const isTooMany = request.rawHeaders.length / 2 > MAX_HEADERS;
       if (isTooMany) this.#refuseByHand(socket, tooManyHeaders());
       return isTooMany;
@@ -93,7 +93,7 @@ export class CaptureServer {
     return server.address() as AddressInfo;
   }
 
-  /** Takes what still comes for a moment, then no more; resolves when all connections have ended. See `Draining`. */
+  /** Stops the server. Resolves when all connections have ended. See `Draining`. */
   drain(nearlyOver: AbortSignal, graceOver: AbortSignal): Promise<void> {
     this.#answers.stopping = true;
     return this.#draining.run(nearlyOver, graceOver);
@@ -107,16 +107,16 @@ export class CaptureServer {
       keepAliveTimeout: settings.keepAliveTimeout,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: 16 * 1024,
-      // Node's own answer to a missing Host header has no body; `headOf` refuses it in our shape.
+      // Node's own answer has no body, so `headOf` checks the Host header.
       requireHostHeader: false,
     });
     server.maxHeadersCount = MAX_HEADERS + 1;
     server.maxRequestsPerSocket = 100_000;
     server.maxConnections = boundConnections(settings.maxConnections, log);
     server.on('request', (request, response) => this.#take(request, response, false));
-    // `BodyReader` says 100 when it reads: a request that is refused by its head does not send its body.
+    // `BodyReader` sends 100 Continue when it reads, so a request that is refused by its head does not send its body.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response, true));
-    // What an Expect header asks beyond 100-continue may be ignored (RFC 9110, 10.1.1); Node's own answer has no body.
+    // Other expectations may be ignored (RFC 9110, 10.1.1). Node's own answer has no body.
     server.on('checkExpectation', ((request, response) => this.#take(request, response, false)) satisfies RequestListener);
     server.on('connect', (_request: IncomingMessage, socket: Socket) => {
       socket.on('error', ignore);
@@ -124,7 +124,7 @@ export class CaptureServer {
     });
     server.on('clientError', (error: ParserError, socket: Socket) => {
       const connection = this.#connections.of(socket);
-      // A connection that sends nothing is not a fault: health checks do so.
+      // Health checks open a connection and send nothing. That is not an error.
       const isSilent = error.code === 'ECONNRESET' || socket.bytesRead === 0;
       if (connection.answeredEarly || isSilent || !socket.writable) socket.destroy();
       else connection.afterAnswers(() => this.#refuseByHand(socket, malformedError(error)));
@@ -136,12 +136,12 @@ export class CaptureServer {
     const { socket } = request;
     const connection = this.#connections.of(socket);
     response.on('error', ignore);
-    // Without an answer, which would only stand in line as well; what is under way is captured or not, as when any connection breaks.
+    // No answer: it would have to wait for the others. Requests on this connection may be captured, as with any broken one.
     if (connection.unanswered >= MAX_PIPELINED) {
       socket.destroy();
       return;
     }
-    // Behind an answer that ended the connection no other one can go.
+    // The answer before has ended the connection.
     if (!socket.writable) {
       request.resume();
       return;
@@ -178,7 +178,7 @@ export class CaptureServer {
     return hasBody ? this.#answerBody(exchange, route) : this.#handshakes.other(exchange, route);
   }
 
-  /** Rules that look at the head are asked before the body is read: what is refused here costs no memory. */
+  /** The rules of the head run before the body is read, so a request that they refuse needs no memory. */
   async #capture(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { rules } = route;
@@ -214,7 +214,7 @@ export class CaptureServer {
     else this.#answers.send(exchange, status, { 'content-type': JSON_MIME }, lineOf(receipt));
   }
 
-  /** A request with a body that has a response, and is not captured. */
+  /** Answers a request with a body that has a response, and is not captured. */
   async #answerBody(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const head = headOf(request, route);
@@ -235,7 +235,7 @@ export class CaptureServer {
     this.#answers.problem(exchange, error, allow);
   }
 
-  /** Where Node has no request to answer. */
+  /** Refuses bytes that Node has not parsed as a request. */
   #refuseByHand(socket: Socket, error: BlockhubError, headers: Readonly<Record<string, string>> = {}): void {
     if (!socket.writable) {
       socket.destroy();

@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Tracing } from '@blockhub/telemetry';
 
 /**
- * Begins the span of a request, which ends when its answer is sent. It takes the place of the sender's `traceparent` in the headers, so what the
- * request causes belongs to it.
- * @param route undefined where nothing is served at this path
+ * Begins the span of a request, which ends when its answer is sent. It replaces the sender's `traceparent` in the
+ * headers, so the spans of later stages belong to it.
+ * @param route undefined if there is no route for the path
  */
 export function traceRequest(
   tracing: Tracing,

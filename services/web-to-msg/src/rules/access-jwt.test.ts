@@ -41,7 +41,7 @@ const askWith = async (rule: AccessTest, pair: Pair, header: object = {}, more =
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
 /** What the sender is told. */
-async function receiptOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
+async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
   throw new Error('passed');
@@ -97,7 +97,7 @@ describe('a header that does not pick one key', () => {
     expect(await askWith(rule, one)).toBe('ACCESS_DENIED');
     expect(await askWith(rule, one, { kid: 'last' })).toBe('passed');
     const jwt = await sign(one, claimsOf(rule, issuer));
-    expect((await receiptOf(rule, jwt)).message).toContain('16 keys of RS256 were tried');
+    expect((await answerOf(rule, jwt)).message).toContain('16 keys of RS256 were tried');
   });
 });
 
@@ -144,7 +144,7 @@ describe('a set with keys that cannot be used', () => {
     const rule = await given();
     expect(await askWith(rule, stranger)).toBe('ACCESS_DENIED');
     expect(rule.test.lines.find(({ msg }) => msg === 'some keys of the JWT issuer cannot be used')).toMatchObject({
-      ignored: ['key 2: it is a private key, which everybody can read'],
+      ignored: ['key 2: it is a private key, but the set is public'],
     });
   });
 
@@ -277,7 +277,7 @@ describe('a JWT that means to be judged by other rules', () => {
     issuer.publish([as(one, { kid: '1' }), as(ec, { kid: 'e' })]);
     const rule = await given();
     expect(await askWith(rule, one)).toBe('passed');
-    const { code, message } = await receiptOf(rule, await jwt(rule));
+    const { code, message } = await answerOf(rule, await jwt(rule));
     expect(code).toBe('ACCESS_DENIED');
     expect(message.length).toBeLessThan(600);
     expect(reads()).toBeLessThanOrEqual(2);

@@ -69,7 +69,7 @@ describe('shared tokens', () => {
 
   test('that have all expired take nobody; the log says so at the start, or when the last one ends, once', async () => {
     const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ level, msg }) => `${level} ${msg}`);
-    const said = expect.stringMatching(/^error every token has expired: no request with x-token is taken/);
+    const said = expect.stringMatching(/^error every token has expired; requests with x-token are refused/);
     const expired = await open({ tokens: [`${OLD};until=2020-01-01`, `${NEW};until=2020-01-02`] });
     expired.start?.();
     expect([await ask(expired, { 'x-token': OLD }), await ask(expired, { 'x-token': NEW }), await ask(expired, {})]).toEqual([

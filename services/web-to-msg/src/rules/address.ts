@@ -15,7 +15,9 @@ export const addressRule: MakeRule = ({ settings, mistake }) => {
       const address = parsePeer(client.ip);
       if (address === undefined) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client));
       if (!blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
-      return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip} are not taken.`, { details: { ip: client.ip } });
+      return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from the address ${client.ip} are not accepted.`, {
+        details: { ip: client.ip },
+      });
     },
   };
 };

@@ -1,14 +1,14 @@
 import { quote } from '../quote.ts';
 
-/** Bounds of one answer. */
+/** Limits of one answer. */
 export interface FetchBounds {
   readonly maxBytes: number;
   readonly timeoutMs: number;
 }
 
 /**
- * A JSON object behind a URL. Redirects are not followed, because anybody on the way could send one.
- * @throws Error that says what was answered instead, in a sentence that ends without a full stop
+ * Fetches a JSON object. Redirects are not followed, because an attacker between could send one.
+ * @throws Error with what was answered instead, in a sentence without a full stop
  */
 export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, timeoutMs }: FetchBounds): Promise<Record<string, unknown>> {
   let answer: Response;
@@ -35,13 +35,13 @@ export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, ti
   return parse(text, url, answer.headers.get('content-type'));
 }
 
-/** An answer that arrived and cannot be used. */
+/** An answer has arrived, but cannot be used. */
 export class UnusableAnswer extends Error {}
 
 async function readText(answer: Response, url: string, maxBytes: number): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  // Leaving the loop ends the transfer.
+  // An error in the loop ends the transfer.
   for await (const part of answer.body ?? []) {
     length += part.length;
     if (length > maxBytes) throw new UnusableAnswer(`${url} answered with more than ${maxBytes} bytes`);
@@ -58,13 +58,13 @@ function parse(text: string, url: string, type: string | null): Record<string, u
   try {
     value = JSON.parse(text);
   } catch {
-    throw new UnusableAnswer(`${url} answered with no JSON: ${expected} that begins with ${quote(text.trimStart())}`);
+    throw new UnusableAnswer(`${url} did not answer with JSON: ${expected} that begins with ${quote(text.trimStart())}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new UnusableAnswer(`${url} answered with other JSON: ${expected} with ${Array.isArray(value) ? 'an array' : typeof value}`);
 }
 
-/** Of `fetch`, whose own message names no reason. */
+/** The reason of an error of `fetch`, whose own message has none. */
 const reasonOf = (error: unknown): string => {
   const { cause = error } = error as { cause?: unknown };
   return cause instanceof Error ? cause.message || String((cause as { code?: unknown }).code) : String(cause);

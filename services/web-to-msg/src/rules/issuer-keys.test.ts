@@ -32,7 +32,7 @@ const detailOf = (rule: AccessTest) => rule.test.health.report().checks['jwt-iss
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
 /** What the sender is told. */
-async function receiptOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
+async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
   throw new Error('passed');
@@ -60,7 +60,7 @@ describe('a difference of issuers', () => {
     expect(await askWith(rule, one)).toBe('passed');
     const iss = change(issuer.url);
     const jwt = await sign(one, claimsOf(rule, issuer, { iss } as never));
-    const { code, message } = await receiptOf(rule, jwt);
+    const { code, message } = await answerOf(rule, jwt);
     expect(code).toBe('ACCESS_DENIED');
     const [line, more] = rule.test.lines.filter(({ msg }) => msg === 'a JWT of another issuer was refused');
     expect([line?.level, more]).toEqual(['warn', undefined]);
@@ -114,12 +114,12 @@ describe('an answer that is none', () => {
     [
       'HTML',
       () => issuer.pages.set('/keys', (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(html)),
-      /answered with no JSON: expected a JSON object, got "text\/html" that begins with "<!doctype html>/,
+      /did not answer with JSON: expected a JSON object, got "text\/html" that begins with "<!doctype html>/,
     ],
-    ['nothing', () => issuer.pages.set('/keys', json('')), /answered with no JSON/],
+    ['nothing', () => issuer.pages.set('/keys', json('')), /did not answer with JSON/],
     ['a list', () => issuer.pages.set('/keys', json([])), /with an array/],
     ['null', () => issuer.pages.set('/keys', json('null')), /other JSON/],
-    ['a set without a list', () => issuer.pages.set('/keys', json({ keys: {} })), /no key set: expected a list "keys"/],
+    ['a set without a list', () => issuer.pages.set('/keys', json({ keys: {} })), /answer with a key set: expected a list "keys"/],
     ['an empty set', () => issuer.publish([]), /no key that can be used \(the list is empty\)/],
     [
       'a redirect',
@@ -145,12 +145,12 @@ describe('an answer that is none', () => {
     [
       'discovery of HTML',
       () => issuer.pages.set('/.well-known/openid-configuration', json(html)),
-      /openid-configuration answered with no JSON/,
+      /openid-configuration did not answer with JSON/,
     ],
     [
       'discovery without keys',
       () => issuer.pages.set('/.well-known/openid-configuration', json({ issuer: issuer.url })),
-      /names no jwks_uri/,
+      /has no jwks_uri/,
     ],
     [
       'discovery of a file',
@@ -166,7 +166,7 @@ describe('an answer that is none', () => {
     spoil();
     const rule = await given();
     // Strangers are not told where the issuer is, or how it fails.
-    await expect(receiptOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
+    await expect(answerOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
       code: 'ACCESS_UNAVAILABLE',
       message: 'The keys of the JWT issuer cannot be read now.',
       cause: expect.objectContaining({ message: expect.stringMatching(why) }),

@@ -3,13 +3,13 @@ import type { Health, Logger } from '@blockhub/telemetry';
 import { quote } from '../quote.ts';
 import type { KeySet } from './key-set.ts';
 
-/** Pause between two lines about the same fault. */
+/** Time between two log lines about the same fault. */
 const LOG_AGAIN_MS = 60_000;
 /** Characters of an issuer that a message shows. */
 const MAX_ISSUER = 200;
 const CHECK = 'jwt-issuer';
 
-/** Both spellings, and in what little thing they differ, where it is one. Issuers are compared letter by letter (RFC 7519, 4.1.1). */
+/** Shows both issuers, and a small difference, if there is one. Issuers are compared letter by letter (RFC 7519, 4.1.1). */
 export function explainIssuers(expected: string, got: unknown): string {
   const hint = typeof got === 'string' ? hintOf(expected, got) : undefined;
   return `expected the issuer ${quote(expected, MAX_ISSUER)}, got ${quote(got, MAX_ISSUER)}${hint ? `; they differ only in ${hint}` : ''}`;
@@ -29,7 +29,7 @@ function hintOf(expected: string, got: string): string | undefined {
   return same(plain) || same((text) => plain(`https://${text.replace(/^https?:\/\//i, '')}`)) ? 'how the same address is spelt' : undefined;
 }
 
-/** The discovery document belongs to another issuer. Only a person can correct that. */
+/** The discovery document belongs to another issuer. The operator must correct the settings. */
 export class IssuerMismatch extends Error {}
 
 interface Parts {
@@ -54,7 +54,7 @@ export class IssuerStatus {
     this.#pace = new Pace(parts.clock, LOG_AGAIN_MS);
   }
 
-  /** The keys were read; `changed` where they are others than before. */
+  /** The keys were read. `changed` is true if they are not the same as before. */
   read(set: KeySet, changed: boolean): void {
     const { issuer, log, clock } = this.#parts;
     if (this.#failing) log.info({ issuer }, 'keys of the JWT issuer can be read again');
@@ -70,7 +70,7 @@ export class IssuerStatus {
     this.#show();
   }
 
-  /** The keys could not be read. Only where they never were, and the issuer is another one, is the process not ready: that is a mistake in its settings. */
+  /** The keys could not be read. The process is not ready only if they never were read and the issuer is another one: its settings are wrong. */
   failed(error: Error): void {
     const { issuer, log } = this.#parts;
     this.#failing = true;
@@ -80,7 +80,7 @@ export class IssuerStatus {
     this.#show();
   }
 
-  /** A JWT of another issuer was refused. @param got the claim `iss` as it came */
+  /** A JWT of another issuer was refused. @param got its claim `iss` */
   foreign(got: unknown): void {
     const { issuer, log, clock } = this.#parts;
     const reason = explainIssuers(issuer, got);

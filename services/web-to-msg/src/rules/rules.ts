@@ -12,21 +12,21 @@ import { parseLimit } from './throttle.ts';
 import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rules.ts';
 
 /**
- * The order decides. Cheap and coarse first: an address that is blocked costs nothing more, and who guesses tokens is slowed by its address
- * before it is asked for one. Only who was let in counts against the limit of all.
+ * The order of the rules. Cheap rules come first: a blocked address costs nothing more, and the limit of an address
+ * slows down guessing of tokens. Only requests that passed the others count against the limit of all.
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
 
-/** They judge bodies by their head: a request without one, such as HEAD, has nothing that they could look at. */
+/** These rules judge the headers of a body, so they do not apply to a request without one, such as HEAD. */
 const ofBodies: ReadonlySet<string> = new Set(['mime', 'digest']);
-/** All that can be asked of a preflight, in which a browser sends no credentials. */
+/** Only these rules apply to a preflight, because a browser sends no credentials in it. */
 const ofAddresses: ReadonlySet<string> = new Set(['address', 'throttle-ip']);
 
-/** The rule that refused with an error, for logs and metrics. */
+/** The rule that refused with this error, for logs and metrics. */
 const refusals = new WeakMap<BlockhubError, string>();
 export const refusingRule = (error: BlockhubError): string | undefined => refusals.get(error);
 
-/** What one rule said in a dry run. */
+/** The verdict of one rule in a dry run. */
 export interface RuleReport {
   readonly rule: string;
   readonly verdict: 'passed' | 'refused';
@@ -38,11 +38,11 @@ type Ask = (rule: Rule) => Verdict | Promise<Verdict>;
 
 /** The rules that are on, in their order. */
 export class Rules {
-  /** Proxies that are believed; undefined where none is. */
+  /** Undefined if no proxy is trusted. */
   readonly proxies: AddressSet | undefined;
-  /** The header of theirs that counts. */
+  /** Which of their headers counts. */
   readonly forwarding: Forwarding;
-  /** Requests in a minute that the strictest limit lets in; undefined where there is none. */
+  /** Requests in a minute that the strictest limit accepts. Undefined if there is no limit. */
   readonly perMinute: number | undefined;
   readonly #head: readonly Rule[];
   readonly #handshake: readonly Rule[];
@@ -51,7 +51,7 @@ export class Rules {
   readonly #rules: readonly Rule[];
   readonly #count: (rule: string, code: string) => void;
 
-  /** Mistakes in the settings are noted, and the caller refuses them. */
+  /** Mistakes in the settings are noted with `context.mistake`, and the caller refuses them. */
   constructor(context: RuleContext & { readonly metrics: Metrics }) {
     const { settings, metrics, mistake } = context;
     const rules = order.map((make) => make(context)).filter((rule) => rule !== undefined);
@@ -76,25 +76,25 @@ export class Rules {
     this.#body = rules.filter((rule) => rule.body);
   }
 
-  /** Requests are taken from now on. */
+  /** Called once when the server accepts requests. */
   start(): void {
     for (const rule of this.#rules) rule.start?.();
   }
 
-  /** As `judgeHead`, for a request that is answered without capture; a preflight has no credentials. */
+  /** As `judgeHead`, for a request that is answered and not captured. */
   judgeHandshake(head: Head, isPreflight = false): undefined | Promise<void> {
     return this.#judge(isPreflight ? this.#preflight : this.#handshake, (rule) => rule.head?.(head), head, undefined);
   }
 
   /**
-   * Asks all that need no body. Throws what the first one that refuses says, or a promise of it; gives nothing where all could answer at once.
-   * @param report given in a dry run: a refusal is noted there instead, but for that of a throttle
+   * Runs the rules of the head. Throws the error of the first rule that refuses. Returns a promise only if a rule does.
+   * @param report of a dry run: verdicts are added to it, and only a throttle throws
    */
   judgeHead(head: Head, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#head, (rule) => rule.head?.(head), head, report);
   }
 
-  /** As `judgeHead`, for those that need the body. */
+  /** As `judgeHead`, for the rules that need the body. */
   judgeBody(head: Head, body: Buffer, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#body, (rule) => rule.body?.(head, body), head, report);
   }
@@ -132,12 +132,12 @@ export class Rules {
     }
     this.#count(rule.name, verdict.code);
     refusals.set(verdict, rule.name);
-    // A throttle that only reported would let anybody try tokens as fast as they like.
+    // If a throttle did not refuse dry runs, tokens could be guessed without a limit.
     if (!report || verdict.code === 'THROTTLED') throw verdict;
     report.push({ rule: rule.name, verdict: 'refused', code: verdict.code, detail: verdict.message });
   }
 
-  /** A rule that cannot tell refuses for now. */
+  /** A rule that cannot decide refuses for now. */
   #fail(rule: Rule, error: unknown): never {
     this.#count(rule.name, error instanceof BlockhubError ? error.code : 'INTERNAL');
     if (error instanceof BlockhubError) refusals.set(error, rule.name);
@@ -145,9 +145,6 @@ export class Rules {
   }
 }
 
-/** Rules count here, and so does all else that refuses a request. */
+/** The counter for rules, and for all other steps that refuse a request. */
 export const refusedCounter = (metrics: Metrics): Family<'rule' | 'code', Counter> =>
-  metrics.counter('blockhub_capture_refused_total', 'Requests refused, by the rule or step that refused them and by code.', [
-    'rule',
-    'code',
-  ]);
+  metrics.counter('blockhub_capture_refused_total', 'Requests that were refused, by rule or step and by code.', ['rule', 'code']);

@@ -1,4 +1,4 @@
-/** Work that is done a few pieces at a time; the others wait in line. */
+/** Runs at most `atOnce` pieces of work at a time. Further ones wait in their order. */
 export class Semaphore {
   #free: number;
   readonly #queue: (() => void)[] = [];
