@@ -3,8 +3,9 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * An address in its canonical form: IPv4 in four parts, also if it is written as IPv4-mapped IPv6; IPv6 in lower
- * case and compressed (RFC 5952). Undefined for any other text: a zone, a port, an octet with a leading zero.
+ * An address in its canonical form: IPv4 in four parts, also if it is written as IPv4-mapped IPv6;
+ * IPv6 in lower case and compressed (RFC 5952). Undefined for any other text: a zone, a port, an
+ * octet with a leading zero.
  */
 export function parseAddress(text: string): string | undefined {
   if (isIPv4(text)) return text;
@@ -14,7 +15,10 @@ export function parseAddress(text: string): string | undefined {
   return mapped ? mapped.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]).join('.') : canonical;
 }
 
-/** The address of a connection. The kernel adds the interface to link-local ones (`fe80::1%eth0`); it does not count. */
+/**
+ * The address of a connection. The kernel adds the interface to link-local ones (`fe80::1%eth0`);
+ * it does not count.
+ */
 export const parsePeer = (ip: string): string | undefined => parseAddress(ip.split('%', 1)[0] ?? '');
 
 /** The network of one sender: its IPv4 address, or the IPv6 /64 of which it can use any address. */
@@ -42,7 +46,8 @@ export class AddressSet {
   readonly #octets: (readonly Range[])[] = [];
 
   /**
-   * @param items addresses (`10.1.2.3`, `2001:db8::1`), CIDR blocks (`10.0.0.0/8`), ranges per octet (`192.12-168.1-30.22`)
+   * @param items addresses (`10.1.2.3`, `2001:db8::1`), CIDR blocks (`10.0.0.0/8`), ranges per
+   * octet (`192.12-168.1-30.22`)
    * @param mistake called with each item that is none of them, and why
    */
   constructor(items: readonly string[], mistake: (what: string) => void) {

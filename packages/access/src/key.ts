@@ -21,7 +21,10 @@ export function formatKey(random: Buffer): ApiKey & { readonly text: string } {
   return { id, secret, text: `bh_${id}_${secret}` };
 }
 
-/** SHA-256 in hex. A plain hash is enough, because a secret has 256 random bits: nobody can try them all. */
+/**
+ * SHA-256 in hex. A plain hash is enough, because a secret has 256 random bits: nobody can try them
+ * all.
+ */
 export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
 /** True when the hash is that of the secret; takes the same time wherever they differ. */

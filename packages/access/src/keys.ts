@@ -4,8 +4,9 @@ import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
 
 /*
- * A key is an object in the bucket, its revocation another one: both are written once. So a wiped registry locks nobody out and
- * makes no revoked key valid again, and the bucket may refuse to replace and to remove.
+ * A key is an object in the bucket, its revocation another one: both are written once. So a wiped
+ * registry locks nobody out and makes no revoked key valid again, and the bucket may refuse to
+ * replace and to remove.
  */
 
 /** What is known of an API key; never its secret. */
@@ -17,7 +18,9 @@ export interface KeyRecord {
   readonly label?: string;
   /** Ids of the chains it is good for; every chain when absent. */
   readonly chains?: readonly string[];
-  /** Addresses that it may be used from, as `AddressSet` takes them; from everywhere when absent. */
+  /**
+   * Addresses that it may be used from, as `AddressSet` takes them; from everywhere when absent.
+   */
   readonly sources?: readonly string[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -50,7 +53,10 @@ const recordKey = (id: string): string => `${FOLDER}${id}.key`;
 const revocationKey = (id: string): string => `${FOLDER}${id}.revoked`;
 const isId = (id: string): boolean => /^[0-9a-f]{16}$/.test(id);
 
-/** Makes a key. Its text is given here and never again. Throws what the store throws; RangeError for sources that are none. */
+/**
+ * Makes a key. Its text is given here and never again. Throws what the store throws; RangeError for
+ * sources that are none.
+ */
 export async function createKey(store: Store, options: KeyOptions): Promise<{ readonly key: string; readonly record: KeyRecord }> {
   const { now, random, label, chains, sources, expiresAt } = options;
   if (random.length !== 40) throw new RangeError('a key needs 40 random bytes');
@@ -70,7 +76,10 @@ export async function createKey(store: Store, options: KeyOptions): Promise<{ re
   return { key: text, record };
 }
 
-/** The key with this id as the store has it now; undefined where there is none. @throws KEY_DAMAGED */
+/**
+ * The key with this id as the store has it now; undefined where there is none.
+ * @throws KEY_DAMAGED
+ */
 export async function findKey(store: Store, id: string): Promise<KnownKey | undefined> {
   if (!isId(id)) return undefined;
   const [bytes, revocation] = await Promise.all([store.find(recordKey(id)), store.find(revocationKey(id))]);
@@ -81,7 +90,8 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
 }
 
 /**
- * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. Other objects among them are skipped.
+ * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. Other
+ * objects among them are skipped.
  * @param options.onUnseen called if the list may have gaps; without it such a gap ends the listing
  */
 export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnseen } = {}): AsyncGenerator<string> {
@@ -108,13 +118,19 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
   yield* hidden;
 }
 
-/** The id of a key as people write it: in capitals, with blanks, quotes or braces around it. Any other text stays as it is. */
+/**
+ * The id of a key as people write it: in capitals, with blanks, quotes or braces around it. Any
+ * other text stays as it is.
+ */
 export function keyIdOf(text: string): string {
   const id = text.replace(/^[\s"'`{(<[]+|[\s"'`})>\],;]+$/g, '').toLowerCase();
   return isId(id) ? id : text;
 }
 
-/** Ends a key for ever, also a damaged one; gives its first revocation, which stays. @throws KEY_NOT_FOUND */
+/**
+ * Ends a key for ever, also a damaged one; gives its first revocation, which stays.
+ * @throws KEY_NOT_FOUND
+ */
 export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<Revocation> {
   // What is no id is not repeated: it may be a key with its secret.
   if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is no id of a key: it has 16 hex digits');
@@ -130,7 +146,8 @@ function readRecord(id: string, bytes: Buffer): KeyRecord {
   const value = parse(bytes) as Partial<KeyRecord> | undefined;
   if (value?.id !== id || typeof value.hash !== 'string' || !/^[0-9a-f]{64}$/.test(value.hash) || !isTime(value.createdAt))
     throw damaged(id);
-  // What limits a key must be readable, or a key for one chain would become a key for all; a later version may know of other limits.
+  // What limits a key must be readable, or a key for one chain would become a key for all; a later
+  // version may know of other limits.
   const { chains, sources, expiresAt, label, ...rest } = value;
   if (Object.keys(rest).some((name) => !['id', 'hash', 'createdAt'].includes(name))) throw damaged(id);
   for (const list of [chains, sources])

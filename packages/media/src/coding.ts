@@ -2,11 +2,17 @@ import type { Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import { BlockhubError } from '@blockhub/errors';
 
-/** Bounds of decoded bytes. A body over one of them is refused. Memory is bounded in any case, because the bytes are not kept. */
+/**
+ * Bounds of decoded bytes. A body over one of them is refused. Memory is bounded in any case,
+ * because the bytes are not kept.
+ */
 export interface DecodeCaps {
   /** Most bytes that any of the codings may give. */
   readonly maxBytes: number;
-  /** How many times as many bytes as were sent. It counts from `RATIO_FROM_BYTES` on: few bytes do no harm, however few they were before. */
+  /**
+   * How many times as many bytes as were sent. It counts from `RATIO_FROM_BYTES` on: few bytes do
+   * no harm, however few they were before.
+   */
   readonly maxRatio: number;
 }
 
@@ -27,13 +33,17 @@ const decoders: Readonly<Record<string, Decoder>> = {
   gzip: () => createGunzip(),
   deflate: (start) => (isZlib(start) ? createInflate() : createInflateRaw()),
   br: () => createBrotliDecompress(),
-  // A window of 8 MB is the most that RFC 9659 allows for HTTP; without the bound a frame may ask for 128 MB.
+  // A window of 8 MB is the most that RFC 9659 allows for HTTP; without the bound a frame may ask
+  // for 128 MB.
   zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 23 } }),
 };
 
 const list = (coding: string): string[] => coding.split(', ');
 
-/** The first of the codings, as `parseCodings` gives them, that cannot be undone here; undefined where all can be. */
+/**
+ * The first of the codings, as `parseCodings` gives them, that cannot be undone here; undefined
+ * where all can be.
+ */
 export const unknownCoding = (coding: string): string | undefined => list(coding).find((name) => !Object.hasOwn(decoders, name));
 
 /** What can be undone, for messages. */
@@ -42,7 +52,8 @@ export const knownCodings: readonly string[] = Object.keys(decoders);
 /**
  * Undoes content codings, the last one first, and gives the bytes piece by piece.
  * @param coding as `parseCodings` gives it
- * @throws CODING_UNKNOWN; CODING_BROKEN where the bytes are not of the coding, or end too early; CODING_TOO_LARGE, which names the cap
+ * @throws CODING_UNKNOWN; CODING_BROKEN where the bytes are not of the coding, or end too early;
+ * CODING_TOO_LARGE, which names the cap
  */
 export async function* decode(bytes: Buffer, coding: string, caps: DecodeCaps): AsyncGenerator<Buffer> {
   const codings = list(coding);
@@ -122,7 +133,8 @@ async function* undo(source: AsyncIterable<Buffer> | Iterable<Buffer>, name: str
       yield* decoder;
       await feeding;
       start = name === 'gzip' ? await input.startBehindZeros() : await input.start(1);
-      // Frames of zstd may follow one another (RFC 8878, 3.1); members of gzip do inside of its decoder. Node would drop what follows.
+      // Frames of zstd may follow one another (RFC 8878, 3.1); members of gzip do inside of its
+      // decoder. Node would drop what follows.
       if (start.length > 0 && name !== 'zstd') throw new Error('bytes follow its end');
     } while (start.length > 0);
   } catch (cause) {
@@ -133,7 +145,10 @@ async function* undo(source: AsyncIterable<Buffer> | Iterable<Buffer>, name: str
   }
 }
 
-/** Writes one piece after the other until the end of the input, or of the coding. Errors are those of reading the decoder. */
+/**
+ * Writes one piece after the other until the end of the input, or of the coding. Errors are those
+ * of reading the decoder.
+ */
 async function feed(decoder: Decoding, input: Input): Promise<void> {
   try {
     for (let piece = await input.next(); piece; piece = await input.next()) {

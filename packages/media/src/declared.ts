@@ -1,12 +1,18 @@
 import { Cache } from '@blockhub/cache';
 
-/** What a request declares of its body, as far as it can be read. A fact that cannot be read is absent. */
+/**
+ * What a request declares of its body, as far as it can be read. A fact that cannot be read is
+ * absent.
+ */
 export interface Declared {
   /** `type/subtype`, lower case, without parameters. */
   readonly mime?: string;
   /** Lower case, such as `utf-8`. */
   readonly charset?: string;
-  /** Content codings in the order in which they were applied, lower case, such as `gzip` or `deflate, br`. */
+  /**
+   * Content codings in the order in which they were applied, lower case, such as `gzip` or
+   * `deflate, br`.
+   */
   readonly coding?: string;
   /** Language tags, such as `de` or `de, en-US`. */
   readonly language?: string;
@@ -26,8 +32,9 @@ export const isMime = (text: string): boolean => text.length <= MAX_MIME && MIME
 const parsed = new Cache<string, Pick<Declared, 'mime' | 'charset'>>(256);
 
 /**
- * The media type of one Content-Type header. It never fails: of what is malformed nothing is taken. Of a list, as proxies join it, the one type
- * that it names counts; a list of different types names none.
+ * The media type of one Content-Type header. It never fails: of what is malformed nothing is taken.
+ * Of a list, as proxies join it, the one type that it names counts; a list of different types names
+ * none.
  */
 export function parseContentType(header: string): Pick<Declared, 'mime' | 'charset'> {
   return header.length > 256 ? parse(header) : parsed.getOrMake(header, () => parse(header));
@@ -78,8 +85,8 @@ function split(text: string, separator: string): string[] {
 const aliases: Readonly<Record<string, string>> = { 'x-gzip': 'gzip', 'x-compress': 'compress', 'x-deflate': 'deflate', brotli: 'br' };
 
 /**
- * The codings of a Content-Encoding header: lower case, aliases resolved, without `identity`. Unknown ones stay, as far as they are printable ASCII.
- * Undefined where there is none.
+ * The codings of a Content-Encoding header: lower case, aliases resolved, without `identity`.
+ * Unknown ones stay, as far as they are printable ASCII. Undefined where there is none.
  */
 export function parseCodings(header: string): string | undefined {
   if (header === '') return undefined;
@@ -101,10 +108,16 @@ export function parseLanguages(header: string): string | undefined {
   return text === '' || text.length > MAX_LIST ? undefined : text;
 }
 
-/** Meta is shown on terminals and matched by rules: nothing but printable ASCII, and not more than fits on a line. */
+/**
+ * Meta is shown on terminals and matched by rules: nothing but printable ASCII, and not more than
+ * fits on a line.
+ */
 const plain = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_LIST);
 
-/** What the headers say; the values as they came, undefined where there is none. Several lines of Content-Type are several values. */
+/**
+ * What the headers say; the values as they came, undefined where there is none. Several lines of
+ * Content-Type are several values.
+ */
 export function readDeclared(types: readonly string[], coding: string | undefined, language: string | undefined): Declared {
   const [first = ''] = types;
   const parsed = types.length > 1 ? parseContentType(types.join(',')) : parseContentType(first);

@@ -37,7 +37,10 @@ const size =
     return value >= least && value < 512 * MB;
   };
 
-/** By the extension that `file-type` gives. Formats that are not here have signatures that no text has. */
+/**
+ * By the extension that `file-type` gives. Formats that are not here have signatures that no text
+ * has.
+ */
 const proofs: Readonly<Record<string, Proof>> = {
   // Size of the header behind the one of the file, reserved bytes, offset of the pixels.
   bmp: (bytes) =>
@@ -145,13 +148,19 @@ const proofs: Readonly<Record<string, Proof>> = {
   reg: (bytes) => bytes[0] === 0xff,
 };
 
-/** Whether the bytes are a file of the type whose signature they begin with. A text that begins with a byte order mark is a text. */
+/**
+ * Whether the bytes are a file of the type whose signature they begin with. A text that begins with
+ * a byte order mark is a text.
+ */
 export function isProven(ext: string, bytes: Buffer): boolean {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return false;
   return proofs[ext]?.(bytes) ?? true;
 }
 
-/** DOS header of 28 bytes or more: its last page has 511 bytes at most; or the header of Windows where it points to, which Windows alone looks at. */
+/**
+ * DOS header of 28 bytes or more: its last page has 511 bytes at most; or the header of Windows
+ * where it points to, which Windows alone looks at.
+ */
 function isExecutable(bytes: Buffer): boolean {
   if (bytes.length < 28 || !hasBinary(bytes, 2, 64)) return false;
   const next = u32(bytes, 60);
@@ -177,7 +186,10 @@ const isId3 = (bytes: Buffer): boolean =>
 /** Frame after frame begins with the same eleven bits, and has control bytes. */
 const hasFrame = (bytes: Buffer): boolean => (bytes[0] === 0xff ? hasBinary(bytes, 2, SAMPLE_BYTES) : true);
 
-/** Packets of 188 bytes, or of 192 with a time before each: three of them, as far as there are bytes. */
+/**
+ * Packets of 188 bytes, or of 192 with a time before each: three of them, as far as there are
+ * bytes.
+ */
 function isTransportStream(bytes: Buffer): boolean {
   const [offset, length] = bytes[0] === 0x47 && bytes[188] === 0x47 ? [0, 188] : [4, 192];
   if (bytes.length < offset + 2 * length) return false;

@@ -3,24 +3,32 @@ import { isProven, SAMPLE_BYTES } from './proof.ts';
 import { decodeText, hasBinary } from './text.ts';
 import { sniffText } from './text-formats.ts';
 
-/** What the first bytes of any format lie in; more is not looked at, so that the cost of a body is bounded. */
+/**
+ * What the first bytes of any format lie in; more is not looked at, so that the cost of a body is
+ * bounded.
+ */
 const SNIFFED_BYTES = 4100;
 /** Text is parsed as JSON up to here. */
 const MAX_JSON = 1024 * 1024;
 
-/** Formats whose signature has bytes over 0x7f, three or more: short files of them may have no control byte, but they are no UTF-8 either. */
+/**
+ * Formats whose signature has bytes over 0x7f, three or more: short files of them may have no
+ * control byte, but they are no UTF-8 either.
+ */
 const HIGH = new Set(['jpg', 'jls', 'zst', 'rpm', 'macho', 'pcap', 'cfb', 'bpg', 'j2c']);
 
 /**
- * The MIME type that the bytes prove, such as `image/png`; undefined for plain text and for unknown formats. A few letters prove nothing: a binary
- * format needs control bytes in its first 512 bytes, and what follows its signature must be a header of the format (`proof.ts`).
+ * The MIME type that the bytes prove, such as `image/png`; undefined for plain text and for unknown
+ * formats. A few letters prove nothing: a binary format needs control bytes in its first 512 bytes,
+ * and what follows its signature must be a header of the format (`proof.ts`).
  */
 export async function sniff(bytes: Buffer): Promise<string | undefined> {
   const start = bytes.subarray(0, SNIFFED_BYTES);
   const isBinary = hasBinary(start, 0, SAMPLE_BYTES);
   if (!isBinary && isUtf8(start.subarray(0, charEnd(start)))) return sniffText(start);
   const { fileTypeFromBuffer } = await import('file-type');
-  // The library may guess wrong for bytes that were cut or made to mislead it, so its errors say nothing about the type.
+  // The library may guess wrong for bytes that were cut or made to mislead it, so its errors say
+  // nothing about the type.
   const known = await fileTypeFromBuffer(start).catch(() => undefined);
   if (known && (isBinary || HIGH.has(known.ext)) && isProven(known.ext, bytes)) return mimeOf(known.mime);
   return sniffText(start);
@@ -39,7 +47,10 @@ function charEnd(bytes: Buffer): number {
   return bytes.length;
 }
 
-/** What bytes seem to be: what they prove, else JSON or text where they are, else `application/octet-stream`. */
+/**
+ * What bytes seem to be: what they prove, else JSON or text where they are, else
+ * `application/octet-stream`.
+ */
 export async function describe(bytes: Buffer, charset?: string): Promise<string> {
   const known = await sniff(bytes);
   if (known !== undefined) return known;

@@ -1,6 +1,7 @@
 /**
- * Formats that are text, or begin with text. Each pattern asks for more than the first letters: for what any file of the format has behind them. They
- * are tried on the first bytes as Latin-1, so `[\s\S]` stands for any byte; all of them are linear.
+ * Formats that are text, or begin with text. Each pattern asks for more than the first letters: for
+ * what any file of the format has behind them. They are tried on the first bytes as Latin-1, so
+ * `[\s\S]` stands for any byte; all of them are linear.
  */
 const formats: readonly (readonly [pattern: RegExp, mime: string])[] = [
   [/^\s*(?:<!doctype\s+html|<html|<head|<body|<script)[\s>]/i, 'text/html'],
@@ -24,7 +25,10 @@ const formats: readonly (readonly [pattern: RegExp, mime: string])[] = [
   [/^07070[12][0-9a-fA-F]{104}[\x21-\x7e]/, 'application/x-cpio'],
 ];
 
-/** Two or more signs that no format here begins with: the ordinary JSON or sentence is looked at no further. */
+/**
+ * Two or more signs that no format here begins with: the ordinary JSON or sentence is looked at no
+ * further.
+ */
 const CANDIDATE = /^\s*(?:<|%|\{\\|BEGIN:|WEBVTT|solid|REGEDIT4|Windows R|-----BEGIN PGP|!<arch|0707)/i;
 
 /** The MIME type of a text of a known format. */

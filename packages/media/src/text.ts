@@ -1,4 +1,7 @@
-/** Bytes that text does not have (WHATWG, MIME sniffing, 3: binary data bytes). Tab, line ends, form feed and escape are text. */
+/**
+ * Bytes that text does not have (WHATWG, MIME sniffing, 3: binary data bytes). Tab, line ends, form
+ * feed and escape are text.
+ */
 const isBinary = (byte: number): boolean =>
   byte <= 0x08 || byte === 0x0b || (byte >= 0x0e && byte <= 0x1a) || (byte >= 0x1c && byte <= 0x1f);
 
@@ -12,7 +15,8 @@ export function hasBinary(bytes: Uint8Array, from: number, to: number): boolean 
 const NO_TEXT = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/;
 
 /**
- * The bytes as text: by their byte order mark, else by the charset, else UTF-8. Undefined where they are no text in it, or the charset is not known.
+ * The bytes as text: by their byte order mark, else by the charset, else UTF-8. Undefined where
+ * they are no text in it, or the charset is not known.
  * @param cut the bytes are the start of more, so the last character may be half of one
  */
 export function decodeText(bytes: Uint8Array, charset = 'utf-8', cut = false): string | undefined {

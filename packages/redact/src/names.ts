@@ -1,8 +1,9 @@
 import { Cache } from '@blockhub/cache';
 
 /**
- * Names of headers, parameters and fields whose value is a secret. A name is cut into words, where its case changes and at each sign that is no letter
- * or digit: `X-Api-Key`, `apiKey`, `user[api_key]` are all "api key". The lists are data, so that the reference shows them.
+ * Names of headers, parameters and fields whose value is a secret. A name is cut into words, where
+ * its case changes and at each sign that is no letter or digit: `X-Api-Key`, `apiKey`,
+ * `user[api_key]` are all "api key". The lists are data, so that the reference shows them.
  */
 
 /** A name with one of these words is secret. */
@@ -42,7 +43,10 @@ export const secretWords = [
   ...['signature', 'signatures', 'sig', 'hmac', 'otp', 'totp', 'mfa', 'apikey', 'apikeys', 'privatekey', 'sas'],
 ] as const;
 
-/** A name that contains one of these is secret, also where nothing separates its words: `ocpapimsubscriptionkey`, `PHPSESSID`. */
+/**
+ * A name that contains one of these is secret, also where nothing separates its words:
+ * `ocpapimsubscriptionkey`, `PHPSESSID`.
+ */
 export const secretParts = [
   ...[
     'password',
@@ -74,7 +78,10 @@ export const secretParts = [
   ...['signature', 'credential', 'signedrequest', 'clientsecret', 'accesspass', 'codeverifier', 'bearer'],
 ] as const;
 
-/** A name that is one of these, but for an `x` before it, is secret; so is one that ends with two of these words. */
+/**
+ * A name that is one of these, but for an `x` before it, is secret; so is one that ends with two of
+ * these words.
+ */
 export const secretNames = [
   ...['code', 'key', 'sid', 'pass', 'pin', 'sign', 'tokens'],
   ...[
@@ -186,7 +193,9 @@ export const plainKeys = [
   ],
 ] as const;
 
-/** Numbers of tokens, as of language models and limits, are no secrets; other lists of tokens are. */
+/**
+ * Numbers of tokens, as of language models and limits, are no secrets; other lists of tokens are.
+ */
 export const plainTokens = [
   ...[
     'max',
@@ -208,7 +217,10 @@ export const plainTokens = [
   ],
 ] as const;
 
-/** A name that ends with one of these words describes a secret and is not one: `token_type`, `sessions_count`. */
+/**
+ * A name that ends with one of these words describes a secret and is not one: `token_type`,
+ * `sessions_count`.
+ */
 export const plainEnds = [
   ...[
     'type',
@@ -276,7 +288,9 @@ function judge(name: string): boolean {
 /** The last word shows that the value is about a secret and is not one. */
 const isPlain = (all: readonly string[]): boolean => all.length > 1 && ends.has(all.at(-1) ?? '');
 
-/** Asked of the words, and, where case says nothing (`ToKeN`), of what stands between other signs. */
+/**
+ * Asked of the words, and, where case says nothing (`ToKeN`), of what stands between other signs.
+ */
 function isSecret(given: readonly string[]): boolean {
   const all = given.slice(given.findIndex((word, at) => word !== 'x' || at === given.length - 1));
   const last = all.at(-1);
@@ -291,6 +305,9 @@ function isSecret(given: readonly string[]): boolean {
 
 const verdicts = new Cache<string, boolean>(1024);
 
-/** Whether the value of a header or parameter of this name is a secret. Names repeat from request to request, so verdicts are cached. */
+/**
+ * Whether the value of a header or parameter of this name is a secret. Names repeat from request to
+ * request, so verdicts are cached.
+ */
 export const isSecretName = (name: string): boolean =>
   name.length > REMEMBERED_LENGTH ? judge(name) : verdicts.getOrMake(name, () => judge(name));

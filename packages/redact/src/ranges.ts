@@ -29,7 +29,10 @@ export class Ranges {
   }
 }
 
-/** One level of percent-encoding undone, each escape to one character, and where in the text each character begins. Undefined where there is none. */
+/**
+ * One level of percent-encoding undone, each escape to one character, and where in the text each
+ * character begins. Undefined where there is none.
+ */
 export function decodePercent(text: string): { readonly text: string; readonly map: readonly number[] } | undefined {
   if (!text.includes('%') || !/%[0-9a-f]{2}/i.test(text)) return undefined;
   const map: number[] = [];

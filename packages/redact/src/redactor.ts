@@ -8,13 +8,19 @@ import { findMembers, findParameters, findUserinfo } from './urls.ts';
 export const REDACTED = '[redacted]';
 
 export interface RedactorOptions {
-  /** More names of headers and parameters whose values are secret; `my-header`, `My_Header` and `myHeader` are one name, also with `x-` before it. */
+  /**
+   * More names of headers and parameters whose values are secret; `my-header`, `My_Header` and
+   * `myHeader` are one name, also with `x-` before it.
+   */
   readonly names?: readonly string[];
   /** Texts that are secret wherever they stand, such as tokens of this service. */
   readonly values?: readonly string[];
   /** Default `[redacted]`. */
   readonly marker?: string;
-  /** The texts are lines of a log: pairs count only in URLs, and a scheme such as `Bearer` may be a word. */
+  /**
+   * The texts are lines of a log: pairs count only in URLs, and a scheme such as `Bearer` may be a
+   * word.
+   */
   readonly lines?: boolean;
 }
 
@@ -36,7 +42,10 @@ function decodedName(name: string): string {
   return decoded;
 }
 
-/** Replaces secrets in headers, request targets and texts; everything else stays as it is. Time grows with the text only, and nothing is kept of a secret. */
+/**
+ * Replaces secrets in headers, request targets and texts; everything else stays as it is. Time
+ * grows with the text only, and nothing is kept of a secret.
+ */
 export class Redactor {
   readonly #names: ReadonlySet<string>;
   readonly #values: readonly string[];
@@ -78,7 +87,8 @@ export class Redactor {
   #find(text: string, level: number): Ranges {
     const secrets = new Ranges();
     findUserinfo(text, secrets);
-    // The value of an encoded name ends where the name's level ends, not at what is encoded in it: `to%6ben=a%26b` is one pair.
+    // The value of an encoded name ends where the name's level ends, not at what is encoded in it:
+    // `to%6ben=a%26b` is one pair.
     const isSecret = (name: string): boolean => this.isSecret(name) || (name.includes('%') && this.isSecret(decodedName(name)));
     if (text.includes('=')) findParameters(text, { isSecret, onlyInUrls: this.#lines }, secrets);
     if (!this.#lines) findMembers(text, isSecret, secrets);

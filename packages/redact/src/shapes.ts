@@ -1,8 +1,9 @@
 import type { Ranges } from './ranges.ts';
 
 /*
- * Secrets by what they are, whatever their name is. Each form is looked for where a word begins, and only where the first letter fits: an ordinary
- * value costs one look at each of its characters, and no character is looked at more than a few times.
+ * Secrets by what they are, whatever their name is. Each form is looked for where a word begins,
+ * and only where the first letter fits: an ordinary value costs one look at each of its characters,
+ * and no character is looked at more than a few times.
  */
 
 /** What tokens of known services begin with, and how long the rest is at least. */
@@ -49,7 +50,10 @@ export const tokenForms: readonly (readonly [what: string, pattern: string])[] =
   ['age', 'AGE-SECRET-KEY-1[A-Z0-9]{20,}'],
 ];
 
-/** Three or more parts of base64url, the first of which is JSON: JWT, JWE, and what is signed like them. */
+/**
+ * Three or more parts of base64url, the first of which is JSON: JWT, JWE, and what is signed like
+ * them.
+ */
 const JWT = '(?:ey[JA]|ewo)[\\w-]{6,}\\.[\\w-]*(?:\\.[\\w-]*){1,3}';
 const TOKEN = new RegExp(`(?:${[JWT, ...tokenForms.map(([, pattern]) => pattern)].join('|')})`, 'y');
 /** Schemes that are followed by one credential. */

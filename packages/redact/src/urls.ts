@@ -10,8 +10,9 @@ function next(pattern: RegExp, text: string, at: number): number {
 }
 
 /**
- * User and password of every URL in a text: what stands between `//` and the last `@` of the authority. A password with a raw `/`, `?` or `#` ends the
- * authority early: then what stands behind its colon is no port, and all up to the last `@` of the URL is taken.
+ * User and password of every URL in a text: what stands between `//` and the last `@` of the
+ * authority. A password with a raw `/`, `?` or `#` ends the authority early: then what stands
+ * behind its colon is no port, and all up to the last `@` of the URL is taken.
  */
 export function findUserinfo(text: string, secrets: Ranges): void {
   if (!text.includes('@')) return;
@@ -54,7 +55,10 @@ export interface ParameterRules {
   readonly onlyInUrls: boolean;
 }
 
-/** Values of secret parameters: `?token=…`, `;token=…`, `#access_token=…`, `token="…"`, wherever they stand. */
+/**
+ * Values of secret parameters: `?token=…`, `;token=…`, `#access_token=…`, `token="…"`, wherever
+ * they stand.
+ */
 export function findParameters(text: string, { isSecret, onlyInUrls }: ParameterRules, secrets: Ranges): void {
   let start = 0;
   for (let at = 0; at < text.length; at++) {
@@ -91,8 +95,9 @@ const NEXT_PARAMETER = /[;,]\s|;(?:$|[^=&;#\s]{1,100}=)/y;
 const GOES_ON = /[\w%.~+/=-]/;
 
 /**
- * A quoted text, or all up to what separates parameters. A semicolon does so only before a blank, or a name and `=`, and a quote only where nothing
- * goes on behind it: else they are a part of the secret.
+ * A quoted text, or all up to what separates parameters. A semicolon does so only before a blank,
+ * or a name and `=`, and a quote only where nothing goes on behind it: else they are a part of the
+ * secret.
  */
 function valueAt(text: string, from: number, escaped: boolean): [from: number, to: number] {
   const goesOn = (at: number): boolean => !escaped && GOES_ON.test(text[at] ?? '');

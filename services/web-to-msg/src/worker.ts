@@ -10,7 +10,10 @@ export { Appender, type Captured, type CaptureRequest } from './capture/appender
 export type { SpoolDisk } from './spool/disk.ts';
 export { MemoryDisk } from './spool/memory-disk.ts';
 
-/** Captures HTTP requests as two messages each, the body and a request document. Answers 201 when the broker has confirmed both, 202 when they are spooled. */
+/**
+ * Captures HTTP requests as two messages each, the body and a request document. Answers 201 when
+ * the broker has confirmed both, 202 when they are spooled.
+ */
 export const worker = defineWorker({
   name: 'web-to-msg',
   summary: 'Captures HTTP requests as messages.',

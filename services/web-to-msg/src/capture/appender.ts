@@ -26,7 +26,10 @@ export interface CaptureRequest extends Pick<DocumentedRequest, 'method' | 'url'
   /** Only the `content-…` headers, `traceparent` and `idempotencyHeaders` are read. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** What the rules found. It goes into the meta of the body, its subject also into the meta of the request document. */
+  /**
+   * What the rules found. It goes into the meta of the body, its subject also into the meta of the
+   * request document.
+   */
   readonly found?: Meta;
 }
 
@@ -56,7 +59,10 @@ interface AppenderParts {
 /** Version 00 of the header has 55 characters; a later version may be longer. */
 const MAX_TRACEPARENT = 100;
 
-/** Captures requests: a request in, a receipt or an error out. It has no socket, so the simulation can run it in virtual time. */
+/**
+ * Captures requests: a request in, a receipt or an error out. It has no socket, so the simulation
+ * can run it in virtual time.
+ */
 export class Appender {
   /** The paths and their rules. The server checks them before it calls the appender. */
   readonly routes: Routes;
@@ -87,7 +93,8 @@ export class Appender {
   static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
     const { broker, registry, store, clock, settings, metrics, tracing, log, health } = context;
     const chains = new Chains(registry, store, clock);
-    // Before the spool, which begins to drain at once: if the settings are refused, nothing must go on.
+    // Before the spool, which begins to drain at once: if the settings are refused, nothing must go
+    // on.
     const routes = new Routes({ settings, clock, store, metrics, chains, log, health });
     const publisher = new Publisher({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
@@ -117,12 +124,13 @@ export class Appender {
   }
 
   /**
-   * Resolves when body and request document are durable: each will be in the chain exactly once. A request
-   * with a known idempotency key gets the first receipt, and adds nothing.
-   * @throws CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a chain.
-   * CAPTURE_UNCONFIRMED and the transient errors of broker, store, registry and spool: all, a part or
-   * nothing of it will be in the chain, once.
-   * @param keepBodyFor called with work that needs the body, and may go on after CAPTURE_UNCONFIRMED
+   * Resolves when body and request document are durable: each will be in the chain exactly once. A
+   * request with a known idempotency key gets the first receipt, and adds nothing.
+   * @throws CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a
+   * chain. CAPTURE_UNCONFIRMED and the transient errors of broker, store, registry and spool: all,
+   * a part or nothing of it will be in the chain, once.
+   * @param keepBodyFor called with work that needs the body, and may go on after
+   * CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keepBodyFor: KeepBodyFor = () => {}): Promise<Captured> {
     const { clock, settings, newEvent } = this.#context;
@@ -137,7 +145,8 @@ export class Appender {
     const first = await within(clock, deadline, this.#idempotencyKeys.claim(key, mine), 'registry');
     if (first.confirmed) return { receipt: receiptOf(captureOf(chain, first.event, request.body, {})), safeIn: 'broker' };
     const captured = await this.#publish({ chain, request, declared, deadline, keepBodyFor }, first);
-    // A request that is only spooled is published again when it is sent again: another instance cannot read this disk.
+    // A request that is only spooled is published again when it is sent again: another instance
+    // cannot read this disk.
     if (captured.safeIn === 'broker') this.#idempotencyKeys.confirm(key, first);
     return captured;
   }
@@ -149,13 +158,18 @@ export class Appender {
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
   }
 
-  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error if the store does not answer */
+  /**
+   * @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error if the store does not answer
+   */
   async checkChain(nameOrId: string): Promise<void> {
     const { clock, settings } = this.#context;
     await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);
   }
 
-  /** Logs a warning for each route whose chain does not exist; it may be created later. If the store cannot be read, nothing is logged. */
+  /**
+   * Logs a warning for each route whose chain does not exist; it may be created later. If the store
+   * cannot be read, nothing is logged.
+   */
   async warnOfMissingChains(log: Logger): Promise<void> {
     for (const { name: route, chain } of this.routes.tableRoutes) {
       const error: unknown = await this.checkChain(chain).catch((thrown: unknown) => thrown);

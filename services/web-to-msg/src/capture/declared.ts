@@ -22,8 +22,8 @@ export function contentTypes({ headers, rawHeaders }: Headers): string[] {
 }
 
 /**
- * What a request declares about its body, for the meta: type, charset, content coding and language. A value that
- * cannot be read is absent; the request document has the headers as they were sent.
+ * What a request declares about its body, for the meta: type, charset, content coding and language.
+ * A value that cannot be read is absent; the request document has the headers as they were sent.
  */
 export function declaredOf(request: Headers): Declared {
   const types = contentTypes(request);

@@ -6,12 +6,12 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Registry } from '@blockhub/registry';
 
 /*
- * A sender that gives its events idempotency keys may send an event again. The first request with a key
- * claims it in the registry, with the event ids under which it will publish. Every later request with the
- * key, at any instance, uses the ids from there. So two requests at once, or one that is sent again after a
- * crash between claim and confirm, publish the same events, and the builder drops the repetition. When the
- * events are confirmed, the registry notes it and nothing more is published: an old event id would make the
- * builder read all blocks since.
+ * A sender that gives its events idempotency keys may send an event again. The first request with a
+ * key claims it in the registry, with the event ids under which it will publish. Every later
+ * request with the key, at any instance, uses the ids from there. So two requests at once, or one
+ * that is sent again after a crash between claim and confirm, publish the same events, and the
+ * builder drops the repetition. When the events are confirmed, the registry notes it and nothing
+ * more is published: an old event id would make the builder read all blocks since.
  */
 
 /** What the registry has of the first request with a key. */
@@ -38,7 +38,8 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Claims the key, and returns the first request with it in the window: this one or an earlier one. It is durable.
+   * Claims the key, and returns the first request with it in the window: this one or an earlier
+   * one. It is durable.
    * @throws IDEMPOTENCY_KEY_REUSED if the first request had another body; REGISTRY_UNAVAILABLE
    */
   async claim(key: string, request: FirstRequest): Promise<FirstRequest> {
@@ -52,16 +53,19 @@ export class IdempotencyKeys {
     });
   }
 
-  /** Notes that the events are durable. If the note is lost, a repetition publishes the same events once more. */
+  /**
+   * Notes that the events are durable. If the note is lost, a repetition publishes the same events
+   * once more.
+   */
   confirm(key: string, first: FirstRequest): void {
     this.#registry.replaceClaim(key, JSON.stringify({ ...first, confirmed: true })).catch(() => {});
   }
 }
 
 /**
- * The idempotency key of a request for this chain and sender: a hash of the first of the headers that is not
- * empty. The id of a CloudEvent (`ce-id`) is unique within its `ce-source` only, so both count. A header of
- * any length is a key. Returns undefined if none of the headers is there.
+ * The idempotency key of a request for this chain and sender: a hash of the first of the headers
+ * that is not empty. The id of a CloudEvent (`ce-id`) is unique within its `ce-source` only, so
+ * both count. A header of any length is a key. Returns undefined if none of the headers is there.
  */
 export function idempotencyKeyOf(
   names: readonly string[],

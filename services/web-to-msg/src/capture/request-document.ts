@@ -28,7 +28,10 @@ function headerPairs(rawHeaders: readonly string[], redactor: Redactor): [string
   return pairs;
 }
 
-/** Path and query as they were sent, separated at the first `?`. If there is no `?`, there is no query. */
+/**
+ * Path and query as they were sent, separated at the first `?`. If there is no `?`, there is no
+ * query.
+ */
 function targetOf(url: string, redactor: Redactor): { path: string; query?: string } {
   const target = redactor.text(url);
   const split = target.indexOf('?');

@@ -69,8 +69,9 @@ export class Answers {
   }
 
   /**
-   * Answers at once, and ends the connection when the request has arrived, or at its time-out. If it ended before, the
-   * bytes that the sender still sends would cause a reset, and many senders see that instead of the answer.
+   * Answers at once, and ends the connection when the request has arrived, or at its time-out. If
+   * it ended before, the bytes that the sender still sends would cause a reset, and many senders
+   * see that instead of the answer.
    */
   #sendEarly(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
     const { request, response, awaitsContinue } = exchange;

@@ -5,7 +5,10 @@ import type { Exchange } from './exchange.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** A body in memory. It counts against the budget until its request is answered, and all work that needs it has ended. */
+/**
+ * A body in memory. It counts against the budget until its request is answered, and all work that
+ * needs it has ended.
+ */
 export class BufferedBody {
   readonly bytes: Buffer;
   readonly #giveBack: () => void;
@@ -43,8 +46,8 @@ export class BodyReader {
   }
 
   /**
-   * Reads the body and keeps it until it is answered. 100 Continue is sent here, when nothing has refused the
-   * head. @throws as `readBody`
+   * Reads the body and keeps it until it is answered. 100 Continue is sent here, when nothing has
+   * refused the head. @throws as `readBody`
    */
   read(exchange: Exchange): BufferedBody | Promise<BufferedBody> {
     const { headers } = exchange.request;

@@ -4,13 +4,21 @@ import { formatSize } from '@blockhub/settings';
 
 /** Bodies up to this length may use the whole budget. */
 const SMALL_BYTES = 64 * 1024;
-/** Share of the budget that larger bodies may use: slow uploads must leave room for other senders. */
+/**
+ * Share of the budget that larger bodies may use: slow uploads must leave room for other senders.
+ */
 const LARGE_SHARE = 0.75;
-/** Smaller chunks are joined. Senders choose the size of chunks, and each buffer costs about 100 bytes more than it holds. */
+/**
+ * Smaller chunks are joined. Senders choose the size of chunks, and each buffer costs about 100
+ * bytes more than it holds.
+ */
 const WHOLE_CHUNK_BYTES = 4096;
 const JOINED_CHUNKS = 256;
 
-/** Limits the bytes of all bodies in memory (P8). Bytes count when they arrive; an announced length costs nothing. */
+/**
+ * Limits the bytes of all bodies in memory (P8). Bytes count when they arrive; an announced length
+ * costs nothing.
+ */
 export class ByteBudget {
   readonly limit: number;
   readonly #limitOfLarge: number;
@@ -79,10 +87,10 @@ const busy = (): BlockhubError => new BlockhubError('CAPTURE_BUSY', 'The bodies 
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Reads a complete body. Fails with BODY_TOO_LARGE as soon as the limit is passed, with BODY_INCOMPLETE if the
- * connection ends early, with CAPTURE_BUSY if the budget of all bodies is used up. The caller must give back
- * `taken` bytes to the budget. Returns a function that fails the read, or undefined if the announced length is
- * refused at once.
+ * Reads a complete body. Fails with BODY_TOO_LARGE as soon as the limit is passed, with
+ * BODY_INCOMPLETE if the connection ends early, with CAPTURE_BUSY if the budget of all bodies is
+ * used up. The caller must give back `taken` bytes to the budget. Returns a function that fails the
+ * read, or undefined if the announced length is refused at once.
  */
 export function readBody(
   stream: Readable,
@@ -103,7 +111,8 @@ export function readBody(
   const settle = (error: BlockhubError | null, body: Buffer): void => {
     if (settled) return;
     settled = true;
-    // The listeners live as long as the request, which may go on after a refusal: the chunks must not.
+    // The listeners live as long as the request, which may go on after a refusal: the chunks must
+    // not.
     chunks = new Chunks();
     if (error) refuse(stream, error, taken, done);
     else done(null, body, taken);
@@ -129,7 +138,10 @@ export function readBody(
   return (error) => settle(error, EMPTY);
 }
 
-/** The rest of the body is read and dropped, so that the sender can read the answer. The request time-out limits how long. */
+/**
+ * The rest of the body is read and dropped, so that the sender can read the answer. The request
+ * time-out limits how long.
+ */
 function refuse(
   stream: Readable,
   error: BlockhubError,

@@ -12,17 +12,23 @@ export interface Client {
   readonly tls: boolean;
   /** The trusted proxy that passed the request on, and wrote `ip` into its header. */
   readonly via?: string;
-  /** What the trusted proxy wrote in place of an address. A rule that needs the address refuses the request with this text. */
+  /**
+   * What the trusted proxy wrote in place of an address. A rule that needs the address refuses the
+   * request with this text.
+   */
   readonly unreadable?: { readonly header: ForwardingHeader; readonly value: string };
 }
 
-/** Which header of trusted proxies counts. `auto` is X-Forwarded-For if the request has it, else Forwarded. */
+/**
+ * Which header of trusted proxies counts. `auto` is X-Forwarded-For if the request has it, else
+ * Forwarded.
+ */
 export type Forwarding = 'auto' | ForwardingHeader;
 
 /**
- * The client of a request. Read from its end, the first address in the forwarding header that is not a trusted
- * proxy is the client: what stands before it was not written by a trusted proxy. If that place has no address,
- * the client has none.
+ * The client of a request. Read from its end, the first address in the forwarding header that is
+ * not a trusted proxy is the client: what stands before it was not written by a trusted proxy. If
+ * that place has no address, the client has none.
  */
 export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressSet | undefined, forwarding: Forwarding = 'auto'): Client {
   const remote = socket.remoteAddress ?? '';

@@ -7,8 +7,9 @@ interface Freeable {
 }
 
 /**
- * The requests of one connection whose answers are not sent yet. Node emits `close` for an answer that ends;
- * if the connection ends, it does so for the first one only. So the others are ended here.
+ * The requests of one connection whose answers are not sent yet. Node emits `close` for an answer
+ * that ends; if the connection ends, it does so for the first one only. So the others are ended
+ * here.
  */
 export class Connection {
   readonly #socket: Socket;
@@ -46,13 +47,19 @@ export class Connection {
     answer.once('close', () => this.#end(answer));
   }
 
-  /** Frees the memory once, when the answer ends. If it has ended already, the memory is freed at once. */
+  /**
+   * Frees the memory once, when the answer ends. If it has ended already, the memory is freed at
+   * once.
+   */
   freeAfter(answer: ServerResponse, memory: Freeable): void {
     if (this.#unanswered.has(answer)) this.#unanswered.set(answer, memory);
     else memory.free();
   }
 
-  /** Calls `run` when all requests that have arrived completely are answered. If the connection ends before, it is not called. */
+  /**
+   * Calls `run` when all requests that have arrived completely are answered. If the connection ends
+   * before, it is not called.
+   */
   afterAnswers(run: () => void): void {
     this.#afterAnswers = run;
     this.#runAfterAnswers();

@@ -5,7 +5,10 @@ import type { Logger, Metrics } from '@blockhub/telemetry';
 
 /** Files that are reserved for probes, broker, store and spool. */
 const RESERVED = 256;
-/** Largest share of the free files that is reserved. If few files may be open, connections get the other half. */
+/**
+ * Largest share of the free files that is reserved. If few files may be open, connections get the
+ * other half.
+ */
 const MAX_RESERVED_SHARE = 0.5;
 const LOG_AGAIN_MS = 60_000;
 
@@ -34,8 +37,9 @@ function openFiles(): number {
 }
 
 /**
- * How many connections of senders there may be. If the process has no file left, the kernel refuses connections
- * without a trace, and probes too. So the limit of open files may lower `--max-connections`, and a warning is logged.
+ * How many connections of senders there may be. If the process has no file left, the kernel refuses
+ * connections without a trace, and probes too. So the limit of open files may lower
+ * `--max-connections`, and a warning is logged.
  */
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
@@ -48,7 +52,9 @@ export function boundConnections(wanted: number, log: Logger, limit = openFilesL
   return possible;
 }
 
-/** Counts connections that are refused before they are read, and logs them at most once a minute. */
+/**
+ * Counts connections that are refused before they are read, and logs them at most once a minute.
+ */
 export function watchRefusedConnections(server: Server, { clock, log, metrics }: { clock: Clock; log: Logger; metrics: Metrics }): void {
   const counter = metrics.counter(
     'blockhub_capture_connections_refused_total',

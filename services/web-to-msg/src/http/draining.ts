@@ -5,9 +5,14 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Connections } from './connection.ts';
 import { linger } from './linger.ts';
 
-/** How long a stopping process takes new connections, because load balancers notice the stop later. */
+/**
+ * How long a stopping process takes new connections, because load balancers notice the stop later.
+ */
 const ACCEPT_MS = 100;
-/** After this many turns of the event loop without a new connection the accept queue counts as empty. */
+/**
+ * After this many turns of the event loop without a new connection the accept queue counts as
+ * empty.
+ */
 const QUIET_TURNS = 3;
 /** Longest turn that counts. In a longer one connections may arrive after the queue was read. */
 const QUICK_TURN_MS = 1;
@@ -29,8 +34,8 @@ export interface DrainingParts {
 
 /**
  * Stops a server without resetting a sender:
- * 1. New connections are taken for a moment, and until the accept queue of the kernel is empty. The last answer of
- *    each connection has `connection: close`.
+ * 1. New connections are taken for a moment, and until the accept queue of the kernel is empty.
+ *    The last answer of each connection has `connection: close`.
  * 2. The server stops listening, and idle connections end.
  * 3. Shortly before the grace period is over, requests that have arrived in part get 503.
  * 4. When it is over, connections that are still open are destroyed.
@@ -65,7 +70,8 @@ export class Draining {
       for (const socket of this.#sockets) socket.destroy();
     });
     await clock.sleep(ACCEPT_MS, nearlyOver);
-    // The `close` of Node's http server would also end idle connections and the check of time-outs, which is too early.
+    // The `close` of Node's http server would also end idle connections and the check of time-outs,
+    // which is too early.
     await this.#onceQuiet(nearlyOver, () => NetServer.prototype.close.call(server, () => resolve()));
     server.closeIdleConnections();
     const cancel = clock.after(FRESH_MS, () => this.#endFresh());
@@ -84,9 +90,9 @@ export class Draining {
   }
 
   /**
-   * Each turn of the event loop accepts one connection, so turns without one mean that the queue is empty. Then
-   * `stop` runs in the same turn. Only the end of the grace period stops the waiting: after a pause of the process
-   * the queue is long.
+   * Each turn of the event loop accepts one connection, so turns without one mean that the queue is
+   * empty. Then `stop` runs in the same turn. Only the end of the grace period stops the waiting:
+   * after a pause of the process the queue is long.
    */
   #onceQuiet(nearlyOver: AbortSignal, stop: () => void): Promise<void> {
     const { clock } = this.#parts;

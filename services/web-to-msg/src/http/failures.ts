@@ -14,8 +14,9 @@ interface Outage {
 }
 
 /**
- * Logs requests that fail with 5xx. In an outage every request fails, so each of them is logged at debug only,
- * without a stack. The outage is logged when it begins, once a minute, and when it ends. INTERNAL is logged each time.
+ * Logs requests that fail with 5xx. In an outage every request fails, so each of them is logged at
+ * debug only, without a stack. The outage is logged when it begins, once a minute, and when it
+ * ends. INTERNAL is logged each time.
  */
 export class Failures {
   readonly #clock: Clock;

@@ -261,7 +261,8 @@ describe('a route of the table', () => {
     expect([taken.status, taken.headers.get('content-type')]).toEqual([201, 'application/json']);
     expect((await taken.json()) as object).toEqual({ event: expect.stringMatching(/^[0-9a-f-]{36}$/) });
     expect((await post('/hooks/trello/b', { ...json, 'x-token': TOKEN })).status).toBe(201);
-    // The name is a secret on every route: a token that was sent to the wrong one is stored neither.
+    // The name is a secret on every route: a token that was sent to the wrong one is stored
+    // neither.
     expect((await post(`/?SHOP-ID=${TOKEN}`)).status).toBe(201);
     const messages = await server.ingress();
     expect(messages[0]?.meta.subject).toBe('token:trello');

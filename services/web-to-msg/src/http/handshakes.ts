@@ -19,7 +19,10 @@ export class Handshakes {
     this.#answers = answers;
   }
 
-  /** Answers OPTIONS. The answer does not show which chains exist. @throws as `Routes.find` and the rules of addresses */
+  /**
+   * Answers OPTIONS. The answer does not show which chains exist.
+   * @throws as `Routes.find` and the rules of addresses
+   */
   async options(exchange: Exchange): Promise<void> {
     const { request } = exchange;
     const { routes } = this.#appender;
@@ -43,7 +46,10 @@ export class Handshakes {
     this.#answers.send(exchange, 204, { allow, ...cors }, '');
   }
 
-  /** Answers GET, HEAD and other methods that are not captured. @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules */
+  /**
+   * Answers GET, HEAD and other methods that are not captured.
+   * @throws METHOD_NOT_ALLOWED; CHAIN_NOT_FOUND for HEAD; as the rules
+   */
   async other(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { method = '' } = request;

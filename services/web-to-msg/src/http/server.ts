@@ -27,7 +27,10 @@ import { Upgrades } from './upgrades.ts';
 // Imported by name, it would load fetch and WebSocket too.
 const { createServer } = process.getBuiltinModule('node:http');
 
-/** Maximum number of unanswered requests on a connection. Each takes memory, and one packet may hold many. */
+/**
+ * Maximum number of unanswered requests on a connection. Each takes memory, and one packet may hold
+ * many.
+ */
 const MAX_PIPELINED = 64;
 const ignore = (): void => {};
 
@@ -114,7 +117,8 @@ export class CaptureServer {
     server.maxRequestsPerSocket = 100_000;
     server.maxConnections = boundConnections(settings.maxConnections, log);
     server.on('request', (request, response) => this.#take(request, response, false));
-    // `BodyReader` sends 100 Continue when it reads, so a request that is refused by its head does not send its body.
+    // `BodyReader` sends 100 Continue when it reads, so a request that is refused by its head does
+    // not send its body.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response, true));
     // Other expectations may be ignored (RFC 9110, 10.1.1). Node's own answer has no body.
     server.on('checkExpectation', ((request, response) => this.#take(request, response, false)) satisfies RequestListener);
@@ -136,7 +140,8 @@ export class CaptureServer {
     const { socket } = request;
     const connection = this.#connections.of(socket);
     response.on('error', ignore);
-    // No answer: it would have to wait for the others. Requests on this connection may be captured, as with any broken one.
+    // No answer: it would have to wait for the others. Requests on this connection may be captured,
+    // as with any broken one.
     if (connection.unanswered >= MAX_PIPELINED) {
       socket.destroy();
       return;
@@ -178,7 +183,10 @@ export class CaptureServer {
     return hasBody ? this.#answerBody(exchange, route) : this.#handshakes.other(exchange, route);
   }
 
-  /** The rules of the head run before the body is read, so a request that they refuse needs no memory. */
+  /**
+   * The rules of the head run before the body is read, so a request that they refuse needs no
+   * memory.
+   */
   async #capture(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { rules } = route;

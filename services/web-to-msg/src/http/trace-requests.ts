@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Tracing } from '@blockhub/telemetry';
 
 /**
- * Begins the span of a request, which ends when its answer is sent. It replaces the sender's `traceparent` in the
- * headers, so the spans of later stages belong to it.
+ * Begins the span of a request, which ends when its answer is sent. It replaces the sender's
+ * `traceparent` in the headers, so the spans of later stages belong to it.
  * @param route undefined if there is no route for the path
  */
 export function traceRequest(

@@ -15,9 +15,10 @@ const NO_UPGRADE = 'plain11';
 const OPTIONS = /^(?:proxy-)?connection$/i;
 
 /**
- * Serves requests that ask for another protocol (h2c, WebSocket) as plain HTTP/1.1, as RFC 9110, 7.8, allows. Node's
- * parser stops after such a request, and Node drops the rest of the packet: its body and the requests after it. So
- * the bytes are put back without the word that stops the parser, and the connection is parsed again.
+ * Serves requests that ask for another protocol (h2c, WebSocket) as plain HTTP/1.1, as RFC 9110,
+ * 7.8, allows. Node's parser stops after such a request, and Node drops the rest of the packet: its
+ * body and the requests after it. So the bytes are put back without the word that stops the parser,
+ * and the connection is parsed again.
  */
 export class Upgrades {
   readonly #server: Server;

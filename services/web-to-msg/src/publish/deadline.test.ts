@@ -5,7 +5,10 @@ import { within } from './deadline.ts';
 
 const LIMIT_MS = 50;
 
-/** Sends a message when this thread has been stopped for longer than the limit, and lets it go on after that. */
+/**
+ * Sends a message when this thread has been stopped for longer than the limit, and lets it go on
+ * after that.
+ */
 const DOES_MEANWHILE = `
 const { workerData: { port, gate } } = require('node:worker_threads');
 Atomics.wait(gate, 0, 0, ${4 * LIMIT_MS});

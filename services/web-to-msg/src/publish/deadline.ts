@@ -4,13 +4,17 @@ import { BlockhubError } from '@blockhub/errors';
 export type Dependency = 'broker' | 'store' | 'registry' | 'spool';
 
 /**
- * Waits for the work until `deadline`, in ticks: a sender gives up after a few seconds, and must get a true
- * answer before. After the deadline the outcome is unknown. @throws CAPTURE_UNCONFIRMED, or what the work throws
+ * Waits for the work until `deadline`, in ticks: a sender gives up after a few seconds, and must
+ * get a true answer before. After the deadline the outcome is unknown. @throws CAPTURE_UNCONFIRMED,
+ * or what the work throws
  */
 export const within = <T>(clock: Clock, deadline: number, work: Promise<T>, dependency: Dependency): Promise<T> =>
   before(clock, deadline, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${dependency} did not answer in time.`));
 
-/** A process that was paused runs its timers before it reads what arrived meanwhile. This part of the time lets it read first. */
+/**
+ * A process that was paused runs its timers before it reads what arrived meanwhile. This part of
+ * the time lets it read first.
+ */
 const LAST_CHANCE_MS = 10;
 
 /** Waits until `deadline`, in ticks. After it, rejects with the error that `late` gives. */

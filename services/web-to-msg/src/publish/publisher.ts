@@ -22,8 +22,9 @@ const EMPTY = Buffer.alloc(0);
 export const isLarge = ({ meta, body }: Outgoing): boolean => meta.at !== undefined && body.length > 0;
 
 /**
- * Publishes messages; large bodies go to the store before the messages that refer to them. Each method
- * waits until `deadline`, in ticks. @throws the errors of broker and store, CAPTURE_UNCONFIRMED
+ * Publishes messages; large bodies go to the store before the messages that refer to them. Each
+ * method waits until `deadline`, in ticks. @throws the errors of broker and store,
+ * CAPTURE_UNCONFIRMED
  */
 export class Publisher {
   readonly #parts: PublisherParts;
@@ -69,7 +70,10 @@ export class Publisher {
   }
 }
 
-/** The queues existed at the start. One that was deleted since is a fault of the broker that may pass, not of the sender. */
+/**
+ * The queues existed at the start. One that was deleted since is a fault of the broker that may
+ * pass, not of the sender.
+ */
 function whileQueueIsMissing(cause: unknown): never {
   if (!hasCode(cause, 'BROKER_QUEUE_MISSING')) throw cause;
   throw new BlockhubError('BROKER_UNAVAILABLE', `${cause.message} any more`, { cause, details: cause.details });

@@ -310,7 +310,8 @@ describe('a large body', () => {
     const keep = house.store.keep.bind(house.store);
     house.store.keep = () => new Promise(() => {});
     const [large, next, small] = [await one(house, 'a large body'), await one(house, 'another large one'), await one(house, 'small')];
-    // The second one does not wait for a store that is known to be away, and a small one must not get ahead of them.
+    // The second one does not wait for a store that is known to be away, and a small one must not
+    // get ahead of them.
     expect(kindsOf([large, next, small])).toEqual([
       ['spool', LIMIT_MS],
       ['spool', 0],

@@ -5,7 +5,10 @@ import type { Spool } from '../spool/spool.ts';
 import { within } from './deadline.ts';
 import { isLarge, type KeepBodyFor, type Publisher } from './publisher.ts';
 
-/** Where the messages of a request are durable: the broker has confirmed them, or the spool has synced them. */
+/**
+ * Where the messages of a request are durable: the broker has confirmed them, or the spool has
+ * synced them.
+ */
 export type SafeIn = 'broker' | 'spool';
 
 export interface SpoolingPublisherParts {
@@ -17,8 +20,9 @@ export interface SpoolingPublisherParts {
 }
 
 /**
- * Publishes the messages of requests, or spools them. While the spool is not empty, new requests are spooled
- * too: they do not wait for a broker that is away, and the events of a sender keep the order of its answers.
+ * Publishes the messages of requests, or spools them. While the spool is not empty, new requests
+ * are spooled too: they do not wait for a broker that is away, and the events of a sender keep the
+ * order of its answers.
  */
 export class SpoolingPublisher {
   readonly #parts: SpoolingPublisherParts;
@@ -29,8 +33,8 @@ export class SpoolingPublisher {
 
   /**
    * Waits for broker and store until `deadline`, in ticks, then for the disk.
-   * @throws the errors of broker and store, CAPTURE_UNCONFIRMED. If there is a spool, SPOOL_FULL and
-   * SPOOL_UNAVAILABLE take the place of the transient ones.
+   * @throws the errors of broker and store, CAPTURE_UNCONFIRMED. If there is a spool, SPOOL_FULL
+   * and SPOOL_UNAVAILABLE take the place of the transient ones.
    */
   async send(messages: readonly Outgoing[], deadline: number, keepBodyFor: KeepBodyFor): Promise<SafeIn> {
     const { publisher, spool } = this.#parts;
@@ -40,7 +44,8 @@ export class SpoolingPublisher {
     }
     const left = await this.#store(spool, messages, deadline, keepBodyFor);
     if (await this.#tryBroker(spool, left, deadline, keepBodyFor)) return 'broker';
-    // The broker may have taken them all the same. They keep their ids, and a chain takes each id once.
+    // The broker may have taken them all the same. They keep their ids, and a chain takes each id
+    // once.
     await spool.add(left, keepBodyFor);
     return 'spool';
   }

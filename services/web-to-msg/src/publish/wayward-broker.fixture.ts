@@ -1,7 +1,10 @@
 import type { Broker, BrokerState, Outgoing } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** How a broker is. `silent`: it takes nothing and says nothing; `mute`: it takes what it gets and never confirms; `robbed`: its queues were deleted. These look connected. */
+/**
+ * How a broker is. `silent`: it takes nothing and says nothing; `mute`: it takes what it gets and
+ * never confirms; `robbed`: its queues were deleted. These look connected.
+ */
 export type Mood = 'connected' | 'blocked' | 'disconnected' | 'silent' | 'mute' | 'robbed';
 
 export interface Wayward {

@@ -8,7 +8,9 @@ const HEADER_LIST = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~
 /** Headers of an answer that pages may read. */
 const EXPOSED = 'Retry-After, Allow, Location';
 
-/** Which pages in browsers may send, and read the answer (the CORS protocol of the Fetch standard). */
+/**
+ * Which pages in browsers may send, and read the answer (the CORS protocol of the Fetch standard).
+ */
 export class Cors {
   readonly #origins: ReadonlySet<string>;
   readonly #any: boolean;
@@ -52,7 +54,10 @@ export class Cors {
     return !this.#any || this.#origins.size > 1;
   }
 
-  /** Only a listed origin may send credentials, as `navigator.sendBeacon` does. Files and sandboxes have the origin `null`, which `*` does not include. */
+  /**
+   * Only a listed origin may send credentials, as `navigator.sendBeacon` does. Files and sandboxes
+   * have the origin `null`, which `*` does not include.
+   */
   #allow(origin: string | undefined): OutgoingHttpHeaders | undefined {
     if (origin === undefined || origin === '*') return undefined;
     if (this.#origins.has(origin)) {

@@ -9,7 +9,10 @@ const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const NORMAL = /^[A-Za-z0-9/._~!$&'()*+,;=:@-]*$/;
 const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2}).{0,2}/;
 
-/** The path of a request's target, which may be in absolute form (RFC 9112, 3.2.2). @throws REQUEST_INVALID */
+/**
+ * The path of a request's target, which may be in absolute form (RFC 9112, 3.2.2).
+ * @throws REQUEST_INVALID
+ */
 export function pathOf(url: string): string {
   const from = url.charCodeAt(0) === 0x2f ? 0 : authorityEnd(url);
   let end = from;
@@ -29,8 +32,8 @@ function authorityEnd(url: string): number {
 }
 
 /**
- * The normal form of a path (RFC 3986, 6.2.2): escapes in capitals, no escapes of letters, digits and `-._~`, and
- * one for each byte that needs it. A broken escape is not changed.
+ * The normal form of a path (RFC 3986, 6.2.2): escapes in capitals, no escapes of letters, digits
+ * and `-._~`, and one for each byte that needs it. A broken escape is not changed.
  */
 export function normalizePath(path: string): string {
   if (NORMAL.test(path)) return path;

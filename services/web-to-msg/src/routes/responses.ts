@@ -151,7 +151,9 @@ function parseType(value: string, field: string, note: Note): string | undefined
   return undefined;
 }
 
-/** In HTML and scripts a value of the request cannot be escaped safely, so they cannot have fields. */
+/**
+ * In HTML and scripts a value of the request cannot be escaped safely, so they cannot have fields.
+ */
 function escapingOf(type: string): Escaping | undefined {
   const mime = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mime === 'text/plain') return 'text';

@@ -1,8 +1,11 @@
 /**
  * The words of this folder:
- * - **route**: a path, its chain and its rules: `/`, `/append/chain/{chain}`, and those of the table (`--routes`).
- * - **captured**: methods whose requests become events. Requests of other methods are only answered.
- * - **custom response**: the answer to a challenge, or in place of the receipt. The first one that fits is sent.
+ * - **route**: a path, its chain and its rules: `/`, `/append/chain/{chain}`, and those of the
+ *   table (`--routes`).
+ * - **captured**: methods whose requests become events. Requests of other methods are only
+ *   answered.
+ * - **custom response**: the answer to a challenge, or in place of the receipt. The first one
+ *   that fits is sent.
  */
 import { BlockhubError } from '@blockhub/errors';
 import { envName, flagName } from '@blockhub/settings';

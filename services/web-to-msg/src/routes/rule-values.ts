@@ -28,7 +28,10 @@ const PER_ROUTE = [
   'throttleAll',
 ] as const satisfies readonly RuleName[];
 
-/** The settings of the process with those of a route over them, parsed as their flags would be. `null` is the default of a setting. */
+/**
+ * The settings of the process with those of a route over them, parsed as their flags would be.
+ * `null` is the default of a setting.
+ */
 export function withRules(
   settings: CaptureSettings,
   given: Readonly<Record<string, unknown>>,

@@ -29,7 +29,10 @@ const MAX_ROUTES = 1000;
 const MAX_RESPONSES = 50;
 const MAX_PATH = 1000;
 
-/** Reads the routes of the setting: JSON that begins with `[`, or the path of a JSON file. `mistake` is called for each mistake. */
+/**
+ * Reads the routes of the setting: JSON that begins with `[`, or the path of a JSON file. `mistake`
+ * is called for each mistake.
+ */
 export function readTable(given: string, mistake: (what: string) => void): TableRoute[] {
   const text = given.trimStart().startsWith('[') ? given : readFile(given, mistake);
   const list = text === undefined ? [] : parseJson(text, mistake);

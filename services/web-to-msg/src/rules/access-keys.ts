@@ -5,10 +5,16 @@ import { type Access, type AccessMethod, bearerOf, denied } from './credential.t
 import type { RuleContext } from './rule.ts';
 
 const REMEMBERED = 10_000;
-/** Maximum number of keys that are looked up in the store at a time. Invented ids must not fill its queue. */
+/**
+ * Maximum number of keys that are looked up in the store at a time. Invented ids must not fill its
+ * queue.
+ */
 const MAX_LOOKUPS = 16;
 
-/** Keys as the store had them within `apiKeyRefresh`. Unknown ids are not cached: invented ids would evict real keys. */
+/**
+ * Keys as the store had them within `apiKeyRefresh`. Unknown ids are not cached: invented ids would
+ * evict real keys.
+ */
 class KeyCache {
   readonly #context: RuleContext;
   readonly #known = new Cache<string, { readonly key: KnownKey; readonly until: number }>(REMEMBERED);
@@ -56,7 +62,8 @@ export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
     async check(credential) {
       const given = parseKey(credential);
       const known = given && (keys.peek(given.id) ?? (await keys.find(given.id)));
-      // The same answer for a wrong id and a wrong secret, so that it does not show which keys exist.
+      // The same answer for a wrong id and a wrong secret, so that it does not show which keys
+      // exist.
       if (!known || !isSecretOf(known.record, given.secret)) return denied('The API key is unknown.');
       return accessOf(known, context.clock.now());
     },

@@ -19,7 +19,10 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Reads `SECRET`, `SECRET;until=2027-01-31` or `SECRET;name=shop`. Mistakes have the place of a token, not its text. */
+/**
+ * Reads `SECRET`, `SECRET;until=2027-01-31` or `SECRET;name=shop`. Mistakes have the place of a
+ * token, not its text.
+ */
 function parseToken(text: string, place: number, mistake: (what: string) => void): Token {
   const [value = '', ...parameters] = text.split(';').map((part) => part.trim());
   if (!VALUE.test(value)) mistake(`token ${place} must have 16 to 512 printable characters, without comma, semicolon and space`);
@@ -71,7 +74,8 @@ export function findTokenAccess({ settings, clock, log, mistake }: RuleContext):
     check(credential) {
       const hash = hashOf(credential);
       let found: Token | undefined;
-      // All tokens are compared, so the time does not show which one is right. Of equal tokens the one that ends last counts.
+      // All tokens are compared, so the time does not show which one is right. Of equal tokens the
+      // one that ends last counts.
       for (const token of tokens) if (timingSafeEqual(token.hash, hash) && !(found && found.until > token.until)) found = token;
       if (!found) return denied('The token is unknown.');
       if (clock.now() < found.until) return { subject: found.subject };

@@ -10,8 +10,8 @@ import { countHeader } from './headers.ts';
 import type { Head, MakeRule, RuleContext, Verdict } from './rule.ts';
 
 /**
- * Which senders may append to which chains (CAP-5). If a request has several kinds of credentials, the first one
- * decides, in the order token, API key, JWT. If it is wrong, the others do not count.
+ * Which senders may append to which chains (CAP-5). If a request has several kinds of credentials,
+ * the first one decides, in the order token, API key, JWT. If it is wrong, the others do not count.
  */
 export const accessRule: MakeRule = (context) => {
   const methods = [findTokenAccess(context), findKeyAccess(context), findJwtAccess(context)].filter((method) => method !== undefined);
@@ -62,7 +62,10 @@ function names(chains: readonly string[], nameOrId: string): boolean {
   return chains.some((one) => chainText(one) === wanted);
 }
 
-/** A chain that does not exist is not in the list, so a refused sender cannot find out which chains exist. */
+/**
+ * A chain that does not exist is not in the list, so a refused sender cannot find out which chains
+ * exist.
+ */
 async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains: readonly string[]): Promise<boolean> {
   try {
     const { id, name } = known.peek(nameOrId) ?? (await known.get(nameOrId));

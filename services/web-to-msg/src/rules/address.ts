@@ -3,7 +3,10 @@ import { BlockhubError } from '@blockhub/errors';
 import { noAddress } from '../http/client.ts';
 import type { MakeRule } from './rule.ts';
 
-/** Which addresses may send (CAP-6): those in `allowIps`, if it is set, and not in `blockIps`. A request without an address is refused. */
+/**
+ * Which addresses may send (CAP-6): those in `allowIps`, if it is set, and not in `blockIps`. A
+ * request without an address is refused.
+ */
 export const addressRule: MakeRule = ({ settings, mistake }) => {
   const { allowIps, blockIps } = settings;
   if (allowIps.length === 0 && blockIps.length === 0) return undefined;

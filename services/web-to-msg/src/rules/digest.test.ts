@@ -29,7 +29,8 @@ describe.each(['content-digest', 'repr-digest'])('%s', (header) => {
     [`sha-256=:${sha256}:, sha-256=:${wrong256}:`, 'DIGEST_MISMATCH'],
     [`sha-256=:${sha256}:;p=1`, 'passed'],
     ['', 'passed'],
-    // Of an algorithm that nobody here knows nothing can be said (RFC 9530, section 2); what is no bytes is no digest of any.
+    // Of an algorithm that nobody here knows nothing can be said (RFC 9530, section 2); what is no
+    // bytes is no digest of any.
     ['unixsum=:MzA2Mzc=:, crc32c=:abcdef:', 'passed'],
     ['unixsum=30637', 'REQUEST_INVALID'],
     ['new=?1', 'REQUEST_INVALID'],

@@ -13,11 +13,17 @@ interface DeclaredDigest {
   readonly digest: Buffer;
 }
 
-/** RFC 9530, section 5. Weak algorithms are checked too, because they detect damage. Unknown algorithms are ignored, but their digests must be bytes. */
+/**
+ * RFC 9530, section 5. Weak algorithms are checked too, because they detect damage. Unknown
+ * algorithms are ignored, but their digests must be bytes.
+ */
 const algorithms: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' };
 const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 };
 
-/** A sender that declares a hash expects a check. So a hash that cannot be read is refused, as a wrong one is. */
+/**
+ * A sender that declares a hash expects a check. So a hash that cannot be read is refused, as a
+ * wrong one is.
+ */
 const malformed = (header: string, form: string, value: string): BlockhubError =>
   new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: expected ${form}, got ${quoteRedacted(value)}.`);
 
@@ -53,7 +59,10 @@ function fromMd5(value: string): DeclaredDigest {
 
 const hexAlgorithms: Readonly<Record<number, string>> = { 32: 'md5', 40: 'sha1', 64: 'sha256', 128: 'sha512' };
 
-/** x-hash: hex in any spelling that `readHex` accepts. Its length gives the algorithm, and a label must fit it. */
+/**
+ * x-hash: hex in any spelling that `readHex` accepts. Its length gives the algorithm, and a label
+ * must fit it.
+ */
 function fromHex(value: string): DeclaredDigest {
   const { digits, label, wrong } = readHex(value);
   const algorithm = hexAlgorithms[digits.length];
@@ -75,7 +84,8 @@ function declaredDigests(headers: IncomingHttpHeaders): DeclaredDigest[] {
   const ofRepresentation = repr === undefined ? [] : fromDictionary('Repr-Digest', repr);
   return [
     ...(content === undefined ? [] : fromDictionary('Content-Digest', content)),
-    // A complete representation, with its content coding, has the bytes of the body. A part of it cannot be checked.
+    // A complete representation, with its content coding, has the bytes of the body. A part of it
+    // cannot be checked.
     ...(headers['content-range'] === undefined ? ofRepresentation : []),
     ...(md5 === undefined ? [] : [fromMd5(md5)]),
     ...(hex === undefined ? [] : [fromHex(hex)]),

@@ -7,7 +7,10 @@ import { KeySet } from './key-set.ts';
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const FRESH_MS = 10 * MINUTE;
-/** How long keys are used if the issuer does not answer: its senders can go on, but a removed key ends. */
+/**
+ * How long keys are used if the issuer does not answer: its senders can go on, but a removed key
+ * ends.
+ */
 const STALE_MS = 60 * MINUTE;
 const FAILURE_PAUSE_MS = SECOND;
 /** The time is for discovery and keys together. Real sets have a few KB. */
@@ -24,8 +27,9 @@ export interface IssuerOptions {
 }
 
 /**
- * The public keys of an issuer (RFC 7517). They are read at the start, after ten minutes, and early if none of them
- * verifies a JWT. The issuer gets one request at a time, one early one in `refreshMs`, and one in a second while it fails.
+ * The public keys of an issuer (RFC 7517). They are read at the start, after ten minutes, and early
+ * if none of them verifies a JWT. The issuer gets one request at a time, one early one in
+ * `refreshMs`, and one in a second while it fails.
  */
 export class IssuerKeys {
   readonly #options: IssuerOptions;
@@ -39,7 +43,10 @@ export class IssuerKeys {
     this.#options = options;
   }
 
-  /** The keys as the issuer had them within ten minutes, or an hour if it does not answer. @throws ACCESS_UNAVAILABLE */
+  /**
+   * The keys as the issuer had them within ten minutes, or an hour if it does not answer.
+   * @throws ACCESS_UNAVAILABLE
+   */
   async current(): Promise<KeySet> {
     const known = this.#known;
     const age = this.#age();
@@ -58,8 +65,9 @@ export class IssuerKeys {
   }
 
   /**
-   * Newer keys for a JWT that none of those `tried` verifies. Returns undefined if there are none, or if the last early
-   * read was within `refreshMs`: invented JWTs must not cause a request each. @throws ACCESS_UNAVAILABLE
+   * Newer keys for a JWT that none of those `tried` verifies. Returns undefined if there are none,
+   * or if the last early read was within `refreshMs`: invented JWTs must not cause a request each.
+   * @throws ACCESS_UNAVAILABLE
    */
   async newer(tried: KeySet): Promise<KeySet | undefined> {
     if (this.#known && this.#known.set !== tried) return this.#known.set;

@@ -9,7 +9,10 @@ const LOG_AGAIN_MS = 60_000;
 const MAX_ISSUER = 200;
 const CHECK = 'jwt-issuer';
 
-/** Shows both issuers, and a small difference, if there is one. Issuers are compared letter by letter (RFC 7519, 4.1.1). */
+/**
+ * Shows both issuers, and a small difference, if there is one. Issuers are compared letter by
+ * letter (RFC 7519, 4.1.1).
+ */
 export function explainIssuers(expected: string, got: unknown): string {
   const hint = typeof got === 'string' ? hintOf(expected, got) : undefined;
   return `expected the issuer ${quote(expected, MAX_ISSUER)}, got ${quote(got, MAX_ISSUER)}${hint ? `; they differ only in ${hint}` : ''}`;
@@ -39,7 +42,10 @@ interface Parts {
   readonly health: Health;
 }
 
-/** Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once a minute. */
+/**
+ * Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once
+ * a minute.
+ */
 export class IssuerStatus {
   readonly #parts: Parts;
   readonly #pace: Pace;
@@ -70,7 +76,10 @@ export class IssuerStatus {
     this.#show();
   }
 
-  /** The keys could not be read. The process is not ready only if they never were read and the issuer is another one: its settings are wrong. */
+  /**
+   * The keys could not be read. The process is not ready only if they never were read and the
+   * issuer is another one: its settings are wrong.
+   */
   failed(error: Error): void {
     const { issuer, log } = this.#parts;
     this.#failing = true;

@@ -49,7 +49,11 @@ export class KeySet {
     this.ignored = ignored;
   }
 
-  /** Reads a JSON Web Key Set (RFC 7517, 5), which may also have broken keys and keys for another use. @throws UnusableAnswer if no key is left */
+  /**
+   * Reads a JSON Web Key Set (RFC 7517, 5), which may also have broken keys and keys for another
+   * use.
+   * @throws UnusableAnswer if no key is left
+   */
   static parse({ keys }: Readonly<Record<string, unknown>>, url: string): KeySet {
     if (!Array.isArray(keys)) throw new UnusableAnswer(`${url} did not answer with a key set: expected a list "keys"`);
     const ignored: string[] = [];
@@ -74,8 +78,8 @@ export class KeySet {
   }
 
   /**
-   * The keys that may have signed a JWT, at most 16: those with its `kid`. If no key has it, or the JWT has none, all
-   * keys that fit, because a `kid` is only a hint (RFC 7515, 4.1.4).
+   * The keys that may have signed a JWT, at most 16: those with its `kid`. If no key has it, or the
+   * JWT has none, all keys that fit, because a `kid` is only a hint (RFC 7515, 4.1.4).
    */
   candidates({ alg, kid }: KeyHint): readonly JWK[] {
     const fitting = this.#keys.filter((key) => fits(key, alg));

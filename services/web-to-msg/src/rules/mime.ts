@@ -7,13 +7,16 @@ import { Semaphore } from './semaphore.ts';
 
 /** Number of decoded bytes that are sniffed. */
 const START_BYTES = 64 * 1024;
-/** Maximum number of bodies that are decoded at a time. A decoder needs up to 16 MB, and one of Node's threads, which files need too. */
+/**
+ * Maximum number of bodies that are decoded at a time. A decoder needs up to 16 MB, and one of
+ * Node's threads, which files need too.
+ */
 const DECODED_AT_ONCE = 2;
 
 /**
- * Which MIME types are accepted (CAP-7). The declared type is checked before the body is read, the sniffed type of the
- * decoded bytes after it. If there is a list, a body whose type cannot be found is refused: its declared type cannot be
- * read, or its coding is unknown, broken or over a limit.
+ * Which MIME types are accepted (CAP-7). The declared type is checked before the body is read, the
+ * sniffed type of the decoded bytes after it. If there is a list, a body whose type cannot be found
+ * is refused: its declared type cannot be read, or its coding is unknown, broken or over a limit.
  */
 export const mimeRule: MakeRule = (context) => {
   const { allowMimes, blockMimes, sniffMimes } = context.settings;
@@ -75,7 +78,10 @@ const unknownIn = (coding: string): BlockhubError =>
     `The type of the body cannot be checked: expected the content codings ${knownCodings.join(', ')}, got ${quoteRedacted(coding)}.`,
   );
 
-/** Decodes the whole body and keeps its start. A decompression bomb must not pass because its first bytes are good. */
+/**
+ * Decodes the whole body and keeps its start. A decompression bomb must not pass because its first
+ * bytes are good.
+ */
 async function startOf(body: Buffer, coding: string, caps: Parameters<typeof decode>[2]): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;

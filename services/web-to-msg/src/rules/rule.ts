@@ -58,7 +58,9 @@ export interface RuleContext {
   readonly chains: Chains;
   readonly log: Logger;
   readonly health: Health;
-  /** Notes a mistake in the settings, without secrets. If there is one, the service does not start. */
+  /**
+   * Notes a mistake in the settings, without secrets. If there is one, the service does not start.
+   */
   mistake(setting: string, what: string): void;
 }
 

@@ -12,12 +12,16 @@ import { parseLimit } from './throttle.ts';
 import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rules.ts';
 
 /**
- * The order of the rules. Cheap rules come first: a blocked address costs nothing more, and the limit of an address
- * slows down guessing of tokens. Only requests that passed the others count against the limit of all.
+ * The order of the rules. Cheap rules come first: a blocked address costs nothing more, and the
+ * limit of an address slows down guessing of tokens. Only requests that passed the others count
+ * against the limit of all.
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
 
-/** These rules judge the headers of a body, so they do not apply to a request without one, such as HEAD. */
+/**
+ * These rules judge the headers of a body, so they do not apply to a request without one, such as
+ * HEAD.
+ */
 const ofBodies: ReadonlySet<string> = new Set(['mime', 'digest']);
 /** Only these rules apply to a preflight, because a browser sends no credentials in it. */
 const ofAddresses: ReadonlySet<string> = new Set(['address', 'throttle-ip']);
@@ -87,7 +91,8 @@ export class Rules {
   }
 
   /**
-   * Runs the rules of the head. Throws the error of the first rule that refuses. Returns a promise only if a rule does.
+   * Runs the rules of the head. Throws the error of the first rule that refuses. Returns a promise
+   * only if a rule does.
    * @param report of a dry run: verdicts are added to it, and only a throttle throws
    */
   judgeHead(head: Head, report?: RuleReport[]): undefined | Promise<void> {

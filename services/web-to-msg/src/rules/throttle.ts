@@ -1,6 +1,9 @@
 import type { Clock } from '@blockhub/clock';
 
-/** Senders that one throttle remembers. If it is full, an unknown sender is refused until another one is forgotten: memory is bounded, and fails closed. */
+/**
+ * Senders that one throttle remembers. If it is full, an unknown sender is refused until another
+ * one is forgotten: memory is bounded, and fails closed.
+ */
 const MAX_SENDERS = 65_536;
 
 const LIMIT = /^([1-9][0-9]{0,8})\/([smh])$/;
@@ -19,8 +22,9 @@ export function parseLimit(text: string): Limit | undefined {
 }
 
 /**
- * A limit for each sender: `count` requests at once, and as many in each period (the generic cell rate algorithm).
- * For each sender it keeps one number: the time when the sender may use its whole limit again.
+ * A limit for each sender: `count` requests at once, and as many in each period (the generic cell
+ * rate algorithm). For each sender it keeps one number: the time when the sender may use its whole
+ * limit again.
  */
 export class Throttle {
   readonly #clock: Clock;
@@ -35,7 +39,10 @@ export class Throttle {
     this.#costMs = periodMs / count;
   }
 
-  /** Takes one request of a sender. Returns 0, or how many ms it must wait; a refused request costs it nothing. */
+  /**
+   * Takes one request of a sender. Returns 0, or how many ms it must wait; a refused request costs
+   * it nothing.
+   */
   take(sender: string): number {
     const now = this.#clock.ticks();
     const known = this.#freeAt.get(sender);

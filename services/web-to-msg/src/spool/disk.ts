@@ -3,7 +3,10 @@ import { dirname, join, resolve } from 'node:path';
 import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** A folder of files that are only appended to, locked by one process. Methods throw the errors of the file system. */
+/**
+ * A folder of files that are only appended to, locked by one process. Methods throw the errors of
+ * the file system.
+ */
 export interface SpoolDisk {
   list(): Promise<{ readonly name: string; readonly bytes: number }[]>;
   /** Creates an empty file. Its name is durable when this resolves. */
@@ -18,14 +21,17 @@ export interface SpoolDisk {
 export interface SpoolFile {
   /** After an error it is unknown how much was written. */
   append(parts: readonly Buffer[]): Promise<void>;
-  /** Resolves when all that was appended before is durable. After an error it may not be, also if a later sync succeeds. */
+  /**
+   * Resolves when all that was appended before is durable. After an error it may not be, also if a
+   * later sync succeeds.
+   */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Locks a folder of a real disk. A missing folder is created, but not its parent: the folder of a volume that is
- * not mounted must not be created on another disk.
+ * Locks a folder of a real disk. A missing folder is created, but not its parent: the folder of a
+ * volume that is not mounted must not be created on another disk.
  *
  * @throws SPOOL_IN_USE, SPOOL_UNUSABLE
  */
@@ -89,7 +95,10 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Without a sync of its parent a new folder, and all that was synced in it, may be lost when the power fails. */
+/**
+ * Without a sync of its parent a new folder, and all that was synced in it, may be lost when the
+ * power fails.
+ */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
@@ -119,7 +128,10 @@ async function lockFolder(path: string): Promise<Lock> {
   }
 }
 
-/** An old lock file can be locked in a folder that is not writable, so a file is written too. A full disk is accepted, because its spool must be drained. */
+/**
+ * An old lock file can be locked in a folder that is not writable, so a file is written too. A full
+ * disk is accepted, because its spool must be drained.
+ */
 async function tryWriting(path: string): Promise<void> {
   const probe = join(path, 'probe');
   try {

@@ -11,10 +11,11 @@
  * | 54     |       | head: JSON `{at, messages: [{queue, id, meta, length}]}`                    |
  * |        |       | bodies, in the order of the messages                                        |
  *
- * A file is only appended to, and a request is answered after the sync. So a crash leaves complete records and at
- * most one that is cut off, the *torn* end, whose requests were not answered. Anything else that is not a record is
- * *damage*: it may hold requests that were answered. After damage the next record is found by the mark. Senders
- * cannot write the mark into a body, because they cannot see it.
+ * A file is only appended to, and a request is answered after the sync. So a crash leaves complete
+ * records and at most one that is cut off, the *torn* end, whose requests were not answered.
+ * Anything else that is not a record is *damage*: it may hold requests that were answered. After
+ * damage the next record is found by the mark. Senders cannot write the mark into a body, because
+ * they cannot see it.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -81,7 +82,10 @@ export function parseRecords(mark: Buffer, bytes: Buffer): Parsed {
   return { entries, torn: 0, damaged };
 }
 
-/** The end of the record at `at`, which may be after the end of the bytes. Undefined if there is no valid header. */
+/**
+ * The end of the record at `at`, which may be after the end of the bytes. Undefined if there is no
+ * valid header.
+ */
 function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefined {
   const header = bytes.subarray(at, at + HEADER_BYTES);
   if (header.length < HEADER_BYTES || !header.subarray(0, MARK_BYTES).equals(mark)) return undefined;
@@ -89,7 +93,10 @@ function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefine
   return at + HEADER_BYTES + header.readUInt32BE(MARK_BYTES) + header.readUIntBE(MARK_BYTES + 4, 6);
 }
 
-/** True for the start of a header, and for zeros, which a file system shows if it has stored the length of a file but not its bytes. */
+/**
+ * True for the start of a header, and for zeros, which a file system shows if it has stored the
+ * length of a file but not its bytes.
+ */
 function isCutOff(mark: Buffer, rest: Buffer): boolean {
   const known = rest.subarray(0, MARK_BYTES);
   return (rest.length < HEADER_BYTES && known.equals(mark.subarray(0, known.length))) || rest.every((byte) => byte === 0);

@@ -41,7 +41,10 @@ interface PendingWrite {
   readonly failed: (error: unknown) => void;
 }
 
-/** Entries on a disk, in the order in which they were added, until they are dropped. Entries that are added together share one sync. */
+/**
+ * Entries on a disk, in the order in which they were added, until they are dropped. Entries that
+ * are added together share one sync.
+ */
 export class SpoolLog {
   readonly #options: SpoolLogOptions;
   readonly #mark: Buffer;
@@ -66,7 +69,10 @@ export class SpoolLog {
     this.#mark = Buffer.from(Array.from({ length: MARK_BYTES }, () => Math.floor(options.random() * 256)));
   }
 
-  /** Finds what an earlier process left. Its files are never appended to, because their ends may be cut off. */
+  /**
+   * Finds what an earlier process left. Its files are never appended to, because their ends may be
+   * cut off.
+   */
   static async open(options: SpoolLogOptions): Promise<SpoolLog> {
     const opened = new SpoolLog(options);
     await opened.#recover();
@@ -93,7 +99,10 @@ export class SpoolLog {
     this.#written = listener;
   }
 
-  /** Resolves when the entry is durable. @throws SPOOL_FULL, SPOOL_UNAVAILABLE: it may be found after a restart all the same */
+  /**
+   * Resolves when the entry is durable.
+   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE: it may be found after a restart all the same
+   */
   add(entry: SpoolEntry): Promise<void> {
     const { maxBytes, maxEntries } = this.#options;
     const parts = formatRecord(this.#mark, entry);
@@ -111,7 +120,10 @@ export class SpoolLog {
     });
   }
 
-  /** The oldest durable entries, as many as fit but at least one, if there is one. Returns the same entries until they are dropped. */
+  /**
+   * The oldest durable entries, as many as fit but at least one, if there is one. Returns the same
+   * entries until they are dropped.
+   */
   async read(maxEntries: number, maxBytes: number): Promise<readonly SpoolEntry[]> {
     while (this.#ahead.length === 0 && (await this.#readOn()));
     let count = 0;
@@ -171,7 +183,10 @@ export class SpoolLog {
     }
   }
 
-  /** Writes until nothing is pending. Entries that are added while a group is being written join the next group. */
+  /**
+   * Writes until nothing is pending. Entries that are added while a group is being written join the
+   * next group.
+   */
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
       const group = this.#takeGroup();
@@ -212,7 +227,10 @@ export class SpoolLog {
     return this.#active;
   }
 
-  /** After a failed write or sync the content of the file is unknown, so it is not appended to again. */
+  /**
+   * After a failed write or sync the content of the file is unknown, so it is not appended to
+   * again.
+   */
   async #giveUp(group: readonly PendingWrite[], cause: unknown): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
@@ -228,7 +246,10 @@ export class SpoolLog {
     }
   }
 
-  /** Reads the next part of the oldest file, or removes it if all of it is read and dropped. Returns false if there is nothing to do. */
+  /**
+   * Reads the next part of the oldest file, or removes it if all of it is read and dropped. Returns
+   * false if there is nothing to do.
+   */
   async #readOn(): Promise<boolean> {
     const [segment] = this.#segments;
     if (!segment || this.#closed) return false;

@@ -9,21 +9,33 @@ import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
 
-/** Largest batch that is published at a time; a larger entry goes alone. Batches are large because each one waits for the confirm before it. */
+/**
+ * Largest batch that is published at a time; a larger entry goes alone. Batches are large because
+ * each one waits for the confirm before it.
+ */
 const BATCH_ENTRIES = 1000;
 const BATCH_BYTES = 4 * 2 ** 20;
 /** How many times `limitMs` a drain waits at most. */
 const MAX_PATIENCE = 16;
-/** After a failed write the spool is not ready for this time. Then it is ready again, or no request would come to try the disk. */
+/**
+ * After a failed write the spool is not ready for this time. Then it is ready again, or no request
+ * would come to try the disk.
+ */
 const FAULT_MS = 5000;
 const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
   readonly publisher: Publisher;
-  /** How long a drain first waits for broker and store. No sender waits for a drain, so the time grows if it was too short. */
+  /**
+   * How long a drain first waits for broker and store. No sender waits for a drain, so the time
+   * grows if it was too short.
+   */
   readonly limitMs: number;
-  /** How long a request may wait for the disk. After that only a refusal is left, so it may be longer than the wait for the broker. */
+  /**
+   * How long a request may wait for the disk. After that only a refusal is left, so it may be
+   * longer than the wait for the broker.
+   */
   readonly diskLimitMs: number;
   readonly broker: Pick<Broker, 'state' | 'onState'>;
   /** Maximum size of all files, and maximum number of requests in them. */
@@ -37,19 +49,20 @@ export interface SpoolOptions {
 }
 
 /**
- * | mode     | what is done                                              | next                              |
- * | -------- | --------------------------------------------------------- | --------------------------------- |
- * | probing  | the oldest entry is published alone, with growing pauses  | draining or handover, if confirmed |
- * | draining | batches are published, each is dropped when confirmed     | handover, if one batch is left    |
- * | handover | the same, and new requests wait until the spool is empty  | probing, if the spool is empty    |
+ * | mode     | what is done                                             | next                       |
+ * | -------- | -------------------------------------------------------- | -------------------------- |
+ * | probing  | the oldest entry is published alone, with growing pauses | another mode, if confirmed |
+ * | draining | batches are published, each is dropped when confirmed    | handover, at the last one  |
+ * | handover | the same, and new requests wait until the spool is empty | probing, when it is empty  |
  *
  * Any failure leads to probing.
  */
 type Mode = 'probing' | 'draining' | 'handover';
 
 /**
- * The requests that the broker did not take, on disk and in the order in which they came. It drains by itself.
- * Without the handover a busy instance would spool requests as fast as it drains, and never be done.
+ * The requests that the broker did not take, on disk and in the order in which they came. It drains
+ * by itself. Without the handover a busy instance would spool requests as fast as it drains, and
+ * never be done.
  */
 export class Spool {
   readonly #options: SpoolOptions;
@@ -96,7 +109,10 @@ export class Spool {
     this.#draining = this.#drain();
   }
 
-  /** Opens the disk and begins to drain what an earlier process left there. @throws SPOOL_UNAVAILABLE if it cannot be read */
+  /**
+   * Opens the disk and begins to drain what an earlier process left there.
+   * @throws SPOOL_UNAVAILABLE if it cannot be read
+   */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { disk, maxBytes, maxRequests, random, log } = options;
     try {
@@ -112,14 +128,18 @@ export class Spool {
     return this.#log.entries === 0;
   }
 
-  /** The end of a handover, if there is one. A request that waits for it may go to the broker if `isEmpty` is true then. */
+  /**
+   * The end of a handover, if there is one. A request that waits for it may go to the broker if
+   * `isEmpty` is true then.
+   */
   get handover(): Promise<void> | undefined {
     return this.#mode === 'handover' ? this.#handover.promise : undefined;
   }
 
   /**
    * Resolves when the messages are durable here.
-   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: the messages may reach the broker all the same
+   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: the messages may reach the broker
+   * all the same
    */
   async add(messages: readonly Outgoing[], keepBodyFor: KeepBodyFor): Promise<void> {
     const { clock, log, diskLimitMs } = this.#options;
@@ -191,7 +211,10 @@ export class Spool {
     this.#setFault(undefined);
   }
 
-  /** Returns how many entries the broker has confirmed, at least one: those before a body that the store does not take now. */
+  /**
+   * Returns how many entries the broker has confirmed, at least one: those before a body that the
+   * store does not take now.
+   */
   async #publish(entries: readonly SpoolEntry[]): Promise<number> {
     const messages: Outgoing[] = [];
     let count = 0;
@@ -215,8 +238,9 @@ export class Spool {
   }
 
   /**
-   * Stores large bodies. If the store refuses a body for good, for example because other bytes lie at its key,
-   * the body goes with its message: it was answered with 202, and the consumer must decide about it.
+   * Stores large bodies. If the store refuses a body for good, for example because other bytes lie
+   * at its key, the body goes with its message: it was answered with 202, and the consumer must
+   * decide about it.
    */
   async #stored(messages: readonly Outgoing[]): Promise<readonly Outgoing[]> {
     try {
@@ -268,7 +292,10 @@ export class Spool {
     this.#show();
   }
 
-  /** The instance is ready while it can take requests. So if the broker is away, the spool decides about the broker's check too. */
+  /**
+   * The instance is ready while it can take requests. So if the broker is away, the spool decides
+   * about the broker's check too.
+   */
   #show(): void {
     const { broker, health } = this.#options;
     const { entries, bytes, damaged } = this.#log;
