@@ -15,10 +15,7 @@ export function parseAddress(text: string): string | undefined {
   return mapped ? mapped.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]).join('.') : canonical;
 }
 
-/**
- * The address of a connection. The kernel adds the interface to link-local ones (`fe80::1%eth0`);
- * it does not count.
- */
+/** The address of a connection, without the interface of a link-local one (`fe80::1%eth0`). */
 export const parsePeer = (ip: string): string | undefined => parseAddress(ip.split('%', 1)[0] ?? '');
 
 /** The network of one sender: its IPv4 address, or the IPv6 /64 of which it can use any address. */

@@ -23,10 +23,7 @@ export function formatKey(random: Buffer): ApiKey & { readonly text: string } {
   return { id, secret, text: `bh_${id}_${secret}` };
 }
 
-/**
- * SHA-256 in hex. A plain hash is enough, because a secret has 256 random bits and cannot be
- * guessed.
- */
+/** SHA-256 in hex. A plain hash is enough for a secret of 256 random bits. */
 export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
 /** True if the hash is that of the secret. The comparison takes constant time. */

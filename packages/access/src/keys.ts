@@ -114,10 +114,7 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
   yield* hidden;
 }
 
-/**
- * The id of a key as it may be typed: in capitals, with blanks, quotes or braces around it. Other
- * text is returned as it is.
- */
+/** The id of a key, typed in capitals, or with blanks, quotes or braces around it. */
 export function keyIdOf(text: string): string {
   const id = text.replace(/^[\s"'`{(<[]+|[\s"'`})>\],;]+$/g, '').toLowerCase();
   return isId(id) ? id : text;

@@ -17,10 +17,7 @@ export class Cache<K, V> extends Map<K, V> {
     return super.set(key, value);
   }
 
-  /**
-   * The entry of this key. If there is none, `make` makes it, and it is kept. An error of `make`
-   * keeps nothing.
-   */
+  /** The entry of this key. If there is none, `make` makes it. An error of `make` is not kept. */
   getOrMake(key: K, make: () => V): V {
     const known = this.get(key);
     if (known !== undefined) return known;

@@ -2,17 +2,11 @@ import type { Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import { BlockhubError } from '@blockhub/errors';
 
-/**
- * Limits of decoded bytes. A body over a limit is refused. Decoded bytes are not kept, so memory is
- * bounded in any case.
- */
+/** Limits of decoded bytes. A body over a limit is refused. Memory is bounded in any case. */
 export interface DecodeCaps {
   /** Maximum number of bytes that each coding may give. */
   readonly maxBytes: number;
-  /**
-   * How many times longer than the sent body the decoded body may be. It counts from
-   * `RATIO_FROM_BYTES` on.
-   */
+  /** Decoded length divided by sent length. It counts from `RATIO_FROM_BYTES` on. */
   readonly maxRatio: number;
 }
 

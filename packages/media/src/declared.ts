@@ -6,10 +6,7 @@ export interface Declared {
   readonly mime?: string;
   /** Lower case, such as `utf-8`. */
   readonly charset?: string;
-  /**
-   * Content codings in the order in which they were applied, lower case, such as `gzip` or
-   * `deflate, br`.
-   */
+  /** Content codings in the order of their use, lower case, such as `deflate, br`. */
   readonly coding?: string;
   /** Language tags, such as `de` or `de, en-US`. */
   readonly language?: string;
@@ -104,16 +101,10 @@ export function parseLanguages(header: string): string | undefined {
   return text === '' || text.length > MAX_LIST ? undefined : text;
 }
 
-/**
- * Meta is shown on terminals and matched by rules, so it has only printable ASCII, and at most one
- * line.
- */
+/** Meta is shown on terminals, so it has only printable ASCII, and at most one line. */
 const plain = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_LIST);
 
-/**
- * Parses the headers. Undefined stands for a missing header. Several lines of Content-Type are
- * several values.
- */
+/** Parses the headers. Several lines of Content-Type are several values. */
 export function readDeclared(types: readonly string[], coding: string | undefined, language: string | undefined): Declared {
   const [first = ''] = types;
   const parsed = types.length > 1 ? parseContentType(types.join(',')) : parseContentType(first);

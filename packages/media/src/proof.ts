@@ -39,10 +39,7 @@ const size =
     return value >= least && value < 512 * MB;
   };
 
-/**
- * Proofs by the extension that `file-type` gives. A format that is not here has a signature that
- * text cannot have.
- */
+/** Proofs by the extension of `file-type`. Other formats have signatures that text cannot have. */
 const proofs: Readonly<Record<string, Proof>> = {
   // Size of the header behind the one of the file, reserved bytes, offset of the pixels.
   bmp: (bytes) =>
@@ -159,10 +156,7 @@ export function isProven(ext: string, bytes: Buffer): boolean {
   return proofs[ext]?.(bytes) ?? true;
 }
 
-/**
- * A DOS header of 28 bytes or more, whose last page has at most 511 bytes, or the Windows header
- * that it points to.
- */
+/** A DOS header whose last page has at most 511 bytes, or that points to a Windows header. */
 function isExecutable(bytes: Buffer): boolean {
   if (bytes.length < 28 || !hasBinary(bytes, 2, 64)) return false;
   const next = u32(bytes, 60);

@@ -278,7 +278,7 @@ export const almostTexts: readonly string[] = [
   'BZh1\0',
   'FWS\x01 reported twelve fires\0',
   'RIFF and WAVE\0\0',
-  'OggS is a page\0, they say, and so on for ever',
+  'OggS is a page\0, they say, and so on and on',
   'fLaC audio\x07',
   'ID3 tags\0are missing',
   'MAC address\0',

@@ -8,10 +8,7 @@ const SNIFFED_BYTES = 4100;
 /** Longer text is not parsed as JSON. */
 const MAX_JSON = 1024 * 1024;
 
-/**
- * Formats with a signature of three or more bytes over 0x7f. A short file may have no control byte,
- * but it is not UTF-8.
- */
+/** A short file of these may have no control byte, but its signature is not UTF-8. */
 const HIGH = new Set(['jpg', 'jls', 'zst', 'rpm', 'macho', 'pcap', 'cfb', 'bpg', 'j2c']);
 
 /**
@@ -44,10 +41,7 @@ function charEnd(bytes: Buffer): number {
   return bytes.length;
 }
 
-/**
- * What the bytes seem to be: the type that they prove, else JSON or text, else
- * `application/octet-stream`.
- */
+/** The type that the bytes prove, else JSON or text, else `application/octet-stream`. */
 export async function describe(bytes: Buffer, charset?: string): Promise<string> {
   const known = await sniff(bytes);
   if (known !== undefined) return known;

@@ -1,7 +1,4 @@
-/**
- * Bytes that text cannot have (WHATWG, MIME sniffing, 3: binary data bytes). Tab, line ends, form
- * feed and escape are text.
- */
+/** Bytes that text cannot have (WHATWG, MIME sniffing, 3: binary data bytes). */
 const isBinary = (byte: number): boolean =>
   byte <= 0x08 || byte === 0x0b || (byte >= 0x0e && byte <= 0x1a) || (byte >= 0x1c && byte <= 0x1f);
 

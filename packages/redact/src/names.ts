@@ -19,10 +19,7 @@ export const secretWords = list(`
   privatekey, sas
 `);
 
-/**
- * A name that contains one of these is secret, also if its words are not separated:
- * `ocpapimsubscriptionkey`, `PHPSESSID`.
- */
+/** Secret as a part of a name, also without separators: `ocpapimsubscriptionkey`, `PHPSESSID`. */
 export const secretParts = list(`
   password, passwd, passphrase, apikey, accesskey, secretkey, privatekey, sharedkey,
   subscriptionkey, authkey, masterkey, signingkey, encryptionkey, licensekey, functionskey,
@@ -30,10 +27,7 @@ export const secretParts = list(`
   signedrequest, clientsecret, accesspass, codeverifier, bearer
 `);
 
-/**
- * A name that is one of these, with or without `x` before it, is secret. So is a name that ends
- * with two of these words.
- */
+/** Secret as a whole name, with or without `x` before it, and two words also as its end. */
 export const secretNames = list(`
   code, key, sid, pass, pin, sign, tokens, connect sid, honeycomb team, trello webhook, content
   mac, access sign, api sign, user pass, db pass, admin pass, login pass, smtp pass, ftp pass,
@@ -58,10 +52,7 @@ export const plainTokens = list(`
   ratelimit, rate, used
 `);
 
-/**
- * A name that ends with one of these words describes a secret and is not secret itself:
- * `token_type`.
- */
+/** A name that ends with one of these only describes a secret: `token_type`. */
 export const plainEnds = list(`
   type, file, count, counts, length, size, limit, remaining, total, max, min, version, algorithm,
   algo, alg, method, timestamp, expires, expiry, expiration, ttl, age, enabled, required, status,
@@ -95,10 +86,7 @@ function judge(name: string): boolean {
 /** True if the last word shows that the value describes a secret. */
 const isPlain = (all: readonly string[]): boolean => all.length > 1 && ends.has(all.at(-1) ?? '');
 
-/**
- * Judges the words of a name. If its case means nothing (`ToKeN`), the words are what other
- * characters separate.
- */
+/** If the case of a name means nothing (`ToKeN`), only other characters separate its words. */
 function isSecret(given: readonly string[]): boolean {
   const all = given.slice(given.findIndex((word, at) => word !== 'x' || at === given.length - 1));
   const last = all.at(-1);

@@ -8,10 +8,7 @@ import { findMembers, findParameters, findUserinfo } from './urls.ts';
 export const REDACTED = '[redacted]';
 
 export interface RedactorOptions {
-  /**
-   * Further names whose values are secret. `my-header`, `My_Header` and `myHeader` are one name,
-   * also with `x-` before it.
-   */
+  /** Further secret names. `my-header`, `My_Header`, `myHeader` and `x-my-header` are one name. */
   readonly names?: readonly string[];
   /** Texts that are secret anywhere, such as tokens of this service. */
   readonly values?: readonly string[];
@@ -67,10 +64,7 @@ export class Redactor {
     return this.#names.has(own) || (/^x[^a-z0-9]/i.test(name) && this.#names.has(own.slice(1)));
   }
 
-  /**
-   * The value of a header, replaced as a whole if its name is secret, else with the secrets in it
-   * replaced.
-   */
+  /** The whole value is replaced if the name is secret, else the secrets in it. */
   header(name: string, value: string): string {
     if (this.isSecret(name)) return this.#marker;
     const text = this.text(value);

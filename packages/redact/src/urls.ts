@@ -55,10 +55,7 @@ export interface ParameterRules {
   readonly onlyInUrls: boolean;
 }
 
-/**
- * Values of secret parameters anywhere in a text: `?token=…`, `;token=…`, `#access_token=…`,
- * `token="…"`.
- */
+/** Values of secret parameters in a text: `?token=…`, `#access_token=…`, `token="…"`. */
 export function findParameters(text: string, { isSecret, onlyInUrls }: ParameterRules, secrets: Ranges): void {
   let start = 0;
   for (let at = 0; at < text.length; at++) {

@@ -26,10 +26,7 @@ export interface CaptureRequest extends Pick<DocumentedRequest, 'method' | 'url'
   /** Only the `content-…` headers, `traceparent` and `idempotencyHeaders` are read. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /**
-   * What the rules found. It goes into the meta of the body, its subject also into the meta of the
-   * request document.
-   */
+  /** Goes into the meta of the body. Its subject goes into the meta of the request document too. */
   readonly found?: Meta;
 }
 
@@ -59,10 +56,7 @@ interface AppenderParts {
 /** Version 00 of the header has 55 characters; a later version may be longer. */
 const MAX_TRACEPARENT = 100;
 
-/**
- * Captures requests: a request in, a receipt or an error out. It has no socket, so the simulation
- * can run it in virtual time.
- */
+/** Captures requests. It has no socket, so the simulation can run it in virtual time. */
 export class Appender {
   /** The paths and their rules. The server checks them before it calls the appender. */
   readonly routes: Routes;

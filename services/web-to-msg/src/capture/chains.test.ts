@@ -73,7 +73,7 @@ describe('an id is the same chain however it is written', () => {
       await expect(chains.get(write(ids.sha256))).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  test('a chain whose name looks like an id that lacks digits is found by its name', async () => {
+  test('a chain whose name looks like an id with too few digits is found by its name', async () => {
     const clock = new VirtualClock();
     const store = new Store(new MemoryStore({ clock }).driver(), { clock });
     const name = 'ab'.repeat(20);

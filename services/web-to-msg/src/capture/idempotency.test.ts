@@ -77,7 +77,7 @@ describe('a request that names its event', () => {
     expect(new Set(published).size).toBe(2);
   });
 
-  test('is the same event again after a crash between claim and publish, or when nobody knows what the broker did', async () => {
+  test('is the same event again after a crash between claim and publish, or when the outcome of the publish is unknown', async () => {
     const { clock, broker, published, replica } = await open();
     const lost: string[] = [];
     const { publish } = broker;
@@ -100,7 +100,7 @@ describe('a request that names its event', () => {
     expect(receipt.event).toBe(published[0]);
   });
 
-  test('is published again by whoever gets it, for as long as it lies on one disk only', async () => {
+  test('is published again by any instance, as long as it is on one disk only', async () => {
     const { clock, broker, published, replica } = await open();
     const { publish } = broker;
     broker.publish = async () => {
@@ -142,7 +142,7 @@ describe('a request that names its event', () => {
     expect(new Set(events.map(({ event }) => event)).size).toBe(5);
   });
 
-  test('is not taken while nobody can tell whether it came before', async () => {
+  test('is refused while it is unknown whether it came before', async () => {
     const { clock, registry, published, replica } = await open();
     registry.claim = () => Promise.reject(new BlockhubError('REGISTRY_UNAVAILABLE', 'gone'));
     await expect(replica()('a')).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE', status: 503 });

@@ -53,10 +53,7 @@ export class IdempotencyKeys {
     });
   }
 
-  /**
-   * Notes that the events are durable. If the note is lost, a repetition publishes the same events
-   * once more.
-   */
+  /** Notes that the events are durable. If that fails, a repetition publishes them once more. */
   confirm(key: string, first: FirstRequest): void {
     this.#registry.replaceClaim(key, JSON.stringify({ ...first, confirmed: true })).catch(() => {});
   }

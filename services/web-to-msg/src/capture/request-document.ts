@@ -28,10 +28,7 @@ function headerPairs(rawHeaders: readonly string[], redactor: Redactor): [string
   return pairs;
 }
 
-/**
- * Path and query as they were sent, separated at the first `?`. If there is no `?`, there is no
- * query.
- */
+/** Path and query as they were sent, separated at the first `?`. */
 function targetOf(url: string, redactor: Redactor): { path: string; query?: string } {
   const target = redactor.text(url);
   const split = target.indexOf('?');

@@ -5,10 +5,7 @@ import type { Exchange } from './exchange.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/**
- * A body in memory. It counts against the budget until its request is answered, and all work that
- * needs it has ended.
- */
+/** A body in memory. It counts against the budget until no request and no work needs it. */
 export class BufferedBody {
   readonly bytes: Buffer;
   readonly #giveBack: () => void;

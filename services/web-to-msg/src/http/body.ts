@@ -4,21 +4,13 @@ import { formatSize } from '@blockhub/settings';
 
 /** Bodies up to this length may use the whole budget. */
 const SMALL_BYTES = 64 * 1024;
-/**
- * Share of the budget that larger bodies may use: slow uploads must leave room for other senders.
- */
+/** Share of the budget for larger bodies: slow uploads must leave room for other senders. */
 const LARGE_SHARE = 0.75;
-/**
- * Smaller chunks are joined. Senders choose the size of chunks, and each buffer costs about 100
- * bytes more than it holds.
- */
+/** Smaller chunks are joined, because each buffer costs about 100 bytes more than it holds. */
 const WHOLE_CHUNK_BYTES = 4096;
 const JOINED_CHUNKS = 256;
 
-/**
- * Limits the bytes of all bodies in memory (P8). Bytes count when they arrive; an announced length
- * costs nothing.
- */
+/** Limits the bytes of all bodies in memory (P8). Announced bytes do not count. */
 export class ByteBudget {
   readonly limit: number;
   readonly #limitOfLarge: number;
@@ -138,10 +130,7 @@ export function readBody(
   return (error) => settle(error, EMPTY);
 }
 
-/**
- * The rest of the body is read and dropped, so that the sender can read the answer. The request
- * time-out limits how long.
- */
+/** The rest of the body is read and dropped, so that the sender can read the answer. */
 function refuse(
   stream: Readable,
   error: BlockhubError,

@@ -14,7 +14,7 @@ function clientFor(peer: string, headers: Record<string, string>, trusted = PROX
 
 describe('the client of a request is', () => {
   test.each<[string, string, string | undefined, string[], string]>([
-    ['the peer where nobody is trusted', '10.0.0.1', '1.1.1.1', [], '10.0.0.1'],
+    ['the peer where no proxy is trusted', '10.0.0.1', '1.1.1.1', [], '10.0.0.1'],
     ['the peer where it is not trusted', '8.8.8.8', '1.1.1.1', PROXIES, '8.8.8.8'],
     ['a trusted peer without the header', '10.0.0.1', undefined, PROXIES, '10.0.0.1'],
     ['whom a trusted peer names', '10.0.0.1', '1.1.1.1', PROXIES, '1.1.1.1 via 10.0.0.1'],
@@ -31,7 +31,7 @@ describe('the client of a request is', () => {
       '1.1.1.1 via 10.0.0.1',
     ],
     ['the first of proxies all the way', '10.0.0.1', '10.0.0.3, 10.0.0.2', PROXIES, '10.0.0.3 via 10.0.0.1'],
-    ['nobody whom nonsense before it names', '10.0.0.1', 'nonsense, 6.6.6.6', PROXIES, '6.6.6.6 via 10.0.0.1'],
+    ['the sender, whatever nonsense stands before it', '10.0.0.1', 'nonsense, 6.6.6.6', PROXIES, '6.6.6.6 via 10.0.0.1'],
     ['no empty element', '10.0.0.1', ' , 6.6.6.6,\t,', PROXIES, '6.6.6.6 via 10.0.0.1'],
     ['one with a port', '10.0.0.1', '203.0.113.9:52711', PROXIES, '203.0.113.9 via 10.0.0.1'],
     ['one in brackets with a port', '10.0.0.1', '[2001:db8::7]:443', PROXIES, '2001:db8::7 via 10.0.0.1'],
@@ -51,7 +51,7 @@ describe('the client of a request is', () => {
     ['6.6.6.6, nonsense', 'nonsense'],
     ['6.6.6.6, unknown, 10.0.0.2', 'unknown'],
     ['example.com:80', 'example.com:80'],
-  ])('nobody where a trusted proxy writes %j', (forwarded, value) => {
+  ])('no address where a trusted proxy writes %j', (forwarded, value) => {
     expect(clientFor('10.0.0.1', { 'x-forwarded-for': forwarded })).toBe(`unreadable x-forwarded-for: ${value}`);
   });
 

@@ -12,17 +12,11 @@ export interface Client {
   readonly tls: boolean;
   /** The trusted proxy that passed the request on, and wrote `ip` into its header. */
   readonly via?: string;
-  /**
-   * What the trusted proxy wrote in place of an address. A rule that needs the address refuses the
-   * request with this text.
-   */
+  /** What the trusted proxy wrote in place of an address. */
   readonly unreadable?: { readonly header: ForwardingHeader; readonly value: string };
 }
 
-/**
- * Which header of trusted proxies counts. `auto` is X-Forwarded-For if the request has it, else
- * Forwarded.
- */
+/** `auto` is X-Forwarded-For if the request has it, else Forwarded. */
 export type Forwarding = 'auto' | ForwardingHeader;
 
 /**

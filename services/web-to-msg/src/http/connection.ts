@@ -47,19 +47,13 @@ export class Connection {
     answer.once('close', () => this.#end(answer));
   }
 
-  /**
-   * Frees the memory once, when the answer ends. If it has ended already, the memory is freed at
-   * once.
-   */
+  /** Frees the memory when the answer ends, or now if it has ended already. */
   freeAfter(answer: ServerResponse, memory: Freeable): void {
     if (this.#unanswered.has(answer)) this.#unanswered.set(answer, memory);
     else memory.free();
   }
 
-  /**
-   * Calls `run` when all requests that have arrived completely are answered. If the connection ends
-   * before, it is not called.
-   */
+  /** Calls `run` when all complete requests are answered, but not if the connection ends before. */
   afterAnswers(run: () => void): void {
     this.#afterAnswers = run;
     this.#runAfterAnswers();

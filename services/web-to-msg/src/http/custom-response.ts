@@ -4,10 +4,7 @@ import type { Rendered } from '../routes/responses.ts';
 import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 
-/**
- * Longer bodies are not parsed for a response: handshakes are short, and parsing a large event
- * would be wasted.
- */
+/** Longer bodies are not parsed for a response. Handshakes are short. */
 const MAX_DOC_BYTES = 256 * 1024;
 
 /** The response of a route in place of the receipt. Undefined if none fits. */

@@ -5,10 +5,7 @@ import type { Logger, Metrics } from '@blockhub/telemetry';
 
 /** Files that are reserved for probes, broker, store and spool. */
 const RESERVED = 256;
-/**
- * Largest share of the free files that is reserved. If few files may be open, connections get the
- * other half.
- */
+/** Largest share of the free files that is reserved. Connections get at least the other half. */
 const MAX_RESERVED_SHARE = 0.5;
 const LOG_AGAIN_MS = 60_000;
 

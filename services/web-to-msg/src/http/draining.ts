@@ -9,10 +9,7 @@ import { linger } from './linger.ts';
  * How long a stopping process takes new connections, because load balancers notice the stop later.
  */
 const ACCEPT_MS = 100;
-/**
- * After this many turns of the event loop without a new connection the accept queue counts as
- * empty.
- */
+/** Turns of the event loop without a new connection until the accept queue counts as empty. */
 const QUIET_TURNS = 3;
 /** Longest turn that counts. In a longer one connections may arrive after the queue was read. */
 const QUICK_TURN_MS = 1;

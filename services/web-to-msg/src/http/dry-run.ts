@@ -3,10 +3,7 @@ import type { Appender, CaptureRequest } from '../capture/appender.ts';
 import type { Head } from '../rules/rule.ts';
 import type { RuleReport } from '../rules/rules.ts';
 
-/**
- * The answer to a dry run (CAP-12): whether the request would be accepted, and the verdict of each
- * rule.
- */
+/** The answer to a dry run (CAP-12). */
 export interface DryRunReport {
   readonly dryRun: true;
   readonly accepted: boolean;

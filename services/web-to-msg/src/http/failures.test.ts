@@ -17,7 +17,7 @@ function begin() {
   return { clock, lines, failures, fail, told };
 }
 
-test('an outage is told when it begins, once a minute, and at its end', async () => {
+test('an outage is logged when it begins, once a minute, and at its end', async () => {
   const { clock, lines, failures, fail, told } = begin();
   for (let seconds = 0; seconds < 65; seconds++) {
     for (let count = 0; count < 10; count++) fail('BROKER_UNAVAILABLE');
@@ -46,7 +46,7 @@ test('an outage is told when it begins, once a minute, and at its end', async ()
   expect(JSON.stringify(each)).not.toContain('stack');
 });
 
-test('each kind of trouble is told by itself, defects each time', () => {
+test('each kind of outage is logged by itself, defects each time', () => {
   const { fail, told } = begin();
   for (const code of ['STORE_DENIED', 'CAPTURE_BUSY', 'STORE_DENIED', 'INTERNAL', 'INTERNAL'] as const) fail(code);
   expect(told()).toEqual([

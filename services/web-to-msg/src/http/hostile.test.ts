@@ -33,7 +33,7 @@ describe('slow and hostile clients', () => {
     expect((await server.ingress()).length).toBe(1);
   });
 
-  test('a connection that sends nothing ends without an answer, and is no refusal', async () => {
+  test('a connection that sends nothing ends without an answer, and does not count as refused', async () => {
     await using server = await startCapture({ requestTimeout: 500, headersTimeout: 500 });
     expect(await raw(server.port, '', true)).toBe('');
     expect(await server.metrics()).not.toContain('REQUEST_TIMEOUT');
@@ -92,7 +92,7 @@ describe('slow and hostile clients', () => {
     });
   });
 
-  test('bodies that are announced and do not come keep nobody out', async () => {
+  test('bodies that are announced and do not come keep no sender out', async () => {
     await using server = await startCapture({ inFlightLimit: 100 });
     const sockets = Array.from({ length: 5 }, () => connect(server.port, '127.0.0.1'));
     for (const socket of sockets) socket.write('POST /append/chain/plain HTTP/1.1\r\nhost: a\r\ncontent-length: 90\r\n\r\nx');
@@ -137,7 +137,7 @@ describe('slow and hostile clients', () => {
       while (!(await server.metrics()).includes('blockhub_capture_held_bytes 0')) await new Promise(setImmediate);
     });
 
-    test('get the answers of what was good before the one to what is no HTTP', async () => {
+    test('get the answers of what was good before the one to bytes that are not HTTP', async () => {
       await using server = await startCapture();
       const answer = await raw(server.port, `${one}${one}NO HTTP\r\n\r\n`, true);
       expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 201', 'HTTP/1.1 400']);

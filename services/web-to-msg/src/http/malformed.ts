@@ -23,10 +23,7 @@ const reasons: Readonly<Record<string, string>> = {
   HPE_PAUSED_H2_UPGRADE: 'This server supports HTTP/1.1, not HTTP/2.',
 };
 
-/**
- * True if the target of the refused request line begins as a target can, or if the packet does not
- * have the whole line.
- */
+/** True if the target in the refused line begins as a target can, or the line is not complete. */
 function beginsAsTarget(packet: Buffer, at: number): boolean {
   const line = packet.toString('latin1', packet.lastIndexOf(0x0a, at - 1) + 1, at + 1);
   const target = /^[A-Z-]+ (.*)$/s.exec(line)?.[1];
@@ -47,10 +44,7 @@ export function malformedError({ code = '', rawPacket, bytesParsed, message }: P
 
 const invalid = (what: string): BlockhubError => new BlockhubError('REQUEST_INVALID', what);
 
-/**
- * Writes an answer to the socket and ends the connection. It is used if Node has no request to
- * answer.
- */
+/** Writes an answer and ends the connection, if Node has no request to answer. */
 export function answerByHand(socket: Socket, error: BlockhubError, more: Readonly<Record<string, string>> = {}): void {
   const problem = problemOf(error);
   const body = lineOf(problem);

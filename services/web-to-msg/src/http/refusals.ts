@@ -72,10 +72,7 @@ function requestOf({ request, head, route }: Exchange, show: Show): Record<strin
   return { client: ip, ...(via !== undefined && { via }), method, ...(route && { route: route.name, chain: show(route.chain) }) };
 }
 
-/**
- * The value that was refused. Headers and the query may hold secrets, so only harmless ones are
- * shown.
- */
+/** The refused value. Other headers and the query may hold secrets. */
 function refusedValue({ code, details }: BlockhubError, { request: { headers, url = '' } }: Exchange, show: Show): Record<string, unknown> {
   switch (code) {
     case 'OBJECT_INVALID_MIME':

@@ -27,10 +27,7 @@ import { Upgrades } from './upgrades.ts';
 // Imported by name, it would load fetch and WebSocket too.
 const { createServer } = process.getBuiltinModule('node:http');
 
-/**
- * Maximum number of unanswered requests on a connection. Each takes memory, and one packet may hold
- * many.
- */
+/** Maximum number of unanswered requests on a connection. One packet may hold many. */
 const MAX_PIPELINED = 64;
 const ignore = (): void => {};
 
@@ -62,7 +59,7 @@ export class CaptureServer {
     this.#bytes = metrics.counter('blockhub_capture_bytes_total', 'Bytes of the bodies that were answered with 2xx.');
     const taken = metrics.counter(
       'blockhub_capture_taken_total',
-      'Requests whose body is durable, by the place where it is, with any answer.',
+      'Requests whose body is durable in the broker or the spool. Their answer may still be an error.',
       ['safe_in'],
     );
     this.#taken = { broker: taken.labels({ safe_in: 'broker' }), spool: taken.labels({ safe_in: 'spool' }) };
@@ -183,10 +180,7 @@ export class CaptureServer {
     return hasBody ? this.#answerBody(exchange, route) : this.#handshakes.other(exchange, route);
   }
 
-  /**
-   * The rules of the head run before the body is read, so a request that they refuse needs no
-   * memory.
-   */
+  /** The rules of the head run before the body is read, so refused requests need no memory. */
   async #capture(exchange: Exchange, route: Route): Promise<void> {
     const { request } = exchange;
     const { rules } = route;

@@ -11,10 +11,7 @@ export type Dependency = 'broker' | 'store' | 'registry' | 'spool';
 export const within = <T>(clock: Clock, deadline: number, work: Promise<T>, dependency: Dependency): Promise<T> =>
   before(clock, deadline, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${dependency} did not answer in time.`));
 
-/**
- * A process that was paused runs its timers before it reads what arrived meanwhile. This part of
- * the time lets it read first.
- */
+/** After a pause a process runs its timers first. This lets it read what has arrived. */
 const LAST_CHANCE_MS = 10;
 
 /** Waits until `deadline`, in ticks. After it, rejects with the error that `late` gives. */

@@ -70,10 +70,7 @@ export class Publisher {
   }
 }
 
-/**
- * The queues existed at the start. One that was deleted since is a fault of the broker that may
- * pass, not of the sender.
- */
+/** The queues existed at the start. A deleted one is a fault of the broker that may pass. */
 function whileQueueIsMissing(cause: unknown): never {
   if (!hasCode(cause, 'BROKER_QUEUE_MISSING')) throw cause;
   throw new BlockhubError('BROKER_UNAVAILABLE', `${cause.message} any more`, { cause, details: cause.details });

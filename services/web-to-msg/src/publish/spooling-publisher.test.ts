@@ -242,7 +242,7 @@ describe('a spool that takes no more', () => {
     expect(kindsOf(await postInTurn(house, 1))).toEqual([['broker', 0]]);
   });
 
-  test('because its disk failed once is ready again by itself: without readiness nobody might try', async () => {
+  test('because its disk failed once is ready again by itself: without readiness no request might come', async () => {
     const disk = diskOf();
     const house = await openHouse(disk);
     house.become('blocked');

@@ -5,10 +5,7 @@ import type { Spool } from '../spool/spool.ts';
 import { within } from './deadline.ts';
 import { isLarge, type KeepBodyFor, type Publisher } from './publisher.ts';
 
-/**
- * Where the messages of a request are durable: the broker has confirmed them, or the spool has
- * synced them.
- */
+/** Where a request is durable: confirmed by the broker, or synced in the spool. */
 export type SafeIn = 'broker' | 'spool';
 
 export interface SpoolingPublisherParts {

@@ -42,10 +42,7 @@ export function parseField(text: string): Field | string {
 /** True for a header whose value must not be sent back. */
 export const isSecretField = ({ part, name }: Field): boolean => part === 'header' && isSecretName(name) && !OPEN.has(name);
 
-/**
- * The value of a field, undefined if the request does not have it. If a parameter is there twice,
- * the first one counts.
- */
+/** The value of a field, or undefined. If a parameter is repeated, the first one counts. */
 export function readField({ part, name }: Field, { query, headers, doc, receipt }: FieldValues): unknown {
   switch (part) {
     case 'query':

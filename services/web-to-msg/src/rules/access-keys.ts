@@ -5,16 +5,10 @@ import { type Access, type AccessMethod, bearerOf, denied } from './credential.t
 import type { RuleContext } from './rule.ts';
 
 const REMEMBERED = 10_000;
-/**
- * Maximum number of keys that are looked up in the store at a time. Invented ids must not fill its
- * queue.
- */
+/** Keys that are looked up in the store at a time. Invented ids must not fill its queue. */
 const MAX_LOOKUPS = 16;
 
-/**
- * Keys as the store had them within `apiKeyRefresh`. Unknown ids are not cached: invented ids would
- * evict real keys.
- */
+/** Keys as of `apiKeyRefresh`. Invented ids are not cached: they would evict real keys. */
 class KeyCache {
   readonly #context: RuleContext;
   readonly #known = new Cache<string, { readonly key: KnownKey; readonly until: number }>(REMEMBERED);

@@ -19,10 +19,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/**
- * Reads `SECRET`, `SECRET;until=2027-01-31` or `SECRET;name=shop`. Mistakes have the place of a
- * token, not its text.
- */
+/** Reads `SECRET;until=2027-01-31;name=shop`. Mistakes have the place of a token, not its text. */
 function parseToken(text: string, place: number, mistake: (what: string) => void): Token {
   const [value = '', ...parameters] = text.split(';').map((part) => part.trim());
   if (!VALUE.test(value)) mistake(`token ${place} must have 16 to 512 printable characters, without comma, semicolon and space`);

@@ -62,10 +62,7 @@ function names(chains: readonly string[], nameOrId: string): boolean {
   return chains.some((one) => chainText(one) === wanted);
 }
 
-/**
- * A chain that does not exist is not in the list, so a refused sender cannot find out which chains
- * exist.
- */
+/** An unknown chain is not in the list, so a refused sender does not learn that it is unknown. */
 async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains: readonly string[]): Promise<boolean> {
   try {
     const { id, name } = known.peek(nameOrId) ?? (await known.get(nameOrId));

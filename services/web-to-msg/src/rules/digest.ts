@@ -20,10 +20,7 @@ interface DeclaredDigest {
 const algorithms: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' };
 const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 };
 
-/**
- * A sender that declares a hash expects a check. So a hash that cannot be read is refused, as a
- * wrong one is.
- */
+/** A sender that declares a hash expects a check, so a malformed hash is refused too. */
 const malformed = (header: string, form: string, value: string): BlockhubError =>
   new BlockhubError('REQUEST_INVALID', `The ${header} header is malformed: expected ${form}, got ${quoteRedacted(value)}.`);
 
@@ -59,10 +56,7 @@ function fromMd5(value: string): DeclaredDigest {
 
 const hexAlgorithms: Readonly<Record<number, string>> = { 32: 'md5', 40: 'sha1', 64: 'sha256', 128: 'sha512' };
 
-/**
- * x-hash: hex in any spelling that `readHex` accepts. Its length gives the algorithm, and a label
- * must fit it.
- */
+/** x-hash: hex. Its length gives the algorithm, and a label must fit it. */
 function fromHex(value: string): DeclaredDigest {
   const { digits, label, wrong } = readHex(value);
   const algorithm = hexAlgorithms[digits.length];

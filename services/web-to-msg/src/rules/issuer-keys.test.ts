@@ -31,7 +31,7 @@ const askWith = async (rule: AccessTest, pair: Pair, more = {}) => ask(rule, bea
 const detailOf = (rule: AccessTest) => rule.test.health.report().checks['jwt-issuer'];
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
-/** What the sender is told. */
+/** What the sender gets. */
 async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
@@ -78,7 +78,7 @@ describe('a difference of issuers', () => {
     expect(reads()).toBe(1);
   });
 
-  test('is told once a minute', async () => {
+  test('is logged once a minute', async () => {
     const rule = await given();
     for (let n = 0; n < 20; n++) expect(await askWith(rule, stranger, { iss: `https://made.up/${n}` })).toBe('ACCESS_DENIED');
     await rule.test.clock.run(() => false, 60 * SECOND);
@@ -162,7 +162,7 @@ describe('an answer that is none', () => {
       () => issuer.pages.set('/.well-known/openid-configuration', json({ issuer: issuer.url, jwks_uri: 'data:,{}' })),
       /jwks_uri with data:/,
     ],
-  ])('%s: nobody can tell, and the log and /readyz say why', async (_, spoil, why) => {
+  ])('%s: unavailable, and the log and /readyz show why', async (_, spoil, why) => {
     spoil();
     const rule = await given();
     // Strangers are not told where the issuer is, or how it fails.
@@ -174,7 +174,7 @@ describe('an answer that is none', () => {
     expect(await askWith(rule, one)).toBe('thrown ACCESS_UNAVAILABLE');
     const lines = rule.test.lines.filter(({ msg }) => msg === 'keys of the JWT issuer cannot be read');
     expect(lines).toEqual([expect.objectContaining({ level: 'warn', reason: expect.stringMatching(why) })]);
-    // An issuer that is away is no reason to refuse senders with tokens and API keys.
+    // Senders with tokens and API keys do not need the issuer.
     expect(detailOf(rule)).toMatchObject({ ok: true, detail: expect.stringMatching(why) });
   });
 

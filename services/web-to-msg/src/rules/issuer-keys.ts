@@ -7,10 +7,7 @@ import { KeySet } from './key-set.ts';
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const FRESH_MS = 10 * MINUTE;
-/**
- * How long keys are used if the issuer does not answer: its senders can go on, but a removed key
- * ends.
- */
+/** How long keys are used if the issuer does not answer. Then a removed key ends too. */
 const STALE_MS = 60 * MINUTE;
 const FAILURE_PAUSE_MS = SECOND;
 /** The time is for discovery and keys together. Real sets have a few KB. */

@@ -9,10 +9,7 @@ const LOG_AGAIN_MS = 60_000;
 const MAX_ISSUER = 200;
 const CHECK = 'jwt-issuer';
 
-/**
- * Shows both issuers, and a small difference, if there is one. Issuers are compared letter by
- * letter (RFC 7519, 4.1.1).
- */
+/** Both issuers, and their difference if it is small. They must be equal (RFC 7519, 4.1.1). */
 export function explainIssuers(expected: string, got: unknown): string {
   const hint = typeof got === 'string' ? hintOf(expected, got) : undefined;
   return `expected the issuer ${quote(expected, MAX_ISSUER)}, got ${quote(got, MAX_ISSUER)}${hint ? `; they differ only in ${hint}` : ''}`;
@@ -42,10 +39,7 @@ interface Parts {
   readonly health: Health;
 }
 
-/**
- * Reports the state of the JWT issuer in the log and on /readyz. A fault that lasts is logged once
- * a minute.
- */
+/** Reports the JWT issuer on /readyz, and in the log once a minute. */
 export class IssuerStatus {
   readonly #parts: Parts;
   readonly #pace: Pace;

@@ -78,10 +78,7 @@ const unknownIn = (coding: string): BlockhubError =>
     `The type of the body cannot be checked: expected the content codings ${knownCodings.join(', ')}, got ${quoteRedacted(coding)}.`,
   );
 
-/**
- * Decodes the whole body and keeps its start. A decompression bomb must not pass because its first
- * bytes are good.
- */
+/** Decodes the whole body, because the start of a decompression bomb may be good. */
 async function startOf(body: Buffer, coding: string, caps: Parameters<typeof decode>[2]): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;

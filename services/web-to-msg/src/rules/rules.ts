@@ -18,10 +18,7 @@ import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rul
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
 
-/**
- * These rules judge the headers of a body, so they do not apply to a request without one, such as
- * HEAD.
- */
+/** Rules that need a body. They do not apply to requests without one, such as HEAD. */
 const ofBodies: ReadonlySet<string> = new Set(['mime', 'digest']);
 /** Only these rules apply to a preflight, because a browser sends no credentials in it. */
 const ofAddresses: ReadonlySet<string> = new Set(['address', 'throttle-ip']);

@@ -37,10 +37,7 @@ function throttleRule(
 
 type SenderOf = (head: Head) => string | undefined;
 
-/**
- * A request without an address cannot be counted, so it is refused: otherwise its sender would have
- * no limit.
- */
+/** A request without an address is refused, because it cannot be counted. */
 export const throttleIpRule: MakeRule = (context) => {
   const senderOf: SenderOf = ({ client }) => {
     const address = parsePeer(client.ip);

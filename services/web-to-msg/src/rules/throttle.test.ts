@@ -73,7 +73,7 @@ describe('the rules', () => {
     expect([throttleIpRule, throttleKeyRule, throttleAllRule].map((make) => make(off))).toEqual([undefined, undefined, undefined]);
   });
 
-  test.each(['10', '0/s', '1/d', '1.5/s', '-1/s', '1 /s', '1000000000/s', '1/s '])('%j is no limit', async (limit) => {
+  test.each(['10', '0/s', '1/d', '1.5/s', '-1/s', '1 /s', '1000000000/s', '1/s '])('%j is not a limit', async (limit) => {
     const given = await ruleTest({ throttleAll: limit });
     expect(throttleAllRule(given)).toBeUndefined();
     expect(given.mistakes).toEqual([expect.stringContaining('throttleAll')]);
@@ -93,7 +93,7 @@ describe('the rules', () => {
     expect(await verdictOf(() => rule.head?.(from(second)))).toBe(expected);
   });
 
-  test('by key: each subject alone, and nobody without one', async () => {
+  test('by key: each subject alone, and no request without one', async () => {
     const rule = await ruleOf(throttleKeyRule, { throttleKey: '1/m' });
     const by = (subject?: string) => verdictOf(() => rule.head?.(headOf({}, { found: subject === undefined ? {} : { subject } })));
     expect([await by('key:a'), await by('key:b'), await by('key:a'), await by(), await by()]).toEqual([
@@ -105,7 +105,7 @@ describe('the rules', () => {
     ]);
   });
 
-  test('of all: whoever sends', async () => {
+  test('of all: from any sender', async () => {
     const rule = await ruleOf(throttleAllRule, { throttleAll: '2/h' });
     const verdicts = [];
     for (const ip of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) verdicts.push(await verdictOf(() => rule.head?.(from(ip))));

@@ -39,10 +39,7 @@ export class Throttle {
     this.#costMs = periodMs / count;
   }
 
-  /**
-   * Takes one request of a sender. Returns 0, or how many ms it must wait; a refused request costs
-   * it nothing.
-   */
+  /** Takes one request. Returns 0, or how many ms to wait. A refused request costs nothing. */
   take(sender: string): number {
     const now = this.#clock.ticks();
     const known = this.#freeAt.get(sender);

@@ -70,7 +70,7 @@ const mounts = process.getuid?.() === 0 && spawnSync('mount', ['--version']).sta
     await log.close();
 
     const filler = fill(join(root, 'filler'));
-    // A disk that is full to the last byte is no reason not to get out what is there.
+    // What is spooled must get out of a full disk too.
     const next = await openLog();
     const out: string[] = [];
     for (let batch = await next.read(9, 1e6); batch.length > 0; batch = await next.read(9, 1e6)) {

@@ -3,10 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/**
- * A folder of files that are only appended to, locked by one process. Methods throw the errors of
- * the file system.
- */
+/** A locked folder of append-only files. Methods throw the errors of the file system. */
 export interface SpoolDisk {
   list(): Promise<{ readonly name: string; readonly bytes: number }[]>;
   /** Creates an empty file. Its name is durable when this resolves. */
@@ -22,8 +19,8 @@ export interface SpoolFile {
   /** After an error it is unknown how much was written. */
   append(parts: readonly Buffer[]): Promise<void>;
   /**
-   * Resolves when all that was appended before is durable. After an error it may not be, also if a
-   * later sync succeeds.
+   * Resolves when all bytes are durable. After an error they may not be, even if a later sync
+   * succeeds.
    */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -95,10 +92,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/**
- * Without a sync of its parent a new folder, and all that was synced in it, may be lost when the
- * power fails.
- */
+/** Without a sync of its parent a new folder may be lost when the power fails. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);

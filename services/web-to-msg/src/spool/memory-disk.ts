@@ -8,10 +8,7 @@ interface Stored {
   synced: number;
 }
 
-/**
- * A disk for tests and simulations. At a crash files lose what was not synced, except a part by
- * chance.
- */
+/** A disk for tests and simulations. A crash drops what was not synced, except a part by chance. */
 export class MemoryDisk {
   readonly files = new Map<string, Stored>();
   readonly #plan: FaultPlan;

@@ -82,10 +82,7 @@ export function parseRecords(mark: Buffer, bytes: Buffer): Parsed {
   return { entries, torn: 0, damaged };
 }
 
-/**
- * The end of the record at `at`, which may be after the end of the bytes. Undefined if there is no
- * valid header.
- */
+/** The end of the record at `at`, also if it is not complete. Undefined without a valid header. */
 function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefined {
   const header = bytes.subarray(at, at + HEADER_BYTES);
   if (header.length < HEADER_BYTES || !header.subarray(0, MARK_BYTES).equals(mark)) return undefined;

@@ -69,10 +69,7 @@ export class SpoolLog {
     this.#mark = Buffer.from(Array.from({ length: MARK_BYTES }, () => Math.floor(options.random() * 256)));
   }
 
-  /**
-   * Finds what an earlier process left. Its files are never appended to, because their ends may be
-   * cut off.
-   */
+  /** Finds old files. They are never appended to, because their ends may be cut off. */
   static async open(options: SpoolLogOptions): Promise<SpoolLog> {
     const opened = new SpoolLog(options);
     await opened.#recover();
@@ -183,10 +180,7 @@ export class SpoolLog {
     }
   }
 
-  /**
-   * Writes until nothing is pending. Entries that are added while a group is being written join the
-   * next group.
-   */
+  /** Entries that are added while a group is being written join the next group. */
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
       const group = this.#takeGroup();
@@ -227,10 +221,7 @@ export class SpoolLog {
     return this.#active;
   }
 
-  /**
-   * After a failed write or sync the content of the file is unknown, so it is not appended to
-   * again.
-   */
+  /** After an error the content of the file is unknown, so it is not appended to again. */
   async #giveUp(group: readonly PendingWrite[], cause: unknown): Promise<void> {
     const active = this.#active;
     this.#active = undefined;

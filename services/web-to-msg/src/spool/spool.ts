@@ -27,10 +27,7 @@ const between: BackOff = { firstMs: 100, mostMs: 5000 };
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
   readonly publisher: Publisher;
-  /**
-   * How long a drain first waits for broker and store. No sender waits for a drain, so the time
-   * grows if it was too short.
-   */
+  /** How long a drain first waits for broker and store. If it is too short, it grows. */
   readonly limitMs: number;
   /**
    * How long a request may wait for the disk. After that only a refusal is left, so it may be
@@ -128,10 +125,7 @@ export class Spool {
     return this.#log.entries === 0;
   }
 
-  /**
-   * The end of a handover, if there is one. A request that waits for it may go to the broker if
-   * `isEmpty` is true then.
-   */
+  /** The end of a handover. A request that waits for it may be published if `isEmpty` is true. */
   get handover(): Promise<void> | undefined {
     return this.#mode === 'handover' ? this.#handover.promise : undefined;
   }
@@ -212,8 +206,7 @@ export class Spool {
   }
 
   /**
-   * Returns how many entries the broker has confirmed, at least one: those before a body that the
-   * store does not take now.
+   * Returns how many entries are confirmed: those before a body that the store does not take now.
    */
   async #publish(entries: readonly SpoolEntry[]): Promise<number> {
     const messages: Outgoing[] = [];
