@@ -77,9 +77,9 @@ export const mutations: readonly Mutation[] = [
     name: 'a request that names its event asks for no claim',
     edits: [
       {
-        file: 'services/web-to-msg/src/appender.ts',
-        find: "const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');",
-        replace: 'const claim: Claim = mine;',
+        file: 'services/web-to-msg/src/capture/appender.ts',
+        find: "const first = await within(clock, deadline, this.#idempotencyKeys.claim(key, mine), 'registry');",
+        replace: 'const first: FirstRequest = mine;',
       },
     ],
     only: ['kill', 'cut', 'wipe'],
@@ -88,10 +88,10 @@ export const mutations: readonly Mutation[] = [
     name: 'a claim says that its events are durable before they are',
     edits: [
       {
-        file: 'services/web-to-msg/src/appender.ts',
-        find: "const claim = await within(clock, end, this.#claims.make(name, mine), 'registry');",
+        file: 'services/web-to-msg/src/capture/appender.ts',
+        find: "const first = await within(clock, deadline, this.#idempotencyKeys.claim(key, mine), 'registry');",
         replace:
-          "const claim = await within(clock, end, this.#claims.make(name, { ...mine, confirmed: true }).then((made) => made.event === mine.event ? mine : made), 'registry');",
+          "const first = await within(clock, deadline, this.#idempotencyKeys.claim(key, { ...mine, confirmed: true }).then((made) => made.event === mine.event ? mine : made), 'registry');",
       },
     ],
     only: ['kill', 'delay'],

@@ -14,20 +14,20 @@ interface Mutation {
 export const mutations: readonly Mutation[] = [
   {
     name: 'capture answers 201 before the broker has confirmed',
-    file: 'services/web-to-msg/src/carrier.ts',
-    find: "return within(clock, end, publishing, 'broker');",
+    file: 'services/web-to-msg/src/publish/publisher.ts',
+    find: "return within(clock, deadline, publishing, 'broker');",
     replace: 'publishing.catch(() => undefined);\n    return Promise.resolve();',
   },
   {
     name: 'capture refers to a large body before the store has it',
-    file: 'services/web-to-msg/src/carrier.ts',
-    find: "await within(clock, end, storing, 'store');",
+    file: 'services/web-to-msg/src/publish/publisher.ts',
+    find: "await within(clock, deadline, storing, 'store');",
     replace: 'storing.catch(() => undefined);',
   },
   {
     name: 'capture waits for an answer for ever',
-    file: 'services/web-to-msg/src/within.ts',
-    find: 'let cancel = clock.after(left - look, () =>',
+    file: 'services/web-to-msg/src/publish/deadline.ts',
+    find: 'let cancel = clock.after(left - lastChance, () =>',
     replace: 'let cancel = clock.after(Number.MAX_SAFE_INTEGER, () =>',
   },
   {
@@ -39,8 +39,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a spooled request is dropped before the broker has confirmed it',
     file: 'services/web-to-msg/src/spool/spool.ts',
-    find: 'const delivered = await this.#deliver(entries);',
-    replace: 'const delivered = entries.length;\n    this.#deliver(entries).catch(() => undefined);',
+    find: 'const published = await this.#publish(entries);',
+    replace: 'const published = entries.length;\n    this.#publish(entries).catch(() => undefined);',
   },
   {
     name: 'what an earlier process spooled is forgotten',

@@ -1,11 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { canonicalPeer, formatAddress, hopsOfForwarded, hopsOfXForwardedFor, parseAddress, parseHop } from './index.ts';
-
-const shown = (text: string): string | undefined => {
-  const address = parseHop(text);
-  return address && formatAddress(address);
-};
+import { hopsOfForwarded, hopsOfXForwardedFor, parseHop } from './index.ts';
 
 describe('what a proxy wrote names an address', () => {
   test.each([
@@ -35,7 +29,7 @@ describe('what a proxy wrote names an address', () => {
     ['[fe80::1%25eth0]:80', 'fe80::1'],
     ['::1', '::1'],
   ])('%j is %s', (text, expected) => {
-    expect(shown(text)).toBe(expected);
+    expect(parseHop(text)).toBe(expected);
   });
 
   test.each([
@@ -119,41 +113,4 @@ describe('Forwarded', () => {
       hopsOfForwarded(part.repeat(Math.ceil(300_000 / part.length)));
     expect(hopsOfForwarded('for=1.1.1.1,'.repeat(20_000))).toHaveLength(20_000);
   });
-});
-
-test.each([
-  ['127.0.0.1', '127.0.0.1'],
-  ['::ffff:127.0.0.1', '127.0.0.1'],
-  ['fe80::1%eth0', 'fe80::1'],
-  ['::', '::'],
-  ['2001:DB8::', '2001:db8::'],
-  ['', ''],
-])('the connection from %j is from %s', (ip, expected) => {
-  expect(canonicalPeer(ip)).toBe(expected);
-});
-
-test.each([
-  [0n, '::'],
-  [1n, '::1'],
-  [1n << 112n, '1::'],
-  [0x20010db8000000000001000000000001n, '2001:db8::1:0:0:1'],
-  [0x20010db8000100010001000100000001n, '2001:db8:1:1:1:1:0:1'],
-  [0x20010db8000000010001000100010001n, '2001:db8:0:1:1:1:1:1'],
-  [0x00010000000000010000000000000001n, '1:0:0:1::1'],
-  [0x00000000000000010000000000010000n, '::1:0:0:1:0'],
-  [0x00100000000000000000000000000000n, '10::'],
-  [0x00100000010000000000000000010000n, '10:0:100::1:0'],
-])('%d is written %s', (value, expected) => {
-  expect(formatAddress({ family: 6, value })).toBe(expected);
-});
-
-test('what is written is the same address', () => {
-  fc.assert(
-    fc.property(fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 }), (groups) => {
-      const value = groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n);
-      const address =
-        value >> 32n === 0xffffn ? ({ family: 4, value: Number(value & 0xffffffffn) } as const) : ({ family: 6, value } as const);
-      expect(parseAddress(formatAddress(address))).toEqual(address);
-    }),
-  );
 });

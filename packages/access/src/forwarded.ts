@@ -1,20 +1,21 @@
-import { type Address, parsePeer } from './addresses.ts';
+import { parsePeer } from './addresses.ts';
 
-/** Headers in which proxies name who sent a request to them. */
+/** Headers in which proxies name the sender of a request. */
 export type ForwardingHeader = 'x-forwarded-for' | 'forwarded';
 
 const PORT = /^:(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)$/;
 
 /**
- * The address that a proxy wrote, in the forms that proxies use: with a port (`203.0.113.9:52711`), in brackets (`[2001:db8::7]:443`), quoted, with a
- * zone (`fe80::1%eth0`). Undefined for what names no address, such as `unknown` and `_hidden` (RFC 7239, 6).
+ * The address that a proxy wrote: with a port (`203.0.113.9:52711`), in brackets
+ * (`[2001:db8::7]:443`), quoted, or with a zone (`fe80::1%eth0`). Undefined for other text, such as
+ * `unknown` and `_hidden` (RFC 7239, 6).
  */
-export function parseHop(text: string): Address | undefined {
+export function parseHop(text: string): string | undefined {
   const node = unquote(text.trim()).trim();
   if (node.startsWith('[')) {
     const end = node.indexOf(']');
     const [inside, behind] = [node.slice(1, end), node.slice(end + 1)];
-    // Only IPv6 stands in brackets.
+    // Only IPv6 can be in brackets.
     return end > 0 && inside.includes(':') && (behind === '' || PORT.test(behind)) ? parsePeer(inside) : undefined;
   }
   const address = parsePeer(node);
@@ -35,12 +36,16 @@ export const hopsOfXForwardedFor = (header: string): string[] =>
     .map((element) => element.trim())
     .filter((element) => element !== '');
 
-/** A pair of Forwarded, and what stands behind it. Proxies also write addresses in brackets and with ports without the quotes that RFC 7239 wants. */
+/**
+ * A pair of Forwarded, and the separator after it. Proxies also write addresses in brackets and
+ * with ports without the quotes that RFC 7239 requires.
+ */
 const PAIR = /[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s",;=]*))?[ \t]*([,;]|$)/y;
 
 /**
- * What each element of a Forwarded header (RFC 7239) has as `for`, without empty elements; undefined where an element has none, or more than one.
- * Undefined as a whole where the header is malformed: who may write a part of it must not decide how the rest is read.
+ * The `for` of each element of a Forwarded header (RFC 7239), without empty elements. An element
+ * without `for`, or with two, is undefined. If the header is malformed, the result is undefined: a
+ * client that writes a part of it must not control how the rest is read.
  */
 export function hopsOfForwarded(header: string): (string | undefined)[] | undefined {
   const hops: (string | undefined)[] = [];

@@ -2,7 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 const KEY = /^bh_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
-/** An API key as its sender has it: `bh_{id}_{secret}`. The id may be shown, the secret never. */
+/**
+ * An API key as its sender has it: `bh_{id}_{secret}`. The id may be shown, the secret must not be.
+ */
 export interface ApiKey {
   readonly id: string;
   readonly secret: string;
@@ -21,9 +23,9 @@ export function formatKey(random: Buffer): ApiKey & { readonly text: string } {
   return { id, secret, text: `bh_${id}_${secret}` };
 }
 
-/** SHA-256 in hex. A plain hash is enough, because a secret has 256 random bits: nobody can try them all. */
+/** SHA-256 in hex. A plain hash is enough for a secret of 256 random bits. */
 export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** True when the hash is that of the secret; takes the same time wherever they differ. */
+/** True if the hash is that of the secret. The comparison takes constant time. */
 export const isSecretOf = ({ hash }: { readonly hash: string }, secret: string): boolean =>
   timingSafeEqual(Buffer.from(hash, 'hex'), Buffer.from(hashSecret(secret), 'hex'));

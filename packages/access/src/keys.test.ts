@@ -35,29 +35,29 @@ test.each([
   `bh_${'0'.repeat(16)}_${'x'.repeat(43)}\n`,
   ` bh_${'0'.repeat(16)}_${'x'.repeat(43)}`,
   `BH_${'0'.repeat(16)}_${'x'.repeat(43)}`,
-])('%j is no key', (text) => {
+])('%j is not a key', (text) => {
   expect(parseKey(text)).toBeUndefined();
 });
 
-test.each(['', '../../etc', '0'.repeat(15), 'A'.repeat(16)])('%j is no id, and no object is asked for', async (id) => {
+test.each(['', '../../etc', '0'.repeat(15), 'A'.repeat(16)])('%j is not an id, and no object is asked for', async (id) => {
   const store = await open();
   store.find = () => Promise.reject(new Error('asked'));
   expect(await findKey(store, id)).toBeUndefined();
   await expect(revokeKey(store, id, { at: 1 })).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
 });
 
-test('a text that is no id is not repeated: it may be a key', async () => {
+test('a text that is not an id is not repeated: it may be a key', async () => {
   const error = await revokeKey(await open(), 'bh_almost-a-secret', { at: 1 }).catch((thrown: Error) => thrown);
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('almost');
 });
 
 test('sources that are none make no key', async () => {
   const store = await open();
-  await expect(make(store, { sources: ['10.0.0.0/8', 'home'] })).rejects.toThrow(/sources: "home" is no address/);
+  await expect(make(store, { sources: ['10.0.0.0/8', 'home'] })).rejects.toThrow(/sources: "home" is not an address/);
   expect(await Array.fromAsync(store.list('keys/'))).toEqual([]);
 });
 
-test('the first revocation stays, whoever comes later or at once', async () => {
+test('the first revocation stays, also with others later or at once', async () => {
   const store = await open();
   const { record } = await make(store);
   const all = await Promise.all([1, 2, 3].map((at) => revokeKey(store, record.id, { at, reason: `reason ${at}` })));
@@ -88,7 +88,7 @@ test.each([
   ['cut', (text: string) => text.slice(0, -5)],
   ['with limits that cannot be read', (text: string) => text.replace('["a"]', '"a"')],
   ['with chains that are no texts', (text: string) => text.replace('["a"]', '[1]')],
-  ['with an end that is no time', (text: string) => text.replace('"expiresAt":2000', '"expiresAt":"never"')],
+  ['with an end that is not a time', (text: string) => text.replace('"expiresAt":2000', '"expiresAt":"never"')],
   ['of another id', (text: string) => text.replace(/"id":"./, '"id":"g')],
   ['without its hash', (text: string) => text.replace('"hash"', '"hush"')],
   ['that is null', () => 'null'],

@@ -4,24 +4,25 @@ import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
 
 /*
- * A key is an object in the bucket, its revocation another one: both are written once. So a wiped registry locks nobody out and
- * makes no revoked key valid again, and the bucket may refuse to replace and to remove.
+ * A key is an object in the bucket, and its revocation is another one. Both are written once. So a
+ * wiped registry neither refuses a valid key nor accepts a revoked one, and the bucket may be
+ * protected against replacing and removing.
  */
 
-/** What is known of an API key; never its secret. */
+/** An API key without its secret. */
 export interface KeyRecord {
   readonly id: string;
   /** SHA-256 of the secret, hex. */
   readonly hash: string;
-  /** For people: whose key it is. */
+  /** Whose key it is, for the operator. */
   readonly label?: string;
-  /** Ids of the chains it is good for; every chain when absent. */
+  /** Ids of the chains that it may append to. If absent, all chains. */
   readonly chains?: readonly string[];
-  /** Addresses that it may be used from, as `AddressSet` takes them; from everywhere when absent. */
+  /** Addresses that it may be used from, as `AddressSet` takes them. If absent, all addresses. */
   readonly sources?: readonly string[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  /** Milliseconds since 1970, from when on it is good for nothing; never when absent. */
+  /** Milliseconds since 1970. The key is refused from then on. If absent, it does not expire. */
   readonly expiresAt?: number;
 }
 
@@ -33,7 +34,7 @@ export interface Revocation {
 
 export interface KnownKey {
   readonly record: KeyRecord;
-  /** Those of the record. */
+  /** The addresses of the record. */
   readonly sources?: AddressSet;
   readonly revoked?: Revocation;
 }
@@ -41,7 +42,7 @@ export interface KnownKey {
 export interface KeyOptions extends Pick<KeyRecord, 'label' | 'chains' | 'sources' | 'expiresAt'> {
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** 40 bytes that nobody can guess. */
+  /** 40 bytes that cannot be guessed. */
   readonly random: Buffer;
 }
 
@@ -50,7 +51,10 @@ const recordKey = (id: string): string => `${FOLDER}${id}.key`;
 const revocationKey = (id: string): string => `${FOLDER}${id}.revoked`;
 const isId = (id: string): boolean => /^[0-9a-f]{16}$/.test(id);
 
-/** Makes a key. Its text is given here and never again. Throws what the store throws; RangeError for sources that are none. */
+/**
+ * Creates a key, and returns its text, which is not stored.
+ * @throws RangeError for malformed sources; the errors of the store
+ */
 export async function createKey(store: Store, options: KeyOptions): Promise<{ readonly key: string; readonly record: KeyRecord }> {
   const { now, random, label, chains, sources, expiresAt } = options;
   if (random.length !== 40) throw new RangeError('a key needs 40 random bytes');
@@ -70,7 +74,7 @@ export async function createKey(store: Store, options: KeyOptions): Promise<{ re
   return { key: text, record };
 }
 
-/** The key with this id as the store has it now; undefined where there is none. @throws KEY_DAMAGED */
+/** The key with this id as the store has it now, or undefined. @throws KEY_DAMAGED */
 export async function findKey(store: Store, id: string): Promise<KnownKey | undefined> {
   if (!isId(id)) return undefined;
   const [bytes, revocation] = await Promise.all([store.find(recordKey(id)), store.find(revocationKey(id))]);
@@ -81,8 +85,10 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
 }
 
 /**
- * Ids of all keys, in order; also of those that are damaged, revoked, or cannot be read. Other objects among them are skipped.
- * @param options.onUnseen called if the list may have gaps; without it such a gap ends the listing
+ * Lists the ids of all keys in order, also of those that are damaged, revoked or cannot be read.
+ * Other objects are skipped.
+ * @param options.onUnseen called if the list may have gaps; if it is not given, such a gap ends the
+ * listing
  */
 export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnseen } = {}): AsyncGenerator<string> {
   const idIn = (key: string): string | undefined => /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
@@ -91,7 +97,7 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
     const id = idIn(key);
     if (id !== undefined) hidden.push(id);
     else if (key === FOLDER && !onUnseen) throw error;
-    // Behind a folder or revocation that cannot be opened no key of its own is hidden.
+    // A folder or revocation that cannot be opened hides no key.
     else if (key === FOLDER) onUnseen?.(key, error);
   };
   try {
@@ -101,23 +107,26 @@ export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnsee
       if (id !== undefined) yield id;
     }
   } catch (error) {
-    // If the store does not answer at all, the list is not merely incomplete.
+    // If the store does not answer, the list is not merely incomplete.
     if (!onUnseen || !(hasCode(error, 'STORE_DENIED') || hasCode(error, 'STORE_UNUSABLE'))) throw error;
     onUnseen(FOLDER, error);
   }
   yield* hidden;
 }
 
-/** The id of a key as people write it: in capitals, with blanks, quotes or braces around it. Any other text stays as it is. */
+/** The id of a key, typed in capitals, or with blanks, quotes or braces around it. */
 export function keyIdOf(text: string): string {
   const id = text.replace(/^[\s"'`{(<[]+|[\s"'`})>\],;]+$/g, '').toLowerCase();
   return isId(id) ? id : text;
 }
 
-/** Ends a key for ever, also a damaged one; gives its first revocation, which stays. @throws KEY_NOT_FOUND */
+/**
+ * Revokes a key, also a damaged one. Returns its first revocation, which cannot be replaced.
+ * @throws KEY_NOT_FOUND
+ */
 export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<Revocation> {
-  // What is no id is not repeated: it may be a key with its secret.
-  if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is no id of a key: it has 16 hex digits');
+  // The text is not repeated: it may be a key with its secret.
+  if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is not the id of a key; expected 16 hex digits');
   if ((await store.find(recordKey(id))) === undefined)
     throw new BlockhubError('KEY_NOT_FOUND', `there is no key with the id ${id}`, { details: { id } });
   if ((await store.create(revocationKey(id), encode(revocation))) !== 'exists') return revocation;
@@ -130,7 +139,8 @@ function readRecord(id: string, bytes: Buffer): KeyRecord {
   const value = parse(bytes) as Partial<KeyRecord> | undefined;
   if (value?.id !== id || typeof value.hash !== 'string' || !/^[0-9a-f]{64}$/.test(value.hash) || !isTime(value.createdAt))
     throw damaged(id);
-  // What limits a key must be readable, or a key for one chain would become a key for all; a later version may know of other limits.
+  // The limits of a key must be readable, or a key for one chain would become a key for all.
+  // Unknown fields may be limits of a later version.
   const { chains, sources, expiresAt, label, ...rest } = value;
   if (Object.keys(rest).some((name) => !['id', 'hash', 'createdAt'].includes(name))) throw damaged(id);
   for (const list of [chains, sources])
@@ -146,7 +156,7 @@ function setOf(items: readonly string[], error: (what: string) => Error): Addres
   });
 }
 
-/** That the object is there is what counts: a damaged one revokes as well. */
+/** A damaged revocation revokes too: only its existence counts. */
 function readRevocation(bytes: Buffer): Revocation {
   const value = parse(bytes) as Partial<Revocation> | undefined;
   return { at: isTime(value?.at) ? value.at : 0, ...(typeof value?.reason === 'string' ? { reason: value.reason } : {}) };
@@ -163,4 +173,4 @@ function parse(bytes: Buffer): unknown {
 }
 
 const damaged = (id: string): BlockhubError =>
-  new BlockhubError('KEY_DAMAGED', `the object ${recordKey(id)} is no key`, { details: { id } });
+  new BlockhubError('KEY_DAMAGED', `the object ${recordKey(id)} is not a valid key`, { details: { id } });

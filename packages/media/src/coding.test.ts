@@ -50,7 +50,7 @@ describe('a coding is undone', () => {
   });
 });
 
-describe('what is no such coding is an error', () => {
+describe('bytes that are not of the coding are an error', () => {
   const encoded: [string, Buffer][] = [
     ['gzip', gzipSync(body)],
     ['deflate', deflateSync(body)],

@@ -2,17 +2,17 @@ import type { Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import { BlockhubError } from '@blockhub/errors';
 
-/** Bounds of decoded bytes. A body over one of them is refused. Memory is bounded in any case, because the bytes are not kept. */
+/** Limits of decoded bytes. A body over a limit is refused. Memory is bounded in any case. */
 export interface DecodeCaps {
-  /** Most bytes that any of the codings may give. */
+  /** Maximum number of bytes that each coding may give. */
   readonly maxBytes: number;
-  /** How many times as many bytes as were sent. It counts from `RATIO_FROM_BYTES` on: few bytes do no harm, however few they were before. */
+  /** Decoded length divided by sent length. It counts from `RATIO_FROM_BYTES` on. */
   readonly maxRatio: number;
 }
 
-/** Decoded bytes up to here are taken at any ratio. */
+/** Up to this length any ratio is accepted. */
 export const RATIO_FROM_BYTES = 1024 * 1024;
-/** Codings of one body; each more multiplies what a few bytes can cost. */
+/** Maximum number of codings of a body. Each multiplies the cost of a few bytes. */
 const MAX_CODINGS = 5;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -20,29 +20,33 @@ type Decoding = Transform & { readonly bytesWritten: number };
 type Decoder = (start: Buffer) => Decoding;
 const EMPTY: Buffer = Buffer.alloc(0);
 
-/** RFC 9110 says that deflate is zlib; some senders leave its frame out. */
+/** By RFC 9110 deflate has a zlib frame, but some senders leave it out. */
 const isZlib = ([first = 0, second = 0]: Buffer): boolean => (first & 0x0f) === 8 && first >> 4 <= 7 && (first * 256 + second) % 31 === 0;
 
 const decoders: Readonly<Record<string, Decoder>> = {
   gzip: () => createGunzip(),
   deflate: (start) => (isZlib(start) ? createInflate() : createInflateRaw()),
   br: () => createBrotliDecompress(),
-  // A window of 8 MB is the most that RFC 9659 allows for HTTP; without the bound a frame may ask for 128 MB.
+  // RFC 9659 allows a window of 8 MB for HTTP. Without this limit a frame may need 128 MB.
   zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 23 } }),
 };
 
 const list = (coding: string): string[] => coding.split(', ');
 
-/** The first of the codings, as `parseCodings` gives them, that cannot be undone here; undefined where all can be. */
+/**
+ * The first of the codings that cannot be decoded here. Undefined if all can be.
+ * @param coding as `parseCodings` gives it
+ */
 export const unknownCoding = (coding: string): string | undefined => list(coding).find((name) => !Object.hasOwn(decoders, name));
 
-/** What can be undone, for messages. */
+/** The supported codings, for messages. */
 export const knownCodings: readonly string[] = Object.keys(decoders);
 
 /**
- * Undoes content codings, the last one first, and gives the bytes piece by piece.
+ * Decodes content codings, the last one first, and yields the bytes in pieces.
  * @param coding as `parseCodings` gives it
- * @throws CODING_UNKNOWN; CODING_BROKEN where the bytes are not of the coding, or end too early; CODING_TOO_LARGE, which names the cap
+ * @throws CODING_UNKNOWN; CODING_BROKEN if the bytes are not of the coding, or end too early;
+ * CODING_TOO_LARGE with the limit
  */
 export async function* decode(bytes: Buffer, coding: string, caps: DecodeCaps): AsyncGenerator<Buffer> {
   const codings = list(coding);
@@ -53,7 +57,7 @@ export async function* decode(bytes: Buffer, coding: string, caps: DecodeCaps): 
       `The content coding ${JSON.stringify(unknown)} is unknown: expected ${knownCodings.join(', ')}.`,
     );
   if (codings.length > MAX_CODINGS)
-    throw new BlockhubError('CODING_TOO_LARGE', `The body has ${codings.length} content codings: at most ${MAX_CODINGS} are undone.`);
+    throw new BlockhubError('CODING_TOO_LARGE', `The body has ${codings.length} content codings; expected at most ${MAX_CODINGS}.`);
   if (bytes.length === 0) return;
   let source: AsyncIterable<Buffer> | Iterable<Buffer> = chunks(bytes);
   for (const name of codings.reverse()) source = bounded(undo(source, name), bytes.length, caps);
@@ -64,7 +68,7 @@ function* chunks(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
-/** Pieces to be decoded; what a decoder did not take is given to the next one. */
+/** Pieces to be decoded. Bytes that a decoder did not take are given to the next one. */
 class Input {
   readonly #pieces: AsyncIterator<Buffer> | Iterator<Buffer>;
   #first: Buffer | undefined;
@@ -85,7 +89,7 @@ class Input {
     if (piece.length > 0) this.#first = piece;
   }
 
-  /** The first bytes, which stay. Empty at the end. */
+  /** The first bytes, which can be read again. Empty at the end. */
   async start(length: number): Promise<Buffer> {
     let start = EMPTY;
     while (start.length < length) {
@@ -97,7 +101,7 @@ class Input {
     return start;
   }
 
-  /** As `start(1)`, behind zeros, with which tapes and some tools fill up. */
+  /** As `start(1)`, after zeros, with which tapes and some tools pad. */
   async startBehindZeros(): Promise<Buffer> {
     for (let piece = await this.next(); piece; piece = await this.next()) {
       const at = piece.findIndex((byte) => byte !== 0);
@@ -106,7 +110,7 @@ class Input {
     return EMPTY;
   }
 
-  /** Ends everything before it. */
+  /** Ends the decoders before it. */
   async close(): Promise<void> {
     await this.#pieces.return?.();
   }
@@ -122,7 +126,8 @@ async function* undo(source: AsyncIterable<Buffer> | Iterable<Buffer>, name: str
       yield* decoder;
       await feeding;
       start = name === 'gzip' ? await input.startBehindZeros() : await input.start(1);
-      // Frames of zstd may follow one another (RFC 8878, 3.1); members of gzip do inside of its decoder. Node would drop what follows.
+      // Several zstd frames may follow each other (RFC 8878, 3.1). Node decodes only the first; of
+      // gzip it decodes all members.
       if (start.length > 0 && name !== 'zstd') throw new Error('bytes follow its end');
     } while (start.length > 0);
   } catch (cause) {
@@ -133,7 +138,7 @@ async function* undo(source: AsyncIterable<Buffer> | Iterable<Buffer>, name: str
   }
 }
 
-/** Writes one piece after the other until the end of the input, or of the coding. Errors are those of reading the decoder. */
+/** Writes pieces until the input or the coding ends. Errors are thrown by reading the decoder. */
 async function feed(decoder: Decoding, input: Input): Promise<void> {
   try {
     for (let piece = await input.next(); piece; piece = await input.next()) {
@@ -164,15 +169,15 @@ const tooLarge = (what: string): BlockhubError => new BlockhubError('CODING_TOO_
 /** The start of a decoded body. */
 export interface DecodedStart {
   readonly bytes: Buffer;
-  /** There is more of it. */
+  /** True if the body is longer. */
   readonly more: boolean;
 }
 
-/** As `decode`, but no more than the first bytes, which costs no more than they do. */
+/** As `decode`, but only the first bytes, at no more cost than theirs. */
 export async function decodeStart(bytes: Buffer, coding: string, length: number): Promise<DecodedStart> {
   const pieces: Buffer[] = [];
   let total = 0;
-  // Codings before the last may give more than the start needs.
+  // The codings before the last may give more bytes than the start has.
   for await (const piece of decode(bytes, coding, { maxBytes: 1024 * length, maxRatio: Number.POSITIVE_INFINITY })) {
     pieces.push(piece);
     total += piece.length;

@@ -100,7 +100,7 @@ test.each<[string, Buffer, string | undefined, string | undefined]>([
   ['UTF-16', Buffer.from('grüß', 'utf16le'), 'utf-16', 'grüß'],
   ['UTF-16 by its mark', Buffer.from('\ufeffgrüß', 'utf16le'), 'utf-8', 'grüß'],
   ['a mark against the charset', Buffer.from('\ufeffgrüß'), 'iso-8859-1', 'grüß'],
-  ['a charset that nobody knows', Buffer.from('hello'), 'utf-7', undefined],
+  ['an unknown charset', Buffer.from('hello'), 'utf-7', undefined],
   ['bytes', Buffer.from([0, 1, 2]), 'iso-8859-1', undefined],
 ])('the text of %s', (_name, bytes, charset, expected) => {
   expect(decodeText(bytes, charset)).toBe(expected);

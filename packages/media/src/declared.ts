@@ -1,10 +1,12 @@
-/** What a request declares of its body, as far as it can be read. A fact that cannot be read is absent. */
+import { Cache } from '@blockhub/cache';
+
+/** What a request declares about its body. A value that cannot be read is absent. */
 export interface Declared {
   /** `type/subtype`, lower case, without parameters. */
   readonly mime?: string;
   /** Lower case, such as `utf-8`. */
   readonly charset?: string;
-  /** Content codings in the order in which they were applied, lower case, such as `gzip` or `deflate, br`. */
+  /** Content codings in the order of their use, lower case, such as `deflate, br`. */
   readonly coding?: string;
   /** Language tags, such as `de` or `de, en-US`. */
   readonly language?: string;
@@ -14,27 +16,21 @@ const TOKEN = "[!#$%&'*+.^_`|~0-9a-z-]+";
 const MIME = new RegExp(`^${TOKEN}/${TOKEN}$`);
 const MAX_MIME = 127;
 const CHARSET = /^[a-z0-9][a-z0-9._:+-]{0,39}$/;
-/** What of a header goes into meta at most, in characters. */
+/** Maximum number of characters of a header in the meta. */
 const MAX_LIST = 127;
 
 /** `text/plain`: a type and a subtype, lower case, without parameters. */
 export const isMime = (text: string): boolean => text.length <= MAX_MIME && MIME.test(text);
 
-/** Senders use few types; the last few hundred headers are kept. */
-const read = new Map<string, Declared>();
+/** Senders use few types, so parsed headers are cached. */
+const parsed = new Cache<string, Pick<Declared, 'mime' | 'charset'>>(256);
 
 /**
- * The media type of one Content-Type header. It never fails: of what is malformed nothing is taken. Of a list, as proxies join it, the one type
- * that it names counts; a list of different types names none.
+ * The media type of a Content-Type header. It does not fail: a malformed part is ignored. Proxies
+ * may join headers to a list; if it has different types, there is no type.
  */
 export function parseContentType(header: string): Pick<Declared, 'mime' | 'charset'> {
-  let declared = read.get(header);
-  if (declared === undefined) {
-    declared = parse(header);
-    if (read.size >= 256) read.clear();
-    if (header.length <= 256) read.set(header, declared);
-  }
-  return declared;
+  return header.length > 256 ? parse(header) : parsed.getOrMake(header, () => parse(header));
 }
 
 function parse(header: string): Pick<Declared, 'mime' | 'charset'> {
@@ -49,7 +45,7 @@ function parseOne(text: string): Pick<Declared, 'mime' | 'charset'> {
   const [type = '', ...parameters] = split(text, ';');
   const mime = trim(type).toLowerCase();
   if (!isMime(mime)) return {};
-  // The first one counts, as in browsers (WHATWG, MIME sniffing, 4.4).
+  // The first charset counts, as in browsers (WHATWG, MIME sniffing, 4.4).
   const given = parameters.find((parameter) => /^[ \t]*charset[ \t]*=/i.test(parameter));
   const charset = given === undefined ? '' : unquote(trim(given.slice(given.indexOf('=') + 1))).toLowerCase();
   return CHARSET.test(charset) ? { mime, charset } : { mime };
@@ -57,11 +53,11 @@ function parseOne(text: string): Pick<Declared, 'mime' | 'charset'> {
 
 const trim = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '');
 
-/** RFC 9110 knows double quotes only; some senders write single ones. */
+/** RFC 9110 has double quotes only, but some senders write single ones. */
 const unquote = (text: string): string =>
   /^"(?:[^"\\]|\\.)*"$/s.test(text) ? text.slice(1, -1).replace(/\\(.)/gs, '$1') : text.replace(/^'([^']*)'$/, '$1');
 
-/** The parts between separators that stand outside of double quotes. */
+/** The parts between separators that are not in double quotes. */
 function split(text: string, separator: string): string[] {
   if (!text.includes('"')) return text.split(separator);
   const parts: string[] = [];
@@ -78,12 +74,12 @@ function split(text: string, separator: string): string[] {
   return [...parts, text.slice(from)];
 }
 
-/** Names that mean the same (RFC 9110, 8.4.1). */
+/** Other names of codings (RFC 9110, 8.4.1). */
 const aliases: Readonly<Record<string, string>> = { 'x-gzip': 'gzip', 'x-compress': 'compress', 'x-deflate': 'deflate', brotli: 'br' };
 
 /**
- * The codings of a Content-Encoding header: lower case, aliases resolved, without `identity`. Unknown ones stay, as far as they are printable ASCII.
- * Undefined where there is none.
+ * The codings of a Content-Encoding header: lower case, aliases resolved, without `identity`.
+ * Unknown ones are kept. Undefined if there is none.
  */
 export function parseCodings(header: string): string | undefined {
   if (header === '') return undefined;
@@ -95,7 +91,7 @@ export function parseCodings(header: string): string | undefined {
   return codings.length === 0 ? undefined : plain(codings.join(', '));
 }
 
-/** The tags of a Content-Language header, as sent. Undefined where none can be read. */
+/** The tags of a Content-Language header, as sent. Undefined if none can be read. */
 export function parseLanguages(header: string): string | undefined {
   const tags = header
     .split(',')
@@ -105,10 +101,10 @@ export function parseLanguages(header: string): string | undefined {
   return text === '' || text.length > MAX_LIST ? undefined : text;
 }
 
-/** Meta is shown on terminals and matched by rules: nothing but printable ASCII, and not more than fits on a line. */
+/** Meta is shown on terminals, so it has only printable ASCII, and at most one line. */
 const plain = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_LIST);
 
-/** What the headers say; the values as they came, undefined where there is none. Several lines of Content-Type are several values. */
+/** Parses the headers. Several lines of Content-Type are several values. */
 export function readDeclared(types: readonly string[], coding: string | undefined, language: string | undefined): Declared {
   const [first = ''] = types;
   const parsed = types.length > 1 ? parseContentType(types.join(',')) : parseContentType(first);

@@ -1,14 +1,15 @@
 const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+))$/;
 
-/** MIME types and whole families of them, such as `text/plain` or `image/*`. */
+/** A set of MIME types and families of them, such as `text/plain` or `image/*`. */
 export class MimeSet {
   readonly #types = new Set<string>();
 
-  /** @param mistake called for each item that is not such a type */
+  /** @param mistake called for each item that is not a type or family */
   constructor(patterns: readonly string[], mistake: (what: string) => void) {
     for (const pattern of patterns) {
       const type = pattern.toLowerCase();
-      if (!PATTERN.test(type)) mistake(`${JSON.stringify(pattern.slice(0, 100))} is no MIME type: write text/plain or image/*`);
+      if (!PATTERN.test(type))
+        mistake(`${JSON.stringify(pattern.slice(0, 100))} is not a MIME type; expected one such as text/plain or image/*`);
       this.#types.add(type);
     }
   }

@@ -1,9 +1,9 @@
 import { hasBinary } from './text.ts';
 
-/** Text that has no control byte up to here is text, whatever its first letters are. */
+/** A body without a control byte in its first 512 bytes is text, whatever its first letters are. */
 export const SAMPLE_BYTES = 512;
 
-/** Whether what stands behind a signature is a header of the format. */
+/** True if a valid header follows the signature. */
 type Proof = (bytes: Buffer) => boolean;
 
 const u16 = (bytes: Buffer, at: number): number => (at + 2 <= bytes.length ? bytes.readUInt16LE(at) : -1);
@@ -12,7 +12,9 @@ const u32be = (bytes: Buffer, at: number): number => (at + 4 <= bytes.length ? b
 const latin = (bytes: Buffer, from: number, to: number): string => bytes.toString('latin1', Math.max(0, from), Math.max(0, to));
 const MB = 1024 * 1024;
 
-/** A control byte among these: where the format has numbers, a text has letters. */
+/**
+ * True if there is a control byte in this range: where the format has numbers, text has letters.
+ */
 const control =
   (from: number, to: number): Proof =>
   (bytes) =>
@@ -37,7 +39,7 @@ const size =
     return value >= least && value < 512 * MB;
   };
 
-/** By the extension that `file-type` gives. Formats that are not here have signatures that no text has. */
+/** Proofs by the extension of `file-type`. Other formats have signatures that text cannot have. */
 const proofs: Readonly<Record<string, Proof>> = {
   // Size of the header behind the one of the file, reserved bytes, offset of the pixels.
   bmp: (bytes) =>
@@ -48,7 +50,7 @@ const proofs: Readonly<Record<string, Proof>> = {
   ttf: (bytes) => bytes.length >= 12 && bytes[4] === 0 && (bytes[5] as number) >= 1,
   exe: (bytes) => isExecutable(bytes),
   gif: (bytes) => isGif(bytes),
-  // The magic of a block, or of the end of an empty file, which are digits of pi and of its root.
+  // The magic number of a block, or of the end of an empty file: digits of pi and of its root.
   bz2: all(matches(/^BZh[1-9]/), (bytes) => ['314159265359', '177245385090'].includes(bytes.toString('hex', 4, 10))),
   mp3: (bytes) => (latin(bytes, 0, 3) === 'ID3' ? isId3(bytes) : hasFrame(bytes)),
   mp2: (bytes) => hasFrame(bytes),
@@ -113,7 +115,7 @@ const proofs: Readonly<Record<string, Proof>> = {
   s3m: is(28, 0x1a),
   mts: (bytes) => isTransportStream(bytes),
   mobi: control(32, 60),
-  // Behind the signature stands the number of a group.
+  // The number of a group follows the signature.
   dcm: (bytes) => [2, 8].includes(u16(bytes, 132)),
   eot: control(0, 16),
   tar: (bytes) => isTar(bytes),
@@ -127,7 +129,7 @@ const proofs: Readonly<Record<string, Proof>> = {
   drc: is(5, 1, 2),
   avro: control(3, 4),
   dat: control(4, 32),
-  // Two bytes that other data begin with as well; the real mark is at the end of the file.
+  // Other data may begin with these two bytes. The real mark is at the end of the file.
   dmg: (bytes) => latin(bytes, bytes.length - 512, bytes.length - 508) === 'koly',
   ac3: (bytes) => control(2, 64)(bytes) && (bytes[4] ?? 255) >> 6 < 3,
   Z: control(2, 64),
@@ -139,19 +141,22 @@ const proofs: Readonly<Record<string, Proof>> = {
   eps: (bytes) => bytes[0] === 0xc5 || matches(/^%!PS-Adobe-\d\.\d EPSF-\d/)(bytes),
   ps: matches(/^%!PS(?:-Adobe-\d\.\d[ -~]{0,60})?[ \t]*[\r\n]/),
   rtf: matches(/^\{\\rtf(?:1[\s\\{}]|[ \t]*\\)/),
-  // Text by the letter: `text-formats.ts` looks at these. A control byte makes none of them a file.
+  // These formats are text, and `text-formats.ts` finds them. A control byte does not prove them.
   ...Object.fromEntries(['stl', 'vtt', 'vcf', 'ics', 'pgp'].map((ext) => [ext, (): boolean => false])),
   xml: (bytes) => (bytes[0] ?? 0) >= 0xfe,
   reg: (bytes) => bytes[0] === 0xff,
 };
 
-/** Whether the bytes are a file of the type whose signature they begin with. A text that begins with a byte order mark is a text. */
+/**
+ * True if the bytes are a file of the type whose signature they begin with. A text that begins with
+ * a byte order mark is text.
+ */
 export function isProven(ext: string, bytes: Buffer): boolean {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return false;
   return proofs[ext]?.(bytes) ?? true;
 }
 
-/** DOS header of 28 bytes or more: its last page has 511 bytes at most; or the header of Windows where it points to, which Windows alone looks at. */
+/** A DOS header whose last page has at most 511 bytes, or that points to a Windows header. */
 function isExecutable(bytes: Buffer): boolean {
   if (bytes.length < 28 || !hasBinary(bytes, 2, 64)) return false;
   const next = u32(bytes, 60);
@@ -159,7 +164,7 @@ function isExecutable(bytes: Buffer): boolean {
   return u16(bytes, 2) < 512 || (next >= bytes.length && next < 16 * MB);
 }
 
-/** Behind screen size and colours stands a block of one of three kinds. */
+/** After screen size and colours comes one of three kinds of blocks. */
 function isGif(bytes: Buffer): boolean {
   if (bytes.length < 13 || !/^GIF8[79]a/.test(latin(bytes, 0, 6)) || !hasBinary(bytes, 6, 13)) return false;
   const packed = bytes[10] ?? 0;
@@ -174,17 +179,17 @@ const isId3 = (bytes: Buffer): boolean =>
   ((bytes[5] as number) & 0x0f) === 0 &&
   [6, 7, 8, 9].every((at) => (bytes[at] as number) < 0x80);
 
-/** Frame after frame begins with the same eleven bits, and has control bytes. */
+/** Each frame begins with the same eleven bits, and has control bytes. */
 const hasFrame = (bytes: Buffer): boolean => (bytes[0] === 0xff ? hasBinary(bytes, 2, SAMPLE_BYTES) : true);
 
-/** Packets of 188 bytes, or of 192 with a time before each: three of them, as far as there are bytes. */
+/** Packets of 188 bytes, or of 192 with a time before each. Up to three are checked. */
 function isTransportStream(bytes: Buffer): boolean {
   const [offset, length] = bytes[0] === 0x47 && bytes[188] === 0x47 ? [0, 188] : [4, 192];
   if (bytes.length < offset + 2 * length) return false;
   return [0, 1, 2].every((n) => offset + n * length >= bytes.length || bytes[offset + n * length] === 0x47);
 }
 
-/** The header holds the sum of its own bytes, with blanks where the sum stands. */
+/** The header has the sum of its own bytes, with blanks in place of the sum. */
 function isTar(bytes: Buffer): boolean {
   if (bytes.length < 512) return false;
   let sum = 0;

@@ -24,7 +24,7 @@ group('what is sniffed', () => {
     expect(await sniff(Buffer.from(`${text}${' and the message goes on'.repeat(40)}`))).toBeUndefined();
   });
 
-  test('is no harm: broken and endless formats', async () => {
+  test('does no harm: broken and endless formats', async () => {
     for (const start of [
       '504b0304',
       '3026b2758e66cf11a6d900aa0062ce6c',

@@ -3,33 +3,35 @@ import { isProven, SAMPLE_BYTES } from './proof.ts';
 import { decodeText, hasBinary } from './text.ts';
 import { sniffText } from './text-formats.ts';
 
-/** What the first bytes of any format lie in; more is not looked at, so that the cost of a body is bounded. */
+/** Number of bytes that are read. Every format shows itself there, and the cost is bounded. */
 const SNIFFED_BYTES = 4100;
-/** Text is parsed as JSON up to here. */
+/** Longer text is not parsed as JSON. */
 const MAX_JSON = 1024 * 1024;
 
-/** Formats whose signature has bytes over 0x7f, three or more: short files of them may have no control byte, but they are no UTF-8 either. */
+/** A short file of these may have no control byte, but its signature is not UTF-8. */
 const HIGH = new Set(['jpg', 'jls', 'zst', 'rpm', 'macho', 'pcap', 'cfb', 'bpg', 'j2c']);
 
 /**
- * The MIME type that the bytes prove, such as `image/png`; undefined for plain text and for unknown formats. A few letters prove nothing: a binary
- * format needs control bytes in its first 512 bytes, and what follows its signature must be a header of the format (`proof.ts`).
+ * The MIME type that the bytes prove, such as `image/png`. Undefined for plain text and unknown
+ * formats. A few letters prove nothing: a binary format needs control bytes in its first 512 bytes,
+ * and a valid header after its signature (`proof.ts`).
  */
 export async function sniff(bytes: Buffer): Promise<string | undefined> {
   const start = bytes.subarray(0, SNIFFED_BYTES);
   const isBinary = hasBinary(start, 0, SAMPLE_BYTES);
   if (!isBinary && isUtf8(start.subarray(0, charEnd(start)))) return sniffText(start);
   const { fileTypeFromBuffer } = await import('file-type');
-  // The library may guess wrong for bytes that were cut or made to mislead it, so its errors say nothing about the type.
+  // The library may fail on bytes that were cut off or made to mislead it, so its errors do not
+  // count.
   const known = await fileTypeFromBuffer(start).catch(() => undefined);
   if (known && (isBinary || HIGH.has(known.ext)) && isProven(known.ext, bytes)) return mimeOf(known.mime);
   return sniffText(start);
 }
 
-/** `image/svg+xml` and similar types are found by the text, not by the XML around it. */
+/** `image/svg+xml` and similar types are found in the text, because `file-type` gives only XML. */
 const mimeOf = (mime: string): string => mime.split(';', 1)[0] as string;
 
-/** Where the last whole character of UTF-8 ends, should the bytes be the start of more. */
+/** The end of the last complete UTF-8 character, because the bytes may be the start of more. */
 function charEnd(bytes: Buffer): number {
   for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 3); at--) {
     const byte = bytes[at] as number;
@@ -39,7 +41,7 @@ function charEnd(bytes: Buffer): number {
   return bytes.length;
 }
 
-/** What bytes seem to be: what they prove, else JSON or text where they are, else `application/octet-stream`. */
+/** The type that the bytes prove, else JSON or text, else `application/octet-stream`. */
 export async function describe(bytes: Buffer, charset?: string): Promise<string> {
   const known = await sniff(bytes);
   if (known !== undefined) return known;

@@ -1,12 +1,12 @@
 /**
- * Formats that are text, or begin with text. Each pattern asks for more than the first letters: for what any file of the format has behind them. They
- * are tried on the first bytes as Latin-1, so `[\s\S]` stands for any byte; all of them are linear.
+ * Formats that are text, or begin with text. Each pattern needs more than the first letters. The
+ * patterns run in linear time on the first bytes as Latin-1, so `[\s\S]` is any byte.
  */
 const formats: readonly (readonly [pattern: RegExp, mime: string])[] = [
   [/^\s*(?:<!doctype\s+html|<html|<head|<body|<script)[\s>]/i, 'text/html'],
   [/^\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--[^>]{0,200}-->\s*)?<svg[\s>]/i, 'image/svg+xml'],
   [/^\s*<\?xml\s+version\s*=/, 'application/xml'],
-  // The line ends behind the version.
+  // The line ends after the version.
   [/^%PDF-[12]\.\d(?:[ \t]*[\r\n]|[ \t]*%|$)/, 'application/pdf'],
   [/^%!PS-Adobe-\d\.\d EPSF-\d/, 'application/eps'],
   [/^%!PS(?:-Adobe-\d\.\d[ -~]{0,60})?[ \t]*[\r\n]/, 'application/postscript'],
@@ -17,14 +17,14 @@ const formats: readonly (readonly [pattern: RegExp, mime: string])[] = [
   [/^solid[^\r\n]{0,200}\r?\n\s*facet\s+normal\s/, 'model/stl'],
   [/^(?:REGEDIT4|Windows Registry Editor Version 5\.00)\r?\n/, 'application/x-ms-regedit'],
   [/^-----BEGIN PGP MESSAGE-----\r?\n/, 'application/pgp-encrypted'],
-  // The header of the first member ends with these two signs.
+  // The header of the first member ends with these two characters.
   [/^!<arch>\n[\s\S]{58}`\n/, 'application/x-unix-archive'],
   // 76 octal digits, and the name.
   [/^070707[0-7]{70}[\x21-\x7e]/, 'application/x-cpio'],
   [/^07070[12][0-9a-fA-F]{104}[\x21-\x7e]/, 'application/x-cpio'],
 ];
 
-/** Two or more signs that no format here begins with: the ordinary JSON or sentence is looked at no further. */
+/** The start of all formats here. JSON and ordinary text are not tried further. */
 const CANDIDATE = /^\s*(?:<|%|\{\\|BEGIN:|WEBVTT|solid|REGEDIT4|Windows R|-----BEGIN PGP|!<arch|0707)/i;
 
 /** The MIME type of a text of a known format. */

@@ -1,8 +1,8 @@
-/** Bytes that text does not have (WHATWG, MIME sniffing, 3: binary data bytes). Tab, line ends, form feed and escape are text. */
+/** Bytes that text cannot have (WHATWG, MIME sniffing, 3: binary data bytes). */
 const isBinary = (byte: number): boolean =>
   byte <= 0x08 || byte === 0x0b || (byte >= 0x0e && byte <= 0x1a) || (byte >= 0x1c && byte <= 0x1f);
 
-/** Whether a byte that text does not have lies from `from` to before `to`. */
+/** True if one of these bytes is between `from` and `to`. */
 export function hasBinary(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to && at < bytes.length; at++) if (isBinary(bytes[at] as number)) return true;
   return false;
@@ -12,8 +12,9 @@ export function hasBinary(bytes: Uint8Array, from: number, to: number): boolean 
 const NO_TEXT = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/;
 
 /**
- * The bytes as text: by their byte order mark, else by the charset, else UTF-8. Undefined where they are no text in it, or the charset is not known.
- * @param cut the bytes are the start of more, so the last character may be half of one
+ * The bytes as text: by their byte order mark, else by the charset, else UTF-8. Undefined if they
+ * are not text in it, or the charset is unknown.
+ * @param cut the bytes are the start of more, so the last character may be incomplete
  */
 export function decodeText(bytes: Uint8Array, charset = 'utf-8', cut = false): string | undefined {
   try {

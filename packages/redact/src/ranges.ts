@@ -1,4 +1,4 @@
-/** Parts of a text that are secret, as pairs of places: from, to before. */
+/** Ranges of a text that are secret. */
 export class Ranges {
   readonly #places: [from: number, to: number][] = [];
 
@@ -10,12 +10,14 @@ export class Ranges {
     if (to > from) this.#places.push([from, to]);
   }
 
-  /** Adds those of a decoded text; `map` says where each of its characters begins. */
+  /**
+   * Adds the ranges of a decoded text. `map` has the place of each of its characters in this text.
+   */
   addDecoded(ranges: Ranges, map: readonly number[]): void {
     for (const [from, to] of ranges.#places) this.add(map[from] ?? 0, map[to] ?? 0);
   }
 
-  /** The text with each part replaced; parts that touch are one. */
+  /** The text with each range replaced. Ranges that touch are one. */
   replace(text: string, marker: string): string {
     let [shown, done, open] = ['', 0, -1];
     for (const [from, to] of this.#places.sort((a, b) => a[0] - b[0])) {
@@ -29,7 +31,10 @@ export class Ranges {
   }
 }
 
-/** One level of percent-encoding undone, each escape to one character, and where in the text each character begins. Undefined where there is none. */
+/**
+ * Decodes one level of percent-encoding, each escape to one character. `map` has the place of each
+ * character in the text. Undefined if there is none.
+ */
 export function decodePercent(text: string): { readonly text: string; readonly map: readonly number[] } | undefined {
   if (!text.includes('%') || !/%[0-9a-f]{2}/i.test(text)) return undefined;
   const map: number[] = [];

@@ -234,3 +234,22 @@ test('hostile values take time that grows no faster than they do: quadratic, the
   redactor.text(`":\\"${'\\"a'.repeat(300_000)}${' '.repeat(100_000)}`);
   expect(redactor.text(`${'//a:b/'.repeat(100_000)}?token=abc`)).toMatch(/token=\[redacted\]$/);
 });
+
+const own = new Redactor({ names: ['door'], values: ['a-token-of-the-shop'] });
+
+test.each([
+  ['/x?door=abc', '/x?door=[redacted]'],
+  ['/x?a=%ff&&door=abc&flag&b=', '/x?a=%ff&&door=[redacted]&flag&b='],
+  ['/x?D%4FOR=abc', '/x?D%4FOR=[redacted]'],
+  ['/x?door=abc&door=def', '/x?door=[redacted]&door=[redacted]'],
+  ['http://h/x?door=a=b?c', 'http://h/x?door=[redacted]'],
+  ['/x?door', '/x?door'],
+  ['/x?indoors=abc', '/x?indoors=abc'],
+  ['/x', '/x'],
+  ['/x/a-token-of-the-shop?y', '/x/[redacted]?y'],
+])('with names and values of its own, %s is kept as %s', (url, kept) => {
+  expect(own.text(url)).toBe(kept);
+  expect(own.header('referer', `https://shop.example.com${url.replace('http://h', '')}`)).toBe(
+    `https://shop.example.com${kept.replace('http://h', '')}`,
+  );
+});

@@ -1,11 +1,11 @@
 import type { Ranges } from './ranges.ts';
 
 /*
- * Secrets by what they are, whatever their name is. Each form is looked for where a word begins, and only where the first letter fits: an ordinary
- * value costs one look at each of its characters, and no character is looked at more than a few times.
+ * Secrets by their form, under any name. A form is tried only where a word begins, and only if the
+ * first letter fits. So the time is linear, and each character of an ordinary value is read once.
  */
 
-/** What tokens of known services begin with, and how long the rest is at least. */
+/** The start of the tokens of known services, and the minimum length of the rest. */
 export const tokenForms: readonly (readonly [what: string, pattern: string])[] = [
   ['Blockhub API keys', 'bh_[0-9a-f]{8,}_[\\w-]{16,}'],
   ['GitHub', 'gh[pousr]_\\w{16,}'],
@@ -49,25 +49,25 @@ export const tokenForms: readonly (readonly [what: string, pattern: string])[] =
   ['age', 'AGE-SECRET-KEY-1[A-Z0-9]{20,}'],
 ];
 
-/** Three or more parts of base64url, the first of which is JSON: JWT, JWE, and what is signed like them. */
+/** Three or more parts of base64url, the first of which is JSON: JWT, JWE and similar tokens. */
 const JWT = '(?:ey[JA]|ewo)[\\w-]{6,}\\.[\\w-]*(?:\\.[\\w-]*){1,3}';
 const TOKEN = new RegExp(`(?:${[JWT, ...tokenForms.map(([, pattern]) => pattern)].join('|')})`, 'y');
-/** Schemes that are followed by one credential. */
+/** Schemes with parameters. Each of them would help an attacker. */
 const SCHEME = /(?:bearer|basic|negotiate|ntlm|dpop|api-?key|sharedkey(?:lite)?|sso-key|geniekey|splunk|pveapitoken)[\s+]+([\w.~+/=:-]+)/iy;
 
 const isWord = (code: number): boolean =>
   (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || code === 0x5f || code === 0x2d;
 const codes = (letters: string): ReadonlySet<number> => new Set(Buffer.from(letters));
-/** What the forms above begin with. */
+/** First letters of the forms above. */
 const firstOfTokens = codes('ebgsrwxAIFykSpnadhlfPvGrqc');
 const firstOfSchemes = codes('bBnNdDaAsSgGpP');
 
-/** Addresses that are a secret as a whole. */
+/** URLs that are secret as a whole. */
 const SECRET_PATHS =
   /(?:hooks\.slack\.com\/(?:services|workflows|triggers)|discord(?:app)?\.com\/api\/webhooks\/\d{1,30}|\.webhook\.office\.com\/webhookb2)\/([\w@/-]+)/gi;
 const BOT = /\/bot(\d{6,12}:[\w-]{30,})/g;
 
-/** Words of every day, where they begin a value, with what looks like a credential. */
+/** Ordinary words at the start of a value, with a text after them that looks like a credential. */
 const WORDS = /^["'\s]*(?:token|key|jwt|oauth|apitoken|secret)[\s+]+([\w.~/=-][\w.~+/=-]{15,})["'\s]*$/i;
 /** Schemes with parameters, each of which helps an attacker. */
 const MANY =
@@ -75,10 +75,10 @@ const MANY =
 
 const PEM = /-----BEGIN[ +](?:[A-Z0-9]+[ +]){0,4}PRIVATE[ +]KEY(?:[ +]BLOCK)?-----/g;
 
-/** Words that follow "bearer" in a sentence are not a credential. */
+/** False for an ordinary word after "bearer", which is not a credential. */
 const isNoWord = (text: string): boolean => /\d/.test(text) || text.length > 24;
 
-/** User and password have a colon between them; `Basic plan` has none. */
+/** User and password have a colon between them, `Basic plan` has none. */
 const hasColon = (credential: string): boolean => Buffer.from(credential, 'base64').includes(':');
 
 /** @param prose the text is a sentence, as in a log, where `Bearer` may be a word of it */
@@ -130,7 +130,7 @@ function findCredential(text: string, secrets: Ranges): void {
   secrets.add(from, from + credential.length);
 }
 
-/** Private keys in PEM, also where the end was cut off. */
+/** Private keys in PEM, also if their end is cut off. */
 function findKeys(text: string, secrets: Ranges): void {
   let done = 0;
   for (const { index, 0: head } of text.matchAll(PEM)) {

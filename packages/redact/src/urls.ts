@@ -10,8 +10,9 @@ function next(pattern: RegExp, text: string, at: number): number {
 }
 
 /**
- * User and password of every URL in a text: what stands between `//` and the last `@` of the authority. A password with a raw `/`, `?` or `#` ends the
- * authority early: then what stands behind its colon is no port, and all up to the last `@` of the URL is taken.
+ * User and password of every URL in a text: the text between `//` and the last `@` of the
+ * authority. If a password has a raw `/`, `?` or `#`, the authority ends early: the text after its
+ * colon is not a port, and all up to the last `@` of the URL is secret.
  */
 export function findUserinfo(text: string, secrets: Ranges): void {
   if (!text.includes('@')) return;
@@ -30,31 +31,31 @@ export function findUserinfo(text: string, secrets: Ranges): void {
   }
 }
 
-/** Browsers take backslashes for slashes, and JSON may write a backslash before each slash. */
+/** Browsers accept backslashes as slashes, and JSON may have a backslash before each slash. */
 const SLASHES = /\/\/+|:(?:\\\/){2,}|:\\\\+/g;
 
-/** The place behind the next slashes; undefined where there are none. */
+/** The place after the next slashes, or undefined. */
 function nextSlashes(text: string, from: number): number | undefined {
   SLASHES.lastIndex = from;
   return SLASHES.test(text) ? SLASHES.lastIndex : undefined;
 }
 
-/** `user:pa`, the start of `user:pa/ss@host`, and not `host:80`. */
+/** True for `user:pa`, the start of `user:pa/ss@host`, and not for `host:80`. */
 const hasNoPort = (authority: string): boolean => !authority.startsWith('[') && /:[^:]*[^0-9:]/.test(authority);
 
-/** Signs that end the name before them. */
+/** Characters that end the name before them. */
 const separators = new Set(Buffer.from('?&;#,"\'<>(){}|/\\`'));
 const isSeparator = (code: number): boolean => code <= 0x20 || separators.has(code);
-/** Longest end of a name that is looked at. */
+/** Maximum length of the end of a name that is read. */
 const MAX_NAME = 200;
 
 export interface ParameterRules {
   readonly isSecret: (name: string) => boolean;
-  /** Only names that stand in a URL, behind `?`, `&`, `;` or `#`: logs have other pairs too. */
+  /** Only names in a URL count, after `?`, `&`, `;` or `#`, because logs have other pairs too. */
   readonly onlyInUrls: boolean;
 }
 
-/** Values of secret parameters: `?token=…`, `;token=…`, `#access_token=…`, `token="…"`, wherever they stand. */
+/** Values of secret parameters in a text: `?token=…`, `#access_token=…`, `token="…"`. */
 export function findParameters(text: string, { isSecret, onlyInUrls }: ParameterRules, secrets: Ranges): void {
   let start = 0;
   for (let at = 0; at < text.length; at++) {
@@ -73,7 +74,7 @@ export function findParameters(text: string, { isSecret, onlyInUrls }: Parameter
   }
 }
 
-/** People write `password = abc` too. */
+/** `password = abc` is a pair too. */
 function nameBeforeBlanks(text: string, at: number): string {
   return /([^\s?&;#,"'<>(){}|/\\`=]+)[ \t]+$/.exec(text.slice(Math.max(0, at - MAX_NAME), at))?.[1] ?? '';
 }
@@ -87,12 +88,12 @@ function behindBlanks(text: string, at: number): number {
 const EQUALS = 0x3d;
 const NEXT_PARAMETER = /[;,]\s|;(?:$|[^=&;#\s]{1,100}=)/y;
 
-/** Behind a quote or an angle bracket, these go on with the value: nothing ends there. */
+/** If one of these follows a quote or an angle bracket, the value goes on. */
 const GOES_ON = /[\w%.~+/=-]/;
 
 /**
- * A quoted text, or all up to what separates parameters. A semicolon does so only before a blank, or a name and `=`, and a quote only where nothing
- * goes on behind it: else they are a part of the secret.
+ * A quoted text, or all up to the next separator. A semicolon is a separator only before a blank or
+ * a name with `=`, and a quote only if the value does not go on after it.
  */
 function valueAt(text: string, from: number, escaped: boolean): [from: number, to: number] {
   const goesOn = (at: number): boolean => !escaped && GOES_ON.test(text[at] ?? '');
@@ -124,10 +125,10 @@ function closing(text: string, from: number, quote: string): number {
 }
 
 const MEMBER = /"([^"\\]{1,100})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s,}\]"]+))/g;
-/** A member of JSON that stands in a text of JSON. */
+/** A member of JSON inside a text of JSON. */
 const ESCAPED_MEMBER = /\\{1,7}"([^"\\]{1,100})\\{1,7}"\s*:\s*(?:\\{1,7}"([^"\\]*)|([^\s,}\]"\\]+))/g;
 
-/** Values of secret members of JSON in a text; a list or an object is replaced as a whole. */
+/** Values of secret members of JSON in a text. A list or an object is replaced as a whole. */
 export function findMembers(text: string, isSecret: (name: string) => boolean, secrets: Ranges): void {
   if (!text.includes('"') || !text.includes(':')) return;
   let done = 0;
@@ -143,7 +144,7 @@ export function findMembers(text: string, isSecret: (name: string) => boolean, s
     if (isSecret(name)) secrets.add(index + all.length - (quoted ?? bare).length, index + all.length);
 }
 
-/** The place behind the bracket that closes the one at `from`, or the end of the text. */
+/** The place after the bracket that closes the one at `from`, or the end of the text. */
 function endOfNested(text: string, from: number): number {
   for (let at = from, open = 0; at < text.length; at++) {
     const sign = text[at] as string;

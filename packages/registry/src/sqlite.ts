@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Cache } from '@blockhub/cache';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
@@ -61,7 +62,7 @@ export class SqliteRegistry implements Registry {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   /** Records by id and by name, but no misses, because another process may create the chain. */
-  readonly #cache = new Map<string, ChainRecord>();
+  readonly #cache = new Cache<string, ChainRecord>(maxCached);
   readonly #hints = new PendingHints((hints) =>
     this.#change(() => {
       for (const [chain, height] of hints) this.#statements.putHint.run(chain, height);
@@ -238,9 +239,6 @@ export class SqliteRegistry implements Registry {
   }
 
   #remember(record: ChainRecord): void {
-    for (const key of record.name === undefined ? [record.id] : [record.id, record.name]) {
-      if (this.#cache.size >= maxCached) this.#cache.delete(this.#cache.keys().next().value ?? '');
-      this.#cache.set(key, record);
-    }
+    for (const key of record.name === undefined ? [record.id] : [record.id, record.name]) this.#cache.set(key, record);
   }
 }

@@ -1,4 +1,3 @@
-export { flagUsage, help, shownDefault } from './help.ts';
 export {
   decodeUrlPart,
   driverFor,
@@ -11,6 +10,7 @@ export {
   type UrlKind,
   urlOption,
 } from './driver-url.ts';
+export { flagUsage, help, shownDefault } from './help.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';
 export { defaults, parseSettings, type Source, wantsHelp } from './parse.ts';

@@ -1,4 +1,5 @@
 import type { Outgoing } from '@blockhub/broker';
+import { Cache } from '@blockhub/cache';
 import { queues } from '@blockhub/message';
 import type { Counter, Metrics } from '@blockhub/telemetry';
 
@@ -19,14 +20,15 @@ export class Meters {
   readonly #metrics: Metrics;
   readonly #worker: string;
   readonly #gives: readonly string[];
-  readonly #published: (queue: string) => Counter;
+  readonly #published = new Cache<string, Counter>(1000);
+  readonly #counterOf: (queue: string) => Counter;
 
   constructor(metrics: Metrics, worker: string, gives: readonly string[]) {
     this.#metrics = metrics;
     this.#worker = worker;
     this.#gives = gives;
     const family = metrics.counter('blockhub_published_total', 'Messages published and confirmed.', ['worker', 'queue']);
-    this.#published = remember((queue) => family.labels({ worker, queue: labelOf(queue, this.#gives) }));
+    this.#counterOf = (queue) => this.#published.getOrMake(queue, () => family.labels({ worker, queue: labelOf(queue, this.#gives) }));
   }
 
   take(queue: string): TakeMeters {
@@ -57,13 +59,13 @@ export class Meters {
     let count = 0;
     for (const message of messages) {
       if (message.queue !== queue) {
-        if (count > 0) this.#published(queue).add(count);
+        if (count > 0) this.#counterOf(queue).add(count);
         queue = message.queue;
         count = 0;
       }
       count++;
     }
-    if (count > 0) this.#published(queue).add(count);
+    if (count > 0) this.#counterOf(queue).add(count);
   }
 }
 
@@ -81,17 +83,3 @@ const patternOf = (give: string): RegExp =>
       .join('.+')}$`,
     's',
   );
-
-const MAX_REMEMBERED = 1000;
-
-function remember<T>(make: (key: string) => T): (key: string) => T {
-  const known = new Map<string, T>();
-  return (key) => {
-    const there = known.get(key);
-    if (there) return there;
-    const made = make(key);
-    if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(key, made);
-    return made;
-  };
-}

@@ -1,3 +1,4 @@
+import { Cache } from '@blockhub/cache';
 import { type Outgoing, queues, template } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
@@ -37,7 +38,7 @@ export const worker = defineWorker({
   setup: ({ settings: { to, when } }) => ({
     to: to.map(template),
     passes: when === undefined ? undefined : parsePredicate(when),
-    declared: new Set<string>(),
+    declared: new Cache<string, true>(MOST_DECLARED),
   }),
   handle(message, context) {
     const { settings, state } = context;
@@ -54,12 +55,11 @@ export const worker = defineWorker({
 async function declareFirst(
   names: readonly string[],
   messages: Outgoing[],
-  { broker, state }: Context<typeof settings, { declared: Set<string> }>,
+  { broker, state }: Context<typeof settings, { declared: Cache<string, true> }>,
 ) {
   // A queue that exists in another form is as good: that it is there is all that counts here.
   const existing = new Set((await broker.queues(names)).map(({ name }) => name));
   await broker.declare(names.filter((name) => !existing.has(name)).map((name) => ({ name, kind: 'durable' })));
-  if (state.declared.size + names.length > MOST_DECLARED) state.declared.clear();
-  for (const name of names) state.declared.add(name);
+  for (const name of names) state.declared.set(name, true);
   return done(messages);
 }

@@ -16,7 +16,10 @@ export interface CaptureServer extends AsyncDisposable {
   readonly port: number;
   readonly broker: Broker;
   readonly store: Store;
-  /** Ids of the chains `default` (with request documents), `plain` (without) and `old` (md5, without). */
+  /**
+   * Ids of the chains `default` (with request documents), `plain` (without) and `old` (md5,
+   * without).
+   */
   readonly chains: Readonly<Record<'default' | 'plain' | 'old', string>>;
   readonly metrics: () => Promise<string>;
   readonly health: () => HealthReport;

@@ -1,6 +1,7 @@
 /**
- * Capture as a process of its own for `kill.test.ts`: the real service, on a real folder and port. Only its broker is of the test: each publish is a line on a
- * socket, and confirmed when the number of the line comes back.
+ * Capture as a process of its own for `kill.test.ts`: the real service, on a real folder and port.
+ * Only its broker is of the test: each publish is a line on a socket, and confirmed when the number
+ * of the line comes back.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';

@@ -88,7 +88,8 @@ test('kill -9 again and again, while the broker comes and goes: all that was ans
   for (let kill = 0; kill < KILLS; kill++) {
     const { child, url } = await startCapture(port);
     broker.become((['gone', 'silent', 'mute', 'here'] as const)[Math.floor(random() * 4)] ?? 'gone');
-    // The moments are numbers of answers, drawn from the seed; what is under way then is cut at random.
+    // The moments are numbers of answers, drawn from the seed; what is under way then is cut at
+    // random.
     const last = 1 + Math.floor(random() * 120);
     const back = random() < 0.5 ? Math.floor(random() * last) : last;
     let answers = 0;

@@ -3,11 +3,11 @@ import type { Context } from '@blockhub/worker';
 import { ruleSettings } from './rules/settings.ts';
 
 const table = setting.text({
-  text: 'Route table, which maps paths to chains: a JSON file, or JSON text that begins with `[`. See docs/reference/routes.md.',
+  text: 'Route table, which maps paths to chains: the path of a JSON file, or JSON that begins with `[`. See docs/reference/routes.md.',
   placeholder: 'FILE|JSON',
   example: '/etc/blockhub/routes.json',
 });
-/** A table may have many lines. It may hold tokens, so its text is never shown. */
+/** The JSON may have several lines. It may hold tokens, so it is never shown. */
 const routesSetting: typeof table = {
   ...table,
   parse: (raw) => (raw.trimStart().startsWith('[') ? raw : table.parse(raw)),
@@ -16,13 +16,16 @@ const routesSetting: typeof table = {
 
 export const settings = {
   host: setting.text({ text: 'Address to listen on.', default: '127.0.0.1', example: '0.0.0.0' }),
-  port: setting.integer({ text: 'Port to listen on; 0 takes a free one.', default: 8080, min: 0, max: 65535 }),
-  defaultChain: setting.text({ text: 'Chain that `POST /` appends to, by id or name.', default: 'default' }),
-  bodyLimit: setting.size({ text: 'Largest body; over it the answer is 413.', default: '16mb' }),
-  messageLimit: setting.size({ text: 'Larger bodies go to the store first and travel as a reference.', default: '1mb' }),
-  inFlightLimit: setting.size({ text: 'Bytes of all bodies held at once; over it the answer is 503.', default: '64mb' }),
+  port: setting.integer({ text: 'Port to listen on. 0 takes a free port.', default: 8080, min: 0, max: 65535 }),
+  defaultChain: setting.text({ text: 'Chain that `POST /` appends to, by its id or name.', default: 'default' }),
+  bodyLimit: setting.size({ text: 'Maximum length of a body. If a body is longer, the answer is 413.', default: '16mb' }),
+  messageLimit: setting.size({ text: 'A longer body is stored as an object first, and its message only refers to it.', default: '1mb' }),
+  inFlightLimit: setting.size({
+    text: 'Maximum size of all bodies in memory. If a request exceeds it, the answer is 503.',
+    default: '64mb',
+  }),
   maxConnections: setting.integer({
-    text: 'Most open connections at a time. Further ones are closed at once. The limit of open files of the process may lower it.',
+    text: 'Maximum number of open connections. Further ones are closed at once. The limit of open files of the process may lower it.',
     default: 10_000,
     min: 1,
   }),
@@ -31,22 +34,36 @@ export const settings = {
     default: '2s',
   }),
   spool: setting.text({
-    text: 'Folder of this instance alone. A request that the broker does not take is written there, answered with 202 and sent later. If it is not set, the answer is 503.',
+    text: 'Folder for requests that the broker does not take. They are answered with 202 and published later. If it is not set, the answer is 503. Each instance needs its own folder.',
     example: '/var/lib/blockhub/spool',
   }),
-  spoolTimeout: setting.duration({ text: 'Longest wait for the disk of the spool; past it the answer is 503.', default: '5s' }),
-  spoolLimit: setting.size({ text: 'Most bytes in the spool; over it the answer is 503.', default: '1gb' }),
-  spoolRequests: setting.integer({ text: 'Most requests in the spool; over it the answer is 503.', default: 1_000_000, min: 1 }),
-  requestTimeout: setting.duration({ text: 'Longest time for a whole request to arrive.', default: '15s' }),
-  headersTimeout: setting.duration({ text: 'Longest time for the headers to arrive.', default: '10s' }),
-  keepAliveTimeout: setting.duration({ text: 'How long an idle connection is kept.', default: '72s' }),
+  spoolTimeout: setting.duration({
+    text: 'How long a request may wait for the disk of the spool. After that the answer is 503.',
+    default: '5s',
+  }),
+  spoolLimit: setting.size({ text: 'Maximum size of the spool. If it is full, the answer is 503.', default: '1gb' }),
+  spoolRequests: setting.integer({
+    text: 'Maximum number of requests in the spool. If it is full, the answer is 503.',
+    default: 1_000_000,
+    min: 1,
+  }),
+  requestTimeout: setting.duration({
+    text: 'How long a request may take to arrive completely. After that the answer is 408.',
+    default: '15s',
+  }),
+  headersTimeout: setting.duration({
+    text: 'How long the headers of a request may take to arrive. After that the answer is 408.',
+    default: '10s',
+  }),
+  keepAliveTimeout: setting.duration({ text: 'How long an idle connection stays open.', default: '72s' }),
   routes: routesSetting,
   corsOrigins: setting.list({
     text: 'Origins whose pages may send from a browser and read the answer, or `*` for all. If it is not set, no page may do so.',
     default: [],
     example: 'https://shop.example.com',
   }),
-  // `*` is safe: the validation protects receivers that did not ask for events, and a POST needs no origin here.
+  // `*` is safe: the validation protects receivers that did not ask for events, and a POST is taken
+  // without it.
   webhookOrigins: setting.list({
     text: 'Host names of CloudEvents senders whose validation request is granted, or `*` for all.',
     default: ['*'],

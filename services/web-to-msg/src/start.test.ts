@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { Broker } from '@blockhub/broker';
+import { createLogger } from '@blockhub/telemetry';
 import { expect, test } from '@jest/globals';
 import { startCapture } from './capture-server.fixture.ts';
 import { AUDIENCE, startIssuer } from './rules/issuer.fixture.ts';
 
-/** A broker on which nobody declared this queue, and this process may not. */
+/** A broker without this queue, on which this process may not declare it. */
 const without =
   (missing: string) =>
   (broker: Broker): Broker => {
@@ -15,31 +14,19 @@ const without =
     return broker;
   };
 
-/** True when this process can listen there, so that nobody else does. */
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const listening = once(server, 'listening').then(
-    () => true,
-    () => false,
-  );
-  server.listen(port, '127.0.0.1');
-  const free = await listening;
-  server.close();
-  return free;
-}
-
-test.each(['ingress', 'dead-letter'])('without its queue %s it does not listen, and says which one it is', async (missing) => {
-  const before = await startCapture();
-  const { port } = before;
-  await before[Symbol.asyncDispose]();
-  await expect(startCapture({ port }, without(missing))).rejects.toMatchObject({
+test.each(['ingress', 'dead-letter'])('without its queue %s it does not listen, and names the queue', async (missing) => {
+  const messages: unknown[] = [];
+  const log = createLogger({ name: 'web-to-msg', level: 'info', stream: { write: (line) => messages.push(JSON.parse(line).msg) } });
+  await using _server = await startCapture({}, undefined, log);
+  expect(messages.splice(0)).toContain('listening');
+  await expect(startCapture({}, without(missing), log)).rejects.toMatchObject({
     code: 'BROKER_QUEUE_MISSING',
     message: expect.stringContaining(missing),
   });
-  expect(await isFree(port)).toBe(true);
+  expect(messages).not.toContain('listening');
 });
 
-test('a wrong spelling of the issuer of JWTs is seen at the start, before anybody sends one', async () => {
+test('a wrong spelling of the issuer of JWTs is seen at the start, before one is sent', async () => {
   await using issuer = await startIssuer();
   const jwtIssuer = issuer.url.replace(/\/$/, '');
   await using capture = await startCapture({ jwtIssuer, jwtAudience: AUDIENCE });

@@ -3,8 +3,8 @@ import type { Broker } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 import { createLogger } from '@blockhub/telemetry';
 import { describe, expect, test } from '@jest/globals';
+import { REQUEST_MIME } from './capture/request-document.ts';
 import { raw, rawAnswer, startCapture } from './capture-server.fixture.ts';
-import { REQUEST_MIME } from './request-document.ts';
 
 const hash = (crypt: string, bytes: string | Buffer): string => createHash(crypt).update(bytes).digest('hex');
 const post = (url: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Response> =>
@@ -124,7 +124,7 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
     status: number,
     code: string,
   ][] = [
-    ['an unknown chain', ({ url }) => answerOf(post(`${url}/append/chain/nobody`, 'x')), 404, 'CHAIN_NOT_FOUND'],
+    ['an unknown chain', ({ url }) => answerOf(post(`${url}/append/chain/missing`, 'x')), 404, 'CHAIN_NOT_FOUND'],
     ['an id that no chain has', ({ url }) => answerOf(post(`${url}/append/chain/${'0'.repeat(64)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
     ['an endless chain name', ({ url }) => answerOf(post(`${url}/append/chain/${'x'.repeat(5000)}`, 'x')), 404, 'CHAIN_NOT_FOUND'],
     ['a chain name with dots and slashes', ({ url }) => answerOf(post(`${url}/append/chain/..%2f..%2fetc`, 'x')), 404, 'CHAIN_NOT_FOUND'],
@@ -165,7 +165,7 @@ describe('what is refused has a problem with a code, and nothing is queued', () 
       'REQUEST_INVALID',
     ],
     [
-      'a length that is no number',
+      'a length that is not a number',
       ({ port }) => rawAnswer(port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1x\r\n\r\nxx'),
       400,
       'REQUEST_INVALID',
@@ -261,7 +261,7 @@ describe('without a confirm there is no 2xx', () => {
     ['a queue that was deleted', new BlockhubError('BROKER_QUEUE_MISSING', 'no queue "ingress"'), 503, 'BROKER_UNAVAILABLE'],
     ['a full queue', new BlockhubError('BROKER_QUEUE_FULL', 'full'), 503, 'BROKER_QUEUE_FULL'],
     ['a broker that never answers', undefined, 503, 'CAPTURE_UNCONFIRMED'],
-    ['an error that nobody foresaw', new Error('with a secret'), 500, 'INTERNAL'],
+    ['an unexpected error', new Error('with a secret'), 500, 'INTERNAL'],
   ])('%s', async (_name, error, status, code) => {
     await using server = await startCapture({ confirmTimeout: 50 }, failing(error));
     const answer = await post(`${server.url}/append/chain/plain`, 'x');
@@ -285,7 +285,7 @@ describe('without a confirm there is no 2xx', () => {
   test('a store that never answers', async () => {
     await using server = await startCapture({ confirmTimeout: 50 });
     server.store.find = () => new Promise(() => {});
-    const answer = await post(`${server.url}/append/chain/somebody`, 'x');
+    const answer = await post(`${server.url}/append/chain/missing`, 'x');
     expect(answer.status).toBe(503);
     expect(await answer.json()).toMatchObject({ code: 'CAPTURE_UNCONFIRMED' });
   });
@@ -293,12 +293,12 @@ describe('without a confirm there is no 2xx', () => {
   test('a store that is away is not an unknown chain', async () => {
     await using server = await startCapture();
     server.store.find = () => Promise.reject(new BlockhubError('STORE_UNAVAILABLE', 'away'));
-    const answer = await post(`${server.url}/append/chain/somebody`, 'x');
+    const answer = await post(`${server.url}/append/chain/missing`, 'x');
     expect(answer.status).toBe(503);
   });
 });
 
-test('a body that never comes does not keep a process that stops, and its sender is told', async () => {
+test('a body that never comes does not keep a process that stops, and its sender gets an answer', async () => {
   await using server = await startCapture();
   const answer = raw(server.port, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf', true);
   while (!(await server.metrics()).includes('blockhub_capture_held_bytes 4')) await new Promise(setImmediate);
@@ -306,7 +306,7 @@ test('a body that never comes does not keep a process that stops, and its sender
   expect(await answer).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 2\r\n[\s\S]*"code":"CAPTURE_STOPPING"/);
 });
 
-test('an Expect header that nobody knows is ignored', async () => {
+test('an unknown Expect header is ignored', async () => {
   await using server = await startCapture();
   const head = 'POST /append/chain/plain HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: more\r\ncontent-length: 5\r\n\r\n';
   expect(await raw(server.port, `${head}hello`, true)).toMatch(/^HTTP\/1.1 201 /);

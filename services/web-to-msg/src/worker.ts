@@ -2,21 +2,24 @@ import { BlockhubError } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
 import { bareHost, listenAt, listenError } from '@blockhub/telemetry';
 import { defineWorker } from '@blockhub/worker';
-import { Appender } from './appender.ts';
-import { CaptureServer } from './server.ts';
+import { Appender } from './capture/appender.ts';
+import { CaptureServer } from './http/server.ts';
 import { type CaptureContext, settings } from './settings.ts';
 
-export { Appender, type Captured, type CaptureRequest } from './appender.ts';
+export { Appender, type Captured, type CaptureRequest } from './capture/appender.ts';
 export type { SpoolDisk } from './spool/disk.ts';
 export { MemoryDisk } from './spool/memory-disk.ts';
 
-/** Turns each HTTP request into two messages, the body and a request document, and answers 201 when the broker has confirmed both, or 202 when they are spooled. */
+/**
+ * Captures HTTP requests as two messages each, the body and a request document. Answers 201 when
+ * the broker has confirmed both, 202 when they are spooled.
+ */
 export const worker = defineWorker({
   name: 'web-to-msg',
-  summary: 'HTTP in, messages out: the web appender.',
+  summary: 'Captures HTTP requests as messages.',
   settings,
   needs: ['store', 'registry'],
-  // The names of events are claims in it.
+  // Idempotency keys are claimed in it.
   reliesOnRegistry: ({ idempotencyHeaders }) => idempotencyHeaders.length > 0,
   gives: () => [queues.ingress.name],
   setup: (context) => Appender.open(context),
@@ -40,7 +43,7 @@ export const worker = defineWorker({
   stop: ({ state }) => state.close(),
 });
 
-/** Refuses to listen before the queues that take the messages exist. */
+/** The service must not listen before its queues exist. @throws BROKER_QUEUE_MISSING */
 async function checkQueues({ broker, health }: CaptureContext, names: readonly string[]): Promise<void> {
   const known = new Set((await broker.queues(names)).map((queue) => queue.name));
   const missing = names.filter((name) => !known.has(name));
@@ -48,7 +51,7 @@ async function checkQueues({ broker, health }: CaptureContext, names: readonly s
   health.set('queues', true, names.join(', '));
 }
 
-/** Gives where it listens. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
+/** Returns the address that it listens on. @throws ADDRESS_IN_USE, SETTINGS_INVALID */
 async function listen(server: CaptureServer, { host: given, port }: CaptureContext['settings']): Promise<{ host: string; port: number }> {
   const host = bareHost(given);
   try {

@@ -3,6 +3,7 @@ import { constants, readFile } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { Cache } from '@blockhub/cache';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError, diskFault, type FaultKind } from '@blockhub/errors';
 import type { Advice, ByteRange, FailureClass, OnUnseen, StoreDriver, StoredObject } from '../driver.ts';
@@ -52,7 +53,7 @@ async function removeLeftOvers(folder: string, beforeMs: number): Promise<void> 
 class FileDriver implements StoreDriver {
   readonly #root: string;
   readonly #sync = new FolderSync();
-  readonly #folders = new Map<string, Promise<void>>();
+  readonly #folders = new Cache<string, Promise<void>>(MAX_FOLDERS);
   /** Makes the names of temporary files unique, also among containers, where process ids repeat. */
   readonly #owner = randomBytes(8).toString('hex');
   #written = 0;
@@ -197,12 +198,7 @@ class FileDriver implements StoreDriver {
   }
 
   #ensure(folder: string): Promise<void> {
-    const known = this.#folders.get(folder);
-    if (known) return known;
-    if (this.#folders.size >= MAX_FOLDERS) this.#folders.clear();
-    const made = this.#make(folder);
-    this.#folders.set(folder, made);
-    return made;
+    return this.#folders.getOrMake(folder, () => this.#make(folder));
   }
 
   /**

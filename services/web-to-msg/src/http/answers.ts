@@ -2,19 +2,19 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { finished } from 'node:stream';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Metrics } from '@blockhub/telemetry';
-import type { Failures } from '../failures.ts';
-import { PROBLEM_MIME, problemOf } from '../problem.ts';
 import type { Cors } from '../routes/cors.ts';
 import { type Exchange, isHalfSent } from './exchange.ts';
+import type { Failures } from './failures.ts';
 import { linger } from './linger.ts';
+import { PROBLEM_MIME, problemOf } from './problem.ts';
 import type { Refusals } from './refusals.ts';
 
 export const JSON_MIME = 'application/json; charset=utf-8';
 
-/** Their bodies are not read to the end, so the answer comes before them. */
+/** Errors that are sent before the body has arrived, because the body is not read to its end. */
 const EARLY: ReadonlySet<string> = new Set(['BODY_TOO_LARGE', 'BODY_INCOMPLETE', 'CAPTURE_BUSY', 'CAPTURE_STOPPING']);
 
-/** Ends its line, so that a shell goes on below what curl shows. */
+/** JSON with a line end, so that the prompt of a shell comes on a new line after curl. */
 export const lineOf = (answer: object): string => `${JSON.stringify(answer)}\n`;
 
 export interface AnswersParts {
@@ -26,7 +26,7 @@ export interface AnswersParts {
 
 /** Writes every answer, and counts it. */
 export class Answers {
-  /** The process stops: the last answer on each connection ends it. */
+  /** The process is stopping: the last answer on each connection ends it. */
   stopping = false;
   readonly #parts: AnswersParts;
   readonly #counts = new Map<number, { add(): void }>();
@@ -38,24 +38,26 @@ export class Answers {
   count(status: number): void {
     let count = this.#counts.get(status);
     if (!count) {
-      const answers = this.#parts.metrics.counter('blockhub_capture_requests_total', 'Requests answered, by HTTP status.', ['status']);
+      const answers = this.#parts.metrics.counter('blockhub_capture_requests_total', 'Requests that were answered, by HTTP status.', [
+        'status',
+      ]);
       count = answers.labels({ status: String(status) });
       this.#counts.set(status, count);
     }
     count.add();
   }
 
-  /** @param headers in lower case, without those of the body's length */
+  /** @param headers in lower case, without the length of the body */
   send(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
     const { request, response } = exchange;
     this.count(status);
     if (response.headersSent) return;
-    // Where the answer ends the connection, the rest of the body must not make a reset of it.
+    // If the answer ends the connection, unread bytes of the body must not cause a reset.
     if (!request.complete && isHalfSent(request)) request.socket.destroySoon = () => linger(request.socket);
     response.writeHead(status, this.#headersOf(exchange, status, headers, body)).end(body);
   }
 
-  /** The error in its one shape (RFC 9457). What no other status fits is 500. */
+  /** Sends the error as a problem (RFC 9457). */
   problem(exchange: Exchange, error: BlockhubError, allow?: string): void {
     const { failures, refusals } = this.#parts;
     if (error.status >= 500) failures.failed(error, exchange.id);
@@ -67,8 +69,9 @@ export class Answers {
   }
 
   /**
-   * Answers at once and ends the connection behind the request, or at its time-out. Ended before, it would be reset by what the sender still
-   * sends, and many a sender would see that instead of the answer.
+   * Answers at once, and ends the connection when the request has arrived, or at its time-out. If
+   * it ended before, the bytes that the sender still sends would cause a reset, and many senders
+   * see that instead of the answer.
    */
   #sendEarly(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
     const { request, response, awaitsContinue } = exchange;

@@ -1,12 +1,12 @@
 import type { BlockhubError } from '@blockhub/errors';
-import { type ByteBudget, readBody } from '../body.ts';
+import { type ByteBudget, readBody } from './body.ts';
 import type { Draining } from './draining.ts';
 import type { Exchange } from './exchange.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** A body counts against the budget while its request is open, and while work goes on that needs it: also behind an answer that would not wait. */
-export class HeldBody {
+/** A body in memory. It counts against the budget until no request and no work needs it. */
+export class BufferedBody {
   readonly bytes: Buffer;
   readonly #giveBack: () => void;
   #users = 1;
@@ -16,19 +16,19 @@ export class HeldBody {
     this.#giveBack = giveBack;
   }
 
-  /** Keeps it until the work ends, well or badly. */
-  during(work: Promise<unknown>): void {
+  /** Keeps the body until the work has succeeded or failed. */
+  keepFor(work: Promise<unknown>): void {
     this.#users++;
-    const end = (): void => this.leave();
+    const end = (): void => this.free();
     work.then(end, end);
   }
 
-  leave(): void {
+  free(): void {
     if (--this.#users === 0) this.#giveBack();
   }
 }
 
-const none = new HeldBody(EMPTY, () => {});
+const none = new BufferedBody(EMPTY, () => {});
 
 /** Reads the bodies of all requests within one budget. */
 export class BodyReader {
@@ -42,8 +42,11 @@ export class BodyReader {
     this.#draining = draining;
   }
 
-  /** The body, held until its answer has gone. The sender is told to go on only here, where nothing refuses its head. @throws as `readBody` */
-  read(exchange: Exchange): HeldBody | Promise<HeldBody> {
+  /**
+   * Reads the body and keeps it until it is answered. 100 Continue is sent here, when nothing has
+   * refused the head. @throws as `readBody`
+   */
+  read(exchange: Exchange): BufferedBody | Promise<BufferedBody> {
     const { headers } = exchange.request;
     const declared = headers['content-length'];
     if (headers['transfer-encoding'] === undefined && (declared === undefined || Number(declared) === 0)) return none;
@@ -54,9 +57,9 @@ export class BodyReader {
           reject(error);
           return;
         }
-        const held = new HeldBody(bytes, () => this.#budget.give(taken));
-        exchange.connection.hold(exchange.response, held);
-        resolve(held);
+        const body = new BufferedBody(bytes, () => this.#budget.give(taken));
+        exchange.connection.freeAfter(exchange.response, body);
+        resolve(body);
       });
     });
   }

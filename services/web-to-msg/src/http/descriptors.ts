@@ -3,20 +3,20 @@ import type { Server } from 'node:http';
 import { type Clock, Pace } from '@blockhub/clock';
 import type { Logger, Metrics } from '@blockhub/telemetry';
 
-/** For probes, broker, store and spool, which open files and connections while senders have theirs. */
+/** Files that are reserved for probes, broker, store and spool. */
 const RESERVED = 256;
-/** Of those that are left: where few may be open, senders get the other half. */
-const MOST_RESERVED_SHARE = 0.5;
+/** Largest share of the free files that is reserved. Connections get at least the other half. */
+const MAX_RESERVED_SHARE = 0.5;
 const LOG_AGAIN_MS = 60_000;
 
-/** How many files and connections this process may have open at once; undefined where that cannot be known. */
+/** How many files and connections this process may have open. Undefined if it cannot be read. */
 function openFilesLimit(): number | undefined {
   try {
     return parseLimit(/^Max open files +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
   } catch {
-    // Other systems have no such file.
+    // Only Linux has this file.
     const report = process.report as typeof process.report & { excludeNetwork: boolean };
-    // It would ask name servers.
+    // The network part of the report would query name servers.
     report.excludeNetwork = true;
     const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
     return parseLimit(String(userLimits?.open_files?.soft));
@@ -34,13 +34,14 @@ function openFiles(): number {
 }
 
 /**
- * How many connections of senders there may be. Over what the process may open, the kernel would refuse them in silence, and probes as well: so
- * fewer are taken than `--max-connections` promises, and the log says so.
+ * How many connections of senders there may be. If the process has no file left, the kernel refuses
+ * connections without a trace, and probes too. So the limit of open files may lower
+ * `--max-connections`, and a warning is logged.
  */
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
   // Files that are open stay open. Of the rest, at most half are reserved.
-  const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MOST_RESERVED_SHARE));
+  const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MAX_RESERVED_SHARE));
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;
   const fix = `Raise the limit of open files (ulimit -n, LimitNOFILE of systemd) to ${wanted + open + RESERVED}, or set --max-connections to ${possible}.`;
@@ -48,18 +49,20 @@ export function boundConnections(wanted: number, log: Logger, limit = openFilesL
   return possible;
 }
 
-/** Counts connections that are refused before they are read, and logs them once a minute. */
+/**
+ * Counts connections that are refused before they are read, and logs them at most once a minute.
+ */
 export function watchRefusedConnections(server: Server, { clock, log, metrics }: { clock: Clock; log: Logger; metrics: Metrics }): void {
   const counter = metrics.counter(
     'blockhub_capture_connections_refused_total',
-    'Connections closed at once: over the limit of connections, or because no file could be opened.',
+    'Connections that were closed at once, because of the limit of connections or of open files.',
     ['reason'],
   );
   const pace = new Pace(clock, LOG_AGAIN_MS);
-  const refused = (reason: string, facts: Record<string, unknown>): void => {
+  const refused = (reason: string, fields: Record<string, unknown>): void => {
     counter.labels({ reason }).add();
     const connections = pace.pass(reason);
-    if (connections > 0) log.warn({ reason, connections, ...facts }, 'connections are refused');
+    if (connections > 0) log.warn({ reason, connections, ...fields }, 'connections are refused');
   };
   for (const reason of ['limit', 'descriptors']) counter.labels({ reason });
   server.on('drop', (data) => {

@@ -2,42 +2,45 @@ import type { Server } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import type { Connections } from '../connection.ts';
+import type { Connections } from './connection.ts';
 import { linger } from './linger.ts';
 
-/** How long a stopping process takes new connections, because load balancers notice the stop later. */
+/**
+ * How long a stopping process takes new connections, because load balancers notice the stop later.
+ */
 const ACCEPT_MS = 100;
-/** Turns of the event loop without a new connection, after which the accept queue is taken to be empty. */
+/** Turns of the event loop without a new connection until the accept queue counts as empty. */
 const QUIET_TURNS = 3;
-/** Of a turn that counts: in a longer one connections come behind the look at the queue. */
+/** Longest turn that counts. In a longer one connections may arrive after the queue was read. */
 const QUICK_TURN_MS = 1;
-/** How long quick turns are waited for; on a busy machine there may be none. */
+/** How long to wait for quick turns. On a busy machine there may be none. */
 const PATIENCE_MS = 500;
-/** How long a connection without any byte may still send its first request. */
+/** How long a connection that has sent nothing may still send its first request. */
 const FRESH_MS = 500;
 
 export const stopping = (): BlockhubError =>
-  new BlockhubError('CAPTURE_STOPPING', 'This instance is stopping, and the request had not arrived completely.');
+  new BlockhubError('CAPTURE_STOPPING', 'This instance is stopping, and the request has not arrived completely.');
 
 export interface DrainingParts {
   readonly server: Server;
   readonly clock: Clock;
   readonly connections: Connections;
-  /** Answers by hand a connection on which half of the headers came. */
+  /** Answers a connection on which only a part of the headers has arrived. */
   refuse(socket: Socket): void;
 }
 
 /**
- * The end of a server, so that no sender is reset:
- * 1. New connections are taken for a moment, and until none stands in the accept queue of the kernel any more. The last answer of each connection says `connection: close`.
- * 2. Listening ends, and so do idle connections.
- * 3. Shortly before the grace is over, requests that are half sent get 503.
- * 4. When it is over, what is left is cut off.
+ * Stops a server without resetting a sender:
+ * 1. New connections are taken for a moment, and until the accept queue of the kernel is empty.
+ *    The last answer of each connection has `connection: close`.
+ * 2. The server stops listening, and idle connections end.
+ * 3. Shortly before the grace period is over, requests that have arrived in part get 503.
+ * 4. When it is over, connections that are still open are destroyed.
  */
 export class Draining {
   readonly #parts: DrainingParts;
   readonly #sockets = new Set<Socket>();
-  /** Each fails the read of one body that is under way. */
+  /** Each function fails the read of one body. */
   readonly #reading = new Set<(error: BlockhubError) => void>();
   #accepted = 0;
   #begun = false;
@@ -47,7 +50,7 @@ export class Draining {
     parts.server.on('connection', (socket: Socket) => this.#add(socket));
   }
 
-  /** Gives what ends the registration. */
+  /** Registers a read. Returns a function that ends the registration. */
   reading(fail: (error: BlockhubError) => void): () => void {
     this.#reading.add(fail);
     return () => this.#reading.delete(fail);
@@ -64,13 +67,14 @@ export class Draining {
       for (const socket of this.#sockets) socket.destroy();
     });
     await clock.sleep(ACCEPT_MS, nearlyOver);
-    // Node's http would first end idle connections, and its time-outs as well.
+    // The `close` of Node's http server would also end idle connections and the check of time-outs,
+    // which is too early.
     await this.#onceQuiet(nearlyOver, () => NetServer.prototype.close.call(server, () => resolve()));
     server.closeIdleConnections();
     const cancel = clock.after(FRESH_MS, () => this.#endFresh());
     await closed;
     cancel();
-    // It ends the check of time-outs.
+    // This ends the check of time-outs.
     server.close();
   }
 
@@ -83,8 +87,9 @@ export class Draining {
   }
 
   /**
-   * Each turn of the event loop takes one connection of the queue: one without any says that it is empty, and `stop` runs at once, before anything else could
-   * take its time. No clock ends it before the grace does: a process that stood still has a long queue.
+   * Each turn of the event loop accepts one connection, so turns without one mean that the queue is
+   * empty. Then `stop` runs in the same turn. Only the end of the grace period stops the waiting:
+   * after a pause of the process the queue is long.
    */
   #onceQuiet(nearlyOver: AbortSignal, stop: () => void): Promise<void> {
     const { clock } = this.#parts;
@@ -117,12 +122,12 @@ export class Draining {
     for (const fail of [...this.#reading]) fail(stopping());
     this.#endFresh();
     server.closeIdleConnections();
-    // What is still open and has no request is in the middle of its headers.
-    for (const socket of this.#sockets) if (socket.writable && connections.of(socket).waiting === 0) refuse(socket);
+    // An open connection without a request has sent a part of its headers.
+    for (const socket of this.#sockets) if (socket.writable && connections.of(socket).unanswered === 0) refuse(socket);
   }
 }
 
-/** However the connection ends, the sender can read the answer first. */
+/** The connection ends only after the sender could read the answer. */
 function lingering(socket: Socket): void {
   socket.destroySoon = () => linger(socket);
 }

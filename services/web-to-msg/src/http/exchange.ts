@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Connection } from '../connection.ts';
-import type { Target } from '../routes/routes.ts';
+import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
+import type { Connection } from './connection.ts';
 
 /** One request and its answer. */
 export interface Exchange {
@@ -10,16 +10,16 @@ export interface Exchange {
   readonly connection: Connection;
   /** For logs; unique within the process. */
   readonly id: string;
-  /** Undefined until it is known, and where nothing is served at this path. */
-  target: Target | undefined;
-  /** Undefined until the headers were read. */
+  /** Undefined until it is found, and if nothing is served at this path. */
+  route: Route | undefined;
+  /** Undefined until the headers are read. */
   head: Head | undefined;
   /** The sender waits for `100 Continue` before it sends the body. */
   awaitsContinue: boolean;
-  /** Its answer has the headers of CORS already. */
+  /** A preflight's answer has its CORS headers already. */
   isPreflight: boolean;
 }
 
-/** Whether a body was announced that has not arrived whole. */
+/** True if the request announced a body that has not arrived completely. */
 export const isHalfSent = ({ headers, complete }: IncomingMessage): boolean =>
   !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0);

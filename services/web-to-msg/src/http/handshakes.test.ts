@@ -30,7 +30,7 @@ const routes = JSON.stringify([
       { body: { event: '{receipt.event}' } },
     ],
   },
-  { path: '/hooks/nobody', chain: 'nobody' },
+  { path: '/hooks/missing', chain: 'missing' },
 ]);
 
 /** Method, path, headers; a short answer: status and what was asked for. */
@@ -48,17 +48,17 @@ describe('before the first POST', () => {
   test.each<[method: string, target: string, status: number, allow: string | undefined]>([
     ['HEAD', '/', 200, undefined],
     ['HEAD', '/append/chain/default', 200, undefined],
-    ['HEAD', '/append/chain/nobody', 404, undefined],
+    ['HEAD', '/append/chain/missing', 404, undefined],
     ['HEAD', '/append/chain/', 404, undefined],
     ['HEAD', '/nothing', 404, undefined],
     ['HEAD', '/hooks/slack', 200, undefined],
     ['HEAD', '/hooks/slack?mode=subscribe&challenge=x', 200, undefined],
-    ['HEAD', '/hooks/nobody', 404, undefined],
+    ['HEAD', '/hooks/missing', 404, undefined],
     ['HEAD', '*', 400, undefined],
     ['OPTIONS', '*', 204, 'POST, GET, PUT, DELETE, PATCH, HEAD, OPTIONS'],
     ['OPTIONS', '/', 204, POST],
     ['OPTIONS', '/append/chain/default', 204, POST],
-    ['OPTIONS', '/append/chain/nobody', 204, POST],
+    ['OPTIONS', '/append/chain/missing', 204, POST],
     ['OPTIONS', 'http://a/append/chain/default', 204, POST],
     ['OPTIONS', '/hooks/slack', 204, 'POST, GET, HEAD, OPTIONS'],
     ['OPTIONS', '/hooks/put', 204, 'PUT, DELETE, PATCH, POST, HEAD, OPTIONS'],
@@ -93,14 +93,14 @@ describe('before the first POST', () => {
     expect(await server.ingress()).toEqual([]);
   });
 
-  test('who has no token is not told which chains there are', async () => {
+  test('without a token it does not show which chains there are', async () => {
     await using server = await startCapture({ tokens: [TOKEN] });
     const heads = [];
-    for (const chain of ['default', 'nobody'])
+    for (const chain of ['default', 'missing'])
       for (const headers of [{}, { 'x-token': 'wrong' }, { 'x-token': TOKEN }] as Record<string, string>[])
         heads.push((await ask(server.url, 'HEAD', `/append/chain/${chain}`, headers)).status);
     expect(heads).toEqual([401, 401, 200, 401, 401, 404]);
-    expect((await ask(server.url, 'OPTIONS', '/append/chain/nobody')).status).toBe(204);
+    expect((await ask(server.url, 'OPTIONS', '/append/chain/missing')).status).toBe(204);
   });
 
   test('rules of types and digests ask nothing of a request without a body; those of addresses and limits do', async () => {
@@ -116,7 +116,7 @@ describe('before the first POST', () => {
   test('a store that is away is 503 for HEAD, not 404', async () => {
     await using server = await startCapture({ confirmTimeout: 50 });
     server.store.find = () => new Promise(() => {});
-    const answer = await ask(server.url, 'HEAD', '/append/chain/somebody');
+    const answer = await ask(server.url, 'HEAD', '/append/chain/missing');
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
   });
 });
@@ -153,7 +153,7 @@ describe('a page of a browser', () => {
     expect([statusOf(large), headerOf(large, 'access-control-allow-origin')]).toEqual(['413', shop]);
   });
 
-  test('of another origin, or where none is set, is told nothing', async () => {
+  test('of another origin, or where none is set, gets no headers', async () => {
     for (const given of [{}, { corsOrigins: [shop] }]) {
       await using server = await startCapture(given);
       const answer = await raw(server.port, line('POST', '/', 'origin: https://other.example\r\ncontent-length: 0\r\n'), true);
@@ -179,7 +179,7 @@ test('a sender of CloudEvents gets a yes, with the rate that the limits allow, a
 });
 
 describe('a route of the table', () => {
-  test('that takes a token in its URL names the parameter to who has none', async () => {
+  test('that takes a token in its URL names the parameter where the token is missing', async () => {
     await using server = await startCapture({ routes });
     const answer = await ask(server.url, 'POST', '/hooks/trello/board', { 'content-type': 'application/json' }, '{}');
     expect([answer.status, await answer.json()]).toEqual([
@@ -201,7 +201,7 @@ describe('a route of the table', () => {
     expect((await post('{"type": "quiet"}')).status).toBe(204);
     const event = await post('{"type": "event"}');
     expect([event.status, await event.json()]).toMatchObject([201, { chain: server.chains.default }]);
-    // What is no JSON fits none.
+    // A body that is not JSON fits none.
     expect((await post('type=quiet')).status).toBe(201);
     const messages = (await server.ingress()).filter(({ meta }) => meta.about === undefined);
     expect(messages.map(({ meta }) => meta.chain)).toEqual(Array(4).fill(server.chains.default));
@@ -261,7 +261,8 @@ describe('a route of the table', () => {
     expect([taken.status, taken.headers.get('content-type')]).toEqual([201, 'application/json']);
     expect((await taken.json()) as object).toEqual({ event: expect.stringMatching(/^[0-9a-f-]{36}$/) });
     expect((await post('/hooks/trello/b', { ...json, 'x-token': TOKEN })).status).toBe(201);
-    // The name is a secret on every route: a token that was sent to the wrong one is stored neither.
+    // The name is a secret on every route: a token that was sent to the wrong one is stored
+    // neither.
     expect((await post(`/?SHOP-ID=${TOKEN}`)).status).toBe(201);
     const messages = await server.ingress();
     expect(messages[0]?.meta.subject).toBe('token:trello');
@@ -277,12 +278,12 @@ describe('a route of the table', () => {
     const log = createLogger({ name: 'web-to-msg', level: 'warn', stream: { write: (text) => lines.push(JSON.parse(text)) } });
     await using server = await startCapture({ routes }, undefined, log);
     while (!lines.some(({ msg }) => msg === 'the chain of a route does not exist')) await new Promise(setImmediate);
-    expect(lines.filter(({ msg }) => msg.startsWith('the chain'))).toMatchObject([{ route: '/hooks/nobody', chain: 'nobody' }]);
-    expect((await ask(server.url, 'POST', '/hooks/nobody', {}, 'x')).status).toBe(404);
+    expect(lines.filter(({ msg }) => msg.startsWith('the chain'))).toMatchObject([{ route: '/hooks/missing', chain: 'missing' }]);
+    expect((await ask(server.url, 'POST', '/hooks/missing', {}, 'x')).status).toBe(404);
     const { createChain } = await import('@blockhub/writer');
-    await createChain(server.store, { name: 'nobody', now: Date.now(), random: Math.random });
+    await createChain(server.store, { name: 'missing', now: Date.now(), random: Math.random });
     let status: number;
-    do status = (await ask(server.url, 'POST', '/hooks/nobody', {}, 'x')).status;
+    do status = (await ask(server.url, 'POST', '/hooks/missing', {}, 'x')).status;
     while (status === 404);
     expect(status).toBe(201);
   });

@@ -1,27 +1,31 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockhubError } from '@blockhub/errors';
-import { clientOf } from '../client.ts';
-import type { Target } from '../routes/routes.ts';
+import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
+import { clientOf } from './client.ts';
 
 export const MAX_HEADERS = 100;
 
 export const tooManyHeaders = (): BlockhubError =>
   new BlockhubError('REQUEST_INVALID', `The request has more than ${MAX_HEADERS} headers.`);
 
-/** All of a request but its body. @throws REQUEST_INVALID */
-export function headOf(request: IncomingMessage, { chain, rules }: Target): Head {
+/** A request without its body. @throws REQUEST_INVALID */
+export function headOf(request: IncomingMessage, { chain, rules }: Route): Head {
   const { rawHeaders, headers, httpVersion, method = '', url = '' } = request;
   if (rawHeaders.length / 2 > MAX_HEADERS) throw tooManyHeaders();
   if (headers.host === undefined && httpVersion === '1.1') throw new BlockhubError('REQUEST_INVALID', 'The Host header is missing.');
-  // Other codings are not undone here: the stored bytes would not be those of the sender.
+  // Other transfer codings are not decoded, so the stored bytes would not be those of the sender.
   if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
-    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding must be chunked and nothing else.');
+    throw new BlockhubError('REQUEST_INVALID', 'The Transfer-Encoding header must be chunked and nothing else.');
   return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies, rules.forwarding), found: {} };
 }
 
-/** RFC 1945, 8.3: without a length the body of an HTTP/1.0 request cannot be told, and Node takes none. @throws REQUEST_INVALID */
+/**
+ * The length of an HTTP/1.0 body is unknown without the header (RFC 1945, 8.3), and Node reads no
+ * body then.
+ * @throws REQUEST_INVALID
+ */
 export function checkLength({ headers, httpVersion }: IncomingMessage): void {
   if (headers['content-length'] === undefined && httpVersion === '1.0')
-    throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 needs.');
+    throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 requires.');
 }

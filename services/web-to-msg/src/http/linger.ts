@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 const LINGER_MS = 1000;
 
 /**
- * Ends our side of a connection, and reads on for a moment. A socket that is closed while something of the sender is unread is reset, and
- * many a sender then sees the reset instead of the answer.
+ * Ends our side of a connection, and reads on for a moment. The kernel resets a socket that is
+ * closed while bytes of the sender are unread, and many senders then see the reset instead of the
+ * answer.
  */
 export function linger(socket: Socket): void {
   if (socket.destroyed) return;

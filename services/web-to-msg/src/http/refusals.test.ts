@@ -52,8 +52,8 @@ const cases: [name: string, settings: Record<string, unknown>, text: string, lin
   [
     'an unknown chain',
     {},
-    request('POST /append/chain/nobody'),
-    { code: 'CHAIN_NOT_FOUND', rule: 'chain', chain: 'nobody', route: '/append/chain/:chain' },
+    request('POST /append/chain/missing'),
+    { code: 'CHAIN_NOT_FOUND', rule: 'chain', chain: 'missing', route: '/append/chain/:chain' },
   ],
   ['a chain of control characters', {}, request('POST /append/chain/%1b%5b31m%0a%e2%80%ae'), { code: 'CHAIN_NOT_FOUND', chain: '?[31m??' }],
   ['a method', {}, request('PUT /'), { code: 'METHOD_NOT_ALLOWED', rule: 'route', method: 'PUT', route: '/', status: 405 }],
@@ -62,7 +62,7 @@ const cases: [name: string, settings: Record<string, unknown>, text: string, lin
     'a wrong token',
     { tokens: [TOKEN] },
     request('POST /', `x-token: ${secret}\r\n`),
-    { code: 'ACCESS_DENIED', rule: 'access', reason: 'The token is not known.' },
+    { code: 'ACCESS_DENIED', rule: 'access', reason: 'The token is unknown.' },
   ],
   [
     'a wrong Bearer',
@@ -147,7 +147,7 @@ test.each(cases)('%s that is refused leaves a count and a line', async (_name, s
   expect(await server.metrics()).toMatch(new RegExp(`blockhub_capture_refused_total\\{rule="[a-z-]+",code="${String(line.code)}"\\} 1`));
 });
 
-test('one a second of each code is told, with the number left out since; values are short', async () => {
+test('one a second of each code is logged, with the number left out since; values are short', async () => {
   const clock = new VirtualClock();
   const lines: Record<string, unknown>[] = [];
   const metrics = createMetrics();

@@ -6,12 +6,12 @@ import type { Counter, Family, Logger, Metrics } from '@blockhub/telemetry';
 import { refusedCounter, refusingRule } from '../rules/rules.ts';
 import type { Exchange } from './exchange.ts';
 
-/** At most one refusal of each code is logged in this time. */
+/** In this time at most one refusal of each code is logged. */
 const LOG_AGAIN_MS = 1000;
 const MAX_TEXT = 200;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out, with all that turns the direction of text.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters, and characters that turn the direction of text, are replaced.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-/** The step that refuses with a code where no rule does. */
+/** The step that refuses with a code, if no rule does. */
 const steps: Readonly<Partial<Record<ErrorCode, string>>> = {
   ROUTE_NOT_FOUND: 'route',
   METHOD_NOT_ALLOWED: 'route',
@@ -20,10 +20,10 @@ const steps: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 const digestHeaders: readonly string[] = ['content-digest', 'repr-digest', 'content-md5', 'x-hash'];
 
-/** A text of a sender as the log may have it. */
+/** Makes a text of a sender safe for the log. */
 type Show = (text: string) => string;
 
-/** Counts requests that are refused with 4xx, and logs a sample of them: who sent what, and why it is not taken. Secrets are never part of it. */
+/** Counts requests that are refused with 4xx, and logs a sample of them, without secrets. */
 export class Refusals {
   readonly #log: Logger;
   readonly #redactor: Redactor;
@@ -39,16 +39,16 @@ export class Refusals {
 
   refused(error: BlockhubError, exchange: Exchange): void {
     const rule = this.#count(error);
-    this.#tell(error, (show) => ({ rule, ...requestOf(exchange, show), ...refusedValue(error, exchange, show) }));
+    this.#report(error, (show) => ({ rule, ...requestOf(exchange, show), ...refusedValue(error, exchange, show) }));
   }
 
-  /** What never became a request. */
+  /** Counts and logs bytes that are not a request. */
   malformed(error: BlockhubError, socket: Socket): void {
     const rule = this.#count(error);
-    this.#tell(error, () => ({ rule, client: socket.remoteAddress }));
+    this.#report(error, () => ({ rule, client: socket.remoteAddress }));
   }
 
-  /** Rules count their own. */
+  /** Rules count their own refusals. */
   #count(error: BlockhubError): string {
     const by = refusingRule(error);
     const rule = by ?? steps[error.code] ?? 'request';
@@ -56,23 +56,23 @@ export class Refusals {
     return rule;
   }
 
-  #tell(error: BlockhubError, facts: (show: Show) => Record<string, unknown>): void {
+  #report(error: BlockhubError, fields: (show: Show) => Record<string, unknown>): void {
     const { code, status } = error;
     const refusals = this.#pace.pass(code);
     if (refusals === 0) return;
-    // Before it is cut: the rest of a token would not be recognised.
+    // Redacted before it is cut: a part of a token would not be found.
     const show: Show = (text) => printable(this.#redactor.text(text));
-    this.#log.info({ code, status, ...facts(show), reason: show(error.message), leftOut: refusals - 1 }, 'request refused');
+    this.#log.info({ code, status, ...fields(show), reason: show(error.message), leftOut: refusals - 1 }, 'request refused');
   }
 }
 
-function requestOf({ request, head, target }: Exchange, show: Show): Record<string, unknown> {
+function requestOf({ request, head, route }: Exchange, show: Show): Record<string, unknown> {
   const { ip = request.socket.remoteAddress, via } = head?.client ?? {};
   const { method } = request;
-  return { client: ip, ...(via !== undefined && { via }), method, ...(target && { route: target.name, chain: show(target.chain) }) };
+  return { client: ip, ...(via !== undefined && { via }), method, ...(route && { route: route.name, chain: show(route.chain) }) };
 }
 
-/** The value that was refused. Headers and query may hold secrets: of those only the ones that never do are shown. */
+/** The refused value. Other headers and the query may hold secrets. */
 function refusedValue({ code, details }: BlockhubError, { request: { headers, url = '' } }: Exchange, show: Show): Record<string, unknown> {
   switch (code) {
     case 'OBJECT_INVALID_MIME':
@@ -92,7 +92,7 @@ function refusedValue({ code, details }: BlockhubError, { request: { headers, ur
   }
 }
 
-/** Without the origin and the query. */
+/** The path without origin and query. */
 const pathOf = (url: string): string => url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
 
 const printable = (text: string): string => {

@@ -1,23 +1,24 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Connections } from '../connection.ts';
+import type { Connections } from './connection.ts';
 
-/** As the sender wrote it, for the request that comes again. */
+/** The headers as they were sent. */
 interface AsSent {
   readonly rawHeaders: readonly string[];
   readonly connection: string | undefined;
 }
 
 const ignore = (): void => {};
-/** A connection option that means nothing, as long as the one that it stands for. */
+/** A connection option without a meaning, as long as `upgrade`. */
 const NO_UPGRADE = 'plain11';
-/** Where the parser looks for them. */
+/** Headers in which the parser looks for `upgrade`. */
 const OPTIONS = /^(?:proxy-)?connection$/i;
 
 /**
- * Serves requests that ask for another protocol (h2c, WebSocket) as the plain HTTP/1.1 that they are, as RFC 9110, 7.8, allows. Node's parser stops
- * behind such a request, and Node then drops what came in the same packet: its body and the requests behind it. So the bytes are put back,
- * without the word that stops the parser, and the connection begins anew.
+ * Serves requests that ask for another protocol (h2c, WebSocket) as plain HTTP/1.1, as RFC 9110,
+ * 7.8, allows. Node's parser stops after such a request, and Node drops the rest of the packet: its
+ * body and the requests after it. So the bytes are put back without the word that stops the parser,
+ * and the connection is parsed again.
  */
 export class Upgrades {
   readonly #server: Server;
@@ -27,16 +28,16 @@ export class Upgrades {
   constructor(server: Server, connections: Connections, refuse: (request: IncomingMessage, socket: Socket) => boolean) {
     this.#server = server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, rest: Buffer) => {
-      // Node has let go of it.
+      // Node has removed its own listener.
       if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore);
-      // Two on one connection would write at once.
+      // Two parsers on one connection would write at the same time.
       connections.of(socket).afterAnswers(() => {
         if (!socket.destroyed && !refuse(request, socket)) this.#again(request, socket, rest);
       });
     });
   }
 
-  /** Gives a request that came again the headers that it was sent with. */
+  /** Restores the headers of a request that was parsed again. */
   restore(request: IncomingMessage): void {
     if (!this.#any) return;
     const sent = this.#asSent.get(request.socket);
@@ -48,7 +49,7 @@ export class Upgrades {
 
   #again(request: IncomingMessage, socket: Socket, rest: Buffer): void {
     const { method, url, httpVersion, rawHeaders, headers } = request;
-    // It came again already, and still stops the parser.
+    // It was parsed again already, and still stops the parser.
     if (this.#asSent.has(socket)) {
       socket.destroy();
       return;

@@ -1,29 +1,29 @@
-import { type Facts, type Field, fieldForms, isSecretField, parseField, readField, textOf } from './fields.ts';
+import { type Field, type FieldValues, fieldForms, isSecretField, parseField, readField, textOf } from './fields.ts';
 
-/** How values are written into a text, which decides that they cannot become part of its structure. */
+/** How a value is escaped, so that it cannot change the structure of the text. */
 export type Escaping = 'json' | 'xml' | 'text' | 'header';
 
-/** A text with fields in it, compiled once. */
+/** A text with fields in it, parsed once. */
 export interface AnswerTemplate {
   readonly fields: readonly Field[];
-  /** Undefined where a field is missing, or its value cannot stand there. */
-  render(facts: Facts): string | undefined;
+  /** Undefined if a field is missing, or its value cannot be written there. */
+  render(values: FieldValues): string | undefined;
 }
 
-type Piece = string | ((facts: Facts) => string | undefined);
+type Piece = string | ((values: FieldValues) => string | undefined);
 
 const MAX_TEMPLATE = 64 * 1024;
 const MAX_FIELDS = 100;
-/** Of a value from the request, in characters. */
+/** Maximum length of a value from the request, in characters. */
 const MAX_VALUE = { json: 4096, xml: 4096, text: 4096, header: 1024 } as const;
-/** `{doc.challenge}`; other braces stand for themselves. */
+/** `{doc.challenge}`. Other braces are kept. */
 const PLACEHOLDER = /\{\s*([A-Za-z]\w*(?:\.[^\s{}"\\]+)?)\s*\}/g;
 const PRINTABLE = /^[\t\x20-\x7e]*$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 knows none of them, escaped or not.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 cannot have them, escaped or not.
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** @param mistake called for everything that is wrong with the text */
+/** @param mistake called for each mistake in the text */
 export function compile(text: string, escaping: Escaping, mistake: (what: string) => void): AnswerTemplate {
   const fields: Field[] = [];
   const pieces: Piece[] = [];
@@ -52,25 +52,25 @@ export function compile(text: string, escaping: Escaping, mistake: (what: string
   literal(text.slice(from));
   if (fields.length > MAX_FIELDS) mistake(`has ${fields.length} fields; expected at most ${MAX_FIELDS}`);
   if (escaping === 'json' && text !== '' && !isJson(sample))
-    mistake(`is not JSON, which its content type says; a field is {${fieldForms.split(', ')[0]}} and the like`);
-  return { fields, render: (facts) => render(pieces, facts) };
+    mistake(`is not JSON, but its content type is; a field is written as {${fieldForms.split(', ')[0]}}`);
+  return { fields, render: (values) => render(pieces, values) };
 }
 
-function render(pieces: readonly Piece[], facts: Facts): string | undefined {
+function render(pieces: readonly Piece[], values: FieldValues): string | undefined {
   let result = '';
   for (const piece of pieces) {
-    const part = typeof piece === 'string' ? piece : piece(facts);
+    const part = typeof piece === 'string' ? piece : piece(values);
     if (part === undefined) return undefined;
     result += part;
   }
   return result;
 }
 
-/** Outside of a string of JSON a value is written as JSON, so whole objects can be sent back. */
+/** Outside of a JSON string a value is written as JSON, so objects can be sent back. */
 function writer(field: Field, escaping: Escaping, inString: boolean): Piece {
   const most = MAX_VALUE[escaping];
-  return (facts) => {
-    const value = readField(field, facts);
+  return (values) => {
+    const value = readField(field, values);
     if (escaping === 'json' && !inString) return value === undefined ? undefined : bounded(JSON.stringify(value), most);
     const text = textOf(value);
     return text === undefined || text.length > most ? undefined : escaped(text, escaping);

@@ -50,15 +50,15 @@ test.each([
   'https:shop',
   'file:///',
   '**',
-])('%s is no origin', (origin) =>
-  expect(corsOf([origin]).mistakes).toEqual([expect.stringContaining('is not an origin; expected scheme, host and port alone')]),
+])('%s is not an origin', (origin) =>
+  expect(corsOf([origin]).mistakes).toEqual([expect.stringContaining('is not an origin; expected only a scheme, host and port')]),
 );
 
 describe('a preflight', () => {
   const preflight = (origins: readonly string[], headers: Record<string, string>) =>
     corsOf(origins).cors.preflight({ origin: shop, 'access-control-request-method': 'POST', ...headers }, 'POST, HEAD');
 
-  test('is told methods, the headers that it asked for, and for how long', () => {
+  test('gets methods, the headers that it asked for, and for how long', () => {
     expect(preflight([shop], { 'access-control-request-headers': 'content-type,authorization' })).toEqual({
       vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network',
       'access-control-allow-origin': shop,
@@ -69,7 +69,7 @@ describe('a preflight', () => {
     });
   });
 
-  test('of another origin is told nothing', () => {
+  test('of another origin gets nothing', () => {
     expect(Object.keys(preflight([shop], { origin: 'https://other.example' }))).toEqual(['vary']);
   });
 

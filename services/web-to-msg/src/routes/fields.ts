@@ -2,26 +2,27 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hashOf } from '@blockhub/chain';
 import { isSecretName } from '@blockhub/redact';
-import type { CaptureReceipt } from '../capture.ts';
+import type { CaptureReceipt } from '../capture/receipt.ts';
+import { quote } from '../quote.ts';
 
-/** What a response may look at. */
-export interface Facts {
+/** Where the fields of a response are read from. */
+export interface FieldValues {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** The body as JSON; undefined where it is none, or too large. */
+  /** The body as JSON. Undefined if it is not JSON, or too large. */
   readonly doc: () => unknown;
-  /** Undefined where nothing was captured. */
+  /** Undefined if nothing was captured. */
   readonly receipt: CaptureReceipt | undefined;
 }
 
 /** A field of a request or receipt, such as `doc.challenge` or `query.hub.mode`. */
 export interface Field {
-  readonly source: 'query' | 'doc' | 'header' | 'receipt';
-  /** What stands behind the first dot. */
+  readonly part: 'query' | 'doc' | 'header' | 'receipt';
+  /** The text after the first dot. */
   readonly name: string;
 }
 
-/** Secrets that go back to their sender: it is Asana's handshake. */
+/** Secrets that are sent back, because Asana's handshake needs it. */
 const OPEN = new Set(['x-hook-secret']);
 const RECEIPT = new Set(['event', 'chain', 'hash', 'crypt', 'length', 'receivedAt']);
 const FORM = /^(query|doc|header|receipt)\.([^\s{}"\\]+)$/;
@@ -31,20 +32,19 @@ export const fieldForms = 'query.NAME, doc.PATH, header.NAME or receipt.FIELD';
 /** A field, or what is wrong with its name. */
 export function parseField(text: string): Field | string {
   const form = FORM.exec(text);
-  if (!form) return `${JSON.stringify(text.slice(0, 100))} is not a field; expected ${fieldForms}`;
-  const source = form[1] as Field['source'];
+  if (!form) return `${quote(text)} is not a field; expected ${fieldForms}`;
+  const part = form[1] as Field['part'];
   const name = form[2] ?? '';
-  if (source === 'receipt' && !RECEIPT.has(name))
-    return `a receipt has no field ${JSON.stringify(name)}; expected ${[...RECEIPT].join(', ')}`;
-  return { source, name: source === 'header' ? name.toLowerCase() : name };
+  if (part === 'receipt' && !RECEIPT.has(name)) return `a receipt has no field ${quote(name)}; expected ${[...RECEIPT].join(', ')}`;
+  return { part, name: part === 'header' ? name.toLowerCase() : name };
 }
 
-/** Whether the field is a header whose value must not be sent back. */
-export const isSecretField = ({ source, name }: Field): boolean => source === 'header' && isSecretName(name) && !OPEN.has(name);
+/** True for a header whose value must not be sent back. */
+export const isSecretField = ({ part, name }: Field): boolean => part === 'header' && isSecretName(name) && !OPEN.has(name);
 
-/** Undefined where the request lacks it. Of a parameter that is there twice, the first one. */
-export function readField({ source, name }: Field, { query, headers, doc, receipt }: Facts): unknown {
-  switch (source) {
+/** The value of a field, or undefined. If a parameter is repeated, the first one counts. */
+export function readField({ part, name }: Field, { query, headers, doc, receipt }: FieldValues): unknown {
+  switch (part) {
     case 'query':
       return query.get(name) ?? undefined;
     case 'header':
@@ -56,7 +56,7 @@ export function readField({ source, name }: Field, { query, headers, doc, receip
   }
 }
 
-/** Own members only: `constructor` and the like are no fields of a document. */
+/** Own members only: `constructor` is not a field of a document. */
 function member(from: unknown, path: readonly string[]): unknown {
   let value = from;
   for (const name of path) {
@@ -66,13 +66,13 @@ function member(from: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-/** Text, number or boolean as text; undefined for everything else. */
+/** Text, number or boolean as text. Undefined for any other value. */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
-/** A condition may hold a secret, such as a verify token: its text is compared in a time that does not depend on how much of it is right. */
+/** Compares in constant time, because a condition may hold a secret such as a verify token. */
 export function isText(value: unknown, expected: readonly Buffer[]): boolean {
   const text = textOf(value);
   if (text === undefined) return false;

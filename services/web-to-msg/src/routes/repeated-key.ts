@@ -1,12 +1,12 @@
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
 
 /**
- * The first name that an object of this JSON text has twice; undefined where there is none. `JSON.parse` takes the last one in silence: of two
- * `rules`, the stricter one may be lost.
+ * The first name that an object in this JSON has twice, or undefined. `JSON.parse` takes the last
+ * one without an error, so the stricter one of two `rules` might be lost.
  * @param text valid JSON
  */
 export function repeatedKey(text: string): string | undefined {
-  /** The names of each object that is open; undefined for a list. */
+  /** The names in each open object. Undefined for a list. */
   const open: (Set<string> | undefined)[] = [];
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
     if (token === '{') open.push(new Set());
@@ -22,7 +22,7 @@ export function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** A colon follows. */
+/** True if a colon follows. */
 function isName(text: string, end: number): boolean {
   let at = end;
   while (' \t\r\n'.includes(text[at] ?? '.')) at++;

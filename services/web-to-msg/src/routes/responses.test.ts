@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import type { CaptureReceipt } from '../capture.ts';
-import type { Facts } from './fields.ts';
+import type { CaptureReceipt } from '../capture/receipt.ts';
+import type { FieldValues } from './fields.ts';
 import { parseResponse, type Rendered } from './responses.ts';
 
 const receipt: CaptureReceipt = { event: 'e-1', chain: 'c', hash: 'h', crypt: 'sha256', length: 5, receivedAt: '2026-01-01T00:00:00.000Z' };
@@ -8,7 +8,7 @@ const receipt: CaptureReceipt = { event: 'e-1', chain: 'c', hash: 'h', crypt: 's
 interface Given {
   readonly method?: string;
   readonly query?: string;
-  readonly headers?: Facts['headers'];
+  readonly headers?: FieldValues['headers'];
   readonly doc?: unknown;
 }
 

@@ -1,9 +1,10 @@
+import { quote } from '../quote.ts';
 import { type AnswerTemplate, compile, type Escaping } from './body-template.ts';
-import { digestOf, type Facts, type Field, isText, parseField, readField, textOf } from './fields.ts';
+import { digestOf, type Field, type FieldValues, isText, parseField, readField, textOf } from './fields.ts';
 
-/** What a sender gets in place of the receipt. */
+/** A response that is sent in place of the receipt. */
 export interface Rendered {
-  /** Undefined: that of the receipt, or 200 where nothing was captured. */
+  /** If it is undefined, the status is that of the receipt, or 200 if nothing was captured. */
   readonly status: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -12,37 +13,35 @@ export interface Rendered {
 /** One custom response of a route. */
 export interface CustomResponse {
   readonly methods: ReadonlySet<string>;
-  /** Undefined where it does not fit: another method, a condition that does not hold, a field that is missing. */
-  render(method: string, facts: Facts): Rendered | undefined;
+  /** Undefined if the response does not fit: another method, a false condition, a missing field. */
+  render(method: string, values: FieldValues): Rendered | undefined;
 }
 
-/** Notes a mistake in the field of a route; `field` is such as `responses[0].status`. */
+/** Called for a mistake in a field of a route, such as `responses[0].status`. */
 export type Note = (field: string, what: string) => void;
 
 const FIELDS = new Set(['method', 'when', 'status', 'headers', 'body']);
 export const BODY_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
-/** They steer a browser. */
+/** Headers that steer a browser. */
 const STEERING =
   /^(?:location|content-location|refresh|link|set-cookie2?|clear-site-data|content-security-policy.*|www-authenticate|alt-svc|sourcemap)$/;
 const METHODS = new Set<string>([...BODY_METHODS, 'GET', 'HEAD']);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
-/** They belong to the connection, or other settings give them. */
+/** Headers of the connection, and headers that other settings set. */
 const OURS =
   /^(?:connection|content-length|transfer-encoding|content-encoding|keep-alive|upgrade|te|trailer|date|allow|expect|x-content-type-options|proxy-.*|vary|access-control-.*|webhook-.*)$/i;
 const MAX_HEADERS = 20;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 
 /** @param captured methods of which the route captures requests */
 export function parseResponse(given: unknown, at: string, captured: readonly string[], note: Note): CustomResponse | undefined {
   if (!isObject(given)) {
-    note(at, `expected an object, got ${shown(given)}`);
+    note(at, `expected an object, got ${quote(given)}`);
     return undefined;
   }
-  for (const field of Object.keys(given))
-    if (!FIELDS.has(field)) note(`${at}.${field}`, `is not known; expected ${[...FIELDS].join(', ')}`);
+  for (const field of Object.keys(given)) if (!FIELDS.has(field)) note(`${at}.${field}`, `is unknown; expected ${[...FIELDS].join(', ')}`);
   const methods = parseMethods(given.method, `${at}.method`, captured, note);
   const status = parseStatus(given.status, `${at}.status`, methods, captured, note);
   const conditions = parseWhen(given.when, `${at}.when`, note);
@@ -50,17 +49,17 @@ export function parseResponse(given: unknown, at: string, captured: readonly str
   const body = parseBody(given.body, `${at}.body`, { type, status }, note);
   const fields = [...body.fields, ...headers.flatMap(([, template]) => template.fields)];
   const captures = [...methods].every((method) => captured.includes(method));
-  if (!captures && fields.some(({ source }) => source === 'receipt'))
-    note(at, 'has a field of the receipt, which only captured requests have');
+  if (!captures && fields.some(({ part }) => part === 'receipt'))
+    note(at, 'has a field of the receipt, but only captured requests have a receipt');
   return {
     methods,
-    render(method, facts) {
-      if (!methods.has(method) || !conditions.every(({ field, expected }) => isText(readField(field, facts), expected))) return undefined;
-      const text = body.render(facts);
+    render(method, values) {
+      if (!methods.has(method) || !conditions.every(({ field, expected }) => isText(readField(field, values), expected))) return undefined;
+      const text = body.render(values);
       if (text === undefined) return undefined;
       const answered: Record<string, string> = { 'content-type': type };
       for (const [name, template] of headers) {
-        const value = template.render(facts);
+        const value = template.render(values);
         if (value === undefined) return undefined;
         answered[name] = value;
       }
@@ -73,7 +72,7 @@ function parseMethods(given: unknown, at: string, captured: readonly string[], n
   const methods = given === undefined ? [...captured] : [given].flat();
   const wrong = methods.find((method) => typeof method !== 'string' || !METHODS.has(method));
   if (wrong !== undefined || methods.length === 0)
-    note(at, `is ${shown(wrong ?? given)}; expected one or more of ${[...METHODS].join(', ')}`);
+    note(at, `is ${quote(wrong ?? given)}; expected one or more of ${[...METHODS].join(', ')}`);
   return new Set(methods as string[]);
 }
 
@@ -88,14 +87,14 @@ function parseStatus(
   const most = captured.some((method) => methods.has(method)) ? 299 : 599;
   const isStatus = typeof given === 'number' && Number.isInteger(given) && given >= 200 && given <= most;
   if (isStatus) return given;
-  const why = most === 299 ? ': the event is durable then, and another status would make its sender send it again' : '';
-  note(at, `is ${shown(given)}; expected a number from 200 to ${most}${why}`);
+  const why = most === 299 ? '. The event is durable then; with another status its sender would send it again' : '';
+  note(at, `is ${quote(given)}; expected a number from 200 to ${most}${why}`);
   return undefined;
 }
 
 interface Condition {
   readonly field: Field;
-  /** Hashes of the texts that it may have. */
+  /** Hashes of the values that it may have. */
   readonly expected: readonly Buffer[];
 }
 
@@ -109,7 +108,7 @@ function parseWhen(given: unknown, at: string, note: Note): Condition[] {
     const field = parseField(name);
     const texts = [value].flat().map(textOf);
     if (typeof field === 'string') note(at, field);
-    else if (field.source === 'receipt') note(`${at}.${name}`, 'a condition is about the request, which has no receipt');
+    else if (field.part === 'receipt') note(`${at}.${name}`, 'a condition cannot use the receipt, which does not exist yet');
     else if (texts.length === 0 || texts.includes(undefined))
       note(`${at}.${name}`, 'expected text, a number, true or false, or a list of them');
     else return [{ field, expected: texts.map((text) => digestOf(text ?? '')) }];
@@ -120,7 +119,7 @@ function parseWhen(given: unknown, at: string, note: Note): Condition[] {
 function parseHeaders(given: Record<string, unknown>, at: string, note: Note): { type: string; headers: [string, AnswerTemplate][] } {
   const headers: [string, AnswerTemplate][] = [];
   let type = typeof given.body === 'object' && given.body !== null ? 'application/json' : 'text/plain; charset=utf-8';
-  if (given.headers !== undefined && !isObject(given.headers)) note(`${at}.headers`, `expected an object, got ${shown(given.headers)}`);
+  if (given.headers !== undefined && !isObject(given.headers)) note(`${at}.headers`, `expected an object, got ${quote(given.headers)}`);
   const entries = Object.entries(isObject(given.headers) ? given.headers : {});
   if (entries.length > MAX_HEADERS) note(`${at}.headers`, `has ${entries.length} headers; expected at most ${MAX_HEADERS}`);
   const seen = new Set<string>();
@@ -128,7 +127,7 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
     const field = `${at}.headers.${name.slice(0, 100)}`;
     const lower = name.toLowerCase();
     if (!TOKEN.test(name)) note(field, 'is not the name of a header');
-    else if (OURS.test(name)) note(field, 'cannot be set here: this header is given by the server');
+    else if (OURS.test(name)) note(field, 'cannot be set here, because the server sets it');
     else if (seen.has(lower)) note(field, 'is there twice');
     else if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,2000}$/.test(value))
       note(field, 'expected text of printable ASCII characters');
@@ -141,18 +140,20 @@ function parseHeaders(given: Record<string, unknown>, at: string, note: Note): {
 
 function parseHeader(name: string, value: string, mistake: (what: string) => void): AnswerTemplate {
   const template = compile(value, 'header', mistake);
-  if (STEERING.test(name) && template.fields.some(({ source }) => source !== 'receipt'))
-    mistake('cannot have fields of the request: its sender would choose where a browser goes or what it keeps');
+  if (STEERING.test(name) && template.fields.some(({ part }) => part !== 'receipt'))
+    mistake('cannot have fields of the request: its sender would control where a browser goes or which cookies it stores');
   return template;
 }
 
 function parseType(value: string, field: string, note: Note): string | undefined {
   if (/^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+(?:\s*;[^{}]*)?$/i.test(value)) return value;
-  note(field, `${shown(value)} is not a content type; expected one such as application/json`);
+  note(field, `${quote(value)} is not a content type; expected one such as application/json`);
   return undefined;
 }
 
-/** Values of a request never become markup or script: there is no way to escape them everywhere in HTML. */
+/**
+ * In HTML and scripts a value of the request cannot be escaped safely, so they cannot have fields.
+ */
 function escapingOf(type: string): Escaping | undefined {
   const mime = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mime === 'text/plain') return 'text';
@@ -162,12 +163,12 @@ function escapingOf(type: string): Escaping | undefined {
 
 function parseBody(given: unknown, at: string, { type, status }: { type: string; status: number | undefined }, note: Note): AnswerTemplate {
   const isText = given === undefined || typeof given === 'string';
-  if (!isText && (typeof given !== 'object' || given === null)) note(at, `expected text or a JSON object, got ${shown(given)}`);
+  if (!isText && (typeof given !== 'object' || given === null)) note(at, `expected text or a JSON object, got ${quote(given)}`);
   const text = isText ? (given ?? '') : JSON.stringify(given);
   if (text !== '' && (status === 204 || status === 205 || status === 304)) note(at, `must be empty with the status ${status}`);
   const escaping = escapingOf(type);
   const body = compile(text, escaping ?? 'text', (what) => note(at, what));
   if (!escaping && body.fields.length > 0)
-    note(at, `has fields, which cannot stand in ${type.slice(0, 100)}; expected text/plain, JSON or XML as content type`);
+    note(at, `has fields, which ${type.slice(0, 100)} cannot have; expected text/plain, JSON or XML as content type`);
   return body;
 }

@@ -1,9 +1,11 @@
 /**
  * The words of this folder:
- * - **route**: what is served at a path: `/`, `/append/chain/{chain}`, and those of the table (`--routes`).
- * - **target**: the route and chain that one request means.
- * - **captured**: methods of which a request becomes an event. All others are answered without one.
- * - **custom response**: what a sender gets in place of the receipt, or of a challenge; the first that fits.
+ * - **route**: a path, its chain and its rules: `/`, `/append/chain/{chain}`, and those of the
+ *   table (`--routes`).
+ * - **captured**: methods whose requests become events. Requests of other methods are only
+ *   answered.
+ * - **custom response**: the answer to a challenge, or in place of the receipt. The first one
+ *   that fits is sent.
  */
 import { BlockhubError } from '@blockhub/errors';
 import { envName, flagName } from '@blockhub/settings';
@@ -17,9 +19,9 @@ import { withRules } from './rule-values.ts';
 import { readTable } from './table.ts';
 import { Webhooks } from './webhooks.ts';
 
-/** What a request means by its URL. */
-export interface Target {
-  /** For traces and logs: the path as it is declared. */
+/** The route of a request, with its chain. */
+export interface Route {
+  /** The declared path, for traces and logs. */
   readonly name: string;
   /** Id or name. */
   readonly chain: string;
@@ -31,31 +33,31 @@ export interface Target {
 const POST = ['POST'];
 const NONE: readonly CustomResponse[] = [];
 
-type Base = Pick<Target, 'name' | 'rules' | 'captured' | 'responses'>;
+type Base = Pick<Route, 'name' | 'rules' | 'captured' | 'responses'>;
 
-/** All that is served, and where. */
+/** All routes. */
 export class Routes {
-  /** Of `/` and `/append/chain/{chain}`, and of each route that has none for itself. */
+  /** The rules of `/`, of `/append/chain/{chain}`, and of each route without rules of its own. */
   readonly rules: Rules;
-  /** Names of parameters in which a token is taken, in lower case. */
+  /** Names of parameters that may hold a token, in lower case. */
   readonly secretParameters: ReadonlySet<string>;
-  /** Shared tokens of all and of each route, without what stands behind a semicolon. */
+  /** All shared tokens, without the text after a semicolon. */
   readonly tokens: ReadonlySet<string>;
   readonly cors: Cors | undefined;
   readonly webhooks: Webhooks;
-  readonly #default: Target;
+  readonly #default: Route;
   readonly #append: Base;
-  readonly #exact = new Map<string, Target>();
-  /** The longest first. */
-  readonly #prefixes: (readonly [prefix: string, target: Target])[] = [];
+  readonly #exact = new Map<string, Route>();
+  /** The longest prefix first. */
+  readonly #prefixes: (readonly [prefix: string, route: Route])[] = [];
 
-  /** @throws SETTINGS_INVALID with every mistake of every rule and route */
+  /** @throws SETTINGS_INVALID with all mistakes in all rules and routes */
   constructor(context: Omit<RuleContext, 'mistake'> & { readonly metrics: Metrics }) {
     const { settings } = context;
     const mistakes: string[] = [];
-    const told = new Set<string>();
+    const noted = new Set<string>();
     const mistake = (name: string, what: string): void => {
-      told.add(`${name}: ${what}`);
+      noted.add(`${name}: ${what}`);
       mistakes.push(`${name} (${flagName(name)}, ${envName(name)}): ${what}`);
     };
     this.rules = new Rules({ ...context, mistake });
@@ -67,16 +69,16 @@ export class Routes {
     const table = settings.routes === undefined ? [] : readTable(settings.routes, (what) => mistake('routes', what));
     for (const { path, normal, isPrefix, chain, methods, rules: given, responses, label } of table) {
       const note = (name: string, what: string): void => {
-        // A mistake in a setting of the process is listed once, not for each route.
-        if (!told.has(`${name}: ${what}`)) mistake('routes', `${label}: rules.${name}: ${what}`);
+        // A mistake in a setting of the process is listed once, not again for each route.
+        if (!noted.has(`${name}: ${what}`)) mistake('routes', `${label}: rules.${name}: ${what}`);
       };
       const own = Object.keys(given).length === 0 ? undefined : withRules(settings, given, note);
       const rules = own ? new Rules({ ...context, settings: own, mistake: note }) : this.rules;
       parameters.push(own?.tokenParameter);
       tokens.push(...(own?.tokens ?? []));
-      const target: Target = { name: path, chain, rules, captured: methods, responses };
-      if (isPrefix) this.#prefixes.push([normal, target]);
-      else this.#exact.set(normal, target);
+      const route: Route = { name: path, chain, rules, captured: methods, responses };
+      if (isPrefix) this.#prefixes.push([normal, route]);
+      else this.#exact.set(normal, route);
     }
     this.cors = Cors.of(settings.corsOrigins, (what) => mistake('corsOrigins', what));
     this.webhooks = new Webhooks(settings.webhookOrigins, (what) => mistake('webhookOrigins', what));
@@ -86,18 +88,18 @@ export class Routes {
     this.tokens = new Set(tokens.map((token) => (token.split(';', 1)[0] ?? '').trim()));
   }
 
-  /** Of the table. */
-  get targets(): readonly Target[] {
-    return [...this.#exact.values(), ...this.#prefixes.map(([, target]) => target)];
+  /** The routes of the table. */
+  get tableRoutes(): readonly Route[] {
+    return [...this.#exact.values(), ...this.#prefixes.map(([, route]) => route)];
   }
 
-  /** Requests are taken from now on. */
+  /** Called once when the server accepts requests. */
   start(): void {
-    for (const rules of new Set([this.rules, ...this.targets.map((target) => target.rules)])) rules.start();
+    for (const rules of new Set([this.rules, ...this.tableRoutes.map((route) => route.rules)])) rules.start();
   }
 
   /** @throws REQUEST_INVALID, ROUTE_NOT_FOUND, CHAIN_NOT_FOUND, each fault with its own text */
-  find(url: string): Target {
+  find(url: string): Route {
     const path = pathOf(url);
     if (path === '/') return this.#default;
     const plain = plainChain(path);
@@ -106,7 +108,7 @@ export class Routes {
     return exact && !hasDots(path) ? exact : this.#findNormal(normalizePath(path));
   }
 
-  #findNormal(normal: string): Target {
+  #findNormal(normal: string): Route {
     if (hasDots(normal)) throw dotSegments();
     const known = this.#inTable(normal);
     if (known) return known;
@@ -115,7 +117,7 @@ export class Routes {
     throw faultOf(normal, (path) => path === '/' || this.#inTable(path) !== undefined);
   }
 
-  #inTable(normal: string): Target | undefined {
+  #inTable(normal: string): Route | undefined {
     return this.#exact.get(normal) ?? this.#prefixes.find(([prefix]) => normal.startsWith(prefix))?.[1];
   }
 }

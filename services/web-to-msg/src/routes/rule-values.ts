@@ -3,7 +3,7 @@ import type { CaptureSettings } from '../settings.ts';
 
 type RuleName = keyof typeof ruleSettings;
 
-/** Settings of rules that a route may have for itself; all others hold for the whole process. */
+/** Settings of rules that a route may have for itself. All others apply to the whole process. */
 const PER_ROUTE = [
   'allowIps',
   'blockIps',
@@ -28,7 +28,10 @@ const PER_ROUTE = [
   'throttleAll',
 ] as const satisfies readonly RuleName[];
 
-/** The settings with those of a route over them, each parsed as its flag would be; `null` stands for the default. */
+/**
+ * The settings of the process with those of a route over them, parsed as their flags would be.
+ * `null` is the default of a setting.
+ */
 export function withRules(
   settings: CaptureSettings,
   given: Readonly<Record<string, unknown>>,
@@ -41,7 +44,7 @@ export function withRules(
       const isOfAll = Object.hasOwn(ruleSettings, name);
       mistake(
         name,
-        `${isOfAll ? 'holds for all routes and cannot be set for one' : 'is not a setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
+        `${isOfAll ? 'applies to all routes and cannot be set for one' : 'is not a setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
       );
       continue;
     }
@@ -52,7 +55,7 @@ export function withRules(
   return values as unknown as CaptureSettings;
 }
 
-/** The value, or what is wrong with it. */
+/** The parsed value, or what is wrong with it. */
 function parseValue(name: RuleName, given: unknown): { readonly value: unknown } | string {
   const one = ruleSettings[name];
   if (given === null) return { value: one.default };
@@ -62,7 +65,7 @@ function parseValue(name: RuleName, given: unknown): { readonly value: unknown }
   try {
     return { value: one.parse(text) };
   } catch (error) {
-    return one.secret ? 'has a value that cannot be used, which is not shown' : (error as Error).message;
+    return one.secret ? 'has an invalid value, which is secret and not shown' : (error as Error).message;
   }
 }
 

@@ -33,12 +33,12 @@ const response = (more: object, ofRoute: object = {}): object[] => route({ respo
 
 test.each([
   ['a path is missing', [{ chain: 'a' }], 'route 1: path: is missing'],
-  ['a path is a number', [{ path: 1, chain: 'a' }], 'route 1: path: is missing or no text'],
-  ['a path lacks its slash', [{ path: 'hooks', chain: 'a' }], 'route 1 (hooks): path: "hooks" must begin with /'],
+  ['a path is a number', [{ path: 1, chain: 'a' }], 'route 1: path: is missing or not text'],
+  ['a path has no slash', [{ path: 'hooks', chain: 'a' }], 'route 1 (hooks): path: "hooks" must begin with /'],
   ['a path is a URL', [{ path: 'https://h/hooks', chain: 'a' }], 'must begin with /'],
   ['a path has a query', [{ path: '/hooks?x=1', chain: 'a' }], 'has ? or #'],
   ['a path has a * inside', [{ path: '/hooks/*/a', chain: 'a' }], 'has a * inside'],
-  ['a path has a * that is no segment', [{ path: '/hooks*', chain: 'a' }], 'not a whole segment'],
+  ['a path has a * that is not a segment', [{ path: '/hooks*', chain: 'a' }], 'not a whole segment'],
   ['a path has two *', [{ path: '/hooks/**', chain: 'a' }], 'has a * inside'],
   ['a path has a bad escape', [{ path: '/100%', chain: 'a' }], 'write %25'],
   ['a path has dots', [{ path: '/hooks/../a', chain: 'a' }], 'a segment . or ..'],
@@ -46,12 +46,12 @@ test.each([
   ['a path has a line break', [{ path: '/hooks\n', chain: 'a' }], 'a control character'],
   ['a path is half of a character', [{ path: '/\ud800', chain: 'a' }], 'a control character'],
   ['a path is endless', [{ path: `/${'a'.repeat(2000)}`, chain: 'a' }], 'has 2001 characters'],
-  ['/ is taken', [{ path: '/', chain: 'a' }], 'would take requests from /'],
-  ['/* is taken', [{ path: '/*', chain: 'a' }], 'would take requests from /'],
-  ['/append is taken', [{ path: '/append', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['/append/* is taken', [{ path: '/append/*', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['a chain is taken', [{ path: '/append/chain/x', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
-  ['/append is taken in escapes', [{ path: '/%61ppend/x', chain: 'a' }], 'would take requests from /append/chain/{chain}'],
+  ['/ is taken', [{ path: '/', chain: 'a' }], 'would hide /'],
+  ['/* is taken', [{ path: '/*', chain: 'a' }], 'would hide /'],
+  ['/append is taken', [{ path: '/append', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['/append/* is taken', [{ path: '/append/*', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['a chain is taken', [{ path: '/append/chain/x', chain: 'a' }], 'would hide /append/chain/{chain}'],
+  ['/append is taken in escapes', [{ path: '/%61ppend/x', chain: 'a' }], 'would hide /append/chain/{chain}'],
   ['a path is there twice', [...route({}), ...route({})], 'route 2 (/hooks/a): path: route 1 (/hooks/a) has the same path'],
   ['a path is there twice in other letters', [...route({}), { path: '/hooks/%61', chain: 'b' }], 'route 1 (/hooks/a) has the same path'],
   [
@@ -63,12 +63,12 @@ test.each([
     'has the same path',
   ],
   ['the chain is missing', [{ path: '/a' }], 'route 1 (/a): chain: is missing'],
-  ['the chain is no text', [{ path: '/a', chain: ['a'] }], 'chain: expected the id or name of a chain'],
+  ['the chain is not text', [{ path: '/a', chain: ['a'] }], 'chain: expected the id or name of a chain'],
   ['the chain is empty', [{ path: '/a', chain: ' ' }], 'chain: expected the id or name of a chain'],
   [
     'a field is not known',
     route({ chains: 'a' }),
-    'route 1 (/hooks/a): chains: is not known; expected path, chain, methods, rules, responses',
+    'route 1 (/hooks/a): chains: is unknown; expected path, chain, methods, rules, responses',
   ],
   ['a method cannot be captured', route({ methods: ['POST', 'GET'] }), 'methods: "GET" cannot be captured'],
   [
@@ -80,21 +80,21 @@ test.each([
   ['there are no methods', route({ methods: [] }), 'methods: [] cannot be captured'],
   ['rules are a list', route({ rules: [] }), 'rules: expected an object'],
   ['a rule is not known', route({ rules: { allowIp: ['10.0.0.1'] } }), 'rules.allowIp: is not a setting of a rule; expected allowIps'],
-  ['a rule is of all routes', route({ rules: { trustedProxies: ['10.0.0.1'] } }), 'rules.trustedProxies: holds for all routes'],
-  ['a setting is no rule', route({ rules: { port: 80 } }), 'rules.port: is not a setting of a rule'],
+  ['a rule is of all routes', route({ rules: { trustedProxies: ['10.0.0.1'] } }), 'rules.trustedProxies: applies to all routes'],
+  ['a setting is not of a rule', route({ rules: { port: 80 } }), 'rules.port: is not a setting of a rule'],
   ['a rule has a wrong value', route({ rules: { allowIps: ['300.1.1.1'] } }), 'route 1 (/hooks/a): rules.allowIps: "300.1.1.1"'],
   ['a rule has a wrong type', route({ rules: { allowIps: [1] } }), 'rules.allowIps: expected a list of texts'],
   ['a rule is an object', route({ rules: { throttleIp: {} } }), 'rules.throttleIp: expected a text'],
-  ['a limit is none', route({ rules: { throttleIp: 'many' } }), 'rules.throttleIp: "many" is no limit'],
-  ['a switch is no switch', route({ rules: { sniffMimes: 'yes' } }), 'rules.sniffMimes: expected true or false, got "yes"'],
-  ['a list that lets nobody in is empty', route({ rules: { allowIps: [] } }), 'rules.allowIps: is empty, which would let every request in'],
+  ['a limit is none', route({ rules: { throttleIp: 'many' } }), 'got "many"'],
+  ['a switch has another value', route({ rules: { sniffMimes: 'yes' } }), 'rules.sniffMimes: expected true or false, got "yes"'],
+  ['a list that restricts is empty', route({ rules: { allowIps: [] } }), 'rules.allowIps: is empty, which would let every request in'],
   ['a list of tokens is empty', route({ rules: { tokens: '' } }), 'rules.tokens: is empty, which would let every request in'],
-  ['a token is too short', route({ rules: { tokens: ['short-secret'] } }), 'rules.tokens: token 1 is not 16 to 512'],
-  ['a parameter has no tokens', route({ rules: { tokenParameter: 'key' } }), 'rules.tokenParameter: needs tokens'],
+  ['a token is too short', route({ rules: { tokens: ['short-secret'] } }), 'rules.tokens: token 1 must have 16 to 512'],
+  ['a parameter has no tokens', route({ rules: { tokenParameter: 'key' } }), 'rules.tokenParameter: requires `tokens`'],
   [
     'a parameter has no name',
     route({ rules: { tokenParameter: 'a b', tokens: ['a-token-of-the-shop'] } }),
-    '"a b" cannot name a parameter',
+    '"a b" cannot be the name of a parameter',
   ],
   ['an issuer has no audience', route({ rules: { jwtIssuer: 'https://issuer.example.com/' } }), 'rules.jwtAudience: is missing'],
   ['responses are an object', route({ responses: {} }), 'responses: expected a list'],
@@ -102,17 +102,17 @@ test.each([
   [
     'a field of a response is not known',
     response({ code: 200 }),
-    'responses[0].code: is not known; expected method, when, status, headers, body',
+    'responses[0].code: is unknown; expected method, when, status, headers, body',
   ],
   ['a response is to no method', response({ method: 'get' }), 'responses[0].method: is "get"; expected one or more of'],
   ['a response is to OPTIONS', response({ method: 'OPTIONS' }), 'responses[0].method: is "OPTIONS"'],
   [
     'a captured request gets 400',
     response({ status: 400 }),
-    'responses[0].status: is 400; expected a number from 200 to 299: the event is durable then',
+    'responses[0].status: is 400; expected a number from 200 to 299. The event is durable then',
   ],
   ['a status is text', response({ status: '200' }), 'responses[0].status: is "200"'],
-  ['a status is no final one', response({ method: 'GET', status: 100 }), 'expected a number from 200 to 599'],
+  ['a status is not a final one', response({ method: 'GET', status: 100 }), 'expected a number from 200 to 599'],
   ['a status is a fraction', response({ status: 200.5 }), 'is 200.5'],
   ['204 has a body', response({ status: 204, body: 'x' }), 'responses[0].body: must be empty with the status 204'],
   ['a condition is a list', response({ when: [] }), 'responses[0].when: expected an object such as'],
@@ -121,7 +121,7 @@ test.each([
     response({ when: { type: 'x' } }),
     '"type" is not a field; expected query.NAME, doc.PATH, header.NAME or receipt.FIELD',
   ],
-  ['a condition is about the receipt', response({ when: { 'receipt.event': 'x' } }), 'receipt.event: a condition is about the request'],
+  ['a condition is about the receipt', response({ when: { 'receipt.event': 'x' } }), 'receipt.event: a condition cannot use the receipt'],
   ['a condition has an object', response({ when: { 'doc.type': {} } }), 'responses[0].when.doc.type: expected text'],
   ['a condition has nothing', response({ when: { 'doc.type': [] } }), 'responses[0].when.doc.type: expected text'],
   ['a header has a bad name', response({ headers: { 'a b': 'x' } }), 'responses[0].headers.a b: is not the name of a header'],
@@ -152,7 +152,7 @@ test.each([
   [
     'a GET has no receipt',
     response({ method: 'GET', body: '{receipt.event}' }),
-    'responses[0]: has a field of the receipt, which only captured requests have',
+    'responses[0]: has a field of the receipt, but only captured requests have a receipt',
   ],
   [
     'a header that is a secret comes back',
@@ -162,20 +162,24 @@ test.each([
   ['a cookie comes back', response({ headers: { 'x-a': '{header.Cookie}' } }), 'this header is a secret'],
   ['a token comes back', response({ body: '{header.x-token}' }), 'this header is a secret'],
   ['an API key comes back', response({ body: '{header.X-Api-Key}' }), 'this header is a secret'],
-  ['a request becomes HTML', response({ headers: { 'content-type': 'text/html' }, body: '<p>{doc.x}' }), 'which cannot stand in text/html'],
+  ['a request becomes HTML', response({ headers: { 'content-type': 'text/html' }, body: '<p>{doc.x}' }), 'which text/html cannot have'],
   [
     'a request becomes a script',
     response({ headers: { 'content-type': 'text/javascript' }, body: '{query.callback}()' }),
-    'which cannot stand in',
+    'cannot have; expected text/plain',
   ],
-  ['a request becomes an image', response({ headers: { 'content-type': 'image/svg+xml' }, body: '{doc.x}' }), 'which cannot stand in'],
-  ['a body is no JSON', response({ headers: { 'content-type': 'application/json' }, body: '{"a": }' }), 'responses[0].body: is not JSON'],
+  [
+    'a request becomes an image',
+    response({ headers: { 'content-type': 'image/svg+xml' }, body: '{doc.x}' }),
+    'cannot have; expected text/plain',
+  ],
+  ['a body is not JSON', response({ headers: { 'content-type': 'application/json' }, body: '{"a": }' }), 'responses[0].body: is not JSON'],
   [
     'a body is JSON for half of it',
     response({ headers: { 'content-type': 'application/problem+json' }, body: '{"a": "{doc.x}' }),
     'is not JSON',
   ],
-])('%s: told with route and field', async (_name, routes, text) => {
+])('%s: listed with route and field', async (_name, routes, text) => {
   const mistakes = await mistakesOf(routes);
   expect(mistakes.join('\n')).toContain(text);
   for (const mistake of mistakes) expect(mistake).toMatch(/^routes \(--routes, BLOCKHUB_ROUTES\): route \d+[ :]/);
@@ -185,18 +189,18 @@ test.each([
 test.each([
   ['no JSON', '[{"path": "/a" "chain"', 'is not valid JSON'],
   ['JSON that ends early', '[{"path": "/a"', 'is not valid JSON'],
-  ['no routes', '[]', 'has no routes; leave the setting out'],
+  ['no routes', '[]', 'has no routes; if no table is needed, do not set it'],
   ['a file that is not there', '/nowhere/routes.json', 'the file "/nowhere/routes.json" cannot be read (ENOENT)'],
   ['a folder', '/', 'the file "/" cannot be read (EISDIR)'],
-])('%s is told', async (_name, routes, text) => {
+])('%s is listed', async (_name, routes, text) => {
   expect((await mistakesOf(routes)).join()).toContain(text);
 });
 
-test('text that is no JSON is never quoted: tokens may stand in it', async () => {
+test('text that is not JSON is never quoted: tokens may stand in it', async () => {
   expect((await mistakesOf(`[{"rules": {"tokens": [a-token-of-the-shop]}}]`)).join()).not.toContain('token-of');
 });
 
-test('all mistakes are told at once, those of all routes only once', async () => {
+test('all mistakes are listed at once, those of all routes only once', async () => {
   const mistakes = await mistakesOf([...route({ rules: { blockMimes: ['html'] } }), { path: '/b', chains: 'x', methods: ['GET'] }], {
     allowIps: ['nowhere'],
     corsOrigins: ['https://shop.example.com/path'],
@@ -237,7 +241,7 @@ test('a field that stands twice is a mistake: the stricter one might be lost', a
   expect(await mistakesOf(text)).toEqual([expect.stringContaining('has the field "rules" twice in one object')]);
 });
 
-test('a file that is not UTF-8 is told', async () => {
+test('a file that is not UTF-8 is listed', async () => {
   const file = join(folder, 'latin1.json');
   writeFileSync(file, Buffer.from('[{"path": "/caf\xe9", "chain": "a"}]', 'latin1'));
   expect((await mistakesOf(file)).join()).toContain('is not UTF-8');

@@ -1,16 +1,16 @@
-/** The parameters of a target, as pairs of their bytes. */
+/** The parameters of a request target, not decoded. */
 const pairsOf = (url: string): string[] => {
   const from = url.indexOf('?');
   return from < 0 ? [] : url.slice(from + 1).split('&');
 };
 
-/** The name as its sender meant it; what cannot be decoded is taken as it came. */
+/** The decoded name. A name that cannot be decoded is used as it is. */
 function nameOf(pair: string): string {
   const end = pair.indexOf('=');
   return decode(end < 0 ? pair : pair.slice(0, end));
 }
 
-/** Without the rule of forms that `+` is a blank: tokens have no blanks, and many have a `+`. */
+/** A `+` is not decoded to a blank: tokens have no blanks, and many have a `+`. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -19,7 +19,7 @@ function decode(text: string): string {
   }
 }
 
-/** The token in the query; undefined where there is none. Two of them are no token. */
+/** The token in the query, or undefined. Two tokens are joined, so they are not valid. */
 export function tokenOf(url: string, parameter: string): string | undefined {
   const values = pairsOf(url)
     .filter((pair) => nameOf(pair) === parameter)

@@ -20,7 +20,7 @@ test.each([
   [['eventgrid.azure.net'], '*', undefined],
   [['*'], undefined, undefined],
   [[], 'eventgrid.azure.net', undefined],
-])('of %j, the sender %j is told %j', (hosts, origin, headers) => expect(answer(hosts, origin)).toEqual(headers));
+])('of %j, the sender %j gets %j', (hosts, origin, headers) => expect(answer(hosts, origin)).toEqual(headers));
 
 test.each([
   ['120', undefined, '*'],

@@ -1,10 +1,12 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { quote } from '../quote.ts';
 
 const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*\.?(?::[0-9]{1,5})?$/i;
 
 /**
- * The validation request of CloudEvents' web hooks: a sender asks by OPTIONS whether its events are wanted here.
- * `WebHook-Request-Callback` is never called, because any sender of an OPTIONS could make this service connect anywhere.
+ * The validation request of CloudEvents web hooks: a sender asks with OPTIONS if it may send its
+ * events here. `WebHook-Request-Callback` is never called: any sender could make this service
+ * connect to any address.
  */
 export class Webhooks {
   readonly #hosts: ReadonlySet<string>;
@@ -12,11 +14,14 @@ export class Webhooks {
   constructor(hosts: readonly string[], mistake: (what: string) => void) {
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
     for (const host of hosts)
-      if (host !== '*' && !HOST.test(host))
-        mistake(`${JSON.stringify(host.slice(0, 100))} is not a host name; expected one such as eventgrid.azure.net, or *`);
+      if (host !== '*' && !HOST.test(host)) mistake(`${quote(host)} is not a host name; expected one such as eventgrid.azure.net, or *`);
   }
 
-  /** The headers that grant the request; undefined if it is no validation request, or its sender is not listed. @param perMinute how many requests are taken; undefined: any number */
+  /**
+   * The headers that grant the request. Undefined if it is not a validation request, or its sender
+   * is not listed.
+   * @param perMinute how many requests are accepted; undefined for any number
+   */
   answer(headers: IncomingHttpHeaders, perMinute: number | undefined): OutgoingHttpHeaders | undefined {
     const asked = headers['webhook-request-origin'];
     if (typeof asked !== 'string') return undefined;

@@ -40,7 +40,7 @@ const askWith = async (rule: AccessTest, pair: Pair, header: object = {}, more =
   ask(rule, bearer(await sign(pair, claimsOf(rule, issuer, more), header)));
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
-/** What the sender is told. */
+/** What the sender gets. */
 async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
@@ -130,7 +130,7 @@ describe('a set with keys that cannot be used', () => {
     ]);
   });
 
-  test.each(broken)('%s alone: nobody can tell', async (_, key) => {
+  test.each(broken)('%s alone: unavailable', async (_, key) => {
     issuer.publish([key()]);
     const rule = await given();
     const verdict = await askWith(rule, one);
@@ -139,16 +139,16 @@ describe('a set with keys that cannot be used', () => {
     expect(await askWith(rule, stranger)).not.toBe('passed');
   });
 
-  test('a private key that everybody can read signs for nobody', async () => {
+  test('a private key in a public set does not count', async () => {
     issuer.publish([as(one), stranger.private]);
     const rule = await given();
     expect(await askWith(rule, stranger)).toBe('ACCESS_DENIED');
     expect(rule.test.lines.find(({ msg }) => msg === 'some keys of the JWT issuer cannot be used')).toMatchObject({
-      ignored: ['key 2: it is a private key, which everybody can read'],
+      ignored: ['key 2: it is a private key, but the set is public'],
     });
   });
 
-  test('where the key that a JWT names is broken, nobody can tell', async () => {
+  test('where the key that a JWT names is broken, it cannot be checked', async () => {
     issuer.publish([as(two, { kid: '2' }), { kty: 'RSA', kid: '1', e: 'AQAB', n: Buffer.alloc(64, 0xc1).toString('base64url') }]);
     expect(await askWith(await given(), one, { kid: '1' })).toBe('thrown ACCESS_UNAVAILABLE');
   });
@@ -202,7 +202,7 @@ describe('a key that is new', () => {
     expect(reads()).toBe(3);
   });
 
-  test('cannot be told from a wrong one while the issuer is away; what is known goes on', async () => {
+  test('cannot be distinguished from a wrong one while the issuer is away; what is known goes on', async () => {
     issuer.publish([as(one, { kid: '1' })]);
     const rule = await given();
     expect(await askWith(rule, one, { kid: '1' })).toBe('passed');
@@ -265,7 +265,7 @@ describe('a JWT that means to be judged by other rules', () => {
         `${(await sign(ec, claimsOf(rule, issuer))).split('.').slice(0, 2).join('.')}.${Buffer.alloc(64).toString('base64url')}`,
     ],
     ['five parts', async (rule) => `${await sign(one, claimsOf(rule, issuer))}.a.b`],
-    ['a head that is no JSON', (rule) => `${encode('{')}.${encode(claimsOf(rule, issuer))}.AAAA`],
+    ['a head that is not JSON', (rule) => `${encode('{')}.${encode(claimsOf(rule, issuer))}.AAAA`],
     ['a head that is a list', (rule) => `${encode([])}.${encode(claimsOf(rule, issuer))}.AAAA`],
     ['claims that are no JSON', () => `${encode({ alg: 'RS256' })}.${encode('x')}.AAAA`],
     ['claims that are a list', () => `${encode({ alg: 'RS256' })}.${encode([])}.AAAA`],

@@ -1,15 +1,16 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { JWK, JWTPayload } from 'jose';
+import { quote } from '../quote.ts';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { IssuerNotes, quoted } from './issuer-notes.ts';
+import { IssuerStatus } from './issuer-status.ts';
 import { algorithms, type KeyHint, type KeySet } from './key-set.ts';
 import type { RuleContext } from './rule.ts';
 
-/** Larger than any head of a request that Node takes. It bounds the time of a check. */
+/** Limits the time of a check. Node accepts no longer header. */
 const MAX_LENGTH = 16 * 1024;
 const SUBJECT = /^[\x21-\x7e]{1,200}$/;
-/** Codes of jose that say something about the JWT, by a key that verifies it; all others are about the key. */
+/** Codes of jose for faults of the JWT. All other codes are faults of the key. */
 const ABOUT_THE_JWT = new Set([
   'ERR_JWT_CLAIM_VALIDATION_FAILED',
   'ERR_JWT_EXPIRED',
@@ -25,15 +26,15 @@ export function findJwtAccess(context: RuleContext): AccessMethod | undefined {
   const { settings, clock, log, health } = context;
   const { jwtIssuer: issuer, jwtAudience: audience, jwtJwks: jwks, jwtKeyRefresh: refreshMs } = settings;
   if (issuer === undefined && audience === undefined && jwks === undefined && settings.jwtChainsClaim === undefined) return undefined;
-  if (issuer === undefined) context.mistake('jwtIssuer', 'is missing: JWTs are taken of one issuer only');
-  if (audience === undefined) context.mistake('jwtAudience', 'is missing: without it a JWT for another service would do here');
+  if (issuer === undefined) context.mistake('jwtIssuer', 'is missing; JWTs are accepted from one issuer only');
+  if (audience === undefined) context.mistake('jwtAudience', 'is missing; without it a JWT for another service would be accepted here');
   if (issuer === undefined || audience === undefined) return undefined;
-  const notes = new IssuerNotes({ issuer, clock, log, health });
-  const keys = new IssuerKeys({ issuer, jwks, refreshMs, clock, notes });
+  const status = new IssuerStatus({ issuer, clock, log, health });
+  const keys = new IssuerKeys({ issuer, jwks, refreshMs, clock, status });
   return {
     credential: bearerOf,
-    check: (credential) => verify(credential, { ...context, issuer, audience, keys, notes }),
-    // A wrong issuer is reported at the start. `notes` reports faults of reading.
+    check: (credential) => verify(credential, { ...context, issuer, audience, keys, status }),
+    // A wrong issuer shall be reported at the start. `status` reports faults.
     start: () => void keys.current().catch(() => undefined),
   };
 }
@@ -42,13 +43,13 @@ interface Verifying extends RuleContext {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: IssuerKeys;
-  readonly notes: IssuerNotes;
+  readonly status: IssuerStatus;
 }
 
-/** A JWT that is wrong by itself, or of another issuer, asks for no keys. */
+/** A JWT that is malformed, or of another issuer, causes no fetch of keys. */
 async function verify(credential: string, verifying: Verifying): Promise<Access | BlockhubError> {
-  const { issuer, keys, notes } = verifying;
-  const hint = await readHint(credential, issuer, notes);
+  const { issuer, keys, status } = verifying;
+  const hint = await readHint(credential, issuer, status);
   if (hint instanceof BlockhubError) return hint;
   const known = await keys.current();
   const first = await tryKeys(known, hint, credential, verifying);
@@ -56,38 +57,38 @@ async function verify(credential: string, verifying: Verifying): Promise<Access 
   const newer = await keys.newer(known);
   const last = newer ? await tryKeys(newer, hint, credential, verifying) : first;
   if (last.verdict) return last.verdict;
-  const named = hint.kid === undefined ? 'It names no key' : `It names the key ${quoted(hint.kid)}`;
-  // The sender may be right: the key that it names is one of the issuer.
+  const named = hint.kid === undefined ? 'It names no key' : `It names the key ${quote(hint.kid)}`;
+  // The JWT may be valid: the issuer has the key that it names.
   if (last.broken) throw new BlockhubError('ACCESS_UNAVAILABLE', `The JWT cannot be checked. ${named}, which is broken at the issuer.`);
   return denied(
     `The JWT is not valid: no key of the issuer verifies its signature. ${named}; ${last.tried} keys of ${hint.alg} were tried.`,
   );
 }
 
-/** What the JWT says of its key, before anything of it is known to be true. */
-async function readHint(credential: string, issuer: string, notes: IssuerNotes): Promise<KeyHint | BlockhubError> {
+/** Reads `alg` and `kid` from the JWT, which is not verified yet. */
+async function readHint(credential: string, issuer: string, status: IssuerStatus): Promise<KeyHint | BlockhubError> {
   if (credential.length > MAX_LENGTH) return denied(`The JWT is not valid: it has more than ${MAX_LENGTH} characters.`);
   const { decodeJwt, decodeProtectedHeader } = await import('jose');
   try {
     const { alg, kid, crit } = decodeProtectedHeader(credential);
     if (alg === undefined || !algorithms.includes(alg))
-      return denied(`The JWT is not valid: its alg is ${quoted(alg)}, which is not taken.`);
-    if (crit !== undefined) return denied('The JWT is not valid: it has critical extensions (crit), of which none is known.');
+      return denied(`The JWT is not valid: its alg is ${quote(alg)}, which is not accepted.`);
+    if (crit !== undefined) return denied('The JWT is not valid: it has critical extensions (crit), which are not supported.');
     if (kid !== undefined && typeof kid !== 'string') return denied('The JWT is not valid: its kid is not a string.');
     const { iss } = decodeJwt(credential);
     if (iss === issuer) return { alg, kid };
-    notes.foreign(iss);
-    return denied(`The JWT is not valid: its issuer (iss) is ${quoted(iss)}, which is not taken here.`);
+    status.foreign(iss);
+    return denied(`The JWT is not valid: its issuer (iss) is ${quote(iss)}, which is not accepted here.`);
   } catch (error) {
     return denied(`The JWT is not valid: ${(error as Error).message}.`);
   }
 }
 
 interface Tried {
-  /** Undefined where no key verifies it. */
+  /** Undefined if no key verifies the JWT. */
   readonly verdict?: Access | BlockhubError;
   readonly tried: number;
-  /** A key that the JWT names by its kid cannot be used. */
+  /** The JWT names a key that cannot be used. */
   readonly broken: boolean;
 }
 
@@ -126,16 +127,17 @@ async function tryKey(
     const { code, message } = error as Error & { code?: string };
     if (code === WRONG_SIGNATURE) return undefined;
     if (code !== undefined && ABOUT_THE_JWT.has(code)) return denied(`The JWT is not valid: ${message}.`);
-    // Such as an RSA key that is too short.
+    // For example an RSA key that is too short.
     return 'broken';
   }
 }
 
 function accessOf({ sub = '', ...claims }: JWTPayload, chainsClaim: string | undefined): Access | BlockhubError {
-  if (typeof sub !== 'string' || !SUBJECT.test(sub)) return denied('The JWT is not valid: its sub is not 1 to 200 printable characters.');
+  if (typeof sub !== 'string' || !SUBJECT.test(sub))
+    return denied('The JWT is not valid: its sub must have 1 to 200 printable characters.');
   const subject = `jwt:${sub}`;
   if (chainsClaim === undefined) return { subject };
   const chains = claims[chainsClaim];
   if (Array.isArray(chains) && chains.every((chain) => typeof chain === 'string')) return { subject, chains };
-  return denied(`The JWT is not valid: its claim ${chainsClaim} is no list of chains.`);
+  return denied(`The JWT is not valid: its claim ${chainsClaim} is not a list of chains.`);
 }

@@ -108,7 +108,7 @@ describe('API keys', () => {
     expect(await ask(rule, { 'x-api-key': key })).toBe('ACCESS_DENIED');
   });
 
-  test('nobody can tell: a store that is away, a damaged key; never passed, never the fault of the sender', async () => {
+  test('unavailable: a store that is away, a damaged key; never passed, never the fault of the sender', async () => {
     const rule = await open({ apiKeys: true });
     const { key, record } = await made(rule);
     const { store } = rule.test;
@@ -122,7 +122,7 @@ describe('API keys', () => {
     }
   });
 
-  test('that somebody makes up do not fill the store with questions', async () => {
+  test('that are made up do not fill the store with questions', async () => {
     const rule = await open({ apiKeys: true });
     const gate = Promise.withResolvers<undefined>();
     rule.test.store.find = () => gate.promise;

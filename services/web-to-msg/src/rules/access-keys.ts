@@ -1,16 +1,17 @@
 import { findKey, isSecretOf, type KnownKey, parseKey } from '@blockhub/access';
+import { Cache } from '@blockhub/cache';
 import { BlockhubError } from '@blockhub/errors';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
 
 const REMEMBERED = 10_000;
-/** Keys that are looked up in the store at a time; ids that somebody makes up must not fill its queue. */
+/** Keys that are looked up in the store at a time. Invented ids must not fill its queue. */
 const MAX_LOOKUPS = 16;
 
-/** Keys that are in use, as the store had them within `refreshMs`. What is not there is not remembered, or strangers could fill the memory. */
-class KeysInUse {
+/** Keys as of `apiKeyRefresh`. Invented ids are not cached: they would evict real keys. */
+class KeyCache {
   readonly #context: RuleContext;
-  readonly #known = new Map<string, { readonly key: KnownKey; readonly until: number }>();
+  readonly #known = new Cache<string, { readonly key: KnownKey; readonly until: number }>(REMEMBERED);
   readonly #asked = new Map<string, Promise<KnownKey | undefined>>();
 
   constructor(context: RuleContext) {
@@ -26,7 +27,7 @@ class KeysInUse {
   find(id: string): Promise<KnownKey | undefined> {
     const asked = this.#asked.get(id);
     if (asked) return asked;
-    if (this.#asked.size >= MAX_LOOKUPS) throw new BlockhubError('CAPTURE_BUSY', 'Too many API keys are looked up at a time.');
+    if (this.#asked.size >= MAX_LOOKUPS) throw new BlockhubError('CAPTURE_BUSY', 'Too many API keys are being looked up.');
     const answer = this.#look(id).finally(() => this.#asked.delete(id));
     this.#asked.set(id, answer);
     return answer;
@@ -34,11 +35,10 @@ class KeysInUse {
 
   async #look(id: string): Promise<KnownKey | undefined> {
     const { clock, settings, store } = this.#context;
-    // What is read now was true when the read began.
+    // The record is as old as the begin of the read.
     const until = clock.ticks() + settings.apiKeyRefresh;
     const key = await findKey(store, id);
     if (!key) return undefined;
-    if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(id, { key, until });
     return key;
   }
@@ -47,7 +47,7 @@ class KeysInUse {
 /** API keys (`blockhub keys`) in x-api-key or as Bearer. */
 export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
   if (!context.settings.apiKeys) return undefined;
-  const inUse = new KeysInUse(context);
+  const keys = new KeyCache(context);
   return {
     credential(head) {
       const bearer = bearerOf(head);
@@ -55,9 +55,10 @@ export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
     },
     async check(credential) {
       const given = parseKey(credential);
-      const known = given && (inUse.peek(given.id) ?? (await inUse.find(given.id)));
-      // One answer for a wrong id and a wrong secret: neither tells which keys there are.
-      if (!known || !isSecretOf(known.record, given.secret)) return denied('The API key is not known.');
+      const known = given && (keys.peek(given.id) ?? (await keys.find(given.id)));
+      // The same answer for a wrong id and a wrong secret, so that it does not show which keys
+      // exist.
+      if (!known || !isSecretOf(known.record, given.secret)) return denied('The API key is unknown.');
       return accessOf(known, context.clock.now());
     },
   };

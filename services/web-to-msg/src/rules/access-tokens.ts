@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readTime } from '@blockhub/clock';
+import { quote } from '../quote.ts';
 import { tokenOf } from '../routes/token-parameter.ts';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';
 
-/** A shared token, of which only the hash is kept. */
+/** A shared token. Only its hash is kept. */
 interface Token {
   readonly hash: Buffer;
   readonly subject: string;
@@ -18,10 +19,10 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** `SECRET`, `SECRET;until=2027-01-31`, `SECRET;name=shop`. Mistakes name the place of a token, never its text. */
+/** Reads `SECRET;until=2027-01-31;name=shop`. Mistakes have the place of a token, not its text. */
 function parseToken(text: string, place: number, mistake: (what: string) => void): Token {
   const [value = '', ...parameters] = text.split(';').map((part) => part.trim());
-  if (!VALUE.test(value)) mistake(`token ${place} is not 16 to 512 printable characters without comma, semicolon and space`);
+  if (!VALUE.test(value)) mistake(`token ${place} must have 16 to 512 printable characters, without comma, semicolon and space`);
   let until = Number.POSITIVE_INFINITY;
   let subject = 'token';
   for (const parameter of parameters) {
@@ -30,53 +31,52 @@ function parseToken(text: string, place: number, mistake: (what: string) => void
     if (name === 'until') until = readUntil(given, place, mistake);
     else if (name === 'name' && NAME.test(given)) subject = `token:${given}`;
     else
-      mistake(
-        `what follows the semicolon of token ${place} is neither until=2027-01-31T12:00:00Z (or 2027-01-31, which is 00:00 UTC) nor name=shop`,
-      );
+      mistake(`token ${place} must have until=2027-01-31T12:00:00Z (or 2027-01-31, which is 00:00 UTC) or name=shop after its semicolon`);
   }
   return { hash: hashOf(value), subject, until };
 }
 
-/** Text without digits of a time may be part of a token that has a semicolon, so it is not repeated. */
+/** Other text may be part of a token with a semicolon, so it is not shown. */
 const TIME_LIKE = /^[0-9][0-9TtZz:.,+ -]{0,39}$/;
 
 function readUntil(given: string, place: number, mistake: (what: string) => void): number {
   const read = readTime(given);
   if ('ms' in read) return read.ms;
   const shown = TIME_LIKE.test(given)
-    ? `${JSON.stringify(given)} ${read.wrong}`
+    ? `${quote(given)} ${read.wrong}`
     : 'is not a time such as 2027-01-31T12:00:00Z, or a date such as 2027-01-31';
   mistake(`until of token ${place}: ${shown}`);
   return Number.NEGATIVE_INFINITY;
 }
 
-/** Shared tokens in x-token, several at once, so that they can be changed one by one. */
+/** Shared tokens in x-token. Several are valid at once, so that they can be replaced one by one. */
 export function findTokenAccess({ settings, clock, log, mistake }: RuleContext): AccessMethod | undefined {
   const { tokenParameter: parameter } = settings;
   if (parameter !== undefined && !PARAMETER.test(parameter))
-    mistake('tokenParameter', `${JSON.stringify(parameter.slice(0, 100))} cannot name a parameter; expected letters, digits and . _ ~ -`);
-  if (parameter !== undefined && !settings.tokens?.length) mistake('tokenParameter', 'needs tokens, which are not set');
+    mistake('tokenParameter', `${quote(parameter)} cannot be the name of a parameter; expected letters, digits and . _ ~ -`);
+  if (parameter !== undefined && !settings.tokens?.length) mistake('tokenParameter', 'requires `tokens`, which is not set');
   if (settings.tokens === undefined) return undefined;
-  // Without any, everybody would be let in.
-  if (settings.tokens.length === 0) mistake('tokens', 'are given, but there is none: give one, or leave the setting out');
+  // An empty list would let every request in.
+  if (settings.tokens.length === 0) mistake('tokens', 'is empty; set at least one token, or do not set it');
   const tokens = settings.tokens.map((text, at) => parseToken(text, at + 1, (what) => mistake('tokens', what)));
-  let told = false;
-  const tellWhereAllExpired = (): void => {
-    if (told || tokens.length === 0 || tokens.some(({ until }) => until > clock.now())) return;
-    told = true;
-    log.error({ tokens: tokens.length }, 'every token has expired: no request with x-token is taken until BLOCKHUB_TOKENS has a new one');
+  let isLogged = false;
+  const logIfAllExpired = (): void => {
+    if (isLogged || tokens.length === 0 || tokens.some(({ until }) => until > clock.now())) return;
+    isLogged = true;
+    log.error({ tokens: tokens.length }, 'every token has expired; requests with x-token are refused until BLOCKHUB_TOKENS has a new one');
   };
   return {
-    start: tellWhereAllExpired,
+    start: logIfAllExpired,
     credential: ({ headers, url }) => headers['x-token']?.toString() ?? (parameter === undefined ? undefined : tokenOf(url, parameter)),
     check(credential) {
       const hash = hashOf(credential);
       let found: Token | undefined;
-      // All of them, whichever fits: the time says nothing about which one, nor how much of it, was right. Of twins the one that lasts longer counts.
+      // All tokens are compared, so the time does not show which one is right. Of equal tokens the
+      // one that ends last counts.
       for (const token of tokens) if (timingSafeEqual(token.hash, hash) && !(found && found.until > token.until)) found = token;
-      if (!found) return denied('The token is not known.');
+      if (!found) return denied('The token is unknown.');
       if (clock.now() < found.until) return { subject: found.subject };
-      tellWhereAllExpired();
+      logIfAllExpired();
       return denied('The token has expired.');
     },
   };

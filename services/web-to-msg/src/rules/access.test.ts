@@ -16,7 +16,7 @@ test('two Authorization headers are refused: a proxy may have judged by the othe
   expect(await verdictOf(() => rule.head?.(head))).toBe('REQUEST_INVALID');
 });
 
-test('a store that never answers keeps nobody waiting for longer than for a confirm', async () => {
+test('a store that never answers keeps no sender waiting for longer than for a confirm', async () => {
   const rule = await open({ apiKeys: true, confirmTimeout: 2000 });
   rule.test.store.find = () => new Promise(() => {});
   const asked = ask(rule, { 'x-api-key': `bh_${'1'.repeat(16)}_${'x'.repeat(43)}` });
@@ -67,9 +67,9 @@ describe('shared tokens', () => {
       expect(await ask(await open({ tokens: twins }), { 'x-token': 'twin-twin-twin-twin' })).toBe('passed');
   });
 
-  test('that have all expired take nobody; the log says so at the start, or when the last one ends, once', async () => {
+  test('that have all expired let no request in; the log says so at the start, or when the last one ends, once', async () => {
     const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ level, msg }) => `${level} ${msg}`);
-    const said = expect.stringMatching(/^error every token has expired: no request with x-token is taken/);
+    const said = expect.stringMatching(/^error every token has expired; requests with x-token are refused/);
     const expired = await open({ tokens: [`${OLD};until=2020-01-01`, `${NEW};until=2020-01-02`] });
     expired.start?.();
     expect([await ask(expired, { 'x-token': OLD }), await ask(expired, { 'x-token': NEW }), await ask(expired, {})]).toEqual([
@@ -87,7 +87,7 @@ describe('shared tokens', () => {
     expect(messagesOf(ends)).toEqual([said]);
   });
 
-  test('every mistake is told, and none tells a token', async () => {
+  test('every mistake is listed, and none shows a token', async () => {
     const wrong = ['short', 'a token with a space', `${NEW};until=tomorrow`, `${NEW};until=2026-13-01`, `${NEW};name=Shop`, `${NEW};x`];
     const test = await ruleTest({ tokens: [...wrong, OLD] });
     accessRule(test);
@@ -200,7 +200,7 @@ describe('JWTs', () => {
     ['that never ends', (rule) => sign(without(claimsOf(rule), 'exp')), 'ACCESS_DENIED'],
     ['without a subject', (rule) => sign(without(claimsOf(rule), 'sub')), 'ACCESS_DENIED'],
     ['with a subject that breaks lines', (rule) => sign(claimsOf(rule, { sub: 'a\nb' })), 'ACCESS_DENIED'],
-    ['with a subject that is no text', (rule) => sign({ ...claimsOf(rule), sub: 7 } as unknown as JWTPayload), 'ACCESS_DENIED'],
+    ['with a subject that is not text', (rule) => sign({ ...claimsOf(rule), sub: 7 } as unknown as JWTPayload), 'ACCESS_DENIED'],
     ['with an endless subject', (rule) => sign(claimsOf(rule, { sub: 'x'.repeat(201) })), 'ACCESS_DENIED'],
     ['signed by a stranger', (rule) => sign(claimsOf(rule), {}, stranger.privateKey), 'ACCESS_DENIED'],
     ['of a key that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey), 'ACCESS_DENIED'],
@@ -260,7 +260,7 @@ describe('JWTs', () => {
     ['the keys never come', () => (pages['/keys'] = 'hang')],
     ['the keys never end', () => (pages['/keys'] = { body: { keys: [], more: 'x'.repeat(300_000) } })],
     ['the keys lie elsewhere', () => (pages['/keys'] = { status: 302, body: {} })],
-  ])('nobody can tell while %s; it is tried again', async (_name, spoil) => {
+  ])('unavailable while %s; it is tried again', async (_name, spoil) => {
     const rule = await given();
     const whole = { ...pages };
     spoil();
@@ -313,7 +313,7 @@ describe('JWTs', () => {
     pages = {};
     await pass(rule, 59 * 60 * SECOND);
     expect(await ask(rule, headers)).toBe('passed');
-    // Of a key that is not there nobody can tell, as it may be new.
+    // A key that is not there may be new.
     expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey)))).toBe('thrown ACCESS_UNAVAILABLE');
     await pass(rule, 60 * SECOND);
     expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');

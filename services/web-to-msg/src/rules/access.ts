@@ -1,8 +1,7 @@
 import { chainText } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import { noAddress } from '../client.ts';
-import { shown } from '../redaction.ts';
-import { before } from '../within.ts';
+import { noAddress } from '../http/client.ts';
+import { before } from '../publish/deadline.ts';
 import { findJwtAccess } from './access-jwt.ts';
 import { findKeyAccess } from './access-keys.ts';
 import { findTokenAccess } from './access-tokens.ts';
@@ -11,8 +10,8 @@ import { countHeader } from './headers.ts';
 import type { Head, MakeRule, RuleContext, Verdict } from './rule.ts';
 
 /**
- * Who may append, and to which chain (CAP-5). Where several kinds of credentials are taken, the first one that a request has decides, in the
- * order token, API key, JWT: a wrong one is never made good by another.
+ * Which senders may append to which chains (CAP-5). If a request has several kinds of credentials,
+ * the first one decides, in the order token, API key, JWT. If it is wrong, the others do not count.
  */
 export const accessRule: MakeRule = (context) => {
   const methods = [findTokenAccess(context), findKeyAccess(context), findJwtAccess(context)].filter((method) => method !== undefined);
@@ -23,15 +22,15 @@ export const accessRule: MakeRule = (context) => {
       for (const method of methods) method.start?.();
     },
     head(head) {
-      // Node keeps the first of several, a proxy before it may have kept the last.
+      // Node keeps the first of several, but a proxy may have checked the last.
       if (countHeader(head, 'authorization') > 1)
-        return new BlockhubError('REQUEST_INVALID', 'There is more than one Authorization header.');
+        return new BlockhubError('REQUEST_INVALID', 'The request has more than one Authorization header.');
       for (const method of methods) {
         const credential = method.credential(head);
         if (credential !== undefined) return inTime(context, judge(context, head, method, credential));
       }
       const { tokenParameter } = context.settings;
-      return new BlockhubError('ACCESS_REQUIRED', 'The request has no token, API key or JWT that is taken here.', {
+      return new BlockhubError('ACCESS_REQUIRED', 'The request has no token, API key or JWT of a kind that is accepted here.', {
         ...(tokenParameter !== undefined && {
           fix: `Send the token in the query parameter ${tokenParameter} or in x-token, or send Authorization: Bearer with an API key or JWT.`,
         }),
@@ -47,7 +46,7 @@ async function judge(context: RuleContext, { chain, client }: Head, method: Acce
   const { ip } = client;
   if (sources && !sources.hasPeer(ip)) {
     const why =
-      ip === '' ? `${subject} may be used from some addresses only. ${noAddress(client, shown)}` : `${subject} may not be used from ${ip}.`;
+      ip === '' ? `${subject} may be used from some addresses only. ${noAddress(client)}` : `${subject} may not be used from ${ip}.`;
     return new BlockhubError('ACCESS_FORBIDDEN', why, { details: { subject, ip } });
   }
   if (chains === undefined || names(chains, chain) || (await isOneOf(context, chain, chains))) return { subject };
@@ -56,14 +55,14 @@ async function judge(context: RuleContext, { chain, client }: Head, method: Acce
   });
 }
 
-/** Whether the list has the id or name; ids are compared as numbers are, however they are written. */
+/** True if the list has the id or name. The spelling of an id does not matter. */
 function names(chains: readonly string[], nameOrId: string): boolean {
   if (chains.includes(nameOrId)) return true;
   const wanted = chainText(nameOrId);
   return chains.some((one) => chainText(one) === wanted);
 }
 
-/** A chain that does not exist is none of them: who may not append to it need not know. */
+/** An unknown chain is not in the list, so a refused sender does not learn that it is unknown. */
 async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains: readonly string[]): Promise<boolean> {
   try {
     const { id, name } = known.peek(nameOrId) ?? (await known.get(nameOrId));
@@ -74,11 +73,11 @@ async function isOneOf({ chains: known }: RuleContext, nameOrId: string, chains:
   }
 }
 
-/** A sender waits for no store and no issuer longer than for a confirm. */
+/** A request waits for the store or the issuer at most as long as for a confirm. */
 const inTime = ({ clock, settings }: RuleContext, judging: Promise<Verdict>): Promise<Verdict> =>
   before(
     clock,
     clock.ticks() + settings.confirmTimeout,
     judging,
-    () => new BlockhubError('ACCESS_UNAVAILABLE', 'Nobody said in time whether the sender may append.'),
+    () => new BlockhubError('ACCESS_UNAVAILABLE', 'The credentials could not be checked in time.'),
   );

@@ -1,10 +1,12 @@
 import { AddressSet, parsePeer } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
-import { noAddress } from '../client.ts';
-import { shown } from '../redaction.ts';
+import { noAddress } from '../http/client.ts';
 import type { MakeRule } from './rule.ts';
 
-/** Who may send, by address (CAP-6): inside the allowed set, when there is one, and not blocked. What is no address is refused. */
+/**
+ * Which addresses may send (CAP-6): those in `allowIps`, if it is set, and not in `blockIps`. A
+ * request without an address is refused.
+ */
 export const addressRule: MakeRule = ({ settings, mistake }) => {
   const { allowIps, blockIps } = settings;
   if (allowIps.length === 0 && blockIps.length === 0) return undefined;
@@ -14,9 +16,11 @@ export const addressRule: MakeRule = ({ settings, mistake }) => {
     name: 'address',
     head({ client }) {
       const address = parsePeer(client.ip);
-      if (!address) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client, shown));
+      if (address === undefined) return new BlockhubError('ADDRESS_FORBIDDEN', noAddress(client));
       if (!blocked.has(address) && (allowIps.length === 0 || allowed.has(address))) return undefined;
-      return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from ${client.ip} are not taken.`, { details: { ip: client.ip } });
+      return new BlockhubError('ADDRESS_FORBIDDEN', `Requests from the address ${client.ip} are not accepted.`, {
+        details: { ip: client.ip },
+      });
     },
   };
 };

@@ -2,13 +2,13 @@ import type { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { Head } from './rule.ts';
 
-/** Who a credential belongs to, and what it is good for. */
+/** The sender of a credential, and what it may do. */
 export interface Access {
-  /** For the meta of what is captured, such as `key:0123456789abcdef`. */
+  /** For the meta of the event, such as `key:0123456789abcdef`. */
   readonly subject: string;
-  /** Chains by id or name; every chain when absent. */
+  /** Ids or names of the chains that it may append to. If absent, all chains. */
   readonly chains?: readonly string[];
-  /** Where requests may come from; everywhere when absent. */
+  /** Addresses that it may be used from. If absent, all addresses. */
   readonly sources?: AddressSet;
 }
 
@@ -16,13 +16,13 @@ export interface Access {
 export interface AccessMethod {
   /** The credential of this kind in a request. */
   credential(head: Head): string | undefined;
-  /** Gives an error where it is not valid; throws where nobody can tell. */
+  /** Returns an error if the credential is not valid. Throws if it cannot be checked now. */
   check(credential: string): Access | BlockhubError | Promise<Access | BlockhubError>;
-  /** Called once when requests are taken, for what takes time and is better begun before the first one. */
+  /** Called once when the server accepts requests, to begin slow work before the first one. */
   start?(): void;
 }
 
-/** What stands behind `Authorization: Bearer`. */
+/** The text after `Authorization: Bearer`. */
 export const bearerOf = ({ headers }: Head): string | undefined => /^Bearer +([^ ]+)$/i.exec(headers.authorization ?? '')?.[1];
 
 export const denied = (why: string): BlockhubError => new BlockhubError('ACCESS_DENIED', why);

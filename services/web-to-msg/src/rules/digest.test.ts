@@ -29,7 +29,8 @@ describe.each(['content-digest', 'repr-digest'])('%s', (header) => {
     [`sha-256=:${sha256}:, sha-256=:${wrong256}:`, 'DIGEST_MISMATCH'],
     [`sha-256=:${sha256}:;p=1`, 'passed'],
     ['', 'passed'],
-    // Of an algorithm that nobody here knows nothing can be said (RFC 9530, section 2); what is no bytes is no digest of any.
+    // An unknown algorithm is ignored (RFC 9530, section 2); what is not
+    // bytes is not a digest of any.
     ['unixsum=:MzA2Mzc=:, crc32c=:abcdef:', 'passed'],
     ['unixsum=30637', 'REQUEST_INVALID'],
     ['new=?1', 'REQUEST_INVALID'],
@@ -140,7 +141,7 @@ describe('a malformed digest is refused, and named, whatever stands beside it', 
     'a good hash': { 'x-hash': of('sha256', 'hex') },
     'a part': { 'content-range': 'bytes 0-1/9' },
     'a coding': { 'content-encoding': 'gzip' },
-    'an algorithm that nobody knows': { 'repr-digest': 'unixsum=:MzA2Mzc=:' },
+    'an unknown algorithm': { 'repr-digest': 'unixsum=:MzA2Mzc=:' },
   };
   test.each(
     Object.entries(malformed).flatMap(([header, value]) =>

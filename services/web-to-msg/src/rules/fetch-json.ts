@@ -1,14 +1,14 @@
-const SHOWN = 80;
+import { quote } from '../quote.ts';
 
-/** Bounds of one answer. */
+/** Limits of one answer. */
 export interface FetchBounds {
   readonly maxBytes: number;
   readonly timeoutMs: number;
 }
 
 /**
- * A JSON object behind a URL. Redirects are not followed, because anybody on the way could send one.
- * @throws Error that says what was answered instead, in a sentence that ends without a full stop
+ * Fetches a JSON object. Redirects are not followed, because an attacker between could send one.
+ * @throws Error with what was answered instead, in a sentence without a full stop
  */
 export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, timeoutMs }: FetchBounds): Promise<Record<string, unknown>> {
   let answer: Response;
@@ -17,34 +17,34 @@ export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, ti
     answer = await fetch(url, { redirect: 'manual', signal, headers: { accept: 'application/json' } });
     text = answer.ok ? await readText(answer, url, maxBytes) : '';
   } catch (cause) {
-    if (cause instanceof Unfit) throw cause;
+    if (cause instanceof UnusableAnswer) throw cause;
     throw new Error(signal.aborted ? `${url} did not answer within ${timeoutMs} ms` : `${url} does not answer: ${reasonOf(cause)}`, {
       cause,
     });
   }
   if (answer.status >= 300 && answer.status < 400) {
     await answer.body?.cancel();
-    throw new Unfit(
-      `${url} answered ${answer.status} with a redirect to ${shown(answer.headers.get('location') ?? 'nowhere')}, which is not followed`,
+    throw new UnusableAnswer(
+      `${url} answered ${answer.status} with a redirect to ${quote(answer.headers.get('location') ?? 'nowhere')}, which is not followed`,
     );
   }
   if (!answer.ok) {
     await answer.body?.cancel();
-    throw new Unfit(`${url} answered ${answer.status}`);
+    throw new UnusableAnswer(`${url} answered ${answer.status}`);
   }
   return parse(text, url, answer.headers.get('content-type'));
 }
 
-/** An answer that arrived and cannot be used. */
-export class Unfit extends Error {}
+/** An answer has arrived, but cannot be used. */
+export class UnusableAnswer extends Error {}
 
 async function readText(answer: Response, url: string, maxBytes: number): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  // Leaving the loop ends the transfer.
+  // An error in the loop ends the transfer.
   for await (const part of answer.body ?? []) {
     length += part.length;
-    if (length > maxBytes) throw new Unfit(`${url} answered with more than ${maxBytes} bytes`);
+    if (length > maxBytes) throw new UnusableAnswer(`${url} answered with more than ${maxBytes} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts)
@@ -53,20 +53,18 @@ async function readText(answer: Response, url: string, maxBytes: number): Promis
 }
 
 function parse(text: string, url: string, type: string | null): Record<string, unknown> {
-  const expected = `expected a JSON object, got ${type === null ? 'an answer without a type' : shown(type)}`;
+  const expected = `expected a JSON object, got ${type === null ? 'an answer without a type' : quote(type)}`;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Unfit(`${url} answered with no JSON: ${expected} that begins with ${shown(text.trimStart())}`);
+    throw new UnusableAnswer(`${url} did not answer with JSON: ${expected} that begins with ${quote(text.trimStart())}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new Unfit(`${url} answered with other JSON: ${expected} with ${Array.isArray(value) ? 'an array' : typeof value}`);
+  throw new UnusableAnswer(`${url} answered with other JSON: ${expected} with ${Array.isArray(value) ? 'an array' : typeof value}`);
 }
 
-const shown = (text: string): string => JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
-
-/** Of `fetch`, whose own message names no reason. */
+/** The reason of an error of `fetch`, whose own message has none. */
 const reasonOf = (error: unknown): string => {
   const { cause = error } = error as { cause?: unknown };
   return cause instanceof Error ? cause.message || String((cause as { code?: unknown }).code) : String(cause);

@@ -7,7 +7,7 @@ import type { CaptureSettings } from '../settings.ts';
 import { type AccessTest, ask, open } from './access.fixture.ts';
 import { AUDIENCE, bearer, claimsOf, type Issuer, json, makePair, type Pair, sign, startIssuer } from './issuer.fixture.ts';
 import { IssuerKeys } from './issuer-keys.ts';
-import { IssuerNotes } from './issuer-notes.ts';
+import { IssuerStatus } from './issuer-status.ts';
 import { headOf } from './rule.fixture.ts';
 
 let issuer: Issuer;
@@ -31,7 +31,7 @@ const askWith = async (rule: AccessTest, pair: Pair, more = {}) => ask(rule, bea
 const detailOf = (rule: AccessTest) => rule.test.health.report().checks['jwt-issuer'];
 const messagesOf = (rule: AccessTest) => rule.test.lines.map(({ msg }) => msg);
 
-/** What the sender is told. */
+/** What the sender gets. */
 async function answerOf(rule: AccessTest, jwt: string): Promise<BlockhubError> {
   const verdict = await rule.head?.(headOf(bearer(jwt)));
   if (verdict instanceof BlockhubError) return verdict;
@@ -78,7 +78,7 @@ describe('a difference of issuers', () => {
     expect(reads()).toBe(1);
   });
 
-  test('is told once a minute', async () => {
+  test('is logged once a minute', async () => {
     const rule = await given();
     for (let n = 0; n < 20; n++) expect(await askWith(rule, stranger, { iss: `https://made.up/${n}` })).toBe('ACCESS_DENIED');
     await rule.test.clock.run(() => false, 60 * SECOND);
@@ -114,12 +114,12 @@ describe('an answer that is none', () => {
     [
       'HTML',
       () => issuer.pages.set('/keys', (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(html)),
-      /answered with no JSON: expected a JSON object, got "text\/html" that begins with "<!doctype html>/,
+      /did not answer with JSON: expected a JSON object, got "text\/html" that begins with "<!doctype html>/,
     ],
-    ['nothing', () => issuer.pages.set('/keys', json('')), /answered with no JSON/],
+    ['nothing', () => issuer.pages.set('/keys', json('')), /did not answer with JSON/],
     ['a list', () => issuer.pages.set('/keys', json([])), /with an array/],
     ['null', () => issuer.pages.set('/keys', json('null')), /other JSON/],
-    ['a set without a list', () => issuer.pages.set('/keys', json({ keys: {} })), /no key set: expected a list "keys"/],
+    ['a set without a list', () => issuer.pages.set('/keys', json({ keys: {} })), /answer with a key set: expected a list "keys"/],
     ['an empty set', () => issuer.publish([]), /no key that can be used \(the list is empty\)/],
     [
       'a redirect',
@@ -145,12 +145,12 @@ describe('an answer that is none', () => {
     [
       'discovery of HTML',
       () => issuer.pages.set('/.well-known/openid-configuration', json(html)),
-      /openid-configuration answered with no JSON/,
+      /openid-configuration did not answer with JSON/,
     ],
     [
       'discovery without keys',
       () => issuer.pages.set('/.well-known/openid-configuration', json({ issuer: issuer.url })),
-      /names no jwks_uri/,
+      /has no jwks_uri/,
     ],
     [
       'discovery of a file',
@@ -162,7 +162,7 @@ describe('an answer that is none', () => {
       () => issuer.pages.set('/.well-known/openid-configuration', json({ issuer: issuer.url, jwks_uri: 'data:,{}' })),
       /jwks_uri with data:/,
     ],
-  ])('%s: nobody can tell, and the log and /readyz say why', async (_, spoil, why) => {
+  ])('%s: unavailable, and the log and /readyz show why', async (_, spoil, why) => {
     spoil();
     const rule = await given();
     // Strangers are not told where the issuer is, or how it fails.
@@ -174,7 +174,7 @@ describe('an answer that is none', () => {
     expect(await askWith(rule, one)).toBe('thrown ACCESS_UNAVAILABLE');
     const lines = rule.test.lines.filter(({ msg }) => msg === 'keys of the JWT issuer cannot be read');
     expect(lines).toEqual([expect.objectContaining({ level: 'warn', reason: expect.stringMatching(why) })]);
-    // An issuer that is away is no reason to refuse senders with tokens and API keys.
+    // Senders with tokens and API keys do not need the issuer.
     expect(detailOf(rule)).toMatchObject({ ok: true, detail: expect.stringMatching(why) });
   });
 
@@ -197,13 +197,13 @@ describe('by themselves', () => {
   function keysOf() {
     const clock = new VirtualClock();
     const failures: string[] = [];
-    const notes = new IssuerNotes({ issuer: issuer.url, clock, log: silentLogger, health: createHealth() });
-    const failed = notes.failed.bind(notes);
-    notes.failed = (error) => {
+    const status = new IssuerStatus({ issuer: issuer.url, clock, log: silentLogger, health: createHealth() });
+    const failed = status.failed.bind(status);
+    status.failed = (error) => {
       failures.push(error.message);
       failed(error);
     };
-    return { keys: new IssuerKeys({ issuer: issuer.url, jwks: undefined, refreshMs: 10 * SECOND, clock, notes }), clock, failures };
+    return { keys: new IssuerKeys({ issuer: issuer.url, jwks: undefined, refreshMs: 10 * SECOND, clock, status }), clock, failures };
   }
 
   test('keys that another JWT had read are not asked for again, nor kept from one that tried older ones', async () => {

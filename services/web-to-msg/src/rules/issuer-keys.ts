@@ -1,45 +1,49 @@
 import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { type FetchBounds, fetchJson, Unfit } from './fetch-json.ts';
-import { explainIssuers, type IssuerNotes, OtherIssuer } from './issuer-notes.ts';
+import { type FetchBounds, fetchJson, UnusableAnswer } from './fetch-json.ts';
+import { explainIssuers, IssuerMismatch, type IssuerStatus } from './issuer-status.ts';
 import { KeySet } from './key-set.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const FRESH_MS = 10 * MINUTE;
-/** Keys of an issuer that is away are good for so long: its senders go on, and a key that it took back does not stay for ever. */
+/** How long keys are used if the issuer does not answer. Then a removed key ends too. */
 const STALE_MS = 60 * MINUTE;
 const FAILURE_PAUSE_MS = SECOND;
-/** The time is for discovery and keys together; real sets have a few KB. */
+/** The time is for discovery and keys together. Real sets have a few KB. */
 const bounds: FetchBounds = { timeoutMs: 1500, maxBytes: 256 * 1024 };
 
 export interface IssuerOptions {
   readonly issuer: string;
-  /** Where the keys are; found by OIDC discovery where it is not given. */
+  /** URL of the keys. If it is undefined, OIDC discovery finds it. */
   readonly jwks: string | undefined;
-  /** How often keys are read before their time, because no known one verifies a JWT. */
+  /** Shortest time between two early reads, which are made because no known key verifies a JWT. */
   readonly refreshMs: number;
   readonly clock: Clock;
-  readonly notes: IssuerNotes;
+  readonly status: IssuerStatus;
 }
 
 /**
- * The public keys of an issuer (RFC 7517): read at the start, again after ten minutes, and when a JWT comes that none of them verifies.
- * However many JWTs come, the issuer is asked once at a time, once in `refreshMs` for what is not known, and once in a second while it fails.
+ * The public keys of an issuer (RFC 7517). They are read at the start, after ten minutes, and early
+ * if none of them verifies a JWT. The issuer gets one request at a time, one early one in
+ * `refreshMs`, and one in a second while it fails.
  */
 export class IssuerKeys {
   readonly #options: IssuerOptions;
   #known: { readonly set: KeySet; readonly text: string; readonly at: number } | undefined;
   #reading: Promise<KeySet> | undefined;
   #failure: { readonly error: BlockhubError; readonly until: number } | undefined;
-  /** When keys were last read before their time. */
+  /** Time of the last early read. */
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
   }
 
-  /** The keys as the issuer had them within ten minutes, or an hour while it is away. Throws ACCESS_UNAVAILABLE. */
+  /**
+   * The keys as the issuer had them within ten minutes, or an hour if it does not answer.
+   * @throws ACCESS_UNAVAILABLE
+   */
   async current(): Promise<KeySet> {
     const known = this.#known;
     const age = this.#age();
@@ -58,8 +62,9 @@ export class IssuerKeys {
   }
 
   /**
-   * The keys as they are now, for a JWT that none of those `tried` verifies. Gives undefined where they were read for such a reason within `refreshMs`:
-   * what is made up must not ask the issuer each time. Throws ACCESS_UNAVAILABLE if the keys cannot be read.
+   * Newer keys for a JWT that none of those `tried` verifies. Returns undefined if there are none,
+   * or if the last early read was within `refreshMs`: invented JWTs must not cause a request each.
+   * @throws ACCESS_UNAVAILABLE
    */
   async newer(tried: KeySet): Promise<KeySet | undefined> {
     if (this.#known && this.#known.set !== tried) return this.#known.set;
@@ -84,8 +89,8 @@ export class IssuerKeys {
   }
 
   async #fetch(): Promise<KeySet> {
-    const { clock, notes } = this.#options;
-    // What is read now was true when the reading began.
+    const { clock, status } = this.#options;
+    // The keys are as old as the begin of the read.
     const at = clock.ticks();
     try {
       const signal = AbortSignal.timeout(bounds.timeoutMs);
@@ -96,13 +101,13 @@ export class IssuerKeys {
       const set = same ?? this.#parse(answer, url);
       this.#known = { set, text, at };
       this.#failure = undefined;
-      notes.read(set, !same);
+      status.read(set, !same);
       return set;
     } catch (cause) {
-      // Senders see this text. The cause, which names URL and reason, is only logged.
+      // Senders see this text. The cause has the URL and the reason, and is only logged.
       const error = new BlockhubError('ACCESS_UNAVAILABLE', 'The keys of the JWT issuer cannot be read now.', { cause });
       this.#failure = { error, until: clock.ticks() + FAILURE_PAUSE_MS };
-      notes.failed(cause as Error);
+      status.failed(cause as Error);
       throw error;
     }
   }
@@ -111,7 +116,7 @@ export class IssuerKeys {
     try {
       return KeySet.parse(answer, url);
     } catch (error) {
-      // A set in which nothing is left takes all keys back.
+      // An empty set means that the issuer has removed all keys.
       if (Array.isArray(answer.keys)) this.#known = undefined;
       throw error;
     }
@@ -122,12 +127,12 @@ export class IssuerKeys {
     const { issuer } = this.#options;
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const { issuer: named, jwks_uri: jwks } = await fetchJson(url, signal, bounds);
-    if (named !== issuer) throw new OtherIssuer(`${url} belongs to another issuer: ${explainIssuers(issuer, named)}`);
-    if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new Unfit(`${url} names no jwks_uri`);
+    if (named !== issuer) throw new IssuerMismatch(`${url} belongs to another issuer: ${explainIssuers(issuer, named)}`);
+    if (typeof jwks !== 'string' || !URL.canParse(jwks)) throw new UnusableAnswer(`${url} has no jwks_uri`);
     const { protocol } = new URL(jwks);
-    // Keys that come in the open can be those of anybody on the way.
+    // Keys that are fetched without TLS may come from an attacker between.
     if (protocol !== 'https:' && !(protocol === 'http:' && issuer.startsWith('http:')))
-      throw new Unfit(`${url} names a jwks_uri with ${protocol}, expected https:`);
+      throw new UnusableAnswer(`${url} has a jwks_uri with ${protocol}, expected https:`);
     return jwks;
   }
 }

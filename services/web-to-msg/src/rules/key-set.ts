@@ -1,18 +1,19 @@
 import type { CryptoKey, JWK } from 'jose';
-import { Unfit } from './fetch-json.ts';
+import { quote } from '../quote.ts';
+import { UnusableAnswer } from './fetch-json.ts';
 
 /** Real sets have fewer than ten keys. */
-const MOST_KEYS = 100;
-/** Keys that one JWT is tried with: each costs a check of a signature. */
-const MOST_TRIES = 16;
+const MAX_KEYS = 100;
+/** Maximum number of keys that are tried for one JWT. Each costs a check of a signature. */
+const MAX_TRIES = 16;
 
-/** What the head of a JWT says of its key. */
+/** What the header of a JWT says about its key. */
 export interface KeyHint {
   readonly alg: string;
   readonly kid: string | undefined;
 }
 
-/** By `alg`: what a key must be. RFC 7518 (3.1), RFC 8037. */
+/** What a key must be, by `alg`. RFC 7518 (3.1), RFC 8037. */
 const forms: Readonly<Record<string, { readonly kty: string; readonly crv?: string }>> = {
   RS256: { kty: 'RSA' },
   RS384: { kty: 'RSA' },
@@ -27,7 +28,7 @@ const forms: Readonly<Record<string, { readonly kty: string; readonly crv?: stri
   Ed25519: { kty: 'OKP', crv: 'Ed25519' },
 };
 
-/** Public-key signatures only: `none` and HMAC would let who reads the issuer's public keys sign. */
+/** Public-key signatures only. With `none` or HMAC a reader of the public keys could sign. */
 export const algorithms: readonly string[] = Object.keys(forms);
 
 /** Two names of one algorithm (RFC 9864). */
@@ -36,7 +37,7 @@ const plainAlg = (alg: string): string => (alg === 'Ed25519' ? 'EdDSA' : alg);
 /** The members that a public key of each kind must have. */
 const members: Readonly<Record<string, readonly (keyof JWK)[]>> = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] };
 
-/** The keys of an issuer that can check signatures; all others of its set are left out. */
+/** The keys of an issuer that can check signatures. Other keys of its set are left out. */
 export class KeySet {
   /** Why keys were left out. */
   readonly ignored: readonly string[];
@@ -48,17 +49,22 @@ export class KeySet {
     this.ignored = ignored;
   }
 
-  /** Reads a JSON Web Key Set (RFC 7517, 5). Broken keys, and keys for something else, stand beside good ones. @throws Unfit where no key is left */
+  /**
+   * Reads a JSON Web Key Set (RFC 7517, 5), which may also have broken keys and keys for another
+   * use.
+   * @throws UnusableAnswer if no key is left
+   */
   static parse({ keys }: Readonly<Record<string, unknown>>, url: string): KeySet {
-    if (!Array.isArray(keys)) throw new Unfit(`${url} answered with no key set: expected a list "keys"`);
+    if (!Array.isArray(keys)) throw new UnusableAnswer(`${url} did not answer with a key set: expected a list "keys"`);
     const ignored: string[] = [];
-    const good = keys.slice(0, MOST_KEYS).filter((key: unknown, at): key is JWK => {
+    const good = keys.slice(0, MAX_KEYS).filter((key: unknown, at): key is JWK => {
       const fault = findFault(key);
       if (fault) ignored.push(`key ${at + 1}: ${fault}`);
       return fault === undefined;
     });
-    if (keys.length > MOST_KEYS) ignored.push(`keys behind the first ${MOST_KEYS}`);
-    if (good.length === 0) throw new Unfit(`${url} has no key that can be used (${ignored.slice(0, 5).join('; ') || 'the list is empty'})`);
+    if (keys.length > MAX_KEYS) ignored.push(`keys behind the first ${MAX_KEYS}`);
+    if (good.length === 0)
+      throw new UnusableAnswer(`${url} has no key that can be used (${ignored.slice(0, 5).join('; ') || 'the list is empty'})`);
     return new KeySet(good, ignored);
   }
 
@@ -66,22 +72,22 @@ export class KeySet {
     return this.#keys.length;
   }
 
-  /** The kids, for logs. */
+  /** The `kid` of each key, for logs. */
   get kids(): readonly string[] {
     return this.#keys.map(({ kid }) => (typeof kid === 'string' ? kid.slice(0, 100) : '(no kid)'));
   }
 
   /**
-   * The keys that may have signed a JWT, at most 16. Those that have its `kid`; where no key has it, or the JWT names none, all that fit: a `kid` is a hint
-   * (RFC 7515, 4.1.4), and a signature by any key of the issuer is its signature.
+   * The keys that may have signed a JWT, at most 16: those with its `kid`. If no key has it, or the
+   * JWT has none, all keys that fit, because a `kid` is only a hint (RFC 7515, 4.1.4).
    */
   candidates({ alg, kid }: KeyHint): readonly JWK[] {
     const fitting = this.#keys.filter((key) => fits(key, alg));
     const named = kid === undefined ? [] : fitting.filter((key) => key.kid === kid);
-    return (named.length > 0 ? named : fitting).slice(0, MOST_TRIES);
+    return (named.length > 0 ? named : fitting).slice(0, MAX_TRIES);
   }
 
-  /** The key in the form that checks signatures; undefined where it is broken. */
+  /** The key in the form that checks signatures. Undefined if it is broken. */
   import(key: JWK, alg: string): Promise<CryptoKey | undefined> {
     const name = `${this.#keys.indexOf(key)} ${alg}`;
     let imported = this.#imported.get(name);
@@ -97,12 +103,12 @@ function findFault(key: unknown): string | undefined {
   if (typeof key !== 'object' || key === null) return 'it is not an object';
   const jwk = key as JWK;
   const needed = typeof jwk.kty === 'string' && Object.hasOwn(members, jwk.kty) ? members[jwk.kty] : undefined;
-  if (!needed) return `its kty is ${JSON.stringify(jwk.kty)?.slice(0, 40)}`;
-  // Anyone who reads the set could sign with it.
-  if ('d' in jwk || 'k' in jwk) return 'it is a private key, which everybody can read';
+  if (!needed) return `its kty is ${quote(jwk.kty)}`;
+  // Every reader of the set could sign with it.
+  if ('d' in jwk || 'k' in jwk) return 'it is a private key, but the set is public';
   const missing = needed.filter((name) => typeof jwk[name] !== 'string' || jwk[name] === '');
   if (missing.length > 0) return `it has no ${missing.join(', ')}`;
-  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${JSON.stringify(jwk.use).slice(0, 40)}`;
+  if (jwk.use !== undefined && jwk.use !== 'sig') return `its use is ${quote(jwk.use)}`;
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))) return 'its key_ops do not name verify';
   return undefined;
 }

@@ -68,7 +68,7 @@ describe('the declared type', () => {
       expect(rule.head?.(headOf({ 'content-type': type }))).toMatchObject({
         code: 'OBJECT_INVALID_MIME',
         status: 415,
-        message: `The Content-Type header names no MIME type: expected one like text/plain, got ${JSON.stringify(type)}.`,
+        message: `The Content-Type header has no MIME type: expected one such as text/plain, got ${JSON.stringify(type)}.`,
       });
     }
   });

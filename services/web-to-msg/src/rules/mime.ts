@@ -1,18 +1,22 @@
 import { BlockhubError } from '@blockhub/errors';
 import { type Declared, decode, decodeStart, knownCodings, MimeSet, sniff, unknownCoding } from '@blockhub/media';
-import { contentTypes, declaredOf } from '../media.ts';
-import { shown } from '../redaction.ts';
+import { contentTypes, declaredOf } from '../capture/declared.ts';
+import { quoteRedacted } from '../quote.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
-import { Turns } from './turns.ts';
+import { Semaphore } from './semaphore.ts';
 
-/** Decoded bytes that are looked at. */
+/** Number of decoded bytes that are sniffed. */
 const START_BYTES = 64 * 1024;
-/** Bodies that are decoded at a time: a decoder takes up to 16 MB, and a thread of those that Node has for files as well. */
+/**
+ * Maximum number of bodies that are decoded at a time. A decoder needs up to 16 MB, and one of
+ * Node's threads, which files need too.
+ */
 const DECODED_AT_ONCE = 2;
 
 /**
- * Which types are taken (CAP-7): the declared one before the body is read, the sniffed one behind it. The sniffed type is that of the bytes inside of
- * the content coding. With a list, what cannot be judged is refused: a type that cannot be read, a coding that is unknown, broken, or over a cap.
+ * Which MIME types are accepted (CAP-7). The declared type is checked before the body is read, the
+ * sniffed type of the decoded bytes after it. If there is a list, a body whose type cannot be found
+ * is refused: its declared type cannot be read, or its coding is unknown, broken or over a limit.
  */
 export const mimeRule: MakeRule = (context) => {
   const { allowMimes, blockMimes, sniffMimes } = context.settings;
@@ -31,10 +35,10 @@ function listRule({ settings, mistake }: RuleContext): Rule {
   const { allowMimes, blockMimes, decodeLimit: maxBytes, decodeRatio: maxRatio } = settings;
   const allowed = new MimeSet(allowMimes, (what) => mistake('allowMimes', what));
   const blocked = new MimeSet(blockMimes, (what) => mistake('blockMimes', what));
-  const turns = new Turns(DECODED_AT_ONCE);
+  const decoders = new Semaphore(DECODED_AT_ONCE);
   const check = (mime: string, which: 'declared' | 'sniffed'): Verdict =>
     blocked.has(mime) || (allowMimes.length > 0 && !allowed.has(mime))
-      ? new BlockhubError('OBJECT_INVALID_MIME', `The ${which} MIME type ${mime} is not taken.`, { details: { mime, which } })
+      ? new BlockhubError('OBJECT_INVALID_MIME', `The ${which} MIME type ${mime} is not accepted.`, { details: { mime, which } })
       : undefined;
   return {
     name: 'mime',
@@ -49,7 +53,7 @@ function listRule({ settings, mistake }: RuleContext): Rule {
       const { coding } = declared;
       let start = body;
       try {
-        if (coding !== undefined) start = await turns.take(() => startOf(body, coding, { maxBytes, maxRatio }));
+        if (coding !== undefined) start = await decoders.run(() => startOf(body, coding, { maxBytes, maxRatio }));
       } catch (error) {
         if (error instanceof BlockhubError) return error;
         throw error;
@@ -61,20 +65,20 @@ function listRule({ settings, mistake }: RuleContext): Rule {
 }
 
 function unreadable(head: Head): BlockhubError {
-  const given = contentTypes(head).map(shown).join(' and ');
+  const given = contentTypes(head).map(quoteRedacted).join(' and ');
   return new BlockhubError(
     'OBJECT_INVALID_MIME',
-    `The Content-Type header names no MIME type: expected one like text/plain, got ${given}.`,
+    `The Content-Type header has no MIME type: expected one such as text/plain, got ${given}.`,
   );
 }
 
 const unknownIn = (coding: string): BlockhubError =>
   new BlockhubError(
     'CODING_UNKNOWN',
-    `The type of the body cannot be judged: expected the content codings ${knownCodings.join(', ')}, got ${shown(coding)}.`,
+    `The type of the body cannot be checked: expected the content codings ${knownCodings.join(', ')}, got ${quoteRedacted(coding)}.`,
   );
 
-/** Decodes all of the body, and keeps its start: a bomb must not pass because its first bytes look well. */
+/** Decodes the whole body, because the start of a decompression bomb may be good. */
 async function startOf(body: Buffer, coding: string, caps: Parameters<typeof decode>[2]): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
@@ -85,7 +89,7 @@ async function startOf(body: Buffer, coding: string, caps: Parameters<typeof dec
   return Buffer.concat(pieces);
 }
 
-/** Where nothing is refused, bytes that cannot be decoded are what they are. */
+/** If nothing is refused, bytes that cannot be decoded are sniffed as they are. */
 async function sniffLoosely({ coding }: Declared, body: Buffer): Promise<string | undefined> {
   if (coding === undefined) return sniff(body);
   const start = await decodeStart(body, coding, START_BYTES).catch(() => undefined);

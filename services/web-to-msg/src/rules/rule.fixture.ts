@@ -4,7 +4,7 @@ import { MemoryRegistry } from '@blockhub/registry';
 import { defaults } from '@blockhub/settings';
 import { openStore } from '@blockhub/store';
 import { createHealth, createLogger } from '@blockhub/telemetry';
-import { Chains } from '../chains.ts';
+import { Chains } from '../capture/chains.ts';
 import { type CaptureSettings, settings } from '../settings.ts';
 import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
 

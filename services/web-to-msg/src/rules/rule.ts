@@ -1,9 +1,9 @@
 /**
  * The words of this folder:
- * - **rule**: one reason to take or to refuse a request; a value with a function in it, there only when its settings ask for it.
- * - **head**: all of a request but its body. Rules that can look at it alone are asked before the body is read.
- * - **verdict**: what a rule says of a request, see `Verdict`.
- * - **found**: what rules learned and goes into the meta, such as who sent it.
+ * - **rule**: one reason to accept or refuse a request. It exists only if its settings are set.
+ * - **head**: a request without its body. Rules of the head run before the body is read.
+ * - **verdict**: the result of a rule, see `Verdict`.
+ * - **found**: what the rules found for the meta, such as the subject of the sender.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Meta } from '@blockhub/chain';
@@ -11,11 +11,11 @@ import type { Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { Health, Logger } from '@blockhub/telemetry';
-import type { Chains } from '../chains.ts';
-import type { Client } from '../client.ts';
+import type { Chains } from '../capture/chains.ts';
+import type { Client } from '../http/client.ts';
 import type { CaptureSettings } from '../settings.ts';
 
-/** A request before its body. */
+/** A request without its body. */
 export interface Head {
   readonly method: string;
   /** Path and query as sent. */
@@ -30,27 +30,27 @@ export interface Head {
 }
 
 /**
- * | verdict               | means                                                           |
- * | --------------------- | --------------------------------------------------------------- |
- * | nothing               | passed                                                          |
- * | meta                  | passed, and this was found                                      |
- * | an error              | refused; the sender gets it                                     |
- * | a thrown error        | nobody can tell now: the sender gets it, never an acceptance    |
+ * | verdict        | means                                                        |
+ * | -------------- | ------------------------------------------------------------ |
+ * | undefined      | the request passes                                           |
+ * | meta           | the request passes, and this was found                       |
+ * | an error       | the request is refused with this error                       |
+ * | a thrown error | the rule cannot decide now: the sender gets this error       |
  */
 export type Verdict = Meta | BlockhubError | undefined;
 
 export interface Rule {
   /** For metrics and reports. */
   readonly name: string;
-  /** Asked before the body is read. */
+  /** Called before the body is read. */
   head?(head: Head): Verdict | Promise<Verdict>;
-  /** Asked when the body is there. */
+  /** Called when the body is in memory. */
   body?(head: Head, body: Buffer): Verdict | Promise<Verdict>;
-  /** Called once when requests are taken. */
+  /** Called once when the server accepts requests. */
   start?(): void;
 }
 
-/** What rules are made from. */
+/** What rules are created with. */
 export interface RuleContext {
   readonly settings: CaptureSettings;
   readonly clock: Clock;
@@ -58,9 +58,11 @@ export interface RuleContext {
   readonly chains: Chains;
   readonly log: Logger;
   readonly health: Health;
-  /** Notes a mistake in the settings; with one or more the start is refused. A secret never stands in it. */
+  /**
+   * Notes a mistake in the settings, without secrets. If there is one, the service does not start.
+   */
   mistake(setting: string, what: string): void;
 }
 
-/** Gives a rule, or nothing where the settings do not ask for it. */
+/** Creates a rule, or returns undefined if its settings are not set. */
 export type MakeRule = (context: RuleContext) => Rule | undefined;

@@ -20,7 +20,7 @@ test('without settings nothing is asked, but for declared hashes', async () => {
   expect(report.map(({ rule }) => rule)).toEqual(['digest', 'digest']);
 });
 
-test('every mistake of every rule is told at once, with flag and variable, and no secret', async () => {
+test('every mistake of every rule is listed at once, with flag and variable, and no secret', async () => {
   await expect(
     startCapture({
       allowIps: ['300.1.1.1'],
@@ -162,12 +162,12 @@ describe('a dry run', () => {
     expect(await server.ingress()).toEqual([]);
   });
 
-  test('tells whether there is a chain only those who may append to it', async () => {
+  test('shows whether a chain exists only to senders that may append to it', async () => {
     await using server = await startCapture({ dryRun: true, tokens: [TOKEN] });
     const at = async (chain: string, headers: Record<string, string>) =>
       JSON.stringify(await (await post(`${server.url}/append/chain/${chain}`, { ...dry, ...headers })).json());
-    expect(await at('nobody', { 'x-token': TOKEN })).toContain('CHAIN_NOT_FOUND');
-    expect(await at('nobody', {})).toBe(await at('plain', {}));
+    expect(await at('missing', { 'x-token': TOKEN })).toContain('CHAIN_NOT_FOUND');
+    expect(await at('missing', {})).toBe(await at('plain', {}));
   });
 
   test('is throttled as any request', async () => {

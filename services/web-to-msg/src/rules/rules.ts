@@ -1,31 +1,34 @@
 import { AddressSet } from '@blockhub/access';
 import { BlockhubError } from '@blockhub/errors';
 import type { Counter, Family, Metrics } from '@blockhub/telemetry';
-import type { Forwarding } from '../client.ts';
+import type { Forwarding } from '../http/client.ts';
+import { quote } from '../quote.ts';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
 import { digestRule } from './digest.ts';
 import { mimeRule } from './mime.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
-import { perMinute, throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle.ts';
+import { parseLimit } from './throttle.ts';
+import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rules.ts';
 
 /**
- * The order decides. Cheap and coarse first: an address that is blocked costs nothing more, and who guesses tokens is slowed by its address
- * before it is asked for one. Only who was let in counts against the limit of all.
+ * The order of the rules. Cheap rules come first: a blocked address costs nothing more, and the
+ * limit of an address slows down guessing of tokens. Only requests that passed the others count
+ * against the limit of all.
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
 
-/** They judge bodies by their head: a request without one, such as HEAD, has nothing that they could look at. */
+/** Rules that need a body. They do not apply to requests without one, such as HEAD. */
 const ofBodies: ReadonlySet<string> = new Set(['mime', 'digest']);
-/** All that can be asked of a preflight, in which a browser sends no credentials. */
+/** Only these rules apply to a preflight, because a browser sends no credentials in it. */
 const ofAddresses: ReadonlySet<string> = new Set(['address', 'throttle-ip']);
 
-/** The rule that refused with an error, for logs and metrics. */
+/** The rule that refused with this error, for logs and metrics. */
 const refusals = new WeakMap<BlockhubError, string>();
 export const refusingRule = (error: BlockhubError): string | undefined => refusals.get(error);
 
-/** What one rule said in a dry run. */
-export interface Said {
+/** The verdict of one rule in a dry run. */
+export interface RuleReport {
   readonly rule: string;
   readonly verdict: 'passed' | 'refused';
   readonly code?: string;
@@ -36,11 +39,11 @@ type Ask = (rule: Rule) => Verdict | Promise<Verdict>;
 
 /** The rules that are on, in their order. */
 export class Rules {
-  /** Proxies that are believed; undefined where none is. */
+  /** Undefined if no proxy is trusted. */
   readonly proxies: AddressSet | undefined;
-  /** The header of theirs that counts. */
+  /** Which of their headers counts. */
   readonly forwarding: Forwarding;
-  /** Requests in a minute that the strictest limit lets in; undefined where there is none. */
+  /** Requests in a minute that the strictest limit accepts. Undefined if there is no limit. */
   readonly perMinute: number | undefined;
   readonly #head: readonly Rule[];
   readonly #handshake: readonly Rule[];
@@ -49,7 +52,7 @@ export class Rules {
   readonly #rules: readonly Rule[];
   readonly #count: (rule: string, code: string) => void;
 
-  /** Mistakes in the settings are noted, and the caller refuses them. */
+  /** Mistakes in the settings are noted with `context.mistake`, and the caller refuses them. */
   constructor(context: RuleContext & { readonly metrics: Metrics }) {
     const { settings, metrics, mistake } = context;
     const rules = order.map((make) => make(context)).filter((rule) => rule !== undefined);
@@ -57,16 +60,14 @@ export class Rules {
     this.forwarding = forwarding;
     this.proxies = trustedProxies.length === 0 ? undefined : new AddressSet(trustedProxies, (what) => mistake('trustedProxies', what));
     for (const header of settings.idempotencyHeaders)
-      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header))
-        mistake('idempotencyHeaders', `${JSON.stringify(header)} is not the name of a header`);
+      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(header)) mistake('idempotencyHeaders', `${quote(header)} is not the name of a header`);
     for (const name of settings.redact)
       if (!/^[!#$%&'*+.^_`|~0-9a-z[\]-]*[0-9a-z][!#$%&'*+.^_`|~0-9a-z[\]-]*$/i.test(name))
-        mistake(
-          'redact',
-          `${JSON.stringify(name.slice(0, 100))} is not the name of a header or parameter: write x-partner-id or customer_no`,
-        );
-    const limits = [settings.throttleIp, settings.throttleKey, settings.throttleAll].map(perMinute).filter((limit) => limit !== undefined);
-    this.perMinute = limits.length === 0 ? undefined : Math.min(...limits);
+        mistake('redact', `${quote(name)} is not the name of a header or parameter; expected one such as x-partner-id or customer_no`);
+    const { throttleIp, throttleKey, throttleAll } = settings;
+    const limits = [throttleIp, throttleKey, throttleAll].flatMap((text) => (text === undefined ? [] : (parseLimit(text) ?? [])));
+    const perMinute = limits.map(({ count, periodMs }) => Math.max(1, Math.floor((count * 60_000) / periodMs)));
+    this.perMinute = perMinute.length === 0 ? undefined : Math.min(...perMinute);
     const refused = refusedCounter(metrics);
     this.#count = (rule, code) => refused.labels({ rule, code }).add();
     this.#rules = rules;
@@ -76,30 +77,31 @@ export class Rules {
     this.#body = rules.filter((rule) => rule.body);
   }
 
-  /** Requests are taken from now on. */
+  /** Called once when the server accepts requests. */
   start(): void {
     for (const rule of this.#rules) rule.start?.();
   }
 
-  /** As `judgeHead`, for a request that is answered without capture; a preflight has no credentials. */
+  /** As `judgeHead`, for a request that is answered and not captured. */
   judgeHandshake(head: Head, isPreflight = false): undefined | Promise<void> {
     return this.#judge(isPreflight ? this.#preflight : this.#handshake, (rule) => rule.head?.(head), head, undefined);
   }
 
   /**
-   * Asks all that need no body. Throws what the first one that refuses says, or a promise of it; gives nothing where all could answer at once.
-   * @param report given in a dry run: a refusal is noted there instead, but for that of a throttle
+   * Runs the rules of the head. Throws the error of the first rule that refuses. Returns a promise
+   * only if a rule does.
+   * @param report of a dry run: verdicts are added to it, and only a throttle throws
    */
-  judgeHead(head: Head, report?: Said[]): undefined | Promise<void> {
+  judgeHead(head: Head, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#head, (rule) => rule.head?.(head), head, report);
   }
 
-  /** As `judgeHead`, for those that need the body. */
-  judgeBody(head: Head, body: Buffer, report?: Said[]): undefined | Promise<void> {
+  /** As `judgeHead`, for the rules that need the body. */
+  judgeBody(head: Head, body: Buffer, report?: RuleReport[]): undefined | Promise<void> {
     return this.#judge(this.#body, (rule) => rule.body?.(head, body), head, report);
   }
 
-  #judge(rules: readonly Rule[], ask: Ask, head: Head, report: Said[] | undefined, from = 0): undefined | Promise<void> {
+  #judge(rules: readonly Rule[], ask: Ask, head: Head, report: RuleReport[] | undefined, from = 0): undefined | Promise<void> {
     for (let at = from; at < rules.length; at++) {
       const rule = rules[at] as Rule;
       const verdict = this.#ask(rule, ask);
@@ -124,7 +126,7 @@ export class Rules {
     }
   }
 
-  #take(rule: Rule, verdict: Verdict, { found }: Head, report: Said[] | undefined): void {
+  #take(rule: Rule, verdict: Verdict, { found }: Head, report: RuleReport[] | undefined): void {
     if (!(verdict instanceof BlockhubError)) {
       if (verdict) Object.assign(found, verdict);
       report?.push({ rule: rule.name, verdict: 'passed' });
@@ -132,12 +134,12 @@ export class Rules {
     }
     this.#count(rule.name, verdict.code);
     refusals.set(verdict, rule.name);
-    // A throttle that only reported would let anybody try tokens as fast as they like.
+    // If a throttle did not refuse dry runs, tokens could be guessed without a limit.
     if (!report || verdict.code === 'THROTTLED') throw verdict;
     report.push({ rule: rule.name, verdict: 'refused', code: verdict.code, detail: verdict.message });
   }
 
-  /** A rule that cannot tell refuses for now. */
+  /** A rule that cannot decide refuses for now. */
   #fail(rule: Rule, error: unknown): never {
     this.#count(rule.name, error instanceof BlockhubError ? error.code : 'INTERNAL');
     if (error instanceof BlockhubError) refusals.set(error, rule.name);
@@ -145,9 +147,6 @@ export class Rules {
   }
 }
 
-/** Rules count here, and so does all else that refuses a request. */
+/** The counter for rules, and for all other steps that refuse a request. */
 export const refusedCounter = (metrics: Metrics): Family<'rule' | 'code', Counter> =>
-  metrics.counter('blockhub_capture_refused_total', 'Requests refused, by the rule or step that refused them and by code.', [
-    'rule',
-    'code',
-  ]);
+  metrics.counter('blockhub_capture_refused_total', 'Requests that were refused, by rule or step and by code.', ['rule', 'code']);

@@ -34,7 +34,7 @@ test('a folder is for one; the error names the process that has it; released it 
   const disk = await openFolder(root);
   await expect(openFolder(root)).rejects.toMatchObject({
     code: 'SPOOL_IN_USE',
-    message: expect.stringMatching(new RegExp(`^Process ${process.pid} works on the spool ${root}\\.$`)),
+    message: expect.stringMatching(new RegExp(`^Process ${process.pid} uses the spool ${root}\\.$`)),
   });
   disk.release();
   (await openFolder(root)).release();
@@ -70,7 +70,7 @@ const mounts = process.getuid?.() === 0 && spawnSync('mount', ['--version']).sta
     await log.close();
 
     const filler = fill(join(root, 'filler'));
-    // A disk that is full to the last byte is no reason not to get out what is there.
+    // What is spooled must get out of a full disk too.
     const next = await openLog();
     const out: string[] = [];
     for (let batch = await next.read(9, 1e6); batch.length > 0; batch = await next.read(9, 1e6)) {

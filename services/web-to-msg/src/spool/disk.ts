@@ -3,28 +3,32 @@ import { dirname, join, resolve } from 'node:path';
 import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** A folder of files that are only appended to, for one process alone. Errors of the file system come as they are. */
+/** A locked folder of append-only files. Methods throw the errors of the file system. */
 export interface SpoolDisk {
   list(): Promise<{ readonly name: string; readonly bytes: number }[]>;
-  /** An empty file of a new name, whose name is durable. */
+  /** Creates an empty file. Its name is durable when this resolves. */
   create(name: string): Promise<SpoolFile>;
   read(name: string, from: number, to: number): Promise<Buffer>;
   rename(from: string, to: string): Promise<void>;
   remove(name: string): Promise<void>;
-  /** Lets another process have the folder. */
+  /** Unlocks the folder for another process. */
   release(): void;
 }
 
 export interface SpoolFile {
-  /** After an error nobody knows how much was written. */
+  /** After an error it is unknown how much was written. */
   append(parts: readonly Buffer[]): Promise<void>;
-  /** Resolves when all that was appended before is durable. After an error nothing of it is known to be, nor by a later sync. */
+  /**
+   * Resolves when all bytes are durable. After an error they may not be, even if a later sync
+   * succeeds.
+   */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Takes a folder of a real disk. It is made where it is missing, its parent is not: a volume that is not mounted must not become a folder in its place.
+ * Locks a folder of a real disk. A missing folder is created, but not its parent: the folder of a
+ * volume that is not mounted must not be created on another disk.
  *
  * @throws SPOOL_IN_USE, SPOOL_UNUSABLE
  */
@@ -69,7 +73,7 @@ function spoolFile(file: FileHandle): SpoolFile {
     async append(parts) {
       const bytes = parts.reduce((sum, { length }) => sum + length, 0);
       const { bytesWritten } = await file.writev([...parts], end);
-      // A file system that is full takes what it can and says so only to the next write.
+      // A full file system writes what it can, and fails at the next write only.
       if (bytesWritten < bytes) throw Object.assign(new Error(`only ${bytesWritten} of ${bytes} bytes were written`), { code: 'ENOSPC' });
       end += bytes;
     },
@@ -78,7 +82,7 @@ function spoolFile(file: FileHandle): SpoolFile {
   };
 }
 
-/** A new name lies in its folder, which has a sync of its own. */
+/** The name of a new file is durable only after a sync of its folder. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY);
   try {
@@ -88,7 +92,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Its name lies in its parent: without a sync there a power cut takes the folder, and all that was synced in it. */
+/** Without a sync of its parent a new folder may be lost when the power fails. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
@@ -103,7 +107,7 @@ async function lockFolder(path: string): Promise<Lock> {
   try {
     await makeFolder(path);
     const lock = takeLock(join(path, 'spool'), (pid, cause) => {
-      const message = `Process ${pid} works on the spool ${path}.`;
+      const message = `Process ${pid} uses the spool ${path}.`;
       return new BlockhubError('SPOOL_IN_USE', message, { cause, details: { field: 'spool' } });
     });
     await tryWriting(path).catch((error: unknown) => {
@@ -118,7 +122,10 @@ async function lockFolder(path: string): Promise<Lock> {
   }
 }
 
-/** A lock file from before can be had in a folder that takes no new files. A full disk is no reason to refuse: what is spooled must get out. */
+/**
+ * An old lock file can be locked in a folder that is not writable, so a file is written too. A full
+ * disk is accepted, because its spool must be drained.
+ */
 async function tryWriting(path: string): Promise<void> {
   const probe = join(path, 'probe');
   try {
@@ -135,5 +142,5 @@ async function tryWriting(path: string): Promise<void> {
   await rm(probe, { force: true });
 }
 
-/** True for errors of a disk that has no room left for us. */
+/** True for errors of a disk without room. */
 export const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String((error as { code?: unknown })?.code));

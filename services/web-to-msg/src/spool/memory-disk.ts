@@ -4,11 +4,11 @@ import type { SpoolDisk, SpoolFile } from './disk.ts';
 
 interface Stored {
   bytes: Buffer;
-  /** So many of them survive a crash. */
+  /** Number of bytes that survive a crash. */
   synced: number;
 }
 
-/** A disk for tests and simulations. Files outlive the process that opened it; at a crash they lose what was not synced, but for a part by chance. */
+/** A disk for tests and simulations. A crash drops what was not synced, except a part by chance. */
 export class MemoryDisk {
   readonly files = new Map<string, Stored>();
   readonly #plan: FaultPlan;
@@ -19,7 +19,7 @@ export class MemoryDisk {
     this.#plan = plan;
   }
 
-  /** The machine goes down: nothing that the process asked for is answered any more. */
+  /** The machine goes down: operations that have begun never end. */
   crash(): void {
     this.#life++;
     for (const file of this.files.values()) {
@@ -28,7 +28,7 @@ export class MemoryDisk {
     }
   }
 
-  /** For the next process, whose clock delays what the plan delays. */
+  /** Opens the disk for the next process. Its clock runs the delays of the plan. */
   open(clock?: Clock): SpoolDisk {
     this.#clock = clock;
     const life = ++this.#life;
@@ -71,7 +71,7 @@ export class MemoryDisk {
     };
   }
 
-  /** Crashes come from `crash`: where the plan wants one, it is an error like any other. */
+  /** Crashes come from `crash` only. If the plan has one, the operation fails with an error. */
   async #run<T>(life: number, effect: () => T): Promise<T> {
     const { outcome, delayMs } = this.#plan.decide('disk');
     if (delayMs > 0) await this.#clock?.sleep(delayMs);

@@ -44,7 +44,7 @@ test('a length that was written before its bytes, which are zeros, is a torn tai
 });
 
 describe('damage', () => {
-  test('any bit that flips costs its own record, which is told of, and no other', () => {
+  test('any bit that flips costs its own record, which is reported, and no other', () => {
     for (let bit = 0; bit < all.length * 8; bit++) {
       const damaged = Buffer.from(all);
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -55,7 +55,7 @@ describe('damage', () => {
     }
   });
 
-  test('of the lengths is no torn tail, though they point behind the end', () => {
+  test('of the lengths is damage, even if they point behind the end', () => {
     const damaged = Buffer.from(all);
     const last = all.length - (records[2]?.length ?? 0);
     damaged.writeUIntBE(2 ** 40, last + 12, 6);
@@ -64,10 +64,10 @@ describe('damage', () => {
 
   test('does not let a sender put records into a body', () => {
     const forged = Buffer.concat(formatRecord(randomBytes(8), entryOf(666, Buffer.from('forged'))));
-    const carrier = Buffer.concat(formatRecord(mark, entryOf(5, forged)));
-    carrier[20] = (carrier[20] as number) ^ 1;
-    const found = parseRecords(mark, Buffer.concat([carrier, all]));
+    const publisher = Buffer.concat(formatRecord(mark, entryOf(5, forged)));
+    publisher[20] = (publisher[20] as number) ^ 1;
+    const found = parseRecords(mark, Buffer.concat([publisher, all]));
     expect(plain(found)).toEqual(entries);
-    expect(found.damaged).toBe(carrier.length);
+    expect(found.damaged).toBe(publisher.length);
   });
 });

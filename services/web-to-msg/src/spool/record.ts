@@ -1,5 +1,5 @@
 /**
- * The bytes of a spool file: records one after another, each what one request left.
+ * The bytes of a spool file: records one after another, one for each request.
  *
  * | offset | bytes | what                                                                        |
  * | ------ | ----- | --------------------------------------------------------------------------- |
@@ -11,31 +11,33 @@
  * | 54     |       | head: JSON `{at, messages: [{queue, id, meta, length}]}`                    |
  * |        |       | bodies, in the order of the messages                                        |
  *
- * A file is only ever appended to, and what is answered was synced. So a crash leaves whole records and at most one that is cut off: a *torn* tail,
- * which nobody was told of. Everything else that does not fit is *damage*: what was answered may lie there. Behind damage the next record is found
- * by the mark, which no sender knows and so cannot put into a body.
+ * A file is only appended to, and a request is answered after the sync. So a crash leaves complete
+ * records and at most one that is cut off, the *torn* end, whose requests were not answered.
+ * Anything else that is not a record is *damage*: it may hold requests that were answered. After
+ * damage the next record is found by the mark. Senders cannot write the mark into a body, because
+ * they cannot see it.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Outgoing } from '@blockhub/broker';
 
-/** What one request left: its messages go to the broker together. */
+/** One request. Its messages are published together. */
 export interface SpoolEntry {
-  /** When it was spooled, ms since 1970. */
+  /** When the request was spooled, ms since 1970. */
   readonly at: number;
   readonly messages: readonly Outgoing[];
 }
 
-/** An entry as it was found, with the length of its record. */
+/** An entry as it was read, with the length of its record. */
 export interface FoundEntry extends SpoolEntry {
   readonly size: number;
 }
 
 export interface Parsed {
   readonly entries: FoundEntry[];
-  /** Bytes of a record that was cut off at the end. */
+  /** Length of the record that is cut off at the end. */
   readonly torn: number;
-  /** Bytes that are neither a record nor a torn tail. */
+  /** Number of bytes that are neither a record nor the torn end. */
   readonly damaged: number;
 }
 
@@ -46,7 +48,7 @@ const HEADER_BYTES = 54;
 
 type Described = Omit<Outgoing, 'body'> & { readonly length: number };
 
-/** The record of an entry, in parts so that bodies are not copied. */
+/** The record of an entry, in parts, so that bodies are not copied. */
 export function formatRecord(mark: Buffer, { at, messages }: SpoolEntry): Buffer[] {
   const described = messages.map(({ body, ...rest }): Described => ({ ...rest, length: body.length }));
   const head = Buffer.from(JSON.stringify({ at, messages: described }));
@@ -64,7 +66,7 @@ export function formatRecord(mark: Buffer, { at, messages }: SpoolEntry): Buffer
   return [header, head, ...bodies];
 }
 
-/** Everything that can be read of a file, or of a part of it that begins at a record. Bodies lie in `bytes`. */
+/** Reads a file, or a part of it that begins at a record. Bodies are views of `bytes`. */
 export function parseRecords(mark: Buffer, bytes: Buffer): Parsed {
   const entries: FoundEntry[] = [];
   let damaged = 0;
@@ -80,7 +82,7 @@ export function parseRecords(mark: Buffer, bytes: Buffer): Parsed {
   return { entries, torn: 0, damaged };
 }
 
-/** Where the record that begins at `at` ends, perhaps behind the end of the bytes; undefined where no header can be read. */
+/** The end of the record at `at`, also if it is not complete. Undefined without a valid header. */
 function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefined {
   const header = bytes.subarray(at, at + HEADER_BYTES);
   if (header.length < HEADER_BYTES || !header.subarray(0, MARK_BYTES).equals(mark)) return undefined;
@@ -88,7 +90,10 @@ function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefine
   return at + HEADER_BYTES + header.readUInt32BE(MARK_BYTES) + header.readUIntBE(MARK_BYTES + 4, 6);
 }
 
-/** True for the beginning of a header, and for what a file system shows where a length was written and the bytes were not. */
+/**
+ * True for the start of a header, and for zeros, which a file system shows if it has stored the
+ * length of a file but not its bytes.
+ */
 function isCutOff(mark: Buffer, rest: Buffer): boolean {
   const known = rest.subarray(0, MARK_BYTES);
   return (rest.length < HEADER_BYTES && known.equals(mark.subarray(0, known.length))) || rest.every((byte) => byte === 0);

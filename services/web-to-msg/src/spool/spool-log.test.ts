@@ -180,7 +180,7 @@ describe('a crash', () => {
   });
 });
 
-test('a bit that flips costs its own entry; the file is told of and kept', async () => {
+test('a bit that flips costs its own entry; the file is logged and kept', async () => {
   const memory = new MemoryDisk();
   await addAll(await openLog(memory.open()), [1, 2, 3]);
   memory.crash();
@@ -197,7 +197,7 @@ test('a bit that flips costs its own entry; the file is told of and kept', async
 });
 
 describe('a disk that fails', () => {
-  test.each(['append', 'sync'] as const)('at a %s: whoever waits is told, and the file is not trusted again', async (where) => {
+  test.each(['append', 'sync'] as const)('at a %s: all that wait get an error, and the file is not trusted again', async (where) => {
     let failing = false;
     const touched: string[] = [];
     const memory = new MemoryDisk();

@@ -4,20 +4,20 @@ import type { Logger } from '@blockhub/telemetry';
 import { isFull, type SpoolDisk, type SpoolFile } from './disk.ts';
 import { type FoundEntry, formatRecord, MARK_BYTES, parseRecords, type SpoolEntry } from './record.ts';
 
-/** A file is not appended to when it is longer; it is read as a whole, and removed as a whole. */
+/** A longer file is not appended to. Each file is read and removed as a whole. */
 const SEGMENT_BYTES = 4 * 2 ** 20;
-/** Most bytes that share a sync; a longer record goes alone. */
+/** Maximum number of bytes that share a sync. A longer record is written alone. */
 const GROUP_BYTES = 4 * 2 ** 20;
 const NAME = /^(\d{12})-([0-9a-f]{16})\.spool$/;
 const DAMAGED = '.damaged';
 
 export interface SpoolLogOptions {
   readonly disk: SpoolDisk;
-  /** Most bytes of all files. */
+  /** Maximum size of all files. */
   readonly maxBytes: number;
-  /** Most entries. */
+  /** Maximum number of entries. */
   readonly maxEntries: number;
-  /** In [0, 1): draws the mark of this process. */
+  /** Gives numbers in [0, 1) for the mark of this process. */
   readonly random: () => number;
   readonly log: Logger;
 }
@@ -25,31 +25,34 @@ export interface SpoolLogOptions {
 interface Segment {
   readonly name: string;
   readonly mark: Buffer;
-  /** Bytes that may be read: whole records, synced by this process or found by it. */
+  /** Bytes that may be read: complete records that this process has synced or found. */
   end: number;
-  /** Entries that were not read yet. */
+  /** Entries that are not read yet. */
   unread: number;
-  /** How far it was read. */
+  /** Bytes that are read. */
   read: number;
   damaged: boolean;
 }
 
-interface Waiting {
+interface PendingWrite {
   readonly parts: readonly Buffer[];
   readonly size: number;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** Entries on a disk, in the order in which they were added, from the first until it is dropped. Those that are added at once share one sync. */
+/**
+ * Entries on a disk, in the order in which they were added, until they are dropped. Entries that
+ * are added together share one sync.
+ */
 export class SpoolLog {
   readonly #options: SpoolLogOptions;
   readonly #mark: Buffer;
   /** Oldest first. */
   readonly #segments: Segment[] = [];
-  /** Read from the first segment and not dropped. */
+  /** Entries of the first segment that are read and not dropped. */
   #ahead: FoundEntry[] = [];
-  #waiting: Waiting[] = [];
+  #pending: PendingWrite[] = [];
   #writing: Promise<void> | undefined;
   #removing: Promise<void> | undefined;
   /** The newest segment, while it is appended to. */
@@ -66,34 +69,37 @@ export class SpoolLog {
     this.#mark = Buffer.from(Array.from({ length: MARK_BYTES }, () => Math.floor(options.random() * 256)));
   }
 
-  /** Finds what an earlier process left. Its files are never appended to, as their ends may be torn. */
+  /** Finds old files. They are never appended to, because their ends may be cut off. */
   static async open(options: SpoolLogOptions): Promise<SpoolLog> {
     const opened = new SpoolLog(options);
     await opened.#recover();
     return opened;
   }
 
-  /** Those that are added, from the call on, and not dropped. */
+  /** Entries that were added and not dropped. An entry counts from the call of `add`. */
   get entries(): number {
     return this.#entries;
   }
 
-  /** Bytes of their files. */
+  /** Size of all files. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Files that hold damage; they are kept for a person. */
+  /** Number of damaged files, which are kept for the operator. */
   get damaged(): number {
     return this.#damaged;
   }
 
-  /** Calls when there may be more to read. */
+  /** The listener is called when there may be more to read. */
   onWritten(listener: () => void): void {
     this.#written = listener;
   }
 
-  /** Resolves when the entry is durable. SPOOL_FULL, SPOOL_UNAVAILABLE: it may be found after a restart all the same. */
+  /**
+   * Resolves when the entry is durable.
+   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE: it may be found after a restart all the same
+   */
   add(entry: SpoolEntry): Promise<void> {
     const { maxBytes, maxEntries } = this.#options;
     const parts = formatRecord(this.#mark, entry);
@@ -101,17 +107,20 @@ export class SpoolLog {
     if (this.#closed) return Promise.reject(new BlockhubError('SPOOL_UNAVAILABLE', 'The spool is closed.'));
     if (this.#bytes + size > maxBytes || this.#entries >= maxEntries) {
       const limits = `${formatSize(maxBytes)} and ${maxEntries} requests`;
-      return Promise.reject(new BlockhubError('SPOOL_FULL', `The spool has no room for ${size} bytes within ${limits}.`));
+      return Promise.reject(new BlockhubError('SPOOL_FULL', `The spool has no room for ${size} more bytes; its limits are ${limits}.`));
     }
     this.#bytes += size;
     this.#entries++;
     return new Promise((done, failed) => {
-      this.#waiting.push({ parts, size, done, failed });
+      this.#pending.push({ parts, size, done, failed });
       this.#writing ??= this.#write();
     });
   }
 
-  /** The oldest entries that are durable, as many as fit and at least one; none when there are none. The same again until they are dropped. */
+  /**
+   * The oldest durable entries, as many as fit but at least one, if there is one. Returns the same
+   * entries until they are dropped.
+   */
   async read(maxEntries: number, maxBytes: number): Promise<readonly SpoolEntry[]> {
     while (this.#ahead.length === 0 && (await this.#readOn()));
     let count = 0;
@@ -124,23 +133,23 @@ export class SpoolLog {
     return this.#ahead.slice(0, count);
   }
 
-  /** The oldest `count` of those that were read are not needed any more. */
+  /** Drops the oldest `count` of the entries that were read. */
   async drop(count: number): Promise<void> {
     this.#ahead.splice(0, count);
     this.#entries -= count;
     if (this.#entries > 0 || this.#writing || !this.#active) return;
-    // An empty spool leaves no file.
+    // An empty spool has no file.
     const { file } = this.#active;
     this.#active = undefined;
     await file.close();
     while (this.#ahead.length === 0 && (await this.#readOn()));
   }
 
-  /** Waits for what is being written or removed. What was not dropped is found again by the next process. */
+  /** Waits for writes and removals that have begun. The next process finds what was not dropped. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#writing;
-    // The next process must not find a file that then goes.
+    // The next process must not find a file that is then removed.
     await this.#removing;
     const active = this.#active;
     this.#active = undefined;
@@ -166,13 +175,14 @@ export class SpoolLog {
       this.#entries += entries.length;
       this.#nextNumber = Number(number) + 1;
       if (damaged > 0) this.#report(segment, damaged);
-      if (torn > 0) log.info({ file: name, bytes: torn }, 'what a crash cut off, and nobody was told of, is left out of the spool');
+      if (torn > 0)
+        log.info({ file: name, bytes: torn }, 'a spooled request was cut off by a crash before it was answered; it is left out');
     }
   }
 
-  /** Writes until nothing waits. Who comes while a group is written belongs to the next one. */
+  /** Entries that are added while a group is being written join the next group. */
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#pending.length > 0) {
       const group = this.#takeGroup();
       try {
         const { segment, file } = await this.#writable();
@@ -189,13 +199,13 @@ export class SpoolLog {
     this.#writing = undefined;
   }
 
-  #takeGroup(): Waiting[] {
+  #takeGroup(): PendingWrite[] {
     let bytes = 0;
-    const end = this.#waiting.findIndex(({ size }, at) => {
+    const end = this.#pending.findIndex(({ size }, at) => {
       bytes += size;
       return at > 0 && bytes > GROUP_BYTES;
     });
-    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    return this.#pending.splice(0, end < 0 ? this.#pending.length : end);
   }
 
   async #writable(): Promise<{ readonly segment: Segment; readonly file: SpoolFile }> {
@@ -211,8 +221,8 @@ export class SpoolLog {
     return this.#active;
   }
 
-  /** After a failed write or sync nobody knows what the disk has: the file is not appended to again. */
-  async #giveUp(group: readonly Waiting[], cause: unknown): Promise<void> {
+  /** After an error the content of the file is unknown, so it is not appended to again. */
+  async #giveUp(group: readonly PendingWrite[], cause: unknown): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
     this.#bytes -= sizeOf(group);
@@ -220,14 +230,17 @@ export class SpoolLog {
     const why = `The spool could not be written (${errorCode(cause)}).`;
     for (const { failed } of group) failed(new BlockhubError(isFull(cause) ? 'SPOOL_FULL' : 'SPOOL_UNAVAILABLE', why, { cause }));
     await active?.file.close().catch(() => {});
-    // A disk that stays full must not fill with names as well.
+    // A full disk must not fill up with empty files too.
     if (active?.segment.end === 0) {
       this.#segments.splice(this.#segments.indexOf(active.segment), 1);
       await this.#remove(active.segment);
     }
   }
 
-  /** Reads the next part of the oldest file, or lets go of it where all is read; false when there is nothing to do. */
+  /**
+   * Reads the next part of the oldest file, or removes it if all of it is read and dropped. Returns
+   * false if there is nothing to do.
+   */
   async #readOn(): Promise<boolean> {
     const [segment] = this.#segments;
     if (!segment || this.#closed) return false;
@@ -255,7 +268,7 @@ export class SpoolLog {
       if (damaged) await disk.rename(name, `${name}${DAMAGED}`);
       else await disk.remove(name);
     } catch (error) {
-      // It is found by the next process, and each of its events is still in its chain once.
+      // The next process publishes its requests again, and each event is still in its chain once.
       log.warn({ err: error, file: name }, 'a drained spool file could not be removed');
     }
   }
@@ -267,4 +280,4 @@ export class SpoolLog {
   }
 }
 
-const sizeOf = (group: readonly Waiting[]): number => group.reduce((sum, { size }) => sum + size, 0);
+const sizeOf = (group: readonly PendingWrite[]): number => group.reduce((sum, { size }) => sum + size, 0);

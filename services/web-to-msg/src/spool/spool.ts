@@ -3,29 +3,39 @@ import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock'
 import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors';
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
 import type { Random } from '@blockhub/worker';
-import { type Carrier, isLarge, type Keeps } from '../carrier.ts';
-import { within } from '../within.ts';
+import { within } from '../publish/deadline.ts';
+import { isLarge, type KeepBodyFor, type Publisher } from '../publish/publisher.ts';
 import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
 
-/** Most entries and bytes that are published at a time; a larger entry goes alone. Large, as one confirm is awaited after the other. */
+/**
+ * Largest batch that is published at a time; a larger entry goes alone. Batches are large because
+ * each one waits for the confirm before it.
+ */
 const BATCH_ENTRIES = 1000;
 const BATCH_BYTES = 4 * 2 ** 20;
-const MOST_PATIENCE = 16;
-/** A disk that did not take a request is asked again after that, for the sake of readiness: without it nobody might send one. */
-const TROUBLE_MS = 5000;
+/** How many times `limitMs` a drain waits at most. */
+const MAX_PATIENCE = 16;
+/**
+ * After a failed write the spool is not ready for this time. Then it is ready again, or no request
+ * would come to try the disk.
+ */
+const FAULT_MS = 5000;
 const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
-  readonly carrier: Carrier;
-  /** Longest wait for broker and store at first. Nobody waits for a drain, so it grows when that was not enough. */
+  readonly publisher: Publisher;
+  /** How long a drain first waits for broker and store. If it is too short, it grows. */
   readonly limitMs: number;
-  /** Longest wait of a request for the disk: behind it there is only a refusal, so it may be longer than the one for the broker. */
+  /**
+   * How long a request may wait for the disk. After that only a refusal is left, so it may be
+   * longer than the wait for the broker.
+   */
   readonly diskLimitMs: number;
   readonly broker: Pick<Broker, 'state' | 'onState'>;
-  /** Most bytes of the spool's files, and most requests in them. */
+  /** Maximum size of all files, and maximum number of requests in them. */
   readonly maxBytes: number;
   readonly maxRequests: number;
   readonly clock: Clock;
@@ -36,12 +46,20 @@ export interface SpoolOptions {
 }
 
 /**
- * What the broker did not take, on disk until it does: the messages of requests in the order in which they came. It drains by itself:
+ * | mode     | what is done                                             | next                       |
+ * | -------- | -------------------------------------------------------- | -------------------------- |
+ * | probing  | the oldest entry is published alone, with growing pauses | another mode, if confirmed |
+ * | draining | batches are published, each is dropped when confirmed    | handover, at the last one  |
+ * | handover | the same, and new requests wait until the spool is empty | probing, when it is empty  |
  *
- * 1. The oldest entry goes to the broker alone, again and again with growing pauses, until it is confirmed. What comes meanwhile is spooled.
- * 2. The broker answers: batches follow, each confirmed before it is dropped and the next one is read.
- * 3. One batch is left: new requests wait for its end (`handover`), as otherwise a busy capture would never be done with its spool.
- * 4. Empty: new requests go to the broker again. Any failure: back to 1.
+ * Any failure leads to probing.
+ */
+type Mode = 'probing' | 'draining' | 'handover';
+
+/**
+ * The requests that the broker did not take, on disk and in the order in which they came. It drains
+ * by itself. Without the handover a busy instance would spool requests as fast as it drains, and
+ * never be done.
  */
 export class Spool {
   readonly #options: SpoolOptions;
@@ -52,31 +70,33 @@ export class Spool {
   readonly #draining: Promise<void>;
   #wake = Promise.withResolvers<void>();
   #pause = new AbortController();
-  #handover: PromiseWithResolvers<void> | undefined;
-  /** The last publish was confirmed. */
-  #answers = false;
-  /** How many times the usual time-out a drain waits. */
+  #mode: Mode = 'probing';
+  #handover = Promise.withResolvers<void>();
+  /** A finishing spool ends when it is empty, or when the broker fails. */
+  #life: 'open' | 'finishing' | 'closed' = 'open';
+  /** How many times `limitMs` a drain waits. */
   #patience = 1;
   #oldestAt: number | undefined;
-  /** Why the last request could not be spooled, for a while. */
-  #trouble: string | undefined;
-  #troubleEnds: Cancel = () => {};
-  /** Why the last drain ended. */
+  /** Code of the error of the last write, for `FAULT_MS`. */
+  #fault: string | undefined;
+  #endFault: Cancel = () => {};
+  /** Code of the error of the last drain. */
   #waitsFor: string | undefined;
-  #finishing = false;
-  #closed = false;
 
   private constructor(options: SpoolOptions, log: SpoolLog) {
     const { broker, metrics, clock } = options;
     this.#options = options;
     this.#log = log;
     this.#drained = metrics.counter('blockhub_capture_spool_drained_total', 'Spooled requests that the broker has confirmed.');
-    this.#refused = metrics.counter('blockhub_capture_spool_refused_total', 'Requests that the spool had no room for, or could not write.');
+    this.#refused = metrics.counter(
+      'blockhub_capture_spool_refused_total',
+      'Requests that the spool refused, because it was full or could not write.',
+    );
     metrics.gauge('blockhub_capture_spool_requests', 'Requests in the spool.').read(() => log.entries);
-    metrics.gauge('blockhub_capture_spool_bytes', 'Bytes of the files of the spool.').read(() => log.bytes);
-    metrics.gauge('blockhub_capture_spool_damaged_files', 'Damaged files of the spool, kept for a person.').read(() => log.damaged);
+    metrics.gauge('blockhub_capture_spool_bytes', 'Size of the files in the spool, in bytes.').read(() => log.bytes);
+    metrics.gauge('blockhub_capture_spool_damaged_files', 'Damaged files in the spool, kept for the operator.').read(() => log.damaged);
     const age = (): number => (this.isEmpty || this.#oldestAt === undefined ? 0 : Math.max(0, clock.now() - this.#oldestAt) / 1000);
-    metrics.gauge('blockhub_capture_spool_oldest_seconds', 'Age of the oldest request in the spool.').read(age);
+    metrics.gauge('blockhub_capture_spool_oldest_seconds', 'Age of the oldest request in the spool, in seconds.').read(age);
     log.onWritten(() => this.#wakeUp());
     this.#stopWatching = broker.onState((state) => {
       if (state === 'connected') this.#pause.abort();
@@ -86,7 +106,10 @@ export class Spool {
     this.#draining = this.#drain();
   }
 
-  /** Takes the disk, finds what an earlier process left there, and drains it. SPOOL_UNAVAILABLE: it cannot be read now. */
+  /**
+   * Opens the disk and begins to drain what an earlier process left there.
+   * @throws SPOOL_UNAVAILABLE if it cannot be read
+   */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { disk, maxBytes, maxRequests, random, log } = options;
     try {
@@ -97,68 +120,72 @@ export class Spool {
     }
   }
 
-  /** Nothing waits for the broker. */
+  /** True if the spool holds no request. */
   get isEmpty(): boolean {
     return this.#log.entries === 0;
   }
 
-  /** While there is one, whoever waits for it may go straight to the broker behind it, if `isEmpty` then holds. */
+  /** The end of a handover. A request that waits for it may be published if `isEmpty` is true. */
   get handover(): Promise<void> | undefined {
-    return this.#handover?.promise;
+    return this.#mode === 'handover' ? this.#handover.promise : undefined;
   }
 
-  /** Resolves when the messages are durable here. SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: they may get to the broker all the same. */
-  async add(messages: readonly Outgoing[], keeps: Keeps): Promise<void> {
+  /**
+   * Resolves when the messages are durable here.
+   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: the messages may reach the broker
+   * all the same
+   */
+  async add(messages: readonly Outgoing[], keepBodyFor: KeepBodyFor): Promise<void> {
     const { clock, log, diskLimitMs } = this.#options;
     const at = clock.now();
     if (this.isEmpty) this.#oldestAt = at;
     try {
       const adding = this.#log.add({ at, messages });
-      keeps(adding);
+      keepBodyFor(adding);
       await within(clock, clock.ticks() + diskLimitMs, adding, 'spool');
-      if (this.#trouble !== undefined) this.#setTrouble(undefined);
+      if (this.#fault !== undefined) this.#setFault(undefined);
     } catch (error) {
       this.#refused.add();
-      if (this.#trouble === undefined) log.error({ code: errorCode(error), err: error }, 'the spool takes no more');
-      this.#setTrouble(errorCode(error));
+      if (this.#fault === undefined) log.error({ code: errorCode(error), err: error }, 'the spool refuses requests');
+      this.#setFault(errorCode(error));
       throw error;
     }
   }
 
-  /** Drains for as long as the broker takes what it gets. */
+  /** Drains until the spool is empty, or the broker fails. */
   async finish(): Promise<void> {
-    this.#finishing = true;
+    this.#life = 'finishing';
     this.#pause.abort();
     this.#wakeUp();
     await this.#draining;
   }
 
-  /** Lets go of the disk. What is left is drained by the next process. */
+  /** Releases the disk. The next process drains what is left. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#life = 'closed';
     this.#stopWatching();
-    this.#troubleEnds();
+    this.#endFault();
     this.#pause.abort();
     this.#wakeUp();
     await this.#log.close();
   }
 
   async #drain(): Promise<void> {
-    for (let failures = 0; !this.#closed; ) {
+    for (let failures = 0; this.#life !== 'closed'; ) {
       const { promise: woken } = this.#wake;
       try {
-        const entries = await this.#log.read(this.#answers ? BATCH_ENTRIES : 1, BATCH_BYTES);
+        const entries = await this.#log.read(this.#mode === 'probing' ? 1 : BATCH_ENTRIES, BATCH_BYTES);
         if (entries.length > 0) await this.#drainBatch(entries);
         else {
-          // Also where the last ones could not be written after all.
-          if (this.isEmpty) this.#endHandover();
-          if (this.isEmpty && this.#finishing) return;
+          // The spool is also empty if the last entries could not be written.
+          if (this.isEmpty) this.#enter('probing');
+          if (this.isEmpty && this.#life !== 'open') return;
           await woken;
         }
         failures = 0;
       } catch (error) {
         this.#fail(error, ++failures);
-        if (this.#finishing) return;
+        if (this.#life !== 'open') return;
         await this.#options.clock.sleep(backOff(failures, between, this.#options.random), this.#pause.signal);
         if (this.#pause.signal.aborted) this.#pause = new AbortController();
       }
@@ -167,20 +194,21 @@ export class Spool {
 
   async #drainBatch(entries: readonly SpoolEntry[]): Promise<void> {
     this.#oldestAt = entries[0]?.at;
-    const delivered = await this.#deliver(entries);
-    // Whoever closed it has let go of the disk.
-    if (this.#closed) return;
-    this.#answers = true;
+    const published = await this.#publish(entries);
+    // A closed spool has released its disk.
+    if (this.#life === 'closed') return;
     this.#waitsFor = undefined;
-    this.#drained.add(delivered);
-    await this.#log.drop(delivered);
+    this.#drained.add(published);
+    await this.#log.drop(published);
     if (this.isEmpty) this.#rest();
-    else if (this.#log.entries <= BATCH_ENTRIES) this.#handover ??= Promise.withResolvers();
-    this.#setTrouble(undefined);
+    else if (this.#mode !== 'handover') this.#enter(this.#log.entries <= BATCH_ENTRIES ? 'handover' : 'draining');
+    this.#setFault(undefined);
   }
 
-  /** Gives how many of them, at least one, the broker has confirmed: those before a body that the store does not take now. */
-  async #deliver(entries: readonly SpoolEntry[]): Promise<number> {
+  /**
+   * Returns how many entries are confirmed: those before a body that the store does not take now.
+   */
+  async #publish(entries: readonly SpoolEntry[]): Promise<number> {
     const messages: Outgoing[] = [];
     let count = 0;
     for (const entry of entries) {
@@ -192,23 +220,24 @@ export class Spool {
       }
       count++;
     }
-    await this.#options.carrier.publish(messages, this.#end());
+    await this.#options.publisher.publish(messages, this.#deadline());
     return count;
   }
 
-  /** Of the next wait, in ticks. */
-  #end(): number {
+  /** Deadline of the next wait, in ticks. */
+  #deadline(): number {
     const { clock, limitMs } = this.#options;
     return clock.ticks() + limitMs * this.#patience;
   }
 
   /**
-   * A large body that the store refuses for good, as where other bytes lie at its key, travels in its message: it was answered for, and who
-   * takes the message judges it with everything at hand.
+   * Stores large bodies. If the store refuses a body for good, for example because other bytes lie
+   * at its key, the body goes with its message: it was answered with 202, and the consumer must
+   * decide about it.
    */
   async #stored(messages: readonly Outgoing[]): Promise<readonly Outgoing[]> {
     try {
-      return await this.#options.carrier.store(messages, this.#end());
+      return await this.#options.publisher.store(messages, this.#deadline());
     } catch (error) {
       if (isTransient(error)) throw error;
       this.#options.log.warn({ err: error, code: errorCode(error), id: messages[0]?.id }, 'the store refuses a spooled body');
@@ -217,25 +246,29 @@ export class Spool {
   }
 
   #fail(error: unknown, failures: number): void {
-    this.#answers = false;
+    this.#enter('probing');
     this.#waitsFor = errorCode(error);
-    if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
-    this.#endHandover();
-    if (failures === 1) this.#options.log.warn({ code: errorCode(error), err: error, requests: this.#log.entries }, 'the spool waits');
+    if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
+    if (failures === 1)
+      this.#options.log.warn(
+        { code: errorCode(error), err: error, requests: this.#log.entries },
+        'spooled requests cannot be published yet',
+      );
     this.#show();
   }
 
   #rest(): void {
-    this.#answers = false;
+    this.#enter('probing');
     this.#patience = 1;
     this.#oldestAt = undefined;
-    this.#endHandover();
     this.#options.log.info('the spool is empty');
   }
 
-  #endHandover(): void {
-    this.#handover?.resolve();
-    this.#handover = undefined;
+  #enter(mode: Mode): void {
+    if (this.#mode === mode) return;
+    if (this.#mode === 'handover') this.#handover.resolve();
+    if (mode === 'handover') this.#handover = Promise.withResolvers();
+    this.#mode = mode;
   }
 
   #wakeUp(): void {
@@ -244,25 +277,28 @@ export class Spool {
     this.#wake = Promise.withResolvers();
   }
 
-  #setTrouble(trouble: string | undefined): void {
-    this.#troubleEnds();
-    this.#trouble = trouble;
-    if (trouble !== undefined && !this.#closed)
-      this.#troubleEnds = this.#options.clock.after(TROUBLE_MS, () => this.#setTrouble(undefined));
+  #setFault(fault: string | undefined): void {
+    this.#endFault();
+    this.#fault = fault;
+    if (fault !== undefined && this.#life !== 'closed')
+      this.#endFault = this.#options.clock.after(FAULT_MS, () => this.#setFault(undefined));
     this.#show();
   }
 
-  /** Ready is whoever takes what comes. So the spool has the last word on a broker that is away: requests must go on coming here. */
+  /**
+   * The instance is ready while it can take requests. So if the broker is away, the spool decides
+   * about the broker's check too.
+   */
   #show(): void {
     const { broker, health } = this.#options;
     const { entries, bytes, damaged } = this.#log;
-    const takes = this.#trouble === undefined;
+    const takes = this.#fault === undefined;
     const holds = entries === 0 ? 'empty' : `${entries} requests, ${bytes} bytes`;
     const waits = entries > 0 && this.#waitsFor !== undefined ? `, waits: ${this.#waitsFor}` : '';
     const kept = damaged === 0 ? '' : `, ${damaged} damaged files kept`;
-    health.set('spool', takes || entries === 0, `${takes ? '' : `${this.#trouble}: `}${holds}${waits}${kept}`);
+    health.set('spool', takes || entries === 0, `${takes ? '' : `${this.#fault}: `}${holds}${waits}${kept}`);
     if (broker.state !== 'connected' && broker.state !== 'closed')
-      health.set('broker', takes, `${broker.state}, ${takes ? 'requests are spooled' : 'and the spool takes none'}`);
+      health.set('broker', takes, `${broker.state}, ${takes ? 'requests are spooled' : 'and the spool refuses requests'}`);
   }
 }
 
