@@ -19,7 +19,7 @@ export const mutations: readonly Mutation[] = [
     name: 'messages are acked before what comes of them is confirmed',
     edits: [
       {
-        file: 'packages/worker/src/settler.ts',
+        file: 'packages/worker/src/take/settlement.ts',
         find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
         replace:
           "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",

@@ -27,7 +27,8 @@ const paragraph = (text: string, by: number): string =>
     .map((line) => ' '.repeat(by) + line)
     .join('\n');
 
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+/** The text with a full stop, if it has no sign at its end. */
+export const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 function usage(name: string, one: Setting<unknown>): string {
   if (one.kind !== 'flag') return `${flagName(name)} ${one.placeholder}`;

@@ -1,4 +1,4 @@
-export { help, table } from './help.ts';
+export { help, sentence, table } from './help.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';
 export { type Arguments, defaults, describe, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';

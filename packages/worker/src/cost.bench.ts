@@ -5,10 +5,10 @@
 import type { Broker, Delivery } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { eventIds, systemRandom } from './chance.ts';
-import { inOut } from './fixtures.ts';
+import { startWorker } from './instance/start.ts';
 import { done } from './outcome.ts';
-import { startWorker } from './start.ts';
+import { eventIds, systemRandom } from './random.ts';
+import { inOut } from './testing/fixtures.ts';
 
 const ROUNDS = 300;
 const ROUND = 1000;

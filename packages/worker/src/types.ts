@@ -15,8 +15,8 @@ import type { Registry } from '@blockhub/registry';
 import type { SettingsShape, Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
 import type { Health, Logger, Metrics, Tracing } from '@blockhub/telemetry';
-import type { Random } from './chance.ts';
 import type { Outcome } from './outcome.ts';
+import type { Random } from './random.ts';
 
 /** When messages that wait for each other go to `handleBatch`. The first limit that is reached counts. */
 export interface BatchPolicy {
