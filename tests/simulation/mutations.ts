@@ -63,9 +63,9 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'messages are acked before what comes of them is confirmed',
     file: 'packages/worker/src/take/settlement.ts',
-    find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
+    find: 'if (messages.length > 0) await this.#parts.publish(messages, unsettled);',
     replace:
-      "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",
+      "if (!each && outcome.kind === 'done') this.#ackAll(unsettled);\n    if (messages.length > 0) await this.#parts.publish(messages, unsettled);",
   },
   {
     name: 'the next entry is written, not created if absent',

@@ -5,7 +5,7 @@
 import type { Broker, Delivery } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { startWorker } from './instance/start.ts';
+import { startWorker } from './instance/instance.ts';
 import { done } from './outcome.ts';
 import { eventIds, systemRandom } from './random.ts';
 import { inOut } from './testing/fixtures.ts';

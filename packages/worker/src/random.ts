@@ -2,13 +2,13 @@ import { randomFillSync } from 'node:crypto';
 import { newEvent } from '@blockhub/chain';
 import type { Clock } from '@blockhub/clock';
 
-/** Gives a number in [0, 1). */
+/** Returns a number in [0, 1). */
 export type Random = () => number;
 
 const pool = new Uint32Array(1024);
 let used = pool.length;
 
-/** The randomness of real processes: strong enough that event ids of a whole cluster never meet, and cheap by the thousand. */
+/** The randomness of real processes: strong enough that event ids of a whole cluster never collide, and cheap. */
 export const systemRandom: Random = () => {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -17,12 +17,12 @@ export const systemRandom: Random = () => {
   return (pool[used++] ?? 0) / 2 ** 32;
 };
 
-/** Ids run ahead of the clock by no more: bursts and small corrections stay in order, a clock that was set back is followed. */
+/** How far ids may run ahead of the clock: bursts and small corrections stay in order, and a clock that was set back further is followed. */
 const MOST_AHEAD_MS = 5000;
 
 /**
- * Gives event ids (UUIDv7) of which each sorts behind the one before: a counter in the 12 bits behind the milliseconds (RFC 9562, 6.2, method 1)
- * borrows from the next millisecond when it is full. The other 62 bits are chance. Costs well below a microsecond.
+ * Makes event ids (UUIDv7), each of which sorts after the one before. A counter in the 12 bits behind the milliseconds (RFC 9562, 6.2,
+ * method 1) borrows from the next millisecond when it is full. The other 62 bits are random. An id takes well below a microsecond.
  */
 export function eventIds(clock: Pick<Clock, 'now'>, random: Random): () => string {
   const bytes = new DataView(new ArrayBuffer(10));
@@ -33,7 +33,7 @@ export function eventIds(clock: Pick<Clock, 'now'>, random: Random): () => strin
     const now = clock.now();
     if (now > last || now < last - MOST_AHEAD_MS) {
       last = now;
-      // From the lower half, so that a burst has room before it borrows.
+      // It starts in the lower half, so that a burst has room before it borrows.
       counter = Math.floor(random() * 0x800);
     } else if (++counter > 0xfff) {
       last++;

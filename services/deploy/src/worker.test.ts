@@ -206,7 +206,7 @@ describe('packs', () => {
     await deploy.publish('ingress', captureIn(ms), captureIn(ms - 1));
     await deploy.run(2_000);
     expect(await deploy.metrics.text()).toContain('blockhub_put_off_messages{worker="deploy",why="asked"} 2');
-    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages are put off'));
+    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages wait for longer'));
     expect(told).toEqual([
       expect.objectContaining({
         messages: 2,

@@ -7,7 +7,8 @@ import { expect, test } from '@jest/globals';
 import { done, type Outcome, retry } from '../outcome.ts';
 import type { Random } from '../random.ts';
 import { type AnyContext, inOut, type Plan, SECOND } from '../testing/fixtures.ts';
-import { type RunningWorker, startWorker } from './start.ts';
+import { startWorker } from './instance.ts';
+import type { RunningWorker } from './running-worker.ts';
 
 /** Every message is in the end in `out` or a dead letter, whatever fails. What comes out twice is allowed: hops are at least once. */
 

@@ -1,34 +1,45 @@
-import { type BackOff, backOff, type Cancel } from '@blockhub/clock';
-import { type BlockhubError, isTransient } from '@blockhub/errors';
+import type { Cancel } from '@blockhub/clock';
 import type { Message } from '@blockhub/message';
 import type { SettingsShape } from '@blockhub/settings';
 import type { Logger } from '@blockhub/telemetry';
 import { unlessAborted, whenAborted } from '../abort.ts';
-import { causeOf, clean, faultText } from '../error-text.ts';
+import { faultText } from '../error-text.ts';
 import { eventIds } from '../random.ts';
 import { Releases } from '../releases.ts';
-import { PutOff } from '../take/delayed-retries.ts';
-import { Taking } from '../take/queue-consumer.ts';
+import { DelayedRetries } from '../take/delayed-retries.ts';
+import { QueueConsumer } from '../take/queue-consumer.ts';
 import type { Context, Need, Serving, Take, Worker } from '../types.ts';
 import { contextsOf } from './message-log.ts';
 import { MessageSpans } from './message-spans.ts';
 import { Meters } from './meters.ts';
 import { Publisher } from './publisher.ts';
-import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './start.ts';
+import type { RunningWorker, StartOptions, StopOptions, WorkerState } from './running-worker.ts';
+import { StartSteps } from './start-steps.ts';
 import { topologyOf } from './topology.ts';
 
 const SECOND = 1000;
 const MAX_ATTEMPTS = 20;
-/** A step that takes longer is told of: its server may be silent for ever. */
-const SLOW_MS = 10 * SECOND;
-/** Before the end of the grace: what has not ended can say so still. */
-const LAST_WORD_MS = SECOND;
-const startWait: BackOff = { firstMs: 100, mostMs: 10 * SECOND };
+/** So long before the end of the grace a server still answers the requests that have not ended. */
+const LAST_ANSWERS_MS = SECOND;
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-/** One worker at work: the steps of its start, its takes, its end. */
-export class Running<Shape extends SettingsShape, State> implements RunningWorker {
+/**
+ * Starts a worker on parts that the caller opened; resolves when it runs. On a VirtualClock and seeded randomness it is a function of its
+ * seed. If broker or store are away, the start waits. All other errors are thrown after everything was released: STORE_UNSAFE, the errors
+ * of `setup` and `serve`, the reason of `signal`.
+ */
+export async function startWorker<Shape extends SettingsShape, State>(
+  worker: Worker<Shape, State>,
+  options: StartOptions<Shape>,
+): Promise<RunningWorker> {
+  const instance = new WorkerInstance(worker, options);
+  await instance.start();
+  return instance;
+}
+
+/** One running instance of a worker: the steps of its start, its consumers, its end. */
+class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorker {
   readonly stopped: Promise<void>;
   readonly #worker: Worker<Shape, State>;
   readonly #options: StartOptions<Shape>;
@@ -42,11 +53,11 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   readonly #releases: Releases;
   readonly #publisher: Publisher;
   readonly #meters: Meters;
-  readonly #putOff: PutOff;
+  readonly #delayedRetries: DelayedRetries;
   readonly #spans: MessageSpans | undefined;
   readonly #context: Writable<Context<Shape, State>>;
   readonly #takes: readonly Take[];
-  readonly #takings: Taking[] = [];
+  readonly #consumers: QueueConsumer[] = [];
   readonly #ended: () => void;
   #serving: Serving | undefined;
   #state: WorkerState = 'starting';
@@ -67,7 +78,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     checkParts(worker, options, this.#takes);
     this.#spans = tracing && new MessageSpans(tracing, worker.name);
     this.#meters = new Meters(metrics, worker.name, worker.gives?.(settings) ?? []);
-    this.#putOff = new PutOff({ clock, log, metrics, worker: worker.name });
+    this.#delayedRetries = new DelayedRetries({ clock, log, metrics, worker: worker.name });
     this.#releases = new Releases((name, error) => log.error({ part: name, err: error }, 'could not be released'));
     const draining = this.#draining.signal;
     const check = this.#check('publishing');
@@ -84,32 +95,31 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     const { clock } = this.#options;
     if (graceMs <= 0) this.#endGrace();
     else {
-      const lastWordMs = Math.min(LAST_WORD_MS, graceMs / 5);
-      this.#graces.push(clock.after(graceMs - lastWordMs, () => this.#nearlyOver.abort()));
+      const lastMs = Math.min(LAST_ANSWERS_MS, graceMs / 5);
+      this.#graces.push(clock.after(graceMs - lastMs, () => this.#nearlyOver.abort()));
       this.#graces.push(clock.after(graceMs, () => this.#endGrace()));
     }
     this.#stopping ??= this.#end('stopped');
     return this.#stopping;
   }
 
-  /** The checklist: each step is logged and seen in health, and tried again while what it needs is away. */
   async start(): Promise<void> {
-    const { broker, store, storeIsSafe, health, settings, signal } = this.#options;
+    const { broker, store, storeIsSafe, settings, signal } = this.#options;
     const worker = this.#worker;
     this.#log.info({ state: this.#state }, 'state');
-    for (const step of this.#steps()) health.set(this.#check(step), false, 'not yet');
+    const steps = this.#steps();
     this.#watchBroker();
     try {
-      // Servers may be silent for long; whoever stops the start leaves nothing behind in these two steps.
-      await this.#step('queues', () => unlessAborted(signal, broker.declare(topologyOf(worker, settings, this.#instance))));
+      // A server may never answer. An aborted start need not wait for it in these two steps.
+      await steps.run('queues', () => unlessAborted(signal, broker.declare(topologyOf(worker, settings, this.#instance))));
       if (store && worker.needs.includes('store'))
-        await this.#step('store', async () => storeIsSafe || unlessAborted(signal, store.assertSafe()));
-      if (worker.setup) this.#context.state = await this.#step('setup', async () => worker.setup?.(this.#context) as Promise<State>);
+        await steps.run('store', async () => storeIsSafe || unlessAborted(signal, store.assertSafe()));
+      if (worker.setup) this.#context.state = await steps.run('setup', async () => worker.setup?.(this.#context) as Promise<State>);
       this.#releases.add('stop', () => worker.stop?.(this.#context));
-      await this.#step('takes', () => this.#startTakes());
-      if (worker.serve) this.#serving = await this.#step('serve', async () => worker.serve?.(this.#context));
+      await steps.run('takes', () => this.#startTakes());
+      if (worker.serve) this.#serving = await steps.run('serve', async () => worker.serve?.(this.#context));
     } catch (error) {
-      const aborted = this.#options.signal?.aborted === true;
+      const aborted = signal?.aborted === true;
       if (!aborted) this.#log.error({ err: error }, 'start failed');
       this.#endGrace();
       this.#stopping ??= this.#end(aborted ? 'stopped' : 'failed');
@@ -119,57 +129,33 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     this.#set('running');
   }
 
-  #steps(): string[] {
+  #steps(): StartSteps {
     const { needs, setup, serve } = this.#worker;
-    return ['queues', ...(needs.includes('store') ? ['store'] : []), ...(setup ? ['setup'] : []), 'takes', ...(serve ? ['serve'] : [])];
+    const names = [
+      'queues',
+      ...(needs.includes('store') ? ['store'] : []),
+      ...(setup ? ['setup'] : []),
+      'takes',
+      ...(serve ? ['serve'] : []),
+    ];
+    return new StartSteps({ ...this.#options, log: this.#log, check: (step) => this.#check(step) }, names);
   }
 
-  async #step<T>(step: string, run: () => Promise<T>): Promise<T> {
-    const { clock, random, health, signal } = this.#options;
-    for (let failures = 1; ; failures++) {
-      signal?.throwIfAborted();
-      const answered = clock.after(SLOW_MS, () => this.#tellSlow(step));
-      try {
-        const value = await run();
-        signal?.throwIfAborted();
-        health.set(this.#check(step), true);
-        this.#log.info({ step }, 'start-up step done');
-        return value;
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-        const { code, fix } = error as BlockhubError;
-        const reason = causeOf(error);
-        health.set(this.#check(step), false, faultText(error));
-        this.#log.warn({ step, code, reason, fix, failures }, 'start-up step waits');
-      } finally {
-        answered();
-      }
-      await clock.sleep(backOff(failures, startWait, random), signal);
-    }
-  }
-
-  #tellSlow(step: string): void {
-    const { store, health } = this.#options;
-    const reason = `not done after ${SLOW_MS / SECOND} s`;
-    health.set(this.#check(step), false, reason);
-    this.#log.warn({ step, reason, ...(step === 'store' && store && { store: clean(store.url) }) }, 'start-up step waits');
-  }
-
-  /** Repeated after a transient failure, it goes on with those that did not start. */
+  /** If it is called again after a transient error, it goes on with the takes that have not started. */
   async #startTakes(): Promise<void> {
-    for (const take of this.#takes.slice(this.#takings.length)) {
-      const taking = this.#taking(take);
-      await taking.start();
-      this.#takings.push(taking);
+    for (const take of this.#takes.slice(this.#consumers.length)) {
+      const consumer = this.#makeConsumer(take);
+      await consumer.start();
+      this.#consumers.push(consumer);
     }
   }
 
-  #taking(take: Take): Taking {
+  #makeConsumer(take: Take): QueueConsumer {
     const { broker, clock, random, health, maxAttempts = MAX_ATTEMPTS } = this.#options;
     const worker = this.#worker;
     const context = this.#context;
     const contextOf = contextsOf(context);
-    return new Taking({
+    return new QueueConsumer({
       take,
       broker,
       clock,
@@ -182,7 +168,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
       publish: (messages, from) => this.#publisher.publish(messages, from),
       spans: this.#spans,
       meters: this.#meters.take(take.queue),
-      putOff: this.#putOff,
+      delayedRetries: this.#delayedRetries,
       draining: this.#draining.signal,
       check: this.#check(`take ${take.queue}`),
     });
@@ -191,13 +177,13 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
   async #end(state: 'stopped' | 'failed'): Promise<void> {
     this.#set('draining');
     this.#options.health.set(this.#check('takes'), false, 'draining');
-    // Takes close their doors before handlers hear of it, so that nothing comes in behind those that give up.
-    const drained = [...this.#takings.map((taking) => taking.drain()), this.#closeServing()];
+    // Consumers are cancelled before the handlers are notified, so that no message comes in that a handler would give up.
+    const drained = [...this.#consumers.map((consumer) => consumer.drain()), this.#closeServing()];
     this.#draining.abort();
-    this.#putOff.end();
+    this.#delayedRetries.end();
     await Promise.race([Promise.all(drained), whenAborted(this.#graceOver.signal)]);
-    const left = this.#takings.reduce((sum, taking) => sum + taking.abandon(), 0);
-    if (left > 0) this.#log.warn({ messages: left }, 'grace is over, messages put back');
+    const left = this.#consumers.reduce((sum, consumer) => sum + consumer.abandon(), 0);
+    if (left > 0) this.#log.warn({ messages: left }, 'grace is over, messages released');
     await this.#releases.run();
     for (const cancel of this.#graces) cancel();
     this.#set(state);
@@ -219,7 +205,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 
   #watchBroker(): void {
     const { broker, health } = this.#options;
-    // Why it is not connected may change while it is not.
+    // A function, since the reason may change while the broker is disconnected.
     const detail = (): string =>
       broker.state === 'connected' || !broker.trouble ? broker.state : `${broker.state}: ${faultText(broker.trouble)}`;
     const show = (): void => health.set('broker', broker.state === 'connected', detail);
@@ -241,7 +227,7 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
     const worker = this.#worker;
     return {
       settings,
-      // Nobody sees it before `setup` gave it, but `setup`, whose type hides it.
+      // Set after `setup`, whose type of the context has no state.
       state: undefined as State,
       log: this.#log,
       metrics,
@@ -265,15 +251,15 @@ export class Running<Shape extends SettingsShape, State> implements RunningWorke
 }
 
 function needed<T>({ name, needs }: { readonly name: string; readonly needs: readonly Need[] }, need: Need, part: T | undefined): T {
-  if (!needs.includes(need) || part === undefined) throw new TypeError(`${name} does not say that it needs a ${need}`);
+  if (!needs.includes(need) || part === undefined) throw new TypeError(`${name} does not have '${need}' in its needs`);
   return part;
 }
 
-/** Mistakes of whoever wrote the worker or put it together. */
+/** Finds mistakes in the definition of the worker, or in what it was started with. */
 function checkParts(worker: Worker, options: Pick<StartOptions, Need>, takes: readonly Take[]): void {
-  for (const need of worker.needs) if (!options[need]) throw new TypeError(`${worker.name} needs a ${need}`);
+  for (const need of worker.needs) if (!options[need]) throw new TypeError(`${worker.name} needs a ${need}, which was not given`);
   for (const { queue, batch } of takes) {
     const handler = batch ? 'handleBatch' : 'handle';
-    if (!worker[handler]) throw new TypeError(`${worker.name} takes ${queue} and has no ${handler}`);
+    if (!worker[handler]) throw new TypeError(`${worker.name} takes ${queue}, so it must have ${handler}`);
   }
 }

@@ -73,7 +73,7 @@ describe('lines of a message carry its id, chain and trace', () => {
     await using sample = await handling(() => new Promise<void>(() => {}), { log });
     await sample.publish('in', message);
     await sample.run(15 * MINUTE);
-    expect(log.lines).toContainEqual(expect.objectContaining({ ...facts, text: 'handler took too long, message put back' }));
+    expect(log.lines).toContainEqual(expect.objectContaining({ ...facts, text: 'handler took too long, message released' }));
   });
 });
 

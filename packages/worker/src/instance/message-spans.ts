@@ -3,12 +3,12 @@ import { errorCode } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import { parseTraceparent, type Span, type Tracing } from '@blockhub/telemetry';
 
-/** Traces that a batch or a publish has spans for; further ones only go on. */
+/** Maximum number of traces with spans of their own in a batch or publish. The context of further traces only travels on. */
 const MAX_TRACES = 32;
 
 type Publish = (messages: readonly Outgoing[]) => Promise<void>;
 
-/** The trace that a `traceparent` belongs to, if somebody records it. */
+/** The trace id of a `traceparent`, if the trace is sampled. */
 function recordedTrace(traceparent: unknown): string | undefined {
   if (traceparent === undefined) return undefined;
   const context = parseTraceparent(traceparent);
@@ -18,9 +18,8 @@ function recordedTrace(traceparent: unknown): string | undefined {
 const withTraceparent = (message: Outgoing, traceparent: string): Outgoing => ({ ...message, meta: { ...message.meta, traceparent } });
 
 /**
- * Publishes, with a span for each trace that the messages belong to; whoever takes them continues it.
- *
- * @param causes further spans that led to them, which belong to other traces: the spans name each other
+ * Publishes with a span for each trace of the messages. Their consumers continue these spans.
+ * @param causes spans of other traces that led to the messages; they are linked with the first span
  */
 export async function publishInSpans(
   tracing: Tracing | undefined,
@@ -55,7 +54,7 @@ function sendOf(tracing: Tracing, message: Outgoing, count: number, spans: Map<s
   return span ? withTraceparent(message, span.traceparent) : message;
 }
 
-/** As OpenTelemetry's conventions for messaging have them. */
+/** By the semantic conventions of OpenTelemetry for messaging. */
 const messaging = (operation: 'send' | 'process', queue: string, count: number): Record<string, string | number> => ({
   'messaging.operation.name': operation,
   'messaging.operation.type': operation,
@@ -68,7 +67,7 @@ function linkBoth(one: Span, other: Span): void {
   other.link(one.traceparent);
 }
 
-/** What goes on with the trace of one message: the messages that are published for it, but for hints, which belong to nobody. */
+/** Adds the trace context of a single message to the messages that are published for it. Hints belong to no trace. */
 export function withTraceOf(from: readonly Message[], messages: readonly Outgoing[]): readonly Outgoing[] {
   const traceparent = from.length === 1 ? from[0]?.meta.traceparent : undefined;
   if (traceparent === undefined) return messages;
@@ -76,8 +75,8 @@ export function withTraceOf(from: readonly Message[], messages: readonly Outgoin
 }
 
 /**
- * The spans of a worker: one for each trace of each run, from the handler's begin until all is settled. Of a run with many traces the first one names the
- * others, and they name it.
+ * The spans of a worker: one for each trace of an invocation, from the start of the handler until all is settled. If an invocation has many
+ * traces, the first span and the others are linked.
  */
 export class MessageSpans {
   readonly #tracing: Tracing;
@@ -89,7 +88,7 @@ export class MessageSpans {
     this.#worker = worker;
   }
 
-  /** Gives what ends them; undefined where nobody records any of the traces. */
+  /** Returns a function that ends the spans; undefined if none of the traces is sampled. */
   begin(messages: readonly Message[]): (() => void) | undefined {
     const spans = new Map<string, Span>();
     for (const message of messages) {
@@ -108,12 +107,12 @@ export class MessageSpans {
     };
   }
 
-  /** The spans of these messages went wrong. */
+  /** Marks the spans of these messages as failed. */
   fail(messages: readonly Message[], code: string): void {
     for (const span of this.#of(messages)) span.fail(code);
   }
 
-  /** Publishes what was made from these messages. What belongs to no recorded trace by itself belongs to the first of theirs. */
+  /** Publishes what was made from these messages. A message without a sampled trace of its own joins the first trace of theirs. */
   async publish(messages: readonly Outgoing[], from: readonly Message[], publish: Publish): Promise<void> {
     const causes = new Map(this.#of(from).map((span) => [recordedTrace(span.traceparent), span] as const));
     const [first] = causes.values();

@@ -2,7 +2,7 @@ import { createMetrics } from '@blockhub/telemetry';
 import { expect, test } from '@jest/globals';
 import { done, reject, retry } from '../outcome.ts';
 import { handling, out, SECOND } from '../testing/fixtures.ts';
-import { labelOf, Meters } from './meters.ts';
+import { Meters } from './meters.ts';
 
 test('every way of a message is counted, by stable names', async () => {
   const sample = await handling(({ id }) => {
@@ -29,14 +29,22 @@ test('every way of a message is counted, by stable names', async () => {
   expect((await sample.metrics.text()).split('\n')).toContain(`blockhub_held_messages${labels} 0`);
 });
 
-test('a queue per chain is one series', () => {
-  const gives = ['blobs.deployed.{p}', '{msg.meta.chain}_chain', 'plain'];
-  expect(
-    ['plain', 'blobs.deployed.12', 'abc_chain', 'dead-letter', 'blobs_deployed_1', 'plain2'].map((queue) => labelOf(queue, gives)),
-  ).toEqual(['plain', 'blobs.deployed.{p}', '{msg.meta.chain}_chain', 'dead-letter', 'other', 'other']);
+test('a queue per chain is one series', async () => {
+  const metrics = createMetrics();
+  const meters = new Meters(metrics, 'w', ['blobs.deployed.{p}', '{msg.meta.chain}_chain', 'plain']);
+  for (const queue of ['plain', 'blobs.deployed.12', 'abc_chain', 'dead-letter', 'blobs_deployed_1', 'plain2'])
+    meters.published([{ queue, id: 'x', meta: {}, body: Buffer.alloc(0) }]);
+  const series = [...(await metrics.text()).matchAll(/queue="(.*)"} (\d)/g)].map(([, queue, count]) => [queue, count]);
+  expect(series).toEqual([
+    ['plain', '1'],
+    ['blobs.deployed.{p}', '1'],
+    ['{msg.meta.chain}_chain', '1'],
+    ['dead-letter', '1'],
+    ['other', '2'],
+  ]);
 });
 
-test('many queues leave few series and little memory', async () => {
+test('many queues leave few series', async () => {
   const metrics = createMetrics();
   const meters = new Meters(metrics, 'w', ['{chain}_chain']);
   for (let n = 0; n < 5000; n++) meters.published([{ queue: `${n}_chain`, id: 'x', meta: {}, body: Buffer.alloc(0) }]);

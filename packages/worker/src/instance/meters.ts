@@ -8,25 +8,23 @@ export interface TakeMeters {
   done(messages: number): void;
   retried(messages: number): void;
   rejected(code: string): void;
-  /** Deliveries held: so many more, or fewer. */
+  /** The number of unsettled deliveries changed by this. */
   held(change: number): void;
-  /** A run ended well after so long. */
+  /** A handler succeeded after so long. */
   handled(ms: number): void;
 }
 
-/** The metrics of every worker; names and labels are promised to dashboards. */
+/** The metrics of every worker. Dashboards and alerts rely on their names and labels. */
 export class Meters {
   readonly #metrics: Metrics;
   readonly #worker: string;
-  readonly #gives: readonly string[];
   readonly #published: (queue: string) => Counter;
 
   constructor(metrics: Metrics, worker: string, gives: readonly string[]) {
     this.#metrics = metrics;
     this.#worker = worker;
-    this.#gives = gives;
     const family = metrics.counter('blockhub_published_total', 'Messages published and confirmed.', ['worker', 'queue']);
-    this.#published = remember((queue) => family.labels({ worker, queue: labelOf(queue, this.#gives) }));
+    this.#published = remember((queue) => family.labels({ worker, queue: labelOf(queue, gives) }));
   }
 
   take(queue: string): TakeMeters {
@@ -35,13 +33,13 @@ export class Meters {
     const taken = metrics.counter('blockhub_messages_taken_total', 'Messages taken from a queue.', ['worker', 'queue']).labels(labels);
     const acked = metrics.counter('blockhub_messages_done_total', 'Messages handled and acked.', ['worker', 'queue']).labels(labels);
     const again = metrics
-      .counter('blockhub_messages_retried_total', 'Messages put back to be tried later.', ['worker', 'queue'])
+      .counter('blockhub_messages_retried_total', 'Messages given back to the broker, to be retried later.', ['worker', 'queue'])
       .labels(labels);
-    const held = metrics.gauge('blockhub_held_messages', 'Messages taken and not yet settled.', ['worker', 'queue']).labels(labels);
+    const held = metrics.gauge('blockhub_held_messages', 'Deliveries that are not settled yet.', ['worker', 'queue']).labels(labels);
     const seconds = metrics
-      .histogram('blockhub_handle_seconds', 'From handing over a message or batch until it is settled.', ['worker', 'queue'])
+      .histogram('blockhub_handle_seconds', 'Time from passing a message or batch to the handler until it is settled.', ['worker', 'queue'])
       .labels(labels);
-    const rejected = metrics.counter('blockhub_messages_rejected_total', 'Messages given up as dead letters.', ['worker', 'queue', 'code']);
+    const rejected = metrics.counter('blockhub_messages_rejected_total', 'Messages that became dead letters.', ['worker', 'queue', 'code']);
     return {
       taken: () => taken.add(),
       done: (messages) => acked.add(messages),
@@ -67,8 +65,8 @@ export class Meters {
   }
 }
 
-/** A queue per chain must not become a series per chain: the label is what the worker says that it gives. */
-export function labelOf(queue: string, gives: readonly string[]): string {
+/** A queue per chain must not become a series per chain, so the label is the template in the worker's `gives`. */
+function labelOf(queue: string, gives: readonly string[]): string {
   if (queue === queues.deadLetter.name || gives.includes(queue)) return queue;
   return gives.find((give) => patternOf(give).test(queue)) ?? 'other';
 }

@@ -7,7 +7,7 @@ import type { Random } from '../random.ts';
 import { type MessageSpans, withTraceOf } from './message-spans.ts';
 import type { Meters } from './meters.ts';
 
-const between: BackOff = { firstMs: 100, mostMs: 30_000 };
+const betweenAttempts: BackOff = { firstMs: 100, mostMs: 30_000 };
 
 export interface PublisherParts {
   readonly broker: Broker;
@@ -22,7 +22,7 @@ export interface PublisherParts {
   readonly check: string;
 }
 
-/** Publishes until it is confirmed: a lost confirm means unknown, so the very same messages go again (D3). */
+/** Publishes until the broker has confirmed. If a confirm is lost, the result is unknown, so the same messages are published again. */
 export class Publisher {
   readonly #parts: PublisherParts;
   #failing = 0;
@@ -35,28 +35,28 @@ export class Publisher {
   async publish(messages: readonly Outgoing[], from: readonly Message[] = []): Promise<void> {
     if (messages.length === 0) return;
     const { spans } = this.#parts;
-    if (spans) await spans.publish(messages, from, (all) => this.#publish(all));
-    else await this.#publish(withTraceOf(from, messages));
+    if (spans) await spans.publish(messages, from, (all) => this.#publishConfirmed(all));
+    else await this.#publishConfirmed(withTraceOf(from, messages));
   }
 
-  async #publish(messages: readonly Outgoing[]): Promise<void> {
+  async #publishConfirmed(messages: readonly Outgoing[]): Promise<void> {
     const { broker, meters } = this.#parts;
     try {
       await broker.publish(messages);
     } catch (error) {
-      await this.#again(messages, error);
+      await this.#retry(messages, error);
     }
     meters.published(messages);
   }
 
-  async #again(messages: readonly Outgoing[], first: unknown): Promise<void> {
+  async #retry(messages: readonly Outgoing[], first: unknown): Promise<void> {
     const { broker, clock, random, draining } = this.#parts;
     let error = first;
-    this.#fails(error);
+    this.#failed(error);
     try {
       for (let failures = 1; ; failures++) {
         if (!isTransient(error) || draining.aborted) throw error;
-        await clock.sleep(backOff(failures, between, random), draining);
+        await clock.sleep(backOff(failures, betweenAttempts, random), draining);
         try {
           return await broker.publish(messages);
         } catch (next) {
@@ -64,18 +64,18 @@ export class Publisher {
         }
       }
     } finally {
-      this.#ends();
+      this.#ended();
     }
   }
 
-  #fails(error: unknown): void {
+  #failed(error: unknown): void {
     if (this.#failing++ > 0 || !isTransient(error)) return;
     const { health, log, check } = this.#parts;
     health.set(check, false, errorCode(error));
     log.warn({ code: errorCode(error) }, 'publishing fails, trying again');
   }
 
-  #ends(): void {
+  #ended(): void {
     if (--this.#failing === 0) this.#parts.health.set(this.#parts.check, true);
   }
 }

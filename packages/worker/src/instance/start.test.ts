@@ -11,7 +11,8 @@ import { done } from '../outcome.ts';
 import { inOut, keepLog, MINUTE, SECOND, scripted } from '../testing/fixtures.ts';
 import { testWorker } from '../testing/test-worker.ts';
 import { defineWorker, type Worker } from '../types.ts';
-import { type StartOptions, startWorker } from './start.ts';
+import { startWorker } from './instance.ts';
+import type { StartOptions } from './running-worker.ts';
 
 const unavailable = (): BlockhubError => new BlockhubError('BROKER_UNAVAILABLE', 'away');
 
@@ -184,16 +185,16 @@ describe('start', () => {
     for (const running of [trusting, probing, again]) await running.stop({ graceMs: 0 });
   });
 
-  test('says who lacks what', async () => {
+  test('names what is missing', async () => {
     await expect(startWorker(plain({ needs: ['store'] }), parts())).rejects.toThrow('sample needs a store');
     await expect(startWorker(inOut({ handle: () => undefined, take: { batch: { max: 1, ttlMs: 1 } } }), parts())).rejects.toThrow(
-      'has no handleBatch',
+      'must have handleBatch',
     );
     await expect(startWorker(plain({ setup: ({ registry }) => registry }), parts({ registry: new MemoryRegistry() }))).rejects.toThrow(
-      'does not say that it needs a registry',
+      "does not have 'registry' in its needs",
     );
-    expect(() => defineWorker({ name: 'No Name', summary: '', settings: {}, needs: [] })).toThrow('lower case');
-    expect(() => defineWorker({ name: 'idle', summary: '', settings: {}, needs: [], takes: () => [] })).toThrow('no handler');
+    expect(() => defineWorker({ name: 'No Name', summary: '', settings: {}, needs: [] })).toThrow('must match');
+    expect(() => defineWorker({ name: 'idle', summary: '', settings: {}, needs: [], takes: () => [] })).toThrow('must have a handler');
   });
 });
 

@@ -72,7 +72,7 @@ describe('stop', () => {
     await sample.stop(5 * SECOND);
     expect(sample.clock.now() - before).toBeLessThanOrEqual(6 * SECOND);
     expect(await sample.queue('in')).toMatchObject([{ attempts: 0 }, { attempts: 0 }, { attempts: 0 }]);
-    expect(log.lines).toContainEqual(expect.objectContaining({ messages: 3, text: 'grace is over, messages put back' }));
+    expect(log.lines).toContainEqual(expect.objectContaining({ messages: 3, text: 'grace is over, messages released' }));
   });
 
   test('whoever waits hears of it and gives up at once, without an attempt', async () => {
@@ -179,6 +179,6 @@ describe('stop', () => {
     await sample.broker.publish([{ queue: 'in', id: 'a', meta: {}, body: Buffer.alloc(0) }]);
     await sample.broker.consume('in', { prefetch: 1 }, () => {});
     await sample.run(10);
-    await expect(sample.stop()).rejects.toThrow('sample still holds messages of in');
+    await expect(sample.stop()).rejects.toThrow('sample still has unsettled messages of in');
   });
 });

@@ -2,10 +2,11 @@ import { EventEmitter, once } from 'node:events';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { RunningWorker } from '../instance/start.ts';
+import type { RunningWorker } from '../instance/running-worker.ts';
 import { keepLog } from '../testing/fixtures.ts';
 import { commonSettings } from './common-settings.ts';
-import { type Opened, type Process, runProgram } from './program.ts';
+import { type ProgramContext, runProgram } from './program.ts';
+import type { Resources } from './resources.ts';
 
 const { logLevel, probeHost, probePort, grace } = commonSettings;
 const settings = { logLevel, probeHost, probePort, grace };
@@ -19,8 +20,8 @@ afterEach(async () => {
   }
 });
 
-/** Runs a program of this start; `done` is emitted on `signals` when the start has ended. */
-function run(start: (process: Process) => Promise<void>, ...argv: string[]) {
+/** Invocations a program of this start; `done` is emitted on `signals` when the start has ended. */
+function run(start: (context: ProgramContext) => Promise<void>, ...argv: string[]) {
   const said = { out: '', err: '' };
   const signals = new EventEmitter();
   const log = keepLog();
@@ -30,7 +31,7 @@ function run(start: (process: Process) => Promise<void>, ...argv: string[]) {
   const code = runProgram(
     {
       name: 'sample',
-      summary: 'Runs what the test says.',
+      summary: 'Invocations what the test says.',
       settings,
       async start(_, process) {
         await start(process);
@@ -133,7 +134,7 @@ describe('a process of many workers', () => {
 
   test('answers probes before all, is ready when the start has ended, and counts requests to its store', async () => {
     const go = Promise.withResolvers<void>();
-    const opened = Promise.withResolvers<Opened>();
+    const opened = Promise.withResolvers<Resources>();
     const { code, signals, started } = run(async ({ open }) => {
       const parts = await open(everywhere);
       await parts.store.find('nothing');

@@ -1,101 +1,65 @@
-import { type Broker, openBroker } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
-import { openRegistry, type Registry } from '@blockhub/registry';
 import { help, hideUserinfo, parseSettings, sentence, type Values, wantsHelp } from '@blockhub/settings';
-import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
-import {
-  createHealth,
-  createLogger,
-  createMetrics,
-  type Health,
-  type Logger,
-  type Metrics,
-  openTracing,
-  startProbes,
-} from '@blockhub/telemetry';
+import { createHealth, createLogger, createMetrics, type Logger, openTracing } from '@blockhub/telemetry';
 import { whenAborted } from '../abort.ts';
-import type { RunningWorker, StartOptions } from '../instance/start.ts';
+import type { RunningWorker } from '../instance/running-worker.ts';
 import { systemRandom } from '../random.ts';
 import { Releases } from '../releases.ts';
 import type { ProcessShape } from './common-settings.ts';
-import { storeMeters, watchBroker } from './connection-meters.ts';
-import { watchRegistry } from './registry-check.ts';
+import { type OpenResources, opener } from './resources.ts';
 
-/** What a process is for: one worker, or many that share what they need. */
+/** What a process runs: one worker, or many that share their connections. */
 export interface Program<Shape extends ProcessShape> {
-  /** Stands in logs, metrics and `--help`, and before what is written for a person. */
+  /** Stands in logs, metrics and `--help`, and before what is written to standard error. */
   readonly name: string;
   readonly summary: string;
   readonly settings: Shape;
-  /** Opens what the workers need and starts them; resolves when they run. What it throws ends the process. */
-  start(values: Values<Shape>, process: Process): Promise<void>;
+  /** Opens what the workers need and starts them; resolves when they run. If it throws, the process ends. */
+  start(values: Values<Shape>, context: ProgramContext): Promise<void>;
 }
 
-/** Where things are, by URL, and what opens them. */
-export interface Places {
-  readonly broker: string;
-  readonly brokerUser?: string | undefined;
-  readonly brokerPassword?: string | undefined;
-  readonly store?: string | undefined;
-  readonly registry?: string | undefined;
-  readonly credentials?: StoreCredentials | undefined;
-  readonly registryPassword?: string | undefined;
-  /** Requests are refused while the registry is away, so that readiness asks for it. */
-  readonly reliesOnRegistry?: boolean | undefined;
-}
-
-/** Everything that `startWorker` takes from a process; each worker adds settings and a name. */
-export interface Opened extends Omit<StartOptions, 'settings'> {
-  /** Where the probes listen. */
-  readonly probePort: number;
-}
-
-/** A process as its program sees it. */
-export interface Process {
+/** What the runtime gives to a program. */
+export interface ProgramContext {
   readonly out: (text: string) => void;
   readonly releases: Releases;
-  /** Each worker is added when it runs. They stop in reverse order, before anything is released, and share one grace. */
+  /** The program adds each worker when it runs. They stop in reverse order, before anything is released, and share one grace. */
   readonly workers: RunningWorker[];
   /**
-   * Answers probes, then opens what lies at these places, whether it answers yet or not. All of it is closed when the process ends, the probes last:
-   * alive is whoever answers, also while broker and store are awaited.
+   * Starts the probes, then opens broker, store and registry. It does not wait until they answer, so that the process is alive meanwhile.
+   * When the process ends all of it is closed, the probes last.
    */
-  open(
-    places: Places & Required<Pick<Places, 'store' | 'registry'>>,
-  ): Promise<Opened & { readonly store: Store; readonly registry: Registry }>;
-  open(places: Places): Promise<Opened>;
+  readonly open: OpenResources;
 }
 
-/** Where a process gets its orders and says what a person should read. */
 export interface RunOptions {
   readonly argv?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly out?: (text: string) => void;
   readonly err?: (text: string) => void;
-  /** SIGTERM and SIGINT come from here. */
+  /** Emits SIGTERM and SIGINT. */
   readonly signals?: Pick<NodeJS.EventEmitter, 'on' | 'off'>;
-  /** Called at the second signal: whoever insists is not kept waiting. */
+  /** Called at the second signal. By default it ends the process at once. */
   readonly abort?: () => void;
   readonly log?: Logger;
-  /** A person reads standard output, as on a terminal: why it cannot run is on standard error, and in the log, with its stack, only at `debug`. */
+  /** Standard output is a terminal. Then an error of the start is written to standard error, and with its stack to the log only at `debug`. */
   readonly terminal?: boolean;
 }
 
-/** As a shell says it of a process that SIGINT ended. */
+/** The exit code that shells use for a process that SIGINT ended. */
 const ENDED_BY_SIGNAL = 130;
 const stopSignals = ['SIGTERM', 'SIGINT'] as const;
 const settingCodes: ReadonlySet<string> = new Set(['SETTINGS_INVALID', 'BROKER_URL_INVALID', 'STORE_URL_INVALID', 'REGISTRY_URL_INVALID']);
 
 /**
- * The life of a process: settings, log, probes, start, until SIGTERM or SIGINT, drain, release. A signal is heard from the first step on.
- * Gives the exit code: 0 after a stop and for `--help`; 2 when settings are wrong; 1 when it cannot run, or something could not be released.
- * What went wrong is on standard error with its code and what to do, wrong settings all at once.
+ * The life of a process: settings, log, probes, start, until SIGTERM or SIGINT, drain, release. Signals count from the first step on.
+ * Resolves with the exit code: 0 after a stop and for `--help`; 2 if settings are wrong; 1 if the start fails, or something cannot be released.
+ * Each error is on standard error with its code and fix; wrong settings are reported all at once.
  */
 export async function runProgram<Shape extends ProcessShape>(program: Program<Shape>, options: RunOptions = {}): Promise<number> {
   const { argv: words = process.argv.slice(2), env = process.env, out = writeTo(process.stdout), err = writeTo(process.stderr) } = options;
   const { name, summary, settings } = program;
-  // `pnpm start -- --port 0` hands the dashes on.
+  // `pnpm start -- --port 0` passes the first dashes on.
   const argv = words[0] === '--' ? words.slice(1) : words;
   if (wantsHelp(argv)) {
     out(help(name, summary, settings));
@@ -114,7 +78,7 @@ export async function runProgram<Shape extends ProcessShape>(program: Program<Sh
 
 /** What `main.ts` does with a program. */
 export async function runMain<Shape extends ProcessShape>(program: Program<Shape>): Promise<void> {
-  // Whoever reads our output may go, and its disk may be full: that must not stop the mesh.
+  // If the reader of the output ends, or its disk is full, the process must go on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.exitCode = await runProgram(program);
 }
@@ -148,7 +112,7 @@ async function live<Shape extends ProcessShape>(
     await whenAborted(signal);
     log.info('stopping');
   } catch (error) {
-    // Whoever stops a start does not ask why it did not succeed.
+    // A start that a signal ended is not an error.
     if (!signal.aborted) {
       const fix = error instanceof BlockhubError ? error.fix : undefined;
       const { terminal = process.stdout.isTTY } = options;
@@ -162,49 +126,13 @@ async function live<Shape extends ProcessShape>(
   return code;
 }
 
-interface Shared extends Pick<StartOptions, 'clock' | 'random' | 'tracing'> {
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly health: Health;
-  readonly signal: AbortSignal;
-}
-
-function opener(
-  name: string,
-  { probeHost, probePort }: { probeHost: string; probePort: number },
-  shared: Shared,
-  releases: Releases,
-): Process['open'] {
-  const { clock, log, metrics, health } = shared;
-  const open = async (places: Places): Promise<Opened> => {
-    const probes = await startProbes({ host: probeHost, port: probePort, health, metrics, log, version: { name } });
-    releases.add('probes', () => probes.close());
-    log.info({ host: probeHost, port: probes.port }, 'probes listen');
-    const { credentials } = places;
-    const store = places.store === undefined ? undefined : await openStore(places.store, { clock, credentials, ...storeMeters(metrics) });
-    if (store) releases.add('store', () => store.close());
-    const registry =
-      places.registry === undefined ? undefined : await openRegistry(places.registry, { password: places.registryPassword, log });
-    if (registry) {
-      releases.add('registry', () => registry.close());
-      const relied = places.reliesOnRegistry ?? false;
-      releases.add('registry watch', watchRegistry({ registry, clock, health, metrics, relied }));
-    }
-    const broker: Broker = await openBroker(places.broker, { clock, log, name, user: places.brokerUser, password: places.brokerPassword });
-    releases.add('broker', () => broker.close());
-    watchBroker(broker, metrics);
-    return { ...shared, broker, ...(store && { store }), ...(registry && { registry }), probePort: probes.port };
-  };
-  return open as Process['open'];
-}
-
-/** Capture stops first, then the others down the pipeline, so that what is on its way still finds its next stage. */
+/** Capture stops first, then the other stages down the pipeline, so that messages on their way still reach their next stage. */
 async function stopAll(workers: readonly RunningWorker[], graceMs: number): Promise<void> {
   const end = systemClock.ticks() + graceMs;
   for (const worker of workers.toReversed()) await worker.stop({ graceMs: Math.max(0, end - systemClock.ticks()) });
 }
 
-/** Aborts at the first signal; the second one ends the process. */
+/** Aborts at the first signal; the second one calls `abort`. */
 function listenForStop({ signals = process, abort = () => process.exit(ENDED_BY_SIGNAL) }: RunOptions, releases: Releases): AbortSignal {
   const stop = new AbortController();
   const onSignal = (): void => (stop.signal.aborted ? abort() : stop.abort());

@@ -5,7 +5,7 @@ import type { Health, Metrics } from '@blockhub/telemetry';
 import { faultText } from '../error-text.ts';
 
 const SECOND = 1000;
-/** A look takes one round trip. */
+/** A check takes one round trip. */
 const EVERY_MS = 10 * SECOND;
 const CHECK = 'registry';
 
@@ -14,19 +14,19 @@ export interface RegistryWatchParts {
   readonly clock: Clock;
   readonly health: Health;
   readonly metrics: Metrics;
-  /** Some requests are refused without it. Where none is, its faults are shown, and the process is ready all the same. */
+  /** Some requests are refused without the registry. If it is false, faults are shown and the process stays ready. */
   readonly relied: boolean;
 }
 
-/** Asks the registry now and then for what requests need of it, and shows the answer in readiness. Gives what ends it. */
+/** Checks every 10 s that the registry does what requests need, and shows the result in readiness. Returns a function that ends this. */
 export function watchRegistry({ registry, clock, health, metrics, relied }: RegistryWatchParts): () => void {
   const over = new AbortController();
   let works = 0;
   let hasWorked = false;
   metrics
-    .gauge('blockhub_registry_works', '1 where the registry does what requests need of it, writes included, else 0; `/readyz` says why.')
+    .gauge('blockhub_registry_works', '1 if the registry does what requests need, writes included; else 0, and `/readyz` has the reason.')
     .read(() => works);
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     try {
       await registry.check();
       works = 1;
@@ -34,15 +34,15 @@ export function watchRegistry({ registry, clock, health, metrics, relied }: Regi
       if (!over.signal.aborted) health.set(CHECK, true);
     } catch (error) {
       works = 0;
-      // An outage takes all replicas at once, and ends by itself. Out of service, they would refuse the requests too that need no registry.
-      const outlasts = relied && hasWorked && hasCode(error, 'REGISTRY_UNAVAILABLE');
-      const meanwhile = relied ? (outlasts ? 'requests that name their event get 503 meanwhile: ' : '') : 'work goes on without it: ';
-      if (!over.signal.aborted) health.set(CHECK, !relied || outlasts, `${meanwhile}${faultText(error)}`);
+      // An outage hits all replicas at once, and ends by itself. If they were not ready, requests that need no registry would be refused too.
+      const outage = relied && hasWorked && hasCode(error, 'REGISTRY_UNAVAILABLE');
+      const meanwhile = relied ? (outage ? 'requests that name their event get 503 meanwhile: ' : '') : 'work goes on without it: ';
+      if (!over.signal.aborted) health.set(CHECK, !relied || outage, `${meanwhile}${faultText(error)}`);
     }
   };
   const watch = async (): Promise<void> => {
     while (!over.signal.aborted) {
-      await look();
+      await check();
       await clock.sleep(EVERY_MS, over.signal);
     }
   };

@@ -2,13 +2,13 @@ import { hostname } from 'node:os';
 import { systemClock } from '@blockhub/clock';
 import type { SettingsShape, Values } from '@blockhub/settings';
 import { credentialsOf } from '@blockhub/store';
-import { startWorker } from '../instance/start.ts';
+import { startWorker } from '../instance/instance.ts';
 import { eventIds, systemRandom } from '../random.ts';
 import type { Worker } from '../types.ts';
 import { type ProcessShape, settingsOf, type WorkerValues } from './common-settings.ts';
 import { type Program, type RunOptions, runMain, runProgram } from './program.ts';
 
-/** A worker as a process of its own: it opens what it needs by URL. See `runProgram` for its life and its exit codes. */
+/** Runs a worker as a process of its own, which opens what it needs by URL. See `runProgram` for its life and exit codes. */
 export const runWorker = <Shape extends SettingsShape, State>(worker: Worker<Shape, State>, options: RunOptions = {}): Promise<number> =>
   runProgram(programOf(worker), options);
 
@@ -22,7 +22,7 @@ function programOf<Shape extends SettingsShape, State>(worker: Worker<Shape, Sta
     summary,
     settings: settingsOf(worker),
     async start(given, { open, workers }) {
-      // The shape holds both parts, which its type cannot say: it depends on what the worker needs.
+      // The type cannot express it: which settings there are depends on the needs of the worker.
       const values = given as unknown as Values<Shape> & WorkerValues;
       const { broker, brokerUser, brokerPassword, store, registry, registryPassword, maxAttempts } = values;
       const opened = await open({

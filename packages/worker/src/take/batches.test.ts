@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { BatchPolicy } from '../types.ts';
 import { Batches } from './batches.ts';
-import { type Held, hold } from './unsettled.ts';
+import { type Unsettled, unsettledOf } from './unsettled.ts';
 
 interface Arrival {
   readonly id: string;
@@ -35,7 +35,7 @@ const arrivals = fc.array(
 
 interface Gone {
   readonly at: number;
-  readonly held: readonly Held[];
+  readonly held: readonly Unsettled[];
   readonly back: boolean;
 }
 
@@ -47,13 +47,13 @@ function play(list: readonly Arrival[], policy: BatchPolicy, prefetch: number, h
   let now = 0;
   let held = 0;
   let stuck = false;
-  const size = (batch: readonly Held[]): number => batch.reduce((sum, one) => sum + 1 + (one.twins?.length ?? 0), 0);
+  const size = (batch: readonly Unsettled[]): number => batch.reduce((sum, one) => sum + 1 + (one.duplicates?.length ?? 0), 0);
   const batches = new Batches(policy, prefetch, {
     handle(batch) {
       gone.push({ at: now, held: batch, back: false });
       inHandler.push({ until: now + handleMs, deliveries: size(batch) });
     },
-    putBack(batch) {
+    release(batch) {
       gone.push({ at: now, held: batch, back: true });
       held -= size(batch);
     },
@@ -96,7 +96,7 @@ function play(list: readonly Arrival[], policy: BatchPolicy, prefetch: number, h
     };
     held++;
     arrivedAt.set(delivery, now);
-    batches.add(hold(delivery), now);
+    batches.add(unsettledOf(delivery), now);
     batches.relieve(held);
   }
   const waiting = batches.waiting;
@@ -120,7 +120,7 @@ describe('batches', () => {
         const { gone, stuck, arrivedAt, left, due } = play(list, policy, settings.prefetch, settings.handleMs);
         expect(stuck).toBe(false);
         expect([left, due]).toEqual([0, undefined]);
-        const deliveries = gone.flatMap(({ held }) => held.flatMap((one) => [one.delivery, ...(one.twins ?? [])]));
+        const deliveries = gone.flatMap(({ held }) => held.flatMap((one) => [one.delivery, ...(one.duplicates ?? [])]));
         expect(new Set(deliveries)).toEqual(new Set(arrivedAt.keys()));
         expect(deliveries).toHaveLength(arrivedAt.size);
         for (const { at, held, back } of gone) {
@@ -157,11 +157,21 @@ describe('batches', () => {
     const went: string[][] = [];
     const batches = new Batches({ max: 100, ttlMs: 1e9, key: ({ id }) => id }, 16, {
       handle: (held) => went.push(held.map(({ message }) => message.id)),
-      putBack: () => {},
+      release: () => {},
     });
     for (let n = 0; n < 16; n++) {
       batches.add(
-        hold({ id: `${n}`, queue: 'q', meta: {}, body: Buffer.alloc(0), attempts: 0, firstAt: 0, ack() {}, retry() {}, release() {} }),
+        unsettledOf({
+          id: `${n}`,
+          queue: 'q',
+          meta: {},
+          body: Buffer.alloc(0),
+          attempts: 0,
+          firstAt: 0,
+          ack() {},
+          retry() {},
+          release() {},
+        }),
         n,
       );
       batches.relieve(n + 1);
@@ -171,10 +181,10 @@ describe('batches', () => {
   });
 
   const waitOf = (policy: BatchPolicy, ...took: number[]): number => {
-    const batches = new Batches(policy, 200, { handle: () => {}, putBack: () => {} });
+    const batches = new Batches(policy, 200, { handle: () => {}, release: () => {} });
     for (const ms of took) batches.took(ms);
     batches.add(
-      hold({ id: 'a', queue: 'q', meta: {}, body: Buffer.alloc(0), attempts: 0, firstAt: 0, ack() {}, retry() {}, release() {} }),
+      unsettledOf({ id: 'a', queue: 'q', meta: {}, body: Buffer.alloc(0), attempts: 0, firstAt: 0, ack() {}, retry() {}, release() {} }),
       1000,
     );
     return (batches.dueAt ?? Number.NaN) - 1000;

@@ -1,30 +1,30 @@
 import type { BatchPolicy } from '../types.ts';
-import { deliveriesOf, type Held } from './unsettled.ts';
+import { deliveriesOf, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/** A batch waits so many times as long as the last one took: until they fill sooner, one is under way for half of the time. */
-const RESTS = 2;
-/** Longest wait in a batch; brokers take back what is held for 30 minutes, and handling comes after. */
+/** A batch may wait twice as long as the last one took to handle, so that about one batch is being handled at a time. */
+const WAIT_PER_HANDLING = 2;
+/** Brokers take back a delivery that is not settled after 30 minutes, and handling comes after the wait. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
 
 interface Batch {
   readonly key: string;
-  readonly held: Held[];
-  readonly byId: Map<string, Held>;
+  readonly messages: Unsettled[];
+  readonly byId: Map<string, Unsettled>;
   /** In ticks of the clock. */
   readonly openedAt: number;
   bytes: number;
 }
 
-/** Where batches go: to the handler, or back to the queue when they are too few. */
+/** Where batches go: to the handler, or back to the queue if they have too few messages. */
 export interface BatchEnd {
-  handle(held: Held[]): void;
-  putBack(held: Held[]): void;
+  handle(messages: Unsettled[]): void;
+  release(messages: Unsettled[]): void;
 }
 
 /**
- * Collects messages by the policy, and is nothing but the policy: it knows neither time nor broker.
- * Open batches lie in the order in which they were opened, so the first is always the oldest.
+ * Collects messages into batches by the policy. The caller passes the time and calls `expire` at `dueAt`.
+ * `#open` keeps the order in which batches were opened, so its first batch is the oldest one.
  */
 export class Batches {
   readonly #policy: BatchPolicy;
@@ -41,15 +41,15 @@ export class Batches {
     this.#waitMs = Math.min(policy.ttlMs, LONGEST_WAIT_MS);
   }
 
-  /** How long the last batch was at work, in ms. True where those that are open have to go sooner now. */
+  /** Records how long the last batch took to handle, in ms. True if open batches are due sooner than before. */
   took(ms: number): boolean {
     const { ttlMs, mostTtlMs = ttlMs } = this.#policy;
     const before = this.#waitMs;
-    this.#waitMs = Math.min(Math.max(ttlMs, Math.min(RESTS * ms, mostTtlMs)), LONGEST_WAIT_MS);
+    this.#waitMs = Math.min(Math.max(ttlMs, Math.min(WAIT_PER_HANDLING * ms, mostTtlMs)), LONGEST_WAIT_MS);
     return this.#waitMs < before;
   }
 
-  /** Deliveries that wait in open batches. */
+  /** Deliveries in open batches. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -60,73 +60,74 @@ export class Batches {
     return undefined;
   }
 
-  /** Takes a message in; batches that it fills go. Throws what `key` throws, and then has not taken it. */
-  add(held: Held, ticks: number): void {
+  /** Adds a message, and sends off the batches that are full. If `key` throws, the message was not added and the error is thrown. */
+  add(one: Unsettled, ticks: number): void {
     const { max, maxBytes = Number.POSITIVE_INFINITY } = this.#policy;
-    const { message, delivery } = held;
+    const { message, delivery } = one;
     const key = this.#policy.key?.(message) ?? '';
     const size = message.body.length;
     let batch = this.#open.get(key);
-    const twin = batch?.byId.get(message.id);
-    if (twin) {
-      if (twin.twins) twin.twins.push(delivery);
-      else twin.twins = [delivery];
+    const first = batch?.byId.get(message.id);
+    if (first) {
+      if (first.duplicates) first.duplicates.push(delivery);
+      else first.duplicates = [delivery];
       this.#waiting++;
       return;
     }
     if (batch && batch.bytes + size > maxBytes) {
-      this.#go(batch);
+      this.#handle(batch);
       batch = undefined;
     }
     if (!batch) {
-      batch = { key, held: [], byId: new Map(), openedAt: ticks, bytes: 0 };
+      batch = { key, messages: [], byId: new Map(), openedAt: ticks, bytes: 0 };
       this.#open.set(key, batch);
     }
-    batch.held.push(held);
-    batch.byId.set(message.id, held);
+    batch.messages.push(one);
+    batch.byId.set(message.id, one);
     batch.bytes += size;
     this.#waiting++;
-    if (batch.held.length >= max || batch.bytes >= maxBytes) this.#go(batch);
+    if (batch.messages.length >= max || batch.bytes >= maxBytes) this.#handle(batch);
   }
 
-  /** Lets go what is due. Like all times here, `ticks` come from `Clock.ticks`. */
+  /** Sends off the batches that are due. Like all times here, `ticks` come from `Clock.ticks`. */
   expire(ticks: number): void {
     for (const batch of this.#open.values()) {
       if (batch.openedAt + this.#waitMs > ticks) return;
-      this.#goOrBack(batch);
+      this.#handleOrRelease(batch);
     }
   }
 
   /**
-   * `heldAll` deliveries are held, waiting or not. Were all of a full prefetch waiting, nothing would ever come to complete a batch: the oldest go then,
-   * enough of them to share one confirm.
+   * Sends off the oldest batches if the prefetch is full. Otherwise no message could come that completes a batch.
+   * An eighth of the prefetch goes at a time, so that several messages share a confirm.
+   * @param unsettled all deliveries of the take, in open batches or not
    */
-  relieve(heldAll: number): void {
-    if (heldAll < this.#prefetch) return;
+  relieve(unsettled: number): void {
+    if (unsettled < this.#prefetch) return;
     const most = this.#prefetch - Math.max(1, this.#prefetch >> 3);
     for (const batch of this.#open.values()) {
       if (this.#waiting <= most) return;
-      this.#go(batch);
+      this.#handle(batch);
     }
   }
 
-  /** Lets everything go: taking has ended. */
+  /** Sends off every batch, when the consumer stops. */
   flush(): void {
-    for (const batch of this.#open.values()) this.#goOrBack(batch);
+    for (const batch of this.#open.values()) this.#handleOrRelease(batch);
   }
 
-  #goOrBack(batch: Batch): void {
-    if (batch.held.length >= (this.#policy.min ?? 1)) this.#go(batch);
-    else this.#end.putBack(this.#remove(batch));
+  #handleOrRelease(batch: Batch): void {
+    if (batch.messages.length >= (this.#policy.min ?? 1)) this.#handle(batch);
+    else this.#end.release(this.#remove(batch));
   }
 
-  #go(batch: Batch): void {
+  #handle(batch: Batch): void {
     this.#end.handle(this.#remove(batch));
   }
 
-  #remove(batch: Batch): Held[] {
+  #remove(batch: Batch): Unsettled[] {
     this.#open.delete(batch.key);
-    for (const held of batch.held) this.#waiting -= deliveriesOf(held);
-    return batch.held;
+    for (const one of batch.messages) this.#waiting -= deliveriesOf(one);
+    return batch.messages;
   }
 }

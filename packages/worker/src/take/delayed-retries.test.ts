@@ -2,7 +2,7 @@ import { VirtualClock } from '@blockhub/clock';
 import { createMetrics } from '@blockhub/telemetry';
 import { describe, expect, test } from '@jest/globals';
 import { keepLog, MINUTE, SECOND } from '../testing/fixtures.ts';
-import { PutOff, type PutOffKind } from './delayed-retries.ts';
+import { DelayedRetries, type RetryCause } from './delayed-retries.ts';
 
 const HOUR = 60 * MINUTE;
 
@@ -10,7 +10,7 @@ function begin() {
   const clock = new VirtualClock();
   const metrics = createMetrics();
   const log = keepLog();
-  const putOff = new PutOff({ clock, log, metrics, worker: 'deploy' });
+  const delayedRetries = new DelayedRetries({ clock, log, metrics, worker: 'deploy' });
   const text = (): Promise<string> => metrics.text();
   const read = async (name: string, labels = 'worker="deploy"'): Promise<number> =>
     Number(
@@ -22,11 +22,12 @@ function begin() {
   return {
     clock,
     log,
-    putOff,
-    count: (why: PutOffKind) => read('messages', `worker="deploy",why="${why}"`),
+    delayedRetries,
+    count: (why: RetryCause) => read('messages', `worker="deploy",why="${why}"`),
     next: () => read('next_time_seconds'),
     latest: () => read('latest_time_seconds'),
-    add: (afterMs: number, kind: PutOffKind = 'asked', reason = 'its time', fix?: string) => putOff.add({ afterMs, kind, reason, fix }),
+    add: (afterMs: number, kind: RetryCause = 'asked', reason = 'its time', fix?: string) =>
+      delayedRetries.add({ afterMs, kind, reason, fix }),
     after: (ms: number) => clock.run(() => false, ms),
   };
 }
@@ -59,16 +60,16 @@ describe('what is put off', () => {
   });
 
   test('is remembered in little room, however much it is', () => {
-    const { putOff, add } = begin();
+    const { delayedRetries, add } = begin();
     for (let n = 0; n < 100_000; n++) add(SECOND + ((n * 7_919_123) % (30 * 24 * HOUR)));
-    expect(putOff.entries).toBeGreaterThan(100);
-    expect(putOff.entries).toBeLessThan(1_000);
+    expect(delayedRetries.entries).toBeGreaterThan(100);
+    expect(delayedRetries.entries).toBeLessThan(1_000);
   });
 });
 
 describe('a line of the log', () => {
   const lines = (log: ReturnType<typeof keepLog>) =>
-    log.lines.filter(({ text }) => text === 'messages are put off for longer than a minute');
+    log.lines.filter(({ text }) => text === 'messages wait for longer than a minute until they are retried');
 
   test('tells once a minute how many wait, until when, why and what to do, while one waits for longer than a minute', async () => {
     const { add, after, log, clock } = begin();
@@ -88,11 +89,11 @@ describe('a line of the log', () => {
   });
 
   test('is not written for what comes again within a minute, nor after the end', async () => {
-    const { add, after, log, putOff } = begin();
+    const { add, after, log, delayedRetries } = begin();
     add(MINUTE);
     await after(2 * MINUTE);
     add(HOUR);
-    putOff.end();
+    delayedRetries.end();
     add(HOUR);
     await after(HOUR);
     expect(lines(log)).toEqual([]);

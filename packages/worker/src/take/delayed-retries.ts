@@ -4,65 +4,68 @@ import { clean } from '../error-text.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-/** What comes again sooner is none of this: it is back before anybody looks. */
-const LEAST_MS = SECOND;
-/** A longer wait is logged. */
+/** A shorter delay is not counted: the message is back before anyone looks. */
+const SHORTEST_MS = SECOND;
+/** A longer delay is logged. */
 const LONG_MS = MINUTE;
-/** What was put off together shares a line. */
+/** Messages that are delayed within this time share a log line. */
 const TOGETHER_MS = SECOND;
-/** Times are kept so many to each doubling of the wait, so that any number of messages takes a few hundred entries. */
+/** Times are rounded to so many steps for each doubling of the delay. So any number of messages takes a few hundred entries. */
 const STEPS = 32;
 
-/** `asked`: the handler said so; `transient`: a part was away; `failed`: the handler threw an unknown error. */
-const putOffKinds = ['asked', 'transient', 'failed'] as const;
-export type PutOffKind = (typeof putOffKinds)[number];
+/** `asked`: the handler returned `retry`; `transient`: a server was away; `failed`: the handler threw an unknown error. */
+const retryCauses = ['asked', 'transient', 'failed'] as const;
+export type RetryCause = (typeof retryCauses)[number];
 
 export interface Delay {
   readonly afterMs: number;
-  readonly kind: PutOffKind;
+  readonly kind: RetryCause;
   readonly reason: string;
-  /** What an operator can do, where that is known. */
+  /** What an operator can do, if that is known. */
   readonly fix: string | undefined;
 }
 
-/** Messages whose time comes at about the same moment. */
+/** Messages that are retried at about the same time. */
 interface Bucket {
-  readonly kind: PutOffKind;
+  readonly kind: RetryCause;
   count: number;
   reason: string;
   fix: string | undefined;
 }
 
-export interface PutOffParts {
+export interface DelayedRetriesParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly worker: string;
 }
 
-/** What this process has put off and whose time has not come: how many, until when and why. It forgets what it put off before its start. */
-export class PutOff {
+/**
+ * The messages that this process gave back for a later retry: how many, until when and why. They are shown in metrics and in the log.
+ * Messages that an earlier process delayed are not counted.
+ */
+export class DelayedRetries {
   readonly #clock: Clock;
   readonly #log: Logger;
-  /** By the ticks of their time, and by kind. */
-  readonly #buckets = new Map<PutOffKind, Map<number, Bucket>>(putOffKinds.map((kind) => [kind, new Map()]));
+  /** By cause, then by the ticks of the retry. */
+  readonly #buckets = new Map<RetryCause, Map<number, Bucket>>(retryCauses.map((kind) => [kind, new Map()]));
   #timer: Cancel | undefined;
   #nextLine = 0;
   #ended = false;
 
-  constructor({ clock, log, metrics, worker }: PutOffParts) {
+  constructor({ clock, log, metrics, worker }: DelayedRetriesParts) {
     this.#clock = clock;
     this.#log = log;
     const messages = metrics.gauge(
       'blockhub_put_off_messages',
-      'Messages that this process has put off for a second or longer and whose time has not come, by why: `asked` by the handler, a `transient` error, or it `failed`. They wait in the broker; those of before the start of the process are not counted.',
+      'Messages that this process gave back to be retried after a second or more, until that time. `why`: `asked` by the handler, a `transient` error, or the handler `failed`. They wait in the broker. Messages from before the start of the process are not counted.',
       ['worker', 'why'],
     );
-    for (const why of putOffKinds) messages.labels({ worker, why }).read(() => this.#count(why));
+    for (const why of retryCauses) messages.labels({ worker, why }).read(() => this.#count(why));
     metrics
       .gauge(
         'blockhub_put_off_next_time_seconds',
-        'When the next of these messages comes again, in seconds since 1970; 0 where there is none.',
+        'When the next of these messages is retried, in seconds since 1970; 0 if there is none.',
         ['worker'],
       )
       .labels({ worker })
@@ -70,20 +73,20 @@ export class PutOff {
     metrics
       .gauge(
         'blockhub_put_off_latest_time_seconds',
-        'When the last of these messages comes again, in seconds since 1970; 0 where there is none.',
+        'When the last of these messages is retried, in seconds since 1970; 0 if there is none.',
         ['worker'],
       )
       .labels({ worker })
       .read(() => this.#unixSeconds(Math.max));
   }
 
-  /** Entries that it keeps in memory; each stands for any number of messages. */
+  /** Entries in memory; each stands for any number of messages. */
   get entries(): number {
     return this.#open().length;
   }
 
   add({ afterMs, kind, reason, fix }: Delay, messages = 1): void {
-    if (!(afterMs >= LEAST_MS) || this.#ended) return;
+    if (!(afterMs >= SHORTEST_MS) || this.#ended) return;
     const now = this.#clock.ticks();
     const step = 2 ** Math.max(0, Math.ceil(Math.log2(afterMs / SECOND / STEPS))) * SECOND;
     const at = Math.ceil((now + afterMs) / step) * step;
@@ -94,7 +97,7 @@ export class PutOff {
       this.#sweep(buckets, now);
       buckets.set(at, { kind, count: messages, reason, fix });
     }
-    if (afterMs > LONG_MS && !this.#timer) this.#tellAt(Math.max(this.#nextLine, now + TOGETHER_MS));
+    if (afterMs > LONG_MS && !this.#timer) this.#logAt(Math.max(this.#nextLine, now + TOGETHER_MS));
   }
 
   /** Writes no more lines. */
@@ -104,14 +107,14 @@ export class PutOff {
     this.#timer = undefined;
   }
 
-  #tellAt(ticks: number): void {
+  #logAt(ticks: number): void {
     this.#timer = this.#clock.after(Math.max(0, ticks - this.#clock.ticks()), () => {
       this.#timer = undefined;
-      this.#tell();
+      this.#logNow();
     });
   }
 
-  #tell(): void {
+  #logNow(): void {
     const now = this.#clock.ticks();
     const open = this.#open();
     const last = open.reduce<(typeof open)[number] | undefined>((most, one) => (most && most[0] >= one[0] ? most : one), undefined);
@@ -126,12 +129,12 @@ export class PutOff {
       reason: clean(reason),
       ...(fix !== undefined && { fix }),
     };
-    this.#log.warn(facts, 'messages are put off for longer than a minute');
+    this.#log.warn(facts, 'messages wait for longer than a minute until they are retried');
     this.#nextLine = now + MINUTE;
-    this.#tellAt(this.#nextLine);
+    this.#logAt(this.#nextLine);
   }
 
-  #count(kind: PutOffKind): number {
+  #count(kind: RetryCause): number {
     const buckets = this.#buckets.get(kind) as Map<number, Bucket>;
     this.#sweep(buckets, this.#clock.ticks());
     return buckets.values().reduce((sum, { count }) => sum + count, 0);

@@ -1,134 +1,134 @@
 import type { Cancel, Clock } from '@blockhub/clock';
-import { deliveriesOf, type Held, release } from './unsettled.ts';
+import { deliveriesOf, release, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/** Brokers take back after 30 minutes what is not acked, some with the whole connection; ten minutes may have gone in a batch. */
-const LONGEST_RUN_MS = 15 * MINUTE;
+/** Brokers take back a delivery that is not settled after 30 minutes, some with the whole connection. A batch may have waited for ten of them. */
+const LONGEST_INVOCATION_MS = 15 * MINUTE;
 
-/** One call of a handler, and of its halves, until all is settled. */
-export interface Run {
-  readonly held: readonly Held[];
+/** One call of a handler, and of the calls with its halves, until all of its messages are settled. */
+export interface Invocation {
+  readonly messages: readonly Unsettled[];
   /** In ticks of the clock. */
   readonly startedAt: number;
-  /** What it held was put back: whatever it still gives is dropped. */
+  /** Its messages were settled or released. What the handler still returns is dropped. */
   readonly over: boolean;
 }
 
-interface OpenRun extends Run {
+interface OpenInvocation extends Invocation {
   over: boolean;
 }
 
-export interface RunsParts {
+export interface InvocationsParts {
   readonly clock: Clock;
-  /** Most messages in handlers at a time. */
+  /** Maximum number of messages in handlers. */
   readonly most: number;
-  /** True while nothing may start. */
+  /** While it is true, no invocation starts. */
   paused(): boolean;
-  /** Handles and settles. Gives a promise only where it has to wait; never throws or rejects. */
-  work(run: Run): Promise<void> | undefined;
-  /** So many deliveries are not held any more. */
+  /** Handles and settles. Returns a promise only if it has to wait; never throws or rejects. */
+  work(invocation: Invocation): Promise<void> | undefined;
+  /** So many deliveries were settled or released. */
   freed(deliveries: number): void;
-  /** A run took too long and was put back. */
-  tooLong(run: Run): void;
+  /** An invocation took too long, and its messages are released. */
+  tooLong(invocation: Invocation): void;
 }
 
-/** What is in handlers now, and what waits for a place there. */
-export class Runs {
-  readonly #parts: RunsParts;
+/** The invocations of one take: those that run, and those that wait until one ends or a pause is over. */
+export class Invocations {
+  readonly #parts: InvocationsParts;
   /** In the order of their start. */
-  readonly #open = new Set<OpenRun>();
-  #parked: (readonly Held[])[] = [];
+  readonly #open = new Set<OpenInvocation>();
+  #waiting: (readonly Unsettled[])[] = [];
   #running = 0;
   #ended = false;
   #timer: Cancel | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(parts: RunsParts) {
+  constructor(parts: InvocationsParts) {
     this.#parts = parts;
   }
 
-  /** Runs it now or when there is a place. */
-  start(held: readonly Held[]): void {
-    if (this.#ended) this.putBack(held);
-    else if (this.#parts.paused() || this.#running >= this.#parts.most) this.#parked.push(held);
-    else this.#run(held);
+  /** Handles the messages now, or as soon as fewer than `most` are in handlers. */
+  start(messages: readonly Unsettled[]): void {
+    if (this.#ended) this.release(messages);
+    else if (this.#parts.paused() || this.#running >= this.#parts.most) this.#waiting.push(messages);
+    else this.#invoke(messages);
   }
 
-  /** Starts what waits, as far as there are places. */
+  /** Starts what waits, as far as the limits allow. */
   resume(): void {
     while (!this.#parts.paused() && this.#running < this.#parts.most) {
-      const held = this.#parked.shift();
-      if (!held) return;
-      this.#run(held);
+      const messages = this.#waiting.shift();
+      if (!messages) return;
+      this.#invoke(messages);
     }
   }
 
-  putBack(held: readonly Held[]): void {
-    held.forEach(release);
-    this.#parts.freed(count(held));
+  release(messages: readonly Unsettled[]): void {
+    messages.forEach(release);
+    this.#parts.freed(count(messages));
   }
 
-  /** Puts back what has not started. */
-  unpark(): void {
-    for (const held of this.#parked.splice(0)) this.putBack(held);
+  /** Releases what has not started. */
+  releaseWaiting(): void {
+    for (const messages of this.#waiting.splice(0)) this.release(messages);
   }
 
   /** Resolves when nothing runs or waits. */
   async idle(): Promise<void> {
-    if (this.#open.size > 0 || this.#parked.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#open.size > 0 || this.#waiting.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  /** Puts everything back; nothing starts any more. */
+  /** Releases everything. From then on no invocation starts. */
   abandon(): void {
     this.#ended = true;
-    this.unpark();
-    for (const run of this.#open) this.#putBackRun(run);
+    this.releaseWaiting();
+    for (const invocation of this.#open) this.#abandonOne(invocation);
   }
 
-  #run(held: readonly Held[]): void {
-    const run: OpenRun = { held, startedAt: this.#parts.clock.ticks(), over: false };
-    this.#open.add(run);
-    this.#running += held.length;
-    const result = this.#parts.work(run);
+  #invoke(messages: readonly Unsettled[]): void {
+    const invocation: OpenInvocation = { messages, startedAt: this.#parts.clock.ticks(), over: false };
+    this.#open.add(invocation);
+    this.#running += messages.length;
+    const result = this.#parts.work(invocation);
     if (result) {
       this.#watch();
-      void result.then(() => this.#finish(run));
-    } else this.#finish(run);
+      void result.then(() => this.#finish(invocation));
+    } else this.#finish(invocation);
   }
 
-  #finish(run: OpenRun): void {
-    if (run.over) return;
-    this.#close(run);
+  #finish(invocation: OpenInvocation): void {
+    if (invocation.over) return;
+    this.#close(invocation);
     this.resume();
   }
 
-  #putBackRun(run: OpenRun): void {
-    run.held.forEach(release);
-    this.#close(run);
+  #abandonOne(invocation: OpenInvocation): void {
+    invocation.messages.forEach(release);
+    this.#close(invocation);
   }
 
-  #close(run: OpenRun): void {
-    run.over = true;
-    this.#open.delete(run);
-    this.#running -= run.held.length;
-    this.#parts.freed(count(run.held));
+  #close(invocation: OpenInvocation): void {
+    invocation.over = true;
+    this.#open.delete(invocation);
+    this.#running -= invocation.messages.length;
+    this.#parts.freed(count(invocation.messages));
     if (this.#open.size > 0) return;
     this.#timer?.();
     this.#timer = undefined;
-    if (this.#parked.length === 0) this.#idle?.();
+    if (this.#waiting.length === 0) this.#idle?.();
   }
 
-  /** One timer for the oldest run; it only looks, so it need not follow every run that ends. */
+  /** One timer for the oldest invocation. It is not moved when an invocation ends: it then finds nothing to do. */
   #watch(): void {
     const { clock, tooLong } = this.#parts;
     const [oldest] = this.#open;
     if (this.#timer || !oldest) return;
-    this.#timer = clock.after(oldest.startedAt + LONGEST_RUN_MS - clock.ticks(), () => {
+    this.#timer = clock.after(oldest.startedAt + LONGEST_INVOCATION_MS - clock.ticks(), () => {
       this.#timer = undefined;
-      for (const run of this.#open) {
-        if (run.startedAt + LONGEST_RUN_MS > clock.ticks()) break;
-        tooLong(run);
-        this.#putBackRun(run);
+      for (const invocation of this.#open) {
+        if (invocation.startedAt + LONGEST_INVOCATION_MS > clock.ticks()) break;
+        tooLong(invocation);
+        this.#abandonOne(invocation);
       }
       this.resume();
       this.#watch();
@@ -136,4 +136,4 @@ export class Runs {
   }
 }
 
-const count = (held: readonly Held[]): number => held.reduce((sum, one) => sum + deliveriesOf(one), 0);
+const count = (messages: readonly Unsettled[]): number => messages.reduce((sum, one) => sum + deliveriesOf(one), 0);

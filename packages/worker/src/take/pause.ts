@@ -6,7 +6,7 @@ import type { Random } from '../random.ts';
 
 const SECOND = 1000;
 const lengths: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
-/** Without a failure for this long all is well, even where nothing came that could have failed. */
+/** After so long without a failure the fault counts as over, even if no message came that could have failed. */
 const CALM_MS = 30 * SECOND;
 
 export interface PauseParts {
@@ -19,54 +19,67 @@ export interface PauseParts {
   resume(): void;
 }
 
-/** While broker or store fail, messages wait instead of failing one by one. Each pause in a row is longer than the one before. */
+/**
+ * Pauses a take while broker, store or registry fail, so that messages wait instead of failing one by one.
+ *
+ * | mode         | meaning                           | next mode                                                          |
+ * | ------------ | --------------------------------- | ------------------------------------------------------------------ |
+ * | `clear`      | nothing failed lately             | `paused`: a message fails                                          |
+ * | `paused`     | no handler starts                 | `recovering`: the pause is over, or the take drains                |
+ * | `recovering` | handlers start again, not proven  | `paused`, for longer: one fails; `clear`: one succeeds, or 30 s pass |
+ */
 export class Pause {
   readonly #parts: PauseParts;
+  #mode: 'clear' | 'paused' | 'recovering' = 'clear';
   #inRow = 0;
   #until = 0;
+  /** The end of the mode. */
   #timer: Cancel | undefined;
-  #calm: Cancel | undefined;
 
   constructor(parts: PauseParts) {
     this.#parts = parts;
   }
 
   get on(): boolean {
-    return this.#timer !== undefined;
+    return this.#mode === 'paused';
   }
 
-  /** Begins a pause unless one is on, as what started together fails together; gives how long it still lasts. */
+  /** Begins a pause, and returns how long it lasts. Messages that started together fail together, so a pause that is on is not prolonged. */
   begin(error: BlockhubError): number {
     const { clock, random, log, health, check } = this.#parts;
-    if (this.#timer) return this.#until - clock.ticks();
-    this.#calm?.();
+    if (this.#mode === 'paused') return this.#until - clock.ticks();
     const ms = backOff(++this.#inRow, lengths, random);
     this.#until = clock.ticks() + ms;
+    this.#enter('paused');
     this.#timer = clock.after(ms, () => this.#resume());
     health.set(check, false, faultText(error));
-    log.warn({ check, code: error.code, error: error.message, fix: error.fix, ms }, 'taking pauses');
+    log.warn({ check, code: error.code, error: error.message, fix: error.fix, ms }, 'handling is paused');
     return ms;
   }
 
-  /** Something succeeded that would have failed. */
+  /** A handler succeeded that would have failed if the fault still lasted. */
   succeeded(): void {
-    if (this.#inRow === 0 || this.#timer) return;
+    if (this.#mode !== 'recovering') return;
+    this.#enter('clear');
     this.#inRow = 0;
-    this.#calm?.();
     this.#parts.health.set(this.#parts.check, true);
-    this.#parts.log.info({ check: this.#parts.check }, 'taking goes on');
+    this.#parts.log.info({ check: this.#parts.check }, 'handling goes on');
   }
 
-  /** Ends it for good, without resuming. */
+  /** Ends the pause when the take drains. Nothing is resumed. */
   end(): void {
-    this.#timer?.();
-    this.#timer = undefined;
-    this.#calm?.();
+    if (this.#mode !== 'clear') this.#enter('recovering');
   }
 
   #resume(): void {
-    this.#timer = undefined;
-    this.#calm = this.#parts.clock.after(CALM_MS, () => this.succeeded());
+    this.#enter('recovering');
+    this.#timer = this.#parts.clock.after(CALM_MS, () => this.succeeded());
     this.#parts.resume();
+  }
+
+  #enter(mode: 'clear' | 'paused' | 'recovering'): void {
+    this.#timer?.();
+    this.#timer = undefined;
+    this.#mode = mode;
   }
 }

@@ -1,32 +1,31 @@
 import type { Broker, Consumer, Delivery, Outgoing } from '@blockhub/broker';
-import type { Cancel, Clock } from '@blockhub/clock';
+import { type Cancel, type Clock, Pace } from '@blockhub/clock';
 import { errorCode, isTransient } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import type { Health, Logger } from '@blockhub/telemetry';
 import { factsOf } from '../instance/message-log.ts';
 import type { MessageSpans } from '../instance/message-spans.ts';
 import type { TakeMeters } from '../instance/meters.ts';
-import { Limiter } from '../limiter.ts';
 import { done, isList, type Outcome } from '../outcome.ts';
 import type { Random } from '../random.ts';
 import type { BatchHandled, Handled, Take } from '../types.ts';
 import { Batches } from './batches.ts';
-import type { PutOff } from './delayed-retries.ts';
-import { type Run, Runs } from './invocations.ts';
+import type { DelayedRetries } from './delayed-retries.ts';
+import { type Invocation, Invocations } from './invocations.ts';
 import { Pause } from './pause.ts';
-import { Settler } from './settlement.ts';
-import { type Held, hold } from './unsettled.ts';
+import { Settlement } from './settlement.ts';
+import { messagesOf, type Unsettled, unsettledOf } from './unsettled.ts';
 
 const DEFAULT_PREFETCH = 100;
 const WARN_EVERY_MS = 1000;
 
-export interface TakingParts {
+export interface QueueConsumerParts {
   readonly take: Take;
   /** The worker's handlers, bound to its context. */
   readonly handle: (message: Message) => Handled;
   readonly handleBatch: (messages: readonly Message[]) => BatchHandled;
   readonly publish: (messages: readonly Outgoing[], from: readonly Message[]) => Promise<void>;
-  /** Where traces are recorded. */
+  /** Undefined if no traces are recorded. */
   readonly spans: MessageSpans | undefined;
   readonly broker: Broker;
   readonly clock: Clock;
@@ -35,57 +34,61 @@ export interface TakingParts {
   readonly health: Health;
   readonly meters: TakeMeters;
   /** Of all takes of the worker. */
-  readonly putOff: PutOff;
+  readonly delayedRetries: DelayedRetries;
   readonly draining: AbortSignal;
   readonly maxAttempts: number;
   /** Name of its health check. */
   readonly check: string;
 }
 
-/** A take at work: deliveries go one by one or by the batch policy to the handlers, and what these give is made true. */
-export class Taking {
-  readonly #parts: TakingParts;
+/** Consumes the queue of a take: it passes deliveries to the handlers, one by one or in batches, and settles them by the outcomes. */
+export class QueueConsumer {
+  readonly #parts: QueueConsumerParts;
   readonly #prefetch: number;
   readonly #batches: Batches | undefined;
-  readonly #runs: Runs;
-  readonly #settler: Settler;
+  readonly #invocations: Invocations;
+  readonly #settlement: Settlement;
   readonly #pause: Pause;
-  /** What the key of a batch threw, for a message that is a run of its own then: who drains waits for its dead letter too. */
-  readonly #keyless = new WeakMap<Held, unknown>();
+  /** What the key of a batch threw. Such a message is an invocation of its own, so that draining waits for its dead letter too. */
+  readonly #keyErrors = new WeakMap<Unsettled, unknown>();
   #consumer: Consumer | undefined;
-  #held = 0;
+  /** Deliveries that are not settled. */
+  #unsettled = 0;
   #stopped = false;
   #timer: Cancel | undefined;
 
-  constructor(parts: TakingParts) {
-    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters, putOff } = parts;
-    const limiter = new Limiter(clock, WARN_EVERY_MS);
+  constructor(parts: QueueConsumerParts) {
+    const { take, clock, random, log, health, check, publish, spans, draining, maxAttempts, meters, delayedRetries } = parts;
+    const pace = new Pace(clock, WARN_EVERY_MS);
     this.#parts = parts;
     this.#prefetch = prefetchOf(take);
-    this.#pause = new Pause({ clock, random, log, health, check, resume: () => this.#runs.resume() });
-    this.#settler = new Settler({
+    this.#pause = new Pause({ clock, random, log, health, check, resume: () => this.#invocations.resume() });
+    this.#settlement = new Settlement({
       clock,
       random,
       draining,
       maxAttempts,
       meters,
-      // Where nobody records spans, only the trace of one message alone goes on.
-      publish: (messages, run) => publish(messages, spans || run.length === 1 ? messagesOf(run) : []),
+      // If no spans are recorded, only the trace of a single message goes on.
+      publish: (messages, from) => publish(messages, spans || from.length === 1 ? messagesOf(from) : []),
       pause: (error) => this.#pause.begin(error),
-      putOff: (delay, messages) => putOff.add(delay, messages),
-      warn: (message, facts, text) => limiter.run((suppressed) => log.warn({ ...factsOf(message), ...facts, suppressed }, text)),
+      delayed: (delay, deliveries) => delayedRetries.add(delay, deliveries),
+      warn(message, facts, text) {
+        const passed = pace.pass();
+        if (passed > 0) log.warn({ ...factsOf(message), ...facts, suppressed: passed - 1 }, text);
+      },
     });
-    this.#runs = new Runs({
+    this.#invocations = new Invocations({
       clock,
       most: this.#prefetch,
       paused: () => this.#pause.on,
-      work: spans ? this.#inSpans(spans) : (run) => this.#work(run),
+      work: spans ? this.#inSpans(spans) : (invocation) => this.#work(invocation),
       freed: (deliveries) => this.#free(deliveries),
-      tooLong: ({ held: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message put back'),
+      tooLong: ({ messages: [first] }) => log.error(first ? factsOf(first.message) : {}, 'handler took too long, message released'),
     });
     if (take.batch) {
-      const handle = (held: Held[]): void => this.#runs.start(held);
-      this.#batches = new Batches(take.batch, this.#prefetch, { handle, putBack: (held) => this.#runs.putBack(held) });
+      const handle = (messages: Unsettled[]): void => this.#invocations.start(messages);
+      this.#batches = new Batches(take.batch, this.#prefetch, { handle, release: (messages) => this.#invocations.release(messages) });
     }
   }
 
@@ -94,7 +97,7 @@ export class Taking {
     this.#consumer = await broker.consume(take.queue, { prefetch: this.#prefetch }, (delivery) => this.#take(delivery));
   }
 
-  /** Takes nothing more, lets batches go, puts back what has not started; resolves when nothing is held. Never rejects. */
+  /** Cancels the consumer, sends off batches and releases what has not started. Resolves when every delivery is settled; never rejects. */
   async drain(): Promise<void> {
     this.#stopped = true;
     const { log } = this.#parts;
@@ -103,17 +106,17 @@ export class Taking {
     });
     this.#timer?.();
     this.#pause.end();
-    this.#runs.unpark();
+    this.#invocations.releaseWaiting();
     this.#batches?.flush();
-    await this.#runs.idle();
+    await this.#invocations.idle();
     await cancelled;
   }
 
-  /** Puts back all that is still held; gives how many deliveries that were. */
+  /** Releases every delivery that is not settled, and returns how many there were. */
   abandon(): number {
-    const left = this.#held;
+    const left = this.#unsettled;
     this.#pause.end();
-    this.#runs.abandon();
+    this.#invocations.abandon();
     return left;
   }
 
@@ -122,32 +125,32 @@ export class Taking {
       delivery.release();
       return;
     }
-    this.#held++;
+    this.#unsettled++;
     this.#parts.meters.taken();
     this.#parts.meters.held(1);
-    const held = hold(delivery);
-    if (this.#batches) this.#addToBatch(this.#batches, held);
-    else this.#runs.start([held]);
+    const one = unsettledOf(delivery);
+    if (this.#batches) this.#addToBatch(this.#batches, one);
+    else this.#invocations.start([one]);
   }
 
-  #addToBatch(batches: Batches, held: Held): void {
+  #addToBatch(batches: Batches, one: Unsettled): void {
     try {
-      batches.add(held, this.#parts.clock.ticks());
+      batches.add(one, this.#parts.clock.ticks());
     } catch (error) {
-      this.#keyless.set(held, error);
-      this.#runs.start([held]);
+      this.#keyErrors.set(one, error);
+      this.#invocations.start([one]);
       return;
     }
-    batches.relieve(this.#held);
+    batches.relieve(this.#unsettled);
     if (!this.#timer) this.#setTimer();
   }
 
   #free(deliveries: number): void {
-    this.#held -= deliveries;
+    this.#unsettled -= deliveries;
     this.#parts.meters.held(-deliveries);
   }
 
-  /** One timer for the oldest batch; it only looks, so it need not follow every batch that goes. */
+  /** One timer for the oldest batch. It is not moved when a batch goes: it then finds nothing to do. */
   #setTimer(): void {
     const { clock } = this.#parts;
     const at = this.#batches?.dueAt;
@@ -161,80 +164,79 @@ export class Taking {
     });
   }
 
-  #work(run: Run): Promise<void> | undefined {
-    if (!this.#batches) return this.#workOne(run);
-    const [first] = run.held;
-    if (first && this.#keyless.has(first)) return this.#fail(run, run.held, this.#keyless.get(first));
-    return this.#workBatch(run, run.held);
+  #work(invocation: Invocation): Promise<void> | undefined {
+    if (!this.#batches) return this.#handleOne(invocation);
+    const [first] = invocation.messages;
+    if (first && this.#keyErrors.has(first)) return this.#fail(invocation, invocation.messages, this.#keyErrors.get(first));
+    return this.#handleBatch(invocation, invocation.messages);
   }
 
-  #inSpans(spans: MessageSpans): (run: Run) => Promise<void> | undefined {
-    return (run) => {
-      const end = spans.begin(messagesOf(run.held));
-      const work = this.#work(run);
+  #inSpans(spans: MessageSpans): (invocation: Invocation) => Promise<void> | undefined {
+    return (invocation) => {
+      const end = spans.begin(messagesOf(invocation.messages));
+      const work = this.#work(invocation);
       if (!end || work) return end ? work?.finally(end) : work;
       end();
       return undefined;
     };
   }
 
-  /** Without a promise where the handler needs none. */
-  #workOne(run: Run): Promise<void> | undefined {
-    const [held] = run.held as [Held];
-    const failed = (error: unknown): Promise<void> => this.#fail(run, run.held, error);
+  /** Creates no promise if the handler returns none. */
+  #handleOne(invocation: Invocation): Promise<void> | undefined {
+    const [one] = invocation.messages as [Unsettled];
+    const failed = (error: unknown): Promise<void> => this.#fail(invocation, invocation.messages, error);
     try {
-      const given = this.#parts.handle(held.message);
-      if (isPromise(given)) return given.then((outcome) => this.#settleOne(run, held, outcome ?? done())).catch(failed);
-      return this.#settleOne(run, held, given ?? done())?.catch(failed);
+      const given = this.#parts.handle(one.message);
+      if (isPromise(given)) return given.then((outcome) => this.#settleOne(invocation, one, outcome ?? done())).catch(failed);
+      return this.#settleOne(invocation, one, given ?? done())?.catch(failed);
     } catch (error) {
       return failed(error);
     }
   }
 
-  #settleOne(run: Run, held: Held, outcome: Outcome): Promise<void> | undefined {
-    if (run.over) return;
+  #settleOne(invocation: Invocation, one: Unsettled, outcome: Outcome): Promise<void> | undefined {
+    if (invocation.over) return;
     if (outcome.kind !== 'done' || outcome.messages.length > 0) {
-      return this.#settle(run.held, outcome).then(() => this.#succeeded(run));
+      return this.#settle(invocation.messages, outcome).then(() => this.#succeeded(invocation));
     }
-    this.#settler.ackOne(held);
-    this.#succeeded(run);
+    this.#settlement.ackOne(one);
+    this.#succeeded(invocation);
     return;
   }
 
-  async #workBatch(run: Run, part: readonly Held[]): Promise<void> {
+  async #handleBatch(invocation: Invocation, part: readonly Unsettled[]): Promise<void> {
     try {
-      const outcome = await this.#parts.handleBatch(part.map((held) => held.message));
-      if (run.over) return;
+      const outcome = await this.#parts.handleBatch(messagesOf(part));
+      if (invocation.over) return;
       await this.#settle(part, outcome ?? done());
-      if (part === run.held) this.#succeeded(run);
+      if (part === invocation.messages) this.#succeeded(invocation);
     } catch (error) {
-      if (part.length === 1 || isTransient(error)) return this.#fail(run, part, error);
-      // Which message is to blame? Its neighbours must not share its dead letter.
-      await this.#workBatch(run, part.slice(0, part.length >> 1));
-      await this.#workBatch(run, part.slice(part.length >> 1));
+      if (part.length === 1 || isTransient(error)) return this.#fail(invocation, part, error);
+      // The halves are handled again until the message that fails is alone. The others must not become dead letters with it.
+      await this.#handleBatch(invocation, part.slice(0, part.length >> 1));
+      await this.#handleBatch(invocation, part.slice(part.length >> 1));
     }
   }
 
-  /** Spans of what is rejected went wrong. */
-  #settle(part: readonly Held[], outcome: Outcome | readonly Outcome[]): Promise<void> {
+  /** The spans of rejected messages are marked as failed. */
+  #settle(part: readonly Unsettled[], outcome: Outcome | readonly Outcome[]): Promise<void> {
     const { spans } = this.#parts;
     if (spans)
       for (const [at, { message }] of part.entries()) {
         const own = isList(outcome) ? outcome[at] : outcome;
         if (own?.kind === 'reject') spans.fail([message], own.code);
       }
-    return this.#settler.settle(part, outcome);
+    return this.#settlement.settle(part, outcome);
   }
 
-  async #fail(run: Run, part: readonly Held[], error: unknown): Promise<void> {
+  async #fail(invocation: Invocation, part: readonly Unsettled[], error: unknown): Promise<void> {
     this.#parts.spans?.fail(messagesOf(part), errorCode(error));
-    if (!run.over) await this.#settler.fail(part, error);
+    if (!invocation.over) await this.#settlement.fail(part, error);
   }
 
-  #succeeded(run: Run): void {
+  #succeeded(invocation: Invocation): void {
     this.#pause.succeeded();
-    const ms = this.#parts.clock.ticks() - run.startedAt;
-    // The wait may have become shorter than the one that the timer knows.
+    const ms = this.#parts.clock.ticks() - invocation.startedAt;
     if (this.#batches?.took(ms)) this.#setTimer();
     this.#parts.meters.handled(ms);
   }
@@ -245,10 +247,8 @@ const isPromise = (given: Handled): given is Extract<Handled, Promise<unknown>> 
 
 function prefetchOf({ queue, prefetch, batch }: Take): number {
   const most = prefetch ?? (batch ? 2 * batch.max : DEFAULT_PREFETCH);
-  if (!(Number.isInteger(most) && most > 0)) throw new RangeError(`prefetch of ${queue} must be an integer from 1`);
+  if (!(Number.isInteger(most) && most > 0)) throw new RangeError(`the prefetch of ${queue} must be an integer from 1`);
   if (batch && !(batch.max > 0 && batch.ttlMs >= 0 && (batch.mostTtlMs ?? 0) >= 0 && (batch.min ?? 1) <= batch.max))
-    throw new RangeError(`batch policy of ${queue} must have 1 ≤ min ≤ max, and ttlMs and mostTtlMs ≥ 0`);
+    throw new RangeError(`the batch policy of ${queue} must have 1 ≤ min ≤ max, and ttlMs and mostTtlMs ≥ 0`);
   return most;
 }
-
-const messagesOf = (held: readonly Held[]): Message[] => held.map(({ message }) => message);

@@ -7,99 +7,102 @@ import type { TakeMeters } from '../instance/meters.ts';
 import { isList, type Outcome } from '../outcome.ts';
 import type { Random } from '../random.ts';
 import type { Delay } from './delayed-retries.ts';
-import { ack, deliveriesOf, type Held, release, retryLater } from './unsettled.ts';
+import { ack, deliveriesOf, release, retryLater, type Unsettled } from './unsettled.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-/** For what others will repair soon. */
+/** For faults that end by themselves. */
 const transientWait: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
-/** For what somebody may have to repair: 20 tries take about an hour. */
+/** For faults that a person may have to repair: 20 attempts take about an hour. */
 const unknownWait: BackOff = { firstMs: 250, mostMs: 5 * MINUTE };
-const failedFix = 'See the lines "handler failed, trying again" in the log; after its last try the message becomes a dead letter.';
+const failedFix = 'See the log lines "handler failed, trying again". After its last attempt the message becomes a dead letter.';
 const MAX_EXCUSED = 10_000;
 
-export interface SettlerParts {
+export interface SettlementParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly draining: AbortSignal;
   readonly maxAttempts: number;
   readonly meters: TakeMeters;
-  /** `run`: what they were made from. */
-  publish(messages: readonly Outgoing[], run: readonly Held[]): Promise<void>;
-  /** Transport fails; gives how long the take pauses. */
+  /** @param from the messages that these were made from */
+  publish(messages: readonly Outgoing[], from: readonly Unsettled[]): Promise<void>;
+  /** Broker, store or registry fail. Returns how long the take pauses, in ms. */
   pause(error: BlockhubError): number;
-  /** A message comes again later. */
-  putOff(delay: Delay, messages: number): void;
-  /** Something failed with this message that an operator may want to know. */
+  /** So many deliveries are retried later. */
+  delayed(delay: Delay, deliveries: number): void;
+  /** Logs what an operator may have to know about this message. */
   warn(message: Message, facts: object, text: string): void;
 }
 
-/** Makes outcomes true at the broker, by the table in `outcome.ts`. */
-export class Settler {
-  readonly #parts: SettlerParts;
-  /** Attempts that were no failures of the message, by id: they do not count against it. Forgotten at the end of the process, which only makes it stricter. */
+/** Settles messages by the table in `outcome.ts`. */
+export class Settlement {
+  readonly #parts: SettlementParts;
+  /**
+   * By message id: attempts that were not failures of the message, so they do not count against it. They are lost when the process ends,
+   * and then the message becomes a dead letter sooner.
+   */
   readonly #excused = new Map<string, number>();
 
-  constructor(parts: SettlerParts) {
+  constructor(parts: SettlementParts) {
     this.#parts = parts;
   }
 
-  /** Nothing is settled when it throws. One outcome is for all; a list has one for each. */
-  async settle(run: readonly Held[], outcome: Outcome | readonly Outcome[]): Promise<void> {
+  /** One outcome is for all messages; a list has one for each. If it throws, no message is settled. */
+  async settle(unsettled: readonly Unsettled[], outcome: Outcome | readonly Outcome[]): Promise<void> {
     const each = isList(outcome);
-    if (each && outcome.length !== run.length) throw new Error(`${outcome.length} outcomes for ${run.length} messages`);
-    const messages = each ? this.#publishesOfEach(run, outcome) : this.#publishesOfAll(run, outcome);
-    if (messages.length > 0) await this.#parts.publish(messages, run);
-    if (!each && outcome.kind === 'done') return this.#ackAll(run);
+    if (each && outcome.length !== unsettled.length) throw new Error(`expected ${unsettled.length} outcomes, got ${outcome.length}`);
+    const messages = each ? this.#publishesOfEach(unsettled, outcome) : this.#publishesOfAll(unsettled, outcome);
+    if (messages.length > 0) await this.#parts.publish(messages, unsettled);
+    if (!each && outcome.kind === 'done') return this.#ackAll(unsettled);
     let acked = 0;
-    for (const [at, held] of run.entries()) {
+    for (const [at, one] of unsettled.entries()) {
       const own = each ? (outcome[at] as Outcome) : outcome;
-      if (own.kind === 'retry') this.#retry(held, own);
-      else this.#ack(held);
+      if (own.kind === 'retry') this.#retry(one, own);
+      else this.#ack(one);
       if (own.kind === 'done') acked++;
       if (own.kind === 'reject') this.#parts.meters.rejected(own.code);
     }
     this.#parts.meters.done(acked);
   }
 
-  /** What a handler threw, or publishing did. A run of several is only given with a transient error: else its handler is asked for each. */
-  async fail(run: readonly Held[], error: unknown): Promise<void> {
-    if (isTransient(error)) return this.#failTransient(run, error as BlockhubError);
-    for (const held of run) {
+  /** A handler or a publish threw. Several messages come here only with a transient error; after any other one the handler is called for each. */
+  async fail(unsettled: readonly Unsettled[], error: unknown): Promise<void> {
+    if (isTransient(error)) return this.#failTransient(unsettled, error as BlockhubError);
+    for (const one of unsettled) {
       const text = causeOf(error);
       if (error instanceof BlockhubError) {
         const { path } = error.details;
-        await this.#bury(held, error.code, text, typeof path === 'string' ? { path } : {});
-      } else await this.#failUnknown(held, errorCode(error), text);
+        await this.#reject(one, error.code, text, typeof path === 'string' ? { path } : {});
+      } else await this.#failUnknown(one, errorCode(error), text);
     }
   }
 
-  /** The way without a publish, which most messages of some workers go. */
-  ackOne(held: Held): void {
-    this.#ack(held);
+  /** The way without a publish and a promise, which most messages of some workers go. */
+  ackOne(one: Unsettled): void {
+    this.#ack(one);
     this.#parts.meters.done(1);
   }
 
-  #ackAll(run: readonly Held[]): void {
-    for (const held of run) this.#ack(held);
-    this.#parts.meters.done(run.length);
+  #ackAll(unsettled: readonly Unsettled[]): void {
+    for (const one of unsettled) this.#ack(one);
+    this.#parts.meters.done(unsettled.length);
   }
 
-  #ack(held: Held): void {
-    ack(held);
-    if (this.#excused.size > 0) this.#excused.delete(held.message.id);
+  #ack(one: Unsettled): void {
+    ack(one);
+    if (this.#excused.size > 0) this.#excused.delete(one.message.id);
   }
 
-  #publishesOfAll(run: readonly Held[], outcome: Outcome): readonly Outgoing[] {
+  #publishesOfAll(unsettled: readonly Unsettled[], outcome: Outcome): readonly Outgoing[] {
     if (outcome.kind === 'done') return outcome.messages;
-    return outcome.kind === 'reject' ? run.map((held) => this.#letter(held.message, outcome)) : [];
+    return outcome.kind === 'reject' ? unsettled.map((one) => this.#letter(one.message, outcome)) : [];
   }
 
-  #publishesOfEach(run: readonly Held[], outcomes: readonly Outcome[]): readonly Outgoing[] {
+  #publishesOfEach(unsettled: readonly Unsettled[], outcomes: readonly Outcome[]): readonly Outgoing[] {
     const messages: Outgoing[] = [];
     outcomes.forEach((outcome, at) => {
       if (outcome.kind === 'done') messages.push(...outcome.messages);
-      else if (outcome.kind === 'reject') messages.push(this.#letter((run[at] as Held).message, outcome));
+      else if (outcome.kind === 'reject') messages.push(this.#letter((unsettled[at] as Unsettled).message, outcome));
     });
     return messages;
   }
@@ -110,35 +113,34 @@ export class Settler {
     return deadLetter(message, { code, message: clean(reason), now: this.#parts.clock.now(), ...where });
   }
 
-  #retry(held: Held, { afterMs, reason, fix }: Extract<Outcome, { kind: 'retry' }>): void {
-    // Whoever waited while the worker drained gives up and has not failed.
+  #retry(one: Unsettled, { afterMs, reason, fix }: Extract<Outcome, { kind: 'retry' }>): void {
+    // A handler that gives up because the worker drains has not failed.
     if (afterMs <= 0 && this.#parts.draining.aborted) {
-      release(held);
+      release(one);
       return;
     }
-    this.#excuse(held.message.id);
-    this.#later(held, { afterMs, kind: 'asked', reason, fix });
+    this.#excuse(one.message.id);
+    this.#retryLater(one, { afterMs, kind: 'asked', reason, fix });
+  }
+
+  #retryLater(one: Unsettled, delay: Delay): void {
+    retryLater(one, delay.afterMs);
+    this.#parts.delayed(delay, deliveriesOf(one));
     this.#parts.meters.retried(1);
   }
 
-  #later(held: Held, delay: Delay): void {
-    retryLater(held, delay.afterMs);
-    this.#parts.putOff(delay, deliveriesOf(held));
-  }
-
-  #failTransient(run: readonly Held[], error: BlockhubError): void {
-    if (this.#parts.draining.aborted) {
-      run.forEach(release);
+  #failTransient(unsettled: readonly Unsettled[], error: BlockhubError): void {
+    const { random, pause, draining } = this.#parts;
+    if (draining.aborted) {
+      unsettled.forEach(release);
       return;
     }
-    const { random, meters, pause } = this.#parts;
-    const pauseMs = isTransport(error) ? pause(error) : 0;
-    for (const held of run) {
-      this.#excuse(held.message.id);
-      const afterMs = Math.max(pauseMs, backOff(held.message.attempts + 1, transientWait, random));
-      this.#later(held, { afterMs, kind: 'transient', reason: `${error.code}: ${error.message}`, fix: error.fix });
+    const pauseMs = pausingCodes.has(error.code) ? pause(error) : 0;
+    for (const one of unsettled) {
+      this.#excuse(one.message.id);
+      const afterMs = Math.max(pauseMs, backOff(one.message.attempts + 1, transientWait, random));
+      this.#retryLater(one, { afterMs, kind: 'transient', reason: `${error.code}: ${error.message}`, fix: error.fix });
     }
-    meters.retried(run.length);
   }
 
   #excuse(id: string): void {
@@ -152,33 +154,32 @@ export class Settler {
     }
   }
 
-  async #failUnknown(held: Held, code: string, text: string): Promise<void> {
-    const { maxAttempts, random, meters, warn } = this.#parts;
-    const { id, attempts } = held.message;
+  async #failUnknown(one: Unsettled, code: string, text: string): Promise<void> {
+    const { maxAttempts, random, warn } = this.#parts;
+    const { id, attempts } = one.message;
     const failures = attempts + 1 - (this.#excused.get(id) ?? 0);
     const cause = `${code}: ${text}`;
-    if (failures >= maxAttempts) return this.#bury(held, 'ATTEMPTS_EXHAUSTED', cause, { cause: code });
-    warn(held.message, { attempts: failures, cause }, 'handler failed, trying again');
-    this.#later(held, { afterMs: backOff(Math.max(1, failures), unknownWait, random), kind: 'failed', reason: cause, fix: failedFix });
-    meters.retried(1);
+    if (failures >= maxAttempts) return this.#reject(one, 'ATTEMPTS_EXHAUSTED', cause, { cause: code });
+    warn(one.message, { attempts: failures, cause }, 'handler failed, trying again');
+    this.#retryLater(one, { afterMs: backOff(Math.max(1, failures), unknownWait, random), kind: 'failed', reason: cause, fix: failedFix });
   }
 
-  async #bury(held: Held, code: BlockhubError['code'], reason: string, more: { path?: string; cause?: string }): Promise<void> {
+  async #reject(one: Unsettled, code: BlockhubError['code'], reason: string, more: { path?: string; cause?: string }): Promise<void> {
     try {
-      await this.settle([held], { kind: 'reject', code, reason, ...more });
+      await this.settle([one], { kind: 'reject', code, reason, ...more });
     } catch (error) {
-      // Without its dead letter the message must stay, whatever is wrong with the dead letters.
-      if (this.#parts.draining.aborted) return release(held);
-      this.#parts.warn(held.message, { code: errorCode(error) }, 'dead letter cannot be published, trying again');
-      this.#excuse(held.message.id);
-      const afterMs = backOff(held.message.attempts + 1, unknownWait, this.#parts.random);
-      this.#later(held, { afterMs, kind: 'failed', reason: `its dead letter cannot be published: ${causeOf(error)}`, fix: undefined });
-      this.#parts.meters.retried(1);
+      // The message must stay until its dead letter is confirmed.
+      if (this.#parts.draining.aborted) return release(one);
+      this.#parts.warn(one.message, { code: errorCode(error) }, 'dead letter cannot be published, trying again');
+      this.#excuse(one.message.id);
+      const afterMs = backOff(one.message.attempts + 1, unknownWait, this.#parts.random);
+      this.#retryLater(one, { afterMs, kind: 'failed', reason: `its dead letter cannot be published: ${causeOf(error)}`, fix: undefined });
     }
   }
 }
 
-const transportCodes: ReadonlySet<string> = new Set([
+/** After these errors the take pauses, since the next message would fail with the same one. */
+const pausingCodes: ReadonlySet<string> = new Set([
   'BROKER_UNAVAILABLE',
   'BROKER_CLOSED',
   'STORE_UNAVAILABLE',
@@ -191,6 +192,3 @@ const transportCodes: ReadonlySet<string> = new Set([
   'REGISTRY_READ_ONLY',
   'REGISTRY_UNUSABLE',
 ]);
-
-/** The next message would fail alike, so it is better not to try. */
-const isTransport = (error: BlockhubError): boolean => transportCodes.has(error.code);

@@ -1,30 +1,28 @@
 import type { Delivery } from '@blockhub/broker';
 import { type Message, messageOf } from '@blockhub/message';
 
-/** A message that this worker holds, with every delivery that brought it. */
-export interface Held {
+/** A message that is not settled yet, with every delivery that brought it. */
+export interface Unsettled {
   readonly message: Message;
   readonly delivery: Delivery;
-  /** Further deliveries of the same message id that came while it waited; they share its fate. */
-  twins?: Delivery[];
+  /** Further deliveries of the same message id, which came while it waited in a batch. They are settled with it. */
+  duplicates?: Delivery[];
 }
 
-export const hold = (delivery: Delivery): Held => ({ message: messageOf(delivery), delivery });
+export const unsettledOf = (delivery: Delivery): Unsettled => ({ message: messageOf(delivery), delivery });
 
 /** How many deliveries the broker counts for it. */
-export const deliveriesOf = (held: Held): number => 1 + (held.twins?.length ?? 0);
+export const deliveriesOf = ({ duplicates }: Unsettled): number => 1 + (duplicates?.length ?? 0);
 
-export function ack(held: Held): void {
-  held.delivery.ack();
-  if (held.twins) for (const twin of held.twins) twin.ack();
-}
+export const messagesOf = (unsettled: readonly Unsettled[]): Message[] => unsettled.map(({ message }) => message);
 
-export function retryLater(held: Held, afterMs: number): void {
-  held.delivery.retry(afterMs);
-  if (held.twins) for (const twin of held.twins) twin.retry(afterMs);
-}
+const forEachDelivery = ({ delivery, duplicates }: Unsettled, settle: (delivery: Delivery) => void): void => {
+  settle(delivery);
+  duplicates?.forEach(settle);
+};
 
-export function release(held: Held): void {
-  held.delivery.release();
-  if (held.twins) for (const twin of held.twins) twin.release();
-}
+export const ack = (one: Unsettled): void => forEachDelivery(one, (delivery) => delivery.ack());
+
+export const retryLater = (one: Unsettled, afterMs: number): void => forEachDelivery(one, (delivery) => delivery.retry(afterMs));
+
+export const release = (one: Unsettled): void => forEachDelivery(one, (delivery) => delivery.release());

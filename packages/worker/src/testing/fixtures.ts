@@ -4,15 +4,13 @@ import type { Logger, LogMethod } from '@blockhub/telemetry';
 import { type Context, defineWorker, type Take, type Worker } from '../types.ts';
 import { type TestOptions, type TestWorker, testWorker } from './test-worker.ts';
 
-/** What the tests of this package share. */
-
 export type Plan = NonNullable<NonNullable<Parameters<MemoryBroker['connect']>[0]>['plan']>;
 type FaultOutcome = ReturnType<Plan['decide']>['outcome'];
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 
-/** Effects that go wrong: for each, what happens the first, second, … time; `ok` after that. */
+/** Faults by effect: what happens the first, second, … time; `ok` after that. */
 export function scripted(script: Readonly<Record<string, readonly FaultOutcome[]>>): Plan {
   const counts = new Map<string, number>();
   return {
@@ -60,7 +58,7 @@ export async function deadLetters(test: TestWorker): Promise<DeadLetter[]> {
   return (await test.queue('dead-letter')).map((message) => readDeadLetter(message));
 }
 
-/** How many messages a queue holds in any way. */
+/** The number of messages of a queue: ready, unacked and delayed. */
 export async function depth(test: TestWorker, name: string): Promise<number> {
   const queue = (await test.broker.queues()).find((one) => one.name === name);
   return queue ? queue.ready + (queue.unacked ?? 0) + (queue.delayed ?? 0) : 0;

@@ -1,19 +1,19 @@
 import { formatTraceparent, parseTraceparent, type Span, type SpanOptions, type Tracing } from '@blockhub/telemetry';
 
-/** A span as a test sees it. Ids are those of its contexts. */
+/** A span as a test sees it. */
 export interface TestSpan {
   readonly name: string;
   readonly traceId: string;
   readonly parentId: string;
   readonly traceparent: string;
-  /** Trace ids of the spans that it names. */
+  /** Trace ids of the spans that it is linked with. */
   readonly links: string[];
-  /** How it went wrong. */
+  /** The codes that it failed with. */
   readonly codes: string[];
   ends: number;
 }
 
-/** Tracing that keeps its spans, in the order of their starts. Traces begin nowhere but at their senders. */
+/** Tracing that keeps its spans, in the order of their starts. It begins no traces: a span needs a sampled parent. */
 export function testTracing(): Tracing & { readonly spans: readonly TestSpan[] } {
   const spans: TestSpan[] = [];
   return {

@@ -4,7 +4,8 @@ import { MemoryRegistry, type Registry } from '@blockhub/registry';
 import { defaults, type SettingsShape, type Values } from '@blockhub/settings';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, type Health, type Logger, type Metrics, silentLogger } from '@blockhub/telemetry';
-import { type RunningWorker, type StartOptions, startWorker } from '../instance/start.ts';
+import { startWorker } from '../instance/instance.ts';
+import type { RunningWorker, StartOptions } from '../instance/running-worker.ts';
 import { topologyOf } from '../instance/topology.ts';
 import { eventIds, type Random } from '../random.ts';
 import type { Worker } from '../types.ts';
@@ -12,9 +13,9 @@ import type { Worker } from '../types.ts';
 type ConnectOptions = NonNullable<Parameters<MemoryBroker['connect']>[0]>;
 
 export interface TestOptions<Shape extends SettingsShape> extends Pick<StartOptions<Shape>, 'instance' | 'maxAttempts' | 'tracing'> {
-  /** Over the defaults of the worker's settings. */
+  /** They replace the defaults of the worker's settings. */
   readonly settings?: Partial<Values<Shape>>;
-  /** Queues to declare beside those of the worker. Those that it takes from or names in `gives` without a placeholder are declared anyway. */
+  /** Further queues to declare. Those that the worker takes from or names in `gives` without a placeholder are declared anyway. */
   readonly queues?: readonly (string | QueueDeclaration)[];
   /** Faults of the worker's connection to the broker. */
   readonly plan?: NonNullable<ConnectOptions['plan']>;
@@ -25,11 +26,11 @@ export interface TestOptions<Shape extends SettingsShape> extends Pick<StartOpti
   readonly clock?: VirtualClock;
 }
 
-/** What a test puts into a queue; an id is made where there is none. */
+/** What a test puts into a queue. If it has no id, one is made. */
 export interface TestMessage {
   readonly id?: string;
   readonly meta?: Meta;
-  /** Text or bytes as they are, anything else as JSON. */
+  /** Text and bytes are used as they are, anything else as JSON. */
   readonly body?: unknown;
 }
 
@@ -49,15 +50,15 @@ export interface TestWorker extends AsyncDisposable {
   publish(queue: string, ...messages: TestMessage[]): Promise<void>;
   /** Moves the clock. */
   run(ms: number): Promise<void>;
-  /** What waits in a queue, ready or delayed. */
+  /** The ready and delayed messages of a queue. */
   queue(name: string): Promise<StoredMessage[]>;
-  /** Stops the worker, and throws when it still holds messages then. */
+  /** Stops the worker. Throws if deliveries are unsettled after that. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const SECOND = 1000;
 
-/** Starts a worker as `startWorker` does, with everything that it needs in memory. The store is not probed. */
+/** Starts a worker as `startWorker` does, on memory drivers. The store is not probed. */
 export async function testWorker<Shape extends SettingsShape, State>(
   worker: Worker<Shape, State>,
   options: TestOptions<Shape> = {},
@@ -94,7 +95,7 @@ export async function testWorker<Shape extends SettingsShape, State>(
     await withClock(clock, running.stop({ graceMs }));
     await clock.advance(SECOND);
     const held = (await broker.queues()).filter((queue) => queue.unacked > 0);
-    if (held.length > 0) throw new Error(`${worker.name} still holds messages of ${held.map(({ name }) => name).join(', ')}`);
+    if (held.length > 0) throw new Error(`${worker.name} still has unsettled messages of ${held.map(({ name }) => name).join(', ')}`);
   };
   const newId = eventIds(clock, () => 0.25);
   return {
@@ -133,7 +134,7 @@ function declarationsOf<Shape extends SettingsShape, State>(
   return missing.map((queue) => (typeof queue === 'string' ? { name: queue, kind: 'durable' } : queue));
 }
 
-/** Moves the clock until the promise is settled: what it waits for may need time. */
+/** Moves the clock until the promise is settled. */
 async function withClock<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
   let settled = false;
   const end = (): void => {
