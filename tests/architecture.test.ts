@@ -39,7 +39,7 @@ describe('the rules bite', () => {
   test.each([
     ['packages/chain/src/a.ts', "import { openStore } from '@blockhub/store';"],
     ['packages/errors/src/a.ts', "import type { Clock } from '@blockhub/clock';"],
-    ['packages/message/src/a.ts', "import type { Outgoing } from '@blockhub/broker';"],
+    ['packages/message/src/a.ts', "import { openBroker } from '@blockhub/broker';"],
     ['packages/store/src/a.ts', "import { parseBlock } from '@blockhub/chain';"],
     ['packages/registry/src/a.ts', "import {\n  seededRandom,\n  type Random,\n} from '@blockhub/faults';"],
     ['packages/worker/src/a.ts', "export { walk } from '@blockhub/walker';"],

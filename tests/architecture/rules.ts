@@ -40,7 +40,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Allowed beyond the layers where nothing is left of the import at run time. */
-const typesOf: Readonly<Record<string, readonly string[]>> = { walker: ['registry'] };
+const typesOf: Readonly<Record<string, readonly string[]>> = { walker: ['registry'], message: ['broker'], broker: ['chain'] };
 
 /** Who may import a vendor's code; a vendor that is not here has no owner yet and is refused. A key that ends with `/` is a prefix. */
 const owners: Readonly<Record<string, readonly string[]>> = {

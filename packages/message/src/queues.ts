@@ -1,15 +1,5 @@
-import { partition } from './partition.ts';
+import type { QueueDeclaration } from '@blockhub/broker';
 import type { SchemaName } from './schemas.ts';
-
-/** What a broker needs to declare a queue: the broker's form, written here so that this package knows no broker. */
-export interface QueueDeclaration {
-  name: string;
-  kind: 'durable' | 'private';
-  singleActive?: boolean;
-  maxMessages?: number;
-  maxBytes?: number;
-  deadLetterTo?: string;
-}
 
 /** A queue of the pipeline, or a family of them: `{p}` in the name is a partition, `{instance}` a worker. */
 export interface QueueEntry {
@@ -187,10 +177,6 @@ export function queueNames(name: string, partitions: number): string[] {
   if (!name.includes('{p}')) return [name];
   return Array.from({ length: partitions }, (_, p) => name.replace('{p}', String(p)));
 }
-
-/** The queue of a partitioned entry where messages of this chain go. */
-export const partitionQueue = (entry: QueueEntry, chain: string, partitions: number): string =>
-  entry.name.replace('{p}', String(partition(chain, partitions)));
 
 /** The private queue of one instance of msg-merge. */
 export const tailsQueue = (instance: string): string => queues.tails.name.replace('{instance}', () => instance);

@@ -1,9 +1,8 @@
 import { BlockhubError } from '@blockhub/errors';
-import { declaration, mergeObject, queues, template, writeTailWanted } from '@blockhub/message';
+import { declaration, mergeMessages, queues, template, writeTailWanted } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
 import { type Fate, Merger } from './merger.ts';
-import { mergeMeta } from './meta.ts';
 import { heldQueues, latestQueue, sourcesOf } from './source.ts';
 
 const SECOND = 1000;
@@ -89,9 +88,10 @@ export const worker = defineWorker({
       { ...settings, held, latest: latest?.tag, crowd: settings.prefetch * CROWD, clock },
       {
         async send(_key, merged, held) {
-          const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
-          const message = { id: context.newEvent(), meta, body: mergeObject(merged) };
-          await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }], held);
+          const { body, meta: mergedMeta } = mergeMessages(merged);
+          const meta = { ...mergedMeta, ...(tailsTo === undefined ? {} : { tailsTo }) };
+          const queue = out.queue({ meta, doc: () => undefined }, settings);
+          await context.publish([{ queue, id: context.newEvent(), meta, body }], held);
           mergedOut.add();
         },
         async ask(wanted) {
