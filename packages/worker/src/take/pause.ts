@@ -22,11 +22,12 @@ export interface PauseParts {
 /**
  * Pauses a take while broker, store or registry fail, so that messages wait instead of failing one by one.
  *
- * | mode         | meaning                           | next mode                                                          |
- * | ------------ | --------------------------------- | ------------------------------------------------------------------ |
- * | `clear`      | nothing failed lately             | `paused`: a message fails                                          |
- * | `paused`     | no handler starts                 | `recovering`: the pause is over, or the take drains                |
- * | `recovering` | handlers start again, not proven  | `paused`, for longer: one fails; `clear`: one succeeds, or 30 s pass |
+ * | mode         | meaning                     | next mode, and its cause                         |
+ * | ------------ | --------------------------- | ------------------------------------------------ |
+ * | `clear`      | nothing failed lately       | `paused`: a message fails                        |
+ * | `paused`     | no handler starts           | `recovering`: the time is over, or the end       |
+ * | `recovering` | handlers start again        | `paused`, for longer: a message fails            |
+ * |              |                             | `clear`: a message succeeds, or 30 s pass        |
  */
 export class Pause {
   readonly #parts: PauseParts;
