@@ -57,7 +57,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the duplicate check trusts its memory and reads nothing back from the chain',
     file: 'services/builder/src/window.ts',
-    find: 'if (edge.time < since) return found;',
+    find: 'if (floor.time < since) return found;',
     replace: 'return found;',
   },
   {

@@ -61,7 +61,7 @@ describe('builder', () => {
     expect(JSON.parse(hint?.body.toString() ?? '')).toEqual(tail);
   });
 
-  test('a blueprint that is none is a dead letter', async () => {
+  test('an invalid blueprint is a dead letter', async () => {
     await builder.publish('blocks.staged.0', {
       meta: { chain: root().chain, tailsTo: 't' },
       body: { tail: { msg: root() }, group: [{ msg: [{ event: 'x' }] }] },
@@ -73,7 +73,7 @@ describe('builder', () => {
     });
   });
 
-  test('a chain that lacks a height is a dead letter, not a guess', async () => {
+  test('a blueprint of a chain without one of its heights is a dead letter', async () => {
     const [tail] = [await chain.append([a])];
     await builder.store.remove(`chains/${tail.chain}/000000000001.block`);
     await stage(tail, [a]);
