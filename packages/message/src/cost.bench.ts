@@ -1,4 +1,7 @@
-/** `node packages/message/src/cost.bench.ts`: what checking the receipts of a group and rendering a template cost. */
+/**
+ * `node packages/message/src/cost.bench.ts`: what checking the receipts of a group and rendering a
+ * template cost.
+ */
 import { receipt, take } from './fixtures.ts';
 import { groupBody } from './forms.ts';
 import { template } from './template.ts';

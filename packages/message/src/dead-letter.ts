@@ -31,15 +31,18 @@ export interface DeadLetter {
   readonly original: { readonly id: string; readonly meta: Meta; readonly body: Buffer };
 }
 
-/** Meta that counts the automatic repairs of a message. It stays with the message when that is published again. */
+/**
+ * Meta that counts the automatic repairs of a message. It stays with the message when that is
+ * published again.
+ */
 export const REPAIRS = 'repairs';
 
 const MAX_TEXT = 1000;
 const prefix = 'dead-';
 
 /**
- * The dead letter of a message: its unchanged id, body and meta, with the reason in further meta. A dead letter that fails itself is kept as
- * it is; else it would be repaired again and again.
+ * The dead letter of a message: its unchanged id, body and meta, with the reason in further meta. A
+ * dead letter that fails itself is kept as it is; else it would be repaired again and again.
  */
 export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing {
   const { id, meta, body } = message;
@@ -82,7 +85,10 @@ export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body
   };
 }
 
-/** The original, for the queue that it came from. Its count of repairs starts again; the caller may set it. */
+/**
+ * The original, for the queue that it came from. Its count of repairs starts again; the caller may
+ * set it.
+ */
 export function replayDeadLetter({ queue, original: { id, meta, body } }: DeadLetter): Outgoing {
   const { [REPAIRS]: _, ...rest } = meta;
   return { queue, id, meta: rest, body };

@@ -2,7 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import type { Delivery, Meta } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** A delivery without what settles it. The id of an event's message is the event id, given once at capture. */
+/**
+ * A delivery without what settles it. The id of an event's message is the event id, given once at
+ * capture.
+ */
 export type MessageParts = Omit<Delivery, 'ack' | 'retry' | 'release'>;
 
 /** A message as a handler gets it: raw bytes as the body, headers as meta. */
@@ -43,7 +46,8 @@ class DeliveredMessage implements Message {
 export const messageOf = (parts: MessageParts): Message => new DeliveredMessage(parts);
 
 function parseJson(body: Buffer): unknown {
-  // Decoding would silently replace a broken sequence, so that two different bodies could read the same.
+  // Decoding would silently replace a broken sequence, so that two different bodies could read the
+  // same.
   if (!isUtf8(body)) throw invalid('expected a body in UTF-8', 'msg.doc');
   try {
     return JSON.parse(body.toString('utf8'));
@@ -52,6 +56,8 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-/** MESSAGE_INVALID at a path as templates write it, such as `msg.doc.3.hash` or `msg.meta.chain`. */
+/**
+ * MESSAGE_INVALID at a path as templates write it, such as `msg.doc.3.hash` or `msg.meta.chain`.
+ */
 export const invalid = (what: string, path: string, cause?: unknown): BlockhubError =>
   new BlockhubError('MESSAGE_INVALID', `${path}: ${what}`, { details: { path }, ...(cause === undefined ? {} : { cause }) });

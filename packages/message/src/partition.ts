@@ -1,8 +1,9 @@
 import { BlockhubError } from '@blockhub/errors';
 
 /**
- * The partition of a text, 0 to `of - 1`: FNV-1a (32 bit) over its UTF-8 bytes, mixed once more, modulo `of`.
- * It never changes: messages of a chain would else be in another queue than the one that its consumer takes from.
+ * The partition of a text, 0 to `of - 1`: FNV-1a (32 bit) over its UTF-8 bytes, mixed once more,
+ * modulo `of`. It never changes: messages of a chain would else be in another queue than the one
+ * that its consumer takes from.
  */
 export function partition(text: string, of: number): number {
   if (!Number.isInteger(of) || of < 1)
@@ -26,7 +27,9 @@ function fnv1aBytes(bytes: Buffer): number {
   return hash;
 }
 
-/** The finalizer of MurmurHash3. Without it the low bits of FNV-1a depend on few bits of the text. */
+/**
+ * The finalizer of MurmurHash3. Without it the low bits of FNV-1a depend on few bits of the text.
+ */
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

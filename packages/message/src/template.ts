@@ -8,14 +8,20 @@ export interface TemplateParams {
   readonly partitions?: number;
 }
 
-/** A compiled text with fields of a message. Rendering throws TEMPLATE_FIELD_MISSING if the message lacks a field. */
+/**
+ * A compiled text with fields of a message. Rendering throws TEMPLATE_FIELD_MISSING if the message
+ * lacks a field.
+ */
 export interface Template {
   readonly text: string;
   /** The fields in it, each once, such as `msg.meta.chain`. */
   readonly fields: readonly string[];
   /** A queue name: 1 to 255 bytes, no control characters, not `amq.…`. Throws TEMPLATE_INVALID. */
   queue(message: TemplateMessage, params?: TemplateParams): string;
-  /** An object key: parts between `/` that are not empty, `.` or `..`, no control characters, ≤ 1,024 bytes. Throws TEMPLATE_INVALID. */
+  /**
+   * An object key: parts between `/` that are not empty, `.` or `..`, no control characters, ≤
+   * 1,024 bytes. Throws TEMPLATE_INVALID.
+   */
   key(message: TemplateMessage, params?: TemplateParams): string;
   /** The text without checks, for example the key of a group. */
   value(message: TemplateMessage, params?: TemplateParams): string;
@@ -37,8 +43,9 @@ const partitionForm = /^partition\(\s*([^()\s]+)\s*\)$/;
 const noParams: TemplateParams = {};
 
 /**
- * Compiles a template such as `{msg.meta.chain}_chain`, `packs/{msg.doc.at.hash}.pack` or `blobs.grouped.{partition(msg.meta.chain)}`.
- * The value of a field is put in unchanged; it is not read as a template. Throws TEMPLATE_INVALID.
+ * Compiles a template such as `{msg.meta.chain}_chain`, `packs/{msg.doc.at.hash}.pack` or
+ * `blobs.grouped.{partition(msg.meta.chain)}`. The value of a field is put in unchanged; it is not
+ * read as a template. Throws TEMPLATE_INVALID.
  */
 export function template(text: string): Template {
   const fields = new Set<string>();

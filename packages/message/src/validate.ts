@@ -3,7 +3,8 @@ import type { Ajv as AjvClass, ErrorObject, ValidateFunction } from 'ajv';
 import { invalid, type Message } from './message.ts';
 import { messageSchemas, type SchemaName } from './schemas.ts';
 
-// Loading ajv takes longer than all other imports of a small worker, so it is loaded at the first check.
+// Loading ajv takes longer than all other imports of a small worker, so it is loaded at the first
+// check.
 const require = createRequire(import.meta.url);
 let ajv: AjvClass | undefined;
 const compiled = new Map<SchemaName, ValidateFunction>();
@@ -19,7 +20,10 @@ function compile(name: SchemaName): ValidateFunction {
   return validator;
 }
 
-/** The JSON body, checked against its schema. Throws MESSAGE_INVALID with the path of the first fault. */
+/**
+ * The JSON body, checked against its schema. Throws MESSAGE_INVALID with the path of the first
+ * fault.
+ */
 export function readDoc<T>(message: Pick<Message, 'doc'>, name: SchemaName): T {
   const doc = message.doc();
   const validator = compiled.get(name) ?? compile(name);

@@ -4,13 +4,14 @@ import type { ErrorCode } from '@blockhub/errors';
 /**
  * How a message is settled. A handler returns the outcome, or throws:
  *
- * | returned                  | thrown                              | then                                                                   |
- * | ------------------------- | ----------------------------------- | ---------------------------------------------------------------------- |
- * | `done(messages)`, nothing |                                     | the messages are published and confirmed, then it is acked             |
- * | `retry(afterMs, reason)`  | BlockhubError that is transient     | it is retried later, without a limit                                   |
- * |                           | any other error                     | it is retried after longer and longer waits; after 20 attempts it      |
- * |                           |                                     | becomes a dead letter ATTEMPTS_EXHAUSTED                               |
- * | `reject(code, reason)`    | BlockhubError that is not transient | a dead letter is published and confirmed, then it is acked             |
+ * | returned                  | thrown                              | then                              |
+ * | ------------------------- | ----------------------------------- | --------------------------------- |
+ * | `done(messages)`, nothing |                                     | messages confirmed, then acked    |
+ * | `retry(afterMs, reason)`  | BlockhubError that is transient     | retried later, without a limit    |
+ * |                           | any other error                     | retried after longer waits        |
+ * | `reject(code, reason)`    | BlockhubError that is not transient | dead letter confirmed, then acked |
+ *
+ * After 20 attempts that failed for an unknown reason it becomes a dead letter ATTEMPTS_EXHAUSTED.
  */
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }
@@ -19,17 +20,24 @@ export type Outcome =
 
 const nothing: Outcome = { kind: 'done', messages: [] };
 
-/** Handled. `messages` are confirmed before the ack. Their ids must be stable, since after a crash in between the message is handled again. */
+/**
+ * Handled. `messages` are confirmed before the ack. Their ids must be stable, since after a crash
+ * in between the message is handled again.
+ */
 export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { kind: 'done', messages } : nothing);
 
 /**
- * Not yet: the message is retried after `afterMs`, and blocks no other one meanwhile. After a long delay operators read the reason, which
- * must be a whole clause, and `fix`, in sentences. `message.attempts` counts these retries; the limit of attempts does not.
+ * Not yet: the message is retried after `afterMs`, and blocks no other one meanwhile. After a long
+ * delay operators read the reason, which must be a whole clause, and `fix`, in sentences.
+ * `message.attempts` counts these retries; the limit of attempts does not.
  */
 export const retry = (afterMs: number, reason: string, fix?: string): Outcome =>
   fix === undefined ? { kind: 'retry', afterMs, reason } : { kind: 'retry', afterMs, reason, fix };
 
-/** Never: the message becomes a dead letter with this reason. `path` is the place of the fault in it, such as `msg.doc.3.hash`. */
+/**
+ * Never: the message becomes a dead letter with this reason. `path` is the place of the fault in
+ * it, such as `msg.doc.3.hash`.
+ */
 export const reject = (code: ErrorCode, reason: string, path?: string): Outcome =>
   path === undefined ? { kind: 'reject', code, reason } : { kind: 'reject', code, reason, path };
 

@@ -8,7 +8,10 @@ export type Random = () => number;
 const pool = new Uint32Array(1024);
 let used = pool.length;
 
-/** The randomness of real processes: strong enough that event ids of a whole cluster never collide, and cheap. */
+/**
+ * The randomness of real processes: strong enough that event ids of a whole cluster never collide,
+ * and cheap.
+ */
 export const systemRandom: Random = () => {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -17,12 +20,16 @@ export const systemRandom: Random = () => {
   return (pool[used++] ?? 0) / 2 ** 32;
 };
 
-/** How far ids may run ahead of the clock: bursts and small corrections stay in order, and a clock that was set back further is followed. */
+/**
+ * How far ids may run ahead of the clock: bursts and small corrections stay in order, and a clock
+ * that was set back further is followed.
+ */
 const MOST_AHEAD_MS = 5000;
 
 /**
- * Makes event ids (UUIDv7), each of which sorts after the one before. A counter in the 12 bits behind the milliseconds (RFC 9562, 6.2,
- * method 1) borrows from the next millisecond when it is full. The other 62 bits are random. An id takes well below a microsecond.
+ * Makes event ids (UUIDv7), each of which sorts after the one before. A counter in the 12 bits
+ * behind the milliseconds (RFC 9562, 6.2, method 1) borrows from the next millisecond when it is
+ * full. The other 62 bits are random. An id takes well below a microsecond.
  */
 export function eventIds(clock: Pick<Clock, 'now'>, random: Random): () => string {
   const bytes = new DataView(new ArrayBuffer(10));

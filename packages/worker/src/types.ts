@@ -1,9 +1,12 @@
 /**
  * The words of this package:
- * - **worker**: the definition of one stage, a value made by `defineWorker`; **instance**: one that runs, see `startWorker`.
+ * - **worker**: the definition of one stage, a value made by `defineWorker`; **instance**: one that
+ *   runs, see `startWorker`.
  * - **take**: a queue that a worker consumes from, and how; **give**: a queue that it publishes to.
- * - **delivery**: one message handed to a consumer; **settle**: ack, release or retry it. A take has at most `prefetch` unsettled deliveries.
- * - **batch**: messages that wait for each other; **invocation**: one call of a handler, until all of its messages are settled.
+ * - **delivery**: one message handed to a consumer; **settle**: ack, release or retry it. A take
+ *   has at most `prefetch` unsettled deliveries.
+ * - **batch**: messages that wait for each other; **invocation**: one call of a handler, until all
+ *   of its messages are settled.
  * - **outcome**: how a message is settled, see `outcome.ts`.
  * - **draining**: no new delivery is taken; what is unsettled is finished or released.
  */
@@ -23,23 +26,35 @@ export interface BatchPolicy {
   readonly max: number;
   /** Maximum bytes of bodies in a batch. A larger message goes alone. */
   readonly maxBytes?: number;
-  /** How long the oldest message of a batch waits, in ms. At most ten minutes, since brokers take back deliveries that are unsettled for long. */
+  /**
+   * How long the oldest message of a batch waits, in ms. At most ten minutes, since brokers take
+   * back deliveries that are unsettled for long.
+   */
   readonly ttlMs: number;
   /**
-   * If handling takes long, a batch waits twice as long as the last one took, up to this. Under load few large batches cost less than many
-   * small ones. `ttlMs` by default.
+   * If handling takes long, a batch waits twice as long as the last one took, up to this. Under
+   * load few large batches cost less than many small ones. `ttlMs` by default.
    */
   readonly mostTtlMs?: number;
-  /** A batch with fewer messages is released at the end of its wait, or when the worker stops. If the prefetch is full, it is handled. 1 by default. */
+  /**
+   * A batch with fewer messages is released at the end of its wait, or when the worker stops. If
+   * the prefetch is full, it is handled. 1 by default.
+   */
   readonly min?: number;
-  /** Messages of different keys never share a batch. If it throws a BlockhubError, the message is rejected. By default all have one key. */
+  /**
+   * Messages of different keys never share a batch. If it throws a BlockhubError, the message is
+   * rejected. By default all have one key.
+   */
   key?(message: Message): string;
 }
 
 /** A queue to consume from. */
 export interface Take {
   readonly queue: string;
-  /** Maximum number of unsettled deliveries, and so of messages in handlers. 100 by default; with batches, twice `max`. */
+  /**
+   * Maximum number of unsettled deliveries, and so of messages in handlers. 100 by default; with
+   * batches, twice `max`.
+   */
   readonly prefetch?: number;
   /** If it is set, messages go to `handleBatch` by this policy; else each goes to `handle`. */
   readonly batch?: BatchPolicy;
@@ -56,12 +71,18 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
-  /** For workers that serve requests; the runtime traces messages itself. Undefined if no spans are recorded. */
+  /**
+   * For workers that serve requests; the runtime traces messages itself. Undefined if no spans are
+   * recorded.
+   */
   readonly tracing: Tracing | undefined;
   readonly clock: Clock;
   /** In [0, 1); seeded in simulations, never for secrets. */
   readonly random: Random;
-  /** Makes an event id (UUIDv7). Each is greater than the one before, unless the clock was set back by more than a few seconds. */
+  /**
+   * Makes an event id (UUIDv7). Each is greater than the one before, unless the clock was set back
+   * by more than a few seconds.
+   */
   newEvent(): string;
   /** Name of this instance; no two running instances share it. */
   readonly instance: string;
@@ -71,18 +92,22 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly registry: Registry;
   readonly broker: Broker;
   /**
-   * Resolves when every message is confirmed. After a transient error the same messages are published again, until the worker drains. Then,
-   * and after any other error, it throws what the broker threw.
+   * Resolves when every message is confirmed. After a transient error the same messages are
+   * published again, until the worker drains. Then, and after any other error, it throws what the
+   * broker threw.
    * @param from the messages that these were made from, whose traces they continue
    */
   publish(messages: readonly Outgoing[], from?: readonly Message[]): Promise<void>;
-  /** Aborted when the worker stops taking. A handler that waits must give up then: `retry(0, 'draining')` releases its message. */
+  /**
+   * Aborted when the worker stops taking. A handler that waits must give up then: `retry(0,
+   * 'draining')` releases its message.
+   */
   readonly draining: AbortSignal;
 }
 
 type MaybePromise<T> = T | Promise<T>;
 /** A handler that returns nothing is done. */
-// biome-ignore lint/suspicious/noConfusingVoidType: an async function without return gives Promise<void>
+// biome-ignore lint/suspicious/noConfusingVoidType: async functions may return nothing
 export type Handled = MaybePromise<Outcome | undefined | void>;
 /** One outcome for all messages of the batch, or a list with one for each, in order. */
 // biome-ignore lint/suspicious/noConfusingVoidType: as above
@@ -91,15 +116,17 @@ export type BatchHandled = MaybePromise<Outcome | readonly Outcome[] | undefined
 /** The server of a worker with `serve`. */
 export interface Serving {
   /**
-   * Finishes the requests that came in, and resolves after that. At `graceOver` it drops the rest, since an open connection would keep the
-   * process alive. `nearlyOver` comes shortly before, so that waiting senders can still be answered.
+   * Finishes the requests that came in, and resolves after that. At `graceOver` it drops the rest,
+   * since an open connection would keep the process alive. `nearlyOver` comes shortly before, so
+   * that waiting senders can still be answered.
    */
   close(graceOver: AbortSignal, nearlyOver: AbortSignal): Promise<void>;
 }
 
 /**
- * One stage of the mesh. Many handlers run at a time, and each message is handled at least once, so effects must be idempotent. The messages
- * of an outcome are published and confirmed before the delivery is acked.
+ * One stage of the mesh. Many handlers run at a time, and each message is handled at least once, so
+ * effects must be idempotent. The messages of an outcome are published and confirmed before the
+ * delivery is acked.
  */
 export interface Worker<Shape extends SettingsShape = SettingsShape, State = unknown> {
   /** Folder, chart and command: lower case, digits and `-`. */
@@ -110,18 +137,30 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   readonly needs: readonly Need[];
   takes?(settings: Values<Shape>, instance: string): readonly Take[];
   /**
-   * Queues that are not in the catalogue of `@blockhub/message`. They are declared at the start. The runtime itself declares the queues of
-   * the catalogue that the worker takes from and gives to.
+   * Queues that are not in the catalogue of `@blockhub/message`. They are declared at the start.
+   * The runtime itself declares the queues of the catalogue that the worker takes from and gives
+   * to.
    */
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
-  /** Queues that it publishes to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and metric labels come from it. */
+  /**
+   * Queues that it publishes to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and
+   * metric labels come from it.
+   */
   gives?(settings: Values<Shape>): readonly string[];
-  /** True if requests are refused while the registry is away. Then readiness includes the registry. */
+  /**
+   * True if requests are refused while the registry is away. Then readiness includes the registry.
+   */
   reliesOnRegistry?(settings: Values<Shape>): boolean;
-  /** Invocations once, before anything is taken. Transient errors are tried again, all others end the start. */
+  /**
+   * Invocations once, before anything is taken. Transient errors are tried again, all others end
+   * the start.
+   */
   setup?(context: Omit<Context<Shape, undefined>, 'state'>): MaybePromise<State>;
   handle?(message: Message, context: Context<Shape, State>): Handled;
-  /** After an error that is not transient it is called again with each half, so that one message cannot spoil the others. */
+  /**
+   * After an error that is not transient it is called again with each half, so that one message
+   * cannot spoil the others.
+   */
   handleBatch?(messages: readonly Message[], context: Context<Shape, State>): BatchHandled;
   /** For workers that serve requests: starts the server. */
   serve?(context: Context<Shape, State>): Promise<Serving>;
@@ -131,7 +170,10 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
 
 const NAME = /^[a-z][a-z0-9-]*$/;
 
-/** Checks a worker and returns it. Its types are inferred: `State` from `setup`, `Shape` from `settings`. */
+/**
+ * Checks a worker and returns it. Its types are inferred: `State` from `setup`, `Shape` from
+ * `settings`.
+ */
 export function defineWorker<const Shape extends SettingsShape, State = undefined>(worker: Worker<Shape, State>): Worker<Shape, State> {
   if (!NAME.test(worker.name)) throw new TypeError(`a worker's name must match ${NAME}, got ${worker.name}`);
   if (worker.takes && !worker.handle && !worker.handleBatch)

@@ -3,9 +3,10 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
 /*
- * An event created at t can only be in blocks with time ≥ t, because a block's time is at least that of its newest event and never
- * decreases. So once all blocks of time ≥ t have been read, it is certain whether the event is in the chain. Blocks never change, so the
- * result is also right for a tail below the newest known block.
+ * An event created at t can only be in blocks with time ≥ t, because a block's time is at least
+ * that of its newest event and never decreases. So once all blocks of time ≥ t have been read, it
+ * is certain whether the event is in the chain. Blocks never change, so the result is also right
+ * for a tail below the newest known block.
  */
 
 /** A block whose events are known. */
@@ -16,16 +17,19 @@ interface KnownBlock {
   readonly events: readonly string[];
 }
 
-/** A block that was not read. Its time may be that of the block above it, since an upper bound is enough. */
+/**
+ * A block that was not read. Its time may be that of the block above it, since an upper bound is
+ * enough.
+ */
 type BlockRef = Pick<KnownBlock, 'height' | 'id' | 'time'>;
 
 /**
  * The known blocks of a chain, without a gap.
  *
- * | mode      | meaning                                            | next mode, and its cause           |
- * | --------- | -------------------------------------------------- | ---------------------------------- |
- * | `reading` | `unseen` uses it, so it cannot be dropped          | `idle`: `unseen` returns or throws |
- * | `idle`    | it may be dropped, if other windows need the room  | `reading`: `unseen`                |
+ * | mode      | meaning                                   | next mode, and its cause           |
+ * | --------- | ----------------------------------------- | ---------------------------------- |
+ * | `reading` | `unseen` uses it, so it cannot be dropped | `idle`: `unseen` returns or throws |
+ * | `idle`    | it may be dropped to make room            | `reading`: `unseen`                |
  *
  * A dropped window begins again at the tail of the next `unseen`.
  */
@@ -37,7 +41,8 @@ interface Window {
   /** Height of the block that holds an event. */
   readonly heights: Map<string, number>;
   /**
-   * The block that was built last. The next tail of its height or above decides: it becomes a known block if it is that tail, else it is removed.
+   * The block that was built last. The next tail of its height or above decides: it becomes a known
+   * block if it is that tail, else it is removed.
    */
   proposal: KnownBlock | undefined;
   mode: 'idle' | 'reading';
@@ -49,12 +54,18 @@ export interface WindowsOptions {
   readonly maxChains: number;
 }
 
-/** How much older than the receipts a remembered block may be. A message that is handled again soon then needs no reads. */
+/**
+ * How much older than the receipts a remembered block may be. A message that is handled again soon
+ * then needs no reads.
+ */
 const SLACK_MS = 5000;
 /** Maximum number of blocks that are read at the same time. */
 const MOST_AHEAD = 16;
 
-/** The events of the newest blocks of chains. The number is limited; what does not fit is read again when it is needed. */
+/**
+ * The events of the newest blocks of chains. The number is limited; what does not fit is read again
+ * when it is needed.
+ */
 export class Windows {
   readonly #store: Store;
   readonly #options: WindowsOptions;
@@ -73,8 +84,9 @@ export class Windows {
   }
 
   /**
-   * The receipts whose events are in no block up to the tail. It must not run twice at a time for one chain. Throws CHAIN_DAMAGED if a block
-   * is missing or is not the one that the block above names.
+   * The receipts whose events are in no block up to the tail. It must not run twice at a time for
+   * one chain. Throws CHAIN_DAMAGED if a block is missing or is not the one that the block above
+   * names.
    * @param receipts by event
    */
   async unseen(tail: Tail, receipts: ReadonlyMap<string, Receipt>): Promise<Receipt[]> {
@@ -95,7 +107,10 @@ export class Windows {
     }
   }
 
-  /** Records the block that was built on this tail. If it becomes the next block, it need not be read. */
+  /**
+   * Records the block that was built on this tail. If it becomes the next block, it need not be
+   * read.
+   */
   propose(tail: Tail, { id, height, time }: BuiltBlock, events: readonly string[]): void {
     const window = this.#windows.get(tail.chain);
     if (!window || top(window).id !== tail.id) return;
@@ -104,7 +119,10 @@ export class Windows {
     this.#events += events.length;
   }
 
-  /** The window of the chain, which has the tail as a known block or as its floor. Undefined if the tail is below the window. */
+  /**
+   * The window of the chain, which has the tail as a known block or as its floor. Undefined if the
+   * tail is below the window.
+   */
   async #reach(tail: Tail, since: number): Promise<Window | undefined> {
     const known = this.#windows.get(tail.chain);
     if (!known) return this.#begin(tail);
@@ -112,7 +130,8 @@ export class Windows {
     this.#windows.set(tail.chain, known);
     known.mode = 'reading';
     const { proposal } = known;
-    // Decided now, since later a repeated tail may name it when the window already has blocks above it.
+    // Decided now, since later a repeated tail may name it when the window already has blocks above
+    // it.
     if (proposal && tail.height >= proposal.height) {
       this.#removeProposal(known);
       if (proposal.id === tail.id) this.#push(known, proposal);
@@ -135,7 +154,10 @@ export class Windows {
     return window;
   }
 
-  /** Reads the blocks that other builders added. If there are more than `since` needs or than fit, the window begins again. */
+  /**
+   * Reads the blocks that other builders added. If there are more than `since` needs or than fit,
+   * the window begins again.
+   */
   async #climb(window: Window, tail: Tail, since: number): Promise<Window> {
     const goal = top(window);
     const read: Block[] = [];
@@ -173,7 +195,10 @@ export class Windows {
     return found;
   }
 
-  /** The blocks from a known one down to height `above` + 1. Each is checked by the id that the block above it names. */
+  /**
+   * The blocks from a known one down to height `above` + 1. Each is checked by the id that the
+   * block above it names.
+   */
   async *#down(from: BlockRef & { readonly chain: string }, above: number): AsyncGenerator<Block> {
     const { chain } = from;
     let id = from.id;

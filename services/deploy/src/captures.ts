@@ -15,8 +15,9 @@ interface Item extends Checked {
 }
 
 /**
- * Stores captured bodies, the small ones in one pack, and returns an outcome for each. A fault of one message refuses only that one. The
- * first good outcome has all receipts, since all messages are confirmed before any delivery is acked.
+ * Stores captured bodies, the small ones in one pack, and returns an outcome for each. A fault of
+ * one message refuses only that one. The first good outcome has all receipts, since all messages
+ * are confirmed before any delivery is acked.
  */
 export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
   const outcomes: Outcome[] = messages.map(() => done());
@@ -39,7 +40,10 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
   return outcomes;
 }
 
-/** The wait may end before the time of the event. The clock is then compared again, since it may have been corrected. */
+/**
+ * The wait may end before the time of the event. The clock is then compared again, since it may
+ * have been corrected.
+ */
 function tooEarly({ capture }: Checked, waitMs: number, { clock, settings }: DeployContext): Outcome {
   const ahead = durationText(eventTime(capture.event) - clock.now());
   const allowed = durationText(settings.maxAhead);

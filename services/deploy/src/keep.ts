@@ -1,7 +1,10 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
-/** Which bytes of two bodies must be equal: all, or the first line. A block that was built twice may differ in its second line. */
+/**
+ * Which bytes of two bodies must be equal: all, or the first line. A block that was built twice may
+ * differ in its second line.
+ */
 type Identity = 'bytes' | 'first-line';
 
 export interface KeepOptions {
@@ -15,7 +18,8 @@ export interface KeepOptions {
 const NEWLINE = 0x0a;
 
 /**
- * Writes an object, or finds the same one. Returns the bytes that are stored at the key, which an earlier attempt may have written.
+ * Writes an object, or finds the same one. Returns the bytes that are stored at the key, which an
+ * earlier attempt may have written.
  * @throws OBJECT_EXISTS if another object is stored there
  */
 export async function keep(store: Store, key: string, body: Buffer, { rewrite, identity, readBack }: KeepOptions): Promise<Buffer> {

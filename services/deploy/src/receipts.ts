@@ -6,7 +6,10 @@ import { parseTraceparent } from '@blockhub/telemetry';
 const HOUR = 3_600_000;
 /** A wrong clock may be corrected meanwhile, so it is compared again at least so often. */
 const LONGEST_RETRY_MS = HOUR;
-/** A clock in the wrong time zone is wrong by hours, and events from then are stored later. A longer wait would hide a fault. */
+/**
+ * A clock in the wrong time zone is wrong by hours, and events from then are stored later. A longer
+ * wait would hide a fault.
+ */
 const LONGEST_WAIT_MS = 24 * HOUR;
 
 /** A captured body whose hash is right. */
@@ -15,7 +18,10 @@ export interface Checked {
   readonly capture: Capture;
 }
 
-/** Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH if the body does not have its hash. A body that is already stored was checked before. */
+/**
+ * Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH if the body does not have its hash. A body that
+ * is already stored was checked before.
+ */
 export function checkCapture(message: Message): Checked {
   const capture = readIngress(message);
   if (capture.at === undefined && !blobMatches(capture, message.body)) {
@@ -25,9 +31,10 @@ export function checkCapture(message: Message): Checked {
 }
 
 /**
- * How long an event must wait until it is retried, in ms; 0 if its time is at most `latestMs`, in ms since 1970. An event from the future would
- * set the time of its block ahead. Then the check for repeats would have to read all blocks since that one, for every event until that time.
- * Throws EVENT_TIME_AHEAD if it would wait for more than a day.
+ * How long an event must wait until it is retried, in ms; 0 if its time is at most `latestMs`, in
+ * ms since 1970. An event from the future would set the time of its block ahead. Then the check for
+ * repeats would have to read all blocks since that one, for every event until that time. Throws
+ * EVENT_TIME_AHEAD if it would wait for more than a day.
  */
 export function waitOf({ capture }: Checked, latestMs: number): number {
   const timeMs = eventTime(capture.event);
@@ -46,7 +53,10 @@ interface List {
   readonly queue: string;
   readonly chain: string;
   readonly receipts: Receipt[];
-  /** The trace that the list continues: of the first event whose trace is sampled, else of the first event. */
+  /**
+   * The trace that the list continues: of the first event whose trace is sampled, else of the first
+   * event.
+   */
   trace: MetaValue | undefined;
   sampled: boolean;
 }

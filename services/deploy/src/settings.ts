@@ -5,7 +5,8 @@ import type { MimeCheck } from './mime.ts';
 
 export const settings = {
   partitions: commonSettings.partitions,
-  // Without defaults, since with a misspelt variable deploy would take the messages of another place, or publish nothing.
+  // Without defaults, since with a misspelt variable deploy would take the messages of another
+  // place, or publish nothing.
   in: setting.text({ text: 'Queue to take from.', required: true, example: queues.ingress.name }),
   key: setting.text({
     text: 'Template of the object key of a body. If it is not set, the key is `blobs/{sha256}.blob`.',

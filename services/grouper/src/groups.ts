@@ -12,7 +12,9 @@ interface Limits {
 }
 
 export interface GroupsOptions extends Limits {
-  /** Prefetch of each queue. If so many of its messages wait, the oldest groups are published early. */
+  /**
+   * Prefetch of each queue. If so many of its messages wait, the oldest groups are published early.
+   */
   readonly prefetch: number;
   readonly clock: Clock;
 }
@@ -141,7 +143,10 @@ export class Groups {
     group.cancel = clock.after(dueAt - clock.ticks(), () => this.#close(group));
   }
 
-  /** Publishes the oldest groups of a queue with a full prefetch. Otherwise no message could come that completes a group. */
+  /**
+   * Publishes the oldest groups of a queue with a full prefetch. Otherwise no message could come
+   * that completes a group.
+   */
   #relieve(queue: string): void {
     const enough = Math.floor(this.#options.prefetch * 0.75);
     for (const group of this.#groups.values()) {

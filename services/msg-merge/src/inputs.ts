@@ -16,7 +16,10 @@ interface Input {
 export interface HeldInput extends Input {
   /** How long its messages wait for the others. */
   readonly holdMs: number;
-  /** What happens then: the message is retried later, acked, or retried while what is missing is requested. */
+  /**
+   * What happens then: the message is retried later, acked, or retried while what is missing is
+   * requested.
+   */
   readonly end: (typeof ends)[number];
 }
 
@@ -32,7 +35,10 @@ function parseInput(text: string): Input {
   return { tag, queue };
 }
 
-/** Reads entries such as `5m` and `left=10s`. An input has its own value, else the one without a tag, else the default. */
+/**
+ * Reads entries such as `5m` and `left=10s`. An input has its own value, else the one without a
+ * tag, else the default.
+ */
 function entryOf(flag: string, entries: readonly string[], tags: readonly string[], fallback: string): (tag: string) => string {
   const values = new Map<string, string>();
   for (const entry of entries) {

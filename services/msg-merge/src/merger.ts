@@ -8,7 +8,10 @@ type Cancel = ReturnType<Clock['after']>;
 export interface MergerOptions {
   /** At least one. */
   readonly held: readonly Pick<HeldInput, 'tag' | 'holdMs' | 'end'>[];
-  /** Tag of the latest input. If it is undefined, messages merge as soon as every held input has one. */
+  /**
+   * Tag of the latest input. If it is undefined, messages merge as soon as every held input has
+   * one.
+   */
   readonly latest: string | undefined;
   readonly maxItems: number;
   readonly maxBytes: number;
@@ -18,7 +21,10 @@ export interface MergerOptions {
   readonly ask: number;
   /** The longest rest after an answer, in ms. */
   readonly rest: number;
-  /** A queue with so many held messages is nearly full. Its keys do not rest, and those without an answer make room for others. */
+  /**
+   * A queue with so many held messages is nearly full. Its keys do not rest, and those without an
+   * answer make room for others.
+   */
   readonly nearlyFull: number;
   /** Maximum number of remembered keys; idle keys beyond it are forgotten. */
   readonly maxKeys: number;
@@ -31,13 +37,16 @@ type Merged = Record<string, MergePart | readonly MergePart[]>;
 export interface MergerParts {
   /** Publishes a merged message, made from these held messages; resolves when it is confirmed. */
   send(merged: Merged, held: readonly Message[]): Promise<void>;
-  /** Requests the latest value of a key or, without a latest input, what is missing. If it rejects, the request is repeated later. */
+  /**
+   * Requests the latest value of a key or, without a latest input, what is missing. If it rejects,
+   * the request is repeated later.
+   */
   ask(key: string): Promise<void>;
 }
 
 /**
- * Why a held message goes. `merged`: confirmed, can be acked. `expired`: it waited too long. `displaced`: other messages need its place, so it
- * is retried later. `draining`: release it.
+ * Why a held message goes. `merged`: confirmed, can be acked. `expired`: it waited too long.
+ * `displaced`: other messages need its place, so it is retried later. `draining`: release it.
  */
 export type HoldResult = 'merged' | 'expired' | 'displaced' | 'draining';
 
@@ -75,29 +84,35 @@ const LONGEST_WAIT_MS = 60_000;
 /** A key rests twice as long as its answer took, so it is busy for a third of the time. */
 const RESTS = 2;
 const MOST_DOUBLINGS = 10;
-/** After so many waits without progress the messages of a key make room, if the queue is nearly full. */
+/**
+ * After so many waits without progress the messages of a key make room, if the queue is nearly
+ * full.
+ */
 const MAKES_ROOM_AFTER = 2;
 
 /**
- * Merges messages of several inputs by key. Messages of a *held* input wait for the others and are acked when the merged message is
- * confirmed. Of the *latest* input only the newest value of a key counts; values may be lost, and each merge uses one up. The *answer* to a
- * merged message is the next value at or above the one it used.
+ * Merges messages of several inputs by key. Messages of a *held* input wait for the others and are
+ * acked when the merged message is confirmed. Of the *latest* input only the newest value of a key
+ * counts; values may be lost, and each merge uses one up. The *answer* to a merged message is the
+ * next value at or above the one it used.
  *
- * | mode         | of a key that                                | next mode, and its cause                 |
- * | ------------ | -------------------------------------------- | ---------------------------------------- |
- * | `unknown`    | has no value; it requests one                | `ready`: a value arrives                 |
- * | `ready`      | has a value, or there is no latest input     | `publishing`: every held input has one   |
- * | `publishing` | publishes a merged message                   | `awaiting`: confirmed                    |
- * |              |                                              | `resting`: confirmed, and answered       |
- * |              |                                              | `resting`, `unknown`: failed             |
- * | `awaiting`   | waits for the answer                         | `resting`: the answer arrives            |
- * |              |                                              | `unknown`: it took longer than `wait`    |
- * | `resting`    | lets more messages come after a slow answer  | `ready`: the rest is over                |
+ * | mode         | of a key that                 | next mode, and its cause               |
+ * | ------------ | ----------------------------- | -------------------------------------- |
+ * | `unknown`    | has no value; it requests one | `ready`: a value arrives               |
+ * | `ready`      | has a value, or needs none    | `publishing`: every held input has one |
+ * | `publishing` | publishes a merged message    | `awaiting`: confirmed                  |
+ * |              |                               | `resting`: confirmed, and answered     |
+ * |              |                               | `resting`, `unknown`: failed           |
+ * | `awaiting`   | waits for the answer          | `resting`: the answer arrives          |
+ * |              |                               | `unknown`: it took longer than `wait`  |
+ * | `resting`    | waits for more messages       | `ready`: the rest is over              |
  *
- * After a failed publish the mode is `unknown` if no value arrived meanwhile. A rest ends early if the queue is nearly full. Under load it
- * makes few large messages, which cost less than many small ones.
+ * After a failed publish the mode is `unknown` if no value arrived meanwhile. A rest ends early if
+ * the queue is nearly full. Under load it makes few large messages, which cost less than many small
+ * ones.
  *
- * A mode is left when something waits; idle keys cost nothing. Without a latest input, only `ready` and `publishing` occur.
+ * A mode is left when something waits; idle keys cost nothing. Without a latest input, only `ready`
+ * and `publishing` occur.
  */
 export class Merger {
   readonly #options: MergerOptions;
@@ -118,7 +133,10 @@ export class Merger {
     return this.#keys.size;
   }
 
-  /** When the oldest waiting message was first published, in ms since 1970; a retry does not change that. Undefined if none waits. */
+  /**
+   * When the oldest waiting message was first published, in ms since 1970; a retry does not change
+   * that. Undefined if none waits.
+   */
   get oldestAt(): number | undefined {
     let oldest: number | undefined;
     for (const { waiting } of this.#keys.values())
@@ -253,7 +271,10 @@ export class Merger {
     return (this.#held.get(queue) ?? 0) >= this.#options.nearlyFull;
   }
 
-  /** A wait of this key, in ms: longer after each one without an answer, since more requests do not help a slow mesh. */
+  /**
+   * A wait of this key, in ms: longer after each one without an answer, since more requests do not
+   * help a slow mesh.
+   */
   #patience({ unanswered }: Key, ms: number): number {
     return Math.max(ms, Math.min(LONGEST_WAIT_MS, ms * 2 ** Math.min(unanswered, MOST_DOUBLINGS)));
   }

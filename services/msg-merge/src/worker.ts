@@ -66,7 +66,10 @@ const settings = {
   }),
 };
 
-/** Merges waiting messages with the newest value of their key. Inputs, key and order are settings; it has no code for chains. */
+/**
+ * Merges waiting messages with the newest value of their key. Inputs, key and order are settings;
+ * it has no code for chains.
+ */
 export const worker = defineWorker({
   name: 'msg-merge',
   summary: 'Merges the waiting messages of a key with the newest value of that key.',

@@ -1,6 +1,7 @@
 /**
- * The newest known entry of each chain. Entries never change, so what is known stays true, and at worst is not the newest any more. The
- * number is limited: the entry that was added longest ago goes first.
+ * The newest known entry of each chain. Entries never change, so what is known stays true, and at
+ * worst is not the newest any more. The number is limited: the entry that was added longest ago
+ * goes first.
  */
 export class KnownEntries {
   readonly #max: number;

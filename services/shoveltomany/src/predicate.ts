@@ -20,15 +20,16 @@ const tokenForm = /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)(?![\w.])|([A-Za-z
 /**
  * Compiles an expression. Nothing of it is run as code.
  *
- * | form                                        | passes if                                          |
- * | ------------------------------------------- | -------------------------------------------------- |
- * | `msg.meta.mime == "text/plain"`             | the field is this text, number, true or false      |
- * | `msg.meta.mime != "text/plain"`             | it is not                                          |
- * | `startsWith(msg.meta.subject, "invoices/")` | the field is a text that begins with this          |
- * | `exists(msg.doc.a.b)`                       | the message has the field                          |
- * | `a and b`, `a or b`, `not a`, `(a)`         | by the parts; `and` binds more strongly than `or`  |
+ * | form                                        | passes if                                     |
+ * | ------------------------------------------- | --------------------------------------------- |
+ * | `msg.meta.mime == "text/plain"`             | the field is this text, number, true or false |
+ * | `msg.meta.mime != "text/plain"`             | it is not                                     |
+ * | `startsWith(msg.meta.subject, "invoices/")` | the field is a text that begins with this     |
+ * | `exists(msg.doc.a.b)`                       | the message has the field                     |
+ * | `a and b`, `a or b`, `not a`, `(a)`         | its parts do so; `and` before `or`            |
  *
- * Fields are `msg.id`, `msg.meta.<name>` and `msg.doc.<path>`. A missing field equals no value. Throws SETTINGS_INVALID with the position.
+ * Fields are `msg.id`, `msg.meta.<name>` and `msg.doc.<path>`. A missing field equals no value.
+ * Throws SETTINGS_INVALID with the position.
  */
 export function parsePredicate(text: string): Predicate {
   return new Parser(text).parse();

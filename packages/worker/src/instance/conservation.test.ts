@@ -10,7 +10,10 @@ import { type AnyContext, inOut, type Plan, SECOND } from '../testing/fixtures.t
 import { startWorker } from './instance.ts';
 import type { RunningWorker } from './running-worker.ts';
 
-/** Every message is in the end in `out` or a dead letter, whatever fails. What comes out twice is allowed: hops are at least once. */
+/**
+ * Every message is in the end in `out` or a dead letter, whatever fails. What comes out twice is
+ * allowed: hops are at least once.
+ */
 
 const HOUR = 3_600_000;
 const MESSAGES = 60;

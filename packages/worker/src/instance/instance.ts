@@ -25,9 +25,10 @@ const LAST_ANSWERS_MS = SECOND;
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
- * Starts a worker on parts that the caller opened; resolves when it runs. On a VirtualClock and seeded randomness it is a function of its
- * seed. If broker or store are away, the start waits. All other errors are thrown after everything was released: STORE_UNSAFE, the errors
- * of `setup` and `serve`, the reason of `signal`.
+ * Starts a worker on parts that the caller opened; resolves when it runs. On a VirtualClock and
+ * seeded randomness it is a function of its seed. If broker or store are away, the start waits. All
+ * other errors are thrown after everything was released: STORE_UNSAFE, the errors of `setup` and
+ * `serve`, the reason of `signal`.
  */
 export async function startWorker<Shape extends SettingsShape, State>(
   worker: Worker<Shape, State>,
@@ -141,7 +142,9 @@ class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorke
     return new StartSteps({ ...this.#options, log: this.#log, check: (step) => this.#check(step) }, names);
   }
 
-  /** If it is called again after a transient error, it goes on with the takes that have not started. */
+  /**
+   * If it is called again after a transient error, it goes on with the takes that have not started.
+   */
   async #startTakes(): Promise<void> {
     for (const take of this.#takes.slice(this.#consumers.length)) {
       const consumer = this.#makeConsumer(take);
@@ -177,7 +180,8 @@ class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorke
   async #end(state: 'stopped' | 'failed'): Promise<void> {
     this.#set('draining');
     this.#options.health.set(this.#check('takes'), false, 'draining');
-    // Consumers are cancelled before the handlers are notified, so that no message comes in that a handler would give up.
+    // Consumers are cancelled before the handlers are notified, so that no message comes in that a
+    // handler would give up.
     const drained = [...this.#consumers.map((consumer) => consumer.drain()), this.#closeServing()];
     this.#draining.abort();
     this.#delayedRetries.end();

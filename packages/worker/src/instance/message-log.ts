@@ -1,7 +1,9 @@
 import type { Message } from '@blockhub/message';
 import { type LogFields, type Logger, parseTraceparent } from '@blockhub/telemetry';
 
-/** The fields of a log line about a message: its id and, if it has them, its chain and its trace id. */
+/**
+ * The fields of a log line about a message: its id and, if it has them, its chain and its trace id.
+ */
 export function factsOf({ id, meta }: Message): LogFields {
   const { chain, traceparent } = meta;
   const traceId = traceparent === undefined ? undefined : parseTraceparent(traceparent)?.traceId;
@@ -14,8 +16,8 @@ interface MessageContext {
 }
 
 /**
- * Makes a context for each message, whose log lines carry the message's fields. It is one small object: the logger is made with the first
- * line, and most messages write none.
+ * Makes a context for each message, whose log lines carry the message's fields. It is one small
+ * object: the logger is made with the first line, and most messages write none.
  */
 export function contextsOf<C extends { readonly log: Logger }>(context: C): (message: Message) => C {
   const shared = Object.create(context, {

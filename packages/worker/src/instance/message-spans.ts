@@ -3,7 +3,10 @@ import { errorCode } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import { parseTraceparent, type Span, type Tracing } from '@blockhub/telemetry';
 
-/** Maximum number of traces with spans of their own in a batch or publish. The context of further traces only travels on. */
+/**
+ * Maximum number of traces with spans of their own in a batch or publish. The context of further
+ * traces only travels on.
+ */
 const MAX_TRACES = 32;
 
 type Publish = (messages: readonly Outgoing[]) => Promise<void>;
@@ -67,7 +70,10 @@ function linkBoth(one: Span, other: Span): void {
   other.link(one.traceparent);
 }
 
-/** Adds the trace context of a single message to the messages that are published for it. Hints belong to no trace. */
+/**
+ * Adds the trace context of a single message to the messages that are published for it. Hints
+ * belong to no trace.
+ */
 export function withTraceOf(from: readonly Message[], messages: readonly Outgoing[]): readonly Outgoing[] {
   const traceparent = from.length === 1 ? from[0]?.meta.traceparent : undefined;
   if (traceparent === undefined) return messages;
@@ -75,8 +81,8 @@ export function withTraceOf(from: readonly Message[], messages: readonly Outgoin
 }
 
 /**
- * The spans of a worker: one for each trace of an invocation, from the start of the handler until all is settled. If an invocation has many
- * traces, the first span and the others are linked.
+ * The spans of a worker: one for each trace of an invocation, from the start of the handler until
+ * all is settled. If an invocation has many traces, the first span and the others are linked.
  */
 export class MessageSpans {
   readonly #tracing: Tracing;
@@ -112,7 +118,10 @@ export class MessageSpans {
     for (const span of this.#of(messages)) span.fail(code);
   }
 
-  /** Publishes what was made from these messages. A message without a sampled trace of its own joins the first trace of theirs. */
+  /**
+   * Publishes what was made from these messages. A message without a sampled trace of its own joins
+   * the first trace of theirs.
+   */
   async publish(messages: readonly Outgoing[], from: readonly Message[], publish: Publish): Promise<void> {
     const causes = new Map(this.#of(from).map((span) => [recordedTrace(span.traceparent), span] as const));
     const [first] = causes.values();

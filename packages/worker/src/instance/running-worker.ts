@@ -6,7 +6,10 @@ import type { Store } from '@blockhub/store';
 import type { Health, Logger, Metrics, Tracing } from '@blockhub/telemetry';
 import type { Random } from '../random.ts';
 
-/** What a worker needs from outside. The worker closes none of it when it stops, since many workers may share it. */
+/**
+ * What a worker needs from outside. The worker closes none of it when it stops, since many workers
+ * may share it.
+ */
 export interface StartOptions<Shape extends SettingsShape = SettingsShape> {
   readonly settings: Values<Shape>;
   readonly broker: Broker;
@@ -22,7 +25,9 @@ export interface StartOptions<Shape extends SettingsShape = SettingsShape> {
   readonly tracing?: Tracing;
   /** Unique among the instances of this worker. By default it is drawn from `random`. */
   readonly instance?: string;
-  /** Attempts until a message that fails for unknown reasons becomes a dead letter. 20 by default. */
+  /**
+   * Attempts until a message that fails for unknown reasons becomes a dead letter. 20 by default.
+   */
   readonly maxAttempts?: number;
   /** The caller has checked the store with `Store.assertSafe`, so it is not probed again. */
   readonly storeIsSafe?: boolean;
@@ -41,8 +46,9 @@ export interface StopOptions {
 export interface RunningWorker {
   readonly state: WorkerState;
   /**
-   * Cancels consumers, sends off batches, lets handlers finish, then releases everything in reverse order. It never rejects: errors are logged.
-   * A second call returns the same promise; if its grace is shorter, that one counts.
+   * Cancels consumers, sends off batches, lets handlers finish, then releases everything in reverse
+   * order. It never rejects: errors are logged. A second call returns the same promise; if its
+   * grace is shorter, that one counts.
    */
   stop(options: StopOptions): Promise<void>;
   /** Resolves when everything is released. */

@@ -6,8 +6,9 @@ import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from '../types.ts';
 
 /**
- * Settings with the same meaning in every service. `runWorker` adds all but `partitions`. A worker with partitioned queues adds that one
- * to its own settings: `settings: { partitions: commonSettings.partitions }`.
+ * Settings with the same meaning in every service. `runWorker` adds all but `partitions`. A worker
+ * with partitioned queues adds that one to its own settings: `settings: { partitions:
+ * commonSettings.partitions }`.
  */
 export const commonSettings = {
   broker: setting.url({
@@ -78,7 +79,9 @@ export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>):
 export type WorkerValues = Values<typeof always> &
   Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'> & typeof storeSecrets & typeof registrySecrets>>;
 
-/** All settings of a worker's process, its own last. `--help`, docs and chart values come from them. */
+/**
+ * All settings of a worker's process, its own last. `--help`, docs and chart values come from them.
+ */
 export const settingsOf = (worker: Pick<Worker, 'needs' | 'settings'>): ProcessShape => ({
   ...always,
   ...(worker.needs.includes('store') ? { store, ...storeSecrets } : {}),

@@ -15,7 +15,10 @@ export interface Program<Shape extends ProcessShape> {
   readonly name: string;
   readonly summary: string;
   readonly settings: Shape;
-  /** Opens what the workers need and starts them; resolves when they run. If it throws, the process ends. */
+  /**
+   * Opens what the workers need and starts them; resolves when they run. If it throws, the process
+   * ends.
+   */
   start(values: Values<Shape>, context: ProgramContext): Promise<void>;
 }
 
@@ -23,11 +26,15 @@ export interface Program<Shape extends ProcessShape> {
 export interface ProgramContext {
   readonly out: (text: string) => void;
   readonly releases: Releases;
-  /** The program adds each worker when it runs. They stop in reverse order, before anything is released, and share one grace. */
+  /**
+   * The program adds each worker when it runs. They stop in reverse order, before anything is
+   * released, and share one grace.
+   */
   readonly workers: RunningWorker[];
   /**
-   * Starts the probes, then opens broker, store and registry. It does not wait until they answer, so that the process is alive meanwhile.
-   * When the process ends all of it is closed, the probes last.
+   * Starts the probes, then opens broker, store and registry. It does not wait until they answer,
+   * so that the process is alive meanwhile. When the process ends all of it is closed, the probes
+   * last.
    */
   readonly open: OpenResources;
 }
@@ -42,7 +49,10 @@ export interface RunOptions {
   /** Called at the second signal. By default it ends the process at once. */
   readonly abort?: () => void;
   readonly log?: Logger;
-  /** Standard output is a terminal. Then an error of the start is written to standard error, and with its stack to the log only at `debug`. */
+  /**
+   * Standard output is a terminal. Then an error of the start is written to standard error, and
+   * with its stack to the log only at `debug`.
+   */
   readonly terminal?: boolean;
 }
 
@@ -52,9 +62,10 @@ const stopSignals = ['SIGTERM', 'SIGINT'] as const;
 const settingCodes: ReadonlySet<string> = new Set(['SETTINGS_INVALID', 'BROKER_URL_INVALID', 'STORE_URL_INVALID', 'REGISTRY_URL_INVALID']);
 
 /**
- * The life of a process: settings, log, probes, start, until SIGTERM or SIGINT, drain, release. Signals count from the first step on.
- * Resolves with the exit code: 0 after a stop and for `--help`; 2 if settings are wrong; 1 if the start fails, or something cannot be released.
- * Each error is on standard error with its code and fix; wrong settings are reported all at once.
+ * The life of a process: settings, log, probes, start, until SIGTERM or SIGINT, drain, release.
+ * Signals count from the first step on. Resolves with the exit code: 0 after a stop and for
+ * `--help`; 2 if settings are wrong; 1 if the start fails, or something cannot be released. Each
+ * error is on standard error with its code and fix; wrong settings are reported all at once.
  */
 export async function runProgram<Shape extends ProcessShape>(program: Program<Shape>, options: RunOptions = {}): Promise<number> {
   const { argv: words = process.argv.slice(2), env = process.env, out = writeTo(process.stdout), err = writeTo(process.stderr) } = options;
@@ -126,7 +137,10 @@ async function live<Shape extends ProcessShape>(
   return code;
 }
 
-/** Capture stops first, then the other stages down the pipeline, so that messages on their way still reach their next stage. */
+/**
+ * Capture stops first, then the other stages down the pipeline, so that messages on their way still
+ * reach their next stage.
+ */
 async function stopAll(workers: readonly RunningWorker[], graceMs: number): Promise<void> {
   const end = systemClock.ticks() + graceMs;
   for (const worker of workers.toReversed()) await worker.stop({ graceMs: Math.max(0, end - systemClock.ticks()) });

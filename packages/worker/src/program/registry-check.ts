@@ -14,11 +14,17 @@ export interface RegistryWatchParts {
   readonly clock: Clock;
   readonly health: Health;
   readonly metrics: Metrics;
-  /** Some requests are refused without the registry. If it is false, faults are shown and the process stays ready. */
+  /**
+   * Some requests are refused without the registry. If it is false, faults are shown and the
+   * process stays ready.
+   */
   readonly relied: boolean;
 }
 
-/** Checks every 10 s that the registry does what requests need, and shows the result in readiness. Returns a function that ends this. */
+/**
+ * Checks every 10 s that the registry does what requests need, and shows the result in readiness.
+ * Returns a function that ends this.
+ */
 export function watchRegistry({ registry, clock, health, metrics, relied }: RegistryWatchParts): () => void {
   const over = new AbortController();
   let works = 0;
@@ -34,7 +40,8 @@ export function watchRegistry({ registry, clock, health, metrics, relied }: Regi
       if (!over.signal.aborted) health.set(CHECK, true);
     } catch (error) {
       works = 0;
-      // An outage hits all replicas at once, and ends by itself. If they were not ready, requests that need no registry would be refused too.
+      // An outage hits all replicas at once, and ends by itself. If they were not ready, requests
+      // that need no registry would be refused too.
       const outage = relied && hasWorked && hasCode(error, 'REGISTRY_UNAVAILABLE');
       const meanwhile = relied ? (outage ? 'requests that name their event get 503 meanwhile: ' : '') : 'work goes on without it: ';
       if (!over.signal.aborted) health.set(CHECK, !relied || outage, `${meanwhile}${faultText(error)}`);

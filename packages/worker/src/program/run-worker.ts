@@ -8,7 +8,10 @@ import type { Worker } from '../types.ts';
 import { type ProcessShape, settingsOf, type WorkerValues } from './common-settings.ts';
 import { type Program, type RunOptions, runMain, runProgram } from './program.ts';
 
-/** Runs a worker as a process of its own, which opens what it needs by URL. See `runProgram` for its life and exit codes. */
+/**
+ * Runs a worker as a process of its own, which opens what it needs by URL. See `runProgram` for its
+ * life and exit codes.
+ */
 export const runWorker = <Shape extends SettingsShape, State>(worker: Worker<Shape, State>, options: RunOptions = {}): Promise<number> =>
   runProgram(programOf(worker), options);
 

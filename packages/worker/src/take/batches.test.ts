@@ -39,7 +39,10 @@ interface Gone {
   readonly back: boolean;
 }
 
-/** Plays arrivals against a policy as a take does: never more held than the prefetch, each batch handled for a while. */
+/**
+ * Plays arrivals against a policy as a take does: never more held than the prefetch, each batch
+ * handled for a while.
+ */
 function play(list: readonly Arrival[], policy: BatchPolicy, prefetch: number, handleMs: number) {
   const gone: Gone[] = [];
   const inHandler: { readonly until: number; readonly deliveries: number }[] = [];

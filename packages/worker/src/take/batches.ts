@@ -2,9 +2,15 @@ import type { BatchPolicy } from '../types.ts';
 import { deliveriesOf, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/** A batch may wait twice as long as the last one took to handle, so that about one batch is being handled at a time. */
+/**
+ * A batch may wait twice as long as the last one took to handle, so that about one batch is being
+ * handled at a time.
+ */
 const WAIT_PER_HANDLING = 2;
-/** Brokers take back a delivery that is not settled after 30 minutes, and handling comes after the wait. */
+/**
+ * Brokers take back a delivery that is not settled after 30 minutes, and handling comes after the
+ * wait.
+ */
 const LONGEST_WAIT_MS = 10 * MINUTE;
 
 interface Batch {
@@ -23,8 +29,9 @@ export interface BatchEnd {
 }
 
 /**
- * Collects messages into batches by the policy. The caller passes the time and calls `expire` at `dueAt`.
- * `#open` keeps the order in which batches were opened, so its first batch is the oldest one.
+ * Collects messages into batches by the policy. The caller passes the time and calls `expire` at
+ * `dueAt`. `#open` keeps the order in which batches were opened, so its first batch is the oldest
+ * one.
  */
 export class Batches {
   readonly #policy: BatchPolicy;
@@ -41,7 +48,10 @@ export class Batches {
     this.#waitMs = Math.min(policy.ttlMs, LONGEST_WAIT_MS);
   }
 
-  /** Records how long the last batch took to handle, in ms. True if open batches are due sooner than before. */
+  /**
+   * Records how long the last batch took to handle, in ms. True if open batches are due sooner than
+   * before.
+   */
   took(ms: number): boolean {
     const { ttlMs, mostTtlMs = ttlMs } = this.#policy;
     const before = this.#waitMs;
@@ -60,7 +70,10 @@ export class Batches {
     return undefined;
   }
 
-  /** Adds a message, and sends off the batches that are full. If `key` throws, the message was not added and the error is thrown. */
+  /**
+   * Adds a message, and sends off the batches that are full. If `key` throws, the message was not
+   * added and the error is thrown.
+   */
   add(one: Unsettled, ticks: number): void {
     const { max, maxBytes = Number.POSITIVE_INFINITY } = this.#policy;
     const { message, delivery } = one;
@@ -98,8 +111,9 @@ export class Batches {
   }
 
   /**
-   * Sends off the oldest batches if the prefetch is full. Otherwise no message could come that completes a batch.
-   * An eighth of the prefetch goes at a time, so that several messages share a confirm.
+   * Sends off the oldest batches if the prefetch is full. Otherwise no message could come that
+   * completes a batch. An eighth of the prefetch goes at a time, so that several messages share a
+   * confirm.
    * @param unsettled all deliveries of the take, in open batches or not
    */
   relieve(unsettled: number): void {

@@ -10,10 +10,16 @@ const SHORTEST_MS = SECOND;
 const LONG_MS = MINUTE;
 /** Messages that are delayed within this time share a log line. */
 const TOGETHER_MS = SECOND;
-/** Times are rounded to so many steps for each doubling of the delay. So any number of messages takes a few hundred entries. */
+/**
+ * Times are rounded to so many steps for each doubling of the delay. So any number of messages
+ * takes a few hundred entries.
+ */
 const STEPS = 32;
 
-/** `asked`: the handler returned `retry`; `transient`: a server was away; `failed`: the handler threw an unknown error. */
+/**
+ * `asked`: the handler returned `retry`; `transient`: a server was away; `failed`: the handler
+ * threw an unknown error.
+ */
 const retryCauses = ['asked', 'transient', 'failed'] as const;
 export type RetryCause = (typeof retryCauses)[number];
 
@@ -41,8 +47,8 @@ export interface DelayedRetriesParts {
 }
 
 /**
- * The messages that this process gave back for a later retry: how many, until when and why. They are shown in metrics and in the log.
- * Messages that an earlier process delayed are not counted.
+ * The messages that this process gave back for a later retry: how many, until when and why. They
+ * are shown in metrics and in the log. Messages that an earlier process delayed are not counted.
  */
 export class DelayedRetries {
   readonly #clock: Clock;

@@ -2,10 +2,15 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import { deliveriesOf, release, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/** Brokers take back a delivery that is not settled after 30 minutes, some with the whole connection. A batch may have waited for ten of them. */
+/**
+ * Brokers take back a delivery that is not settled after 30 minutes, some with the whole
+ * connection. A batch may have waited for ten of them.
+ */
 const LONGEST_INVOCATION_MS = 15 * MINUTE;
 
-/** One call of a handler, and of the calls with its halves, until all of its messages are settled. */
+/**
+ * One call of a handler, and of the calls with its halves, until all of its messages are settled.
+ */
 export interface Invocation {
   readonly messages: readonly Unsettled[];
   /** In ticks of the clock. */
@@ -32,7 +37,10 @@ export interface InvocationsParts {
   tooLong(invocation: Invocation): void;
 }
 
-/** The invocations of one take: those that run, and those that wait until one ends or a pause is over. */
+/**
+ * The invocations of one take: those that run, and those that wait until one ends or a pause is
+ * over.
+ */
 export class Invocations {
   readonly #parts: InvocationsParts;
   /** In the order of their start. */
@@ -118,7 +126,10 @@ export class Invocations {
     if (this.#waiting.length === 0) this.#idle?.();
   }
 
-  /** One timer for the oldest invocation. It is not moved when an invocation ends: it then finds nothing to do. */
+  /**
+   * One timer for the oldest invocation. It is not moved when an invocation ends: it then finds
+   * nothing to do.
+   */
   #watch(): void {
     const { clock, tooLong } = this.#parts;
     const [oldest] = this.#open;

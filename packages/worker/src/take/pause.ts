@@ -6,7 +6,10 @@ import type { Random } from '../random.ts';
 
 const SECOND = 1000;
 const lengths: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
-/** After so long without a failure the fault counts as over, even if no message came that could have failed. */
+/**
+ * After so long without a failure the fault counts as over, even if no message came that could have
+ * failed.
+ */
 const CALM_MS = 30 * SECOND;
 
 export interface PauseParts {
@@ -20,14 +23,15 @@ export interface PauseParts {
 }
 
 /**
- * Pauses a take while broker, store or registry fail, so that messages wait instead of failing one by one.
+ * Pauses a take while broker, store or registry fail, so that messages wait instead of failing one
+ * by one.
  *
- * | mode         | meaning                     | next mode, and its cause                         |
- * | ------------ | --------------------------- | ------------------------------------------------ |
- * | `clear`      | nothing failed lately       | `paused`: a message fails                        |
- * | `paused`     | no handler starts           | `recovering`: the time is over, or the end       |
- * | `recovering` | handlers start again        | `paused`, for longer: a message fails            |
- * |              |                             | `clear`: a message succeeds, or 30 s pass        |
+ * | mode         | meaning               | next mode, and its cause                   |
+ * | ------------ | --------------------- | ------------------------------------------ |
+ * | `clear`      | nothing failed lately | `paused`: a message fails                  |
+ * | `paused`     | no handler starts     | `recovering`: the time is over, or the end |
+ * | `recovering` | handlers start again  | `paused`, for longer: a message fails      |
+ * |              |                       | `clear`: a message succeeds, or 30 s pass  |
  */
 export class Pause {
   readonly #parts: PauseParts;
@@ -45,7 +49,10 @@ export class Pause {
     return this.#mode === 'paused';
   }
 
-  /** Begins a pause, and returns how long it lasts. Messages that started together fail together, so a pause that is on is not prolonged. */
+  /**
+   * Begins a pause, and returns how long it lasts. Messages that started together fail together, so
+   * a pause that is on is not prolonged.
+   */
   begin(error: BlockhubError): number {
     const { clock, random, log, health, check } = this.#parts;
     if (this.#mode === 'paused') return this.#until - clock.ticks();

@@ -89,7 +89,8 @@ describe('one by one', () => {
     await sample.run(10 * SECOND);
     expect(sample.health.ready()).toBe(true);
     expect(handled.slice(0, 3)).toEqual(['m0', 'm1', 'm2']);
-    // The acks of the first handling are dropped, so all three came again; their neighbour came once.
+    // The acks of the first handling are dropped, so all three came again; their neighbour came
+    // once.
     expect(handled.slice(3).sort()).toEqual(['m0', 'm1', 'm2', 'new']);
     expect(new Set(await ids(sample, 'out'))).toEqual(new Set(['m0', 'm1', 'm2', 'new']));
     expect(await depth(sample, 'in')).toBe(0);

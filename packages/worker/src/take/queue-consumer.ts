@@ -41,7 +41,10 @@ export interface QueueConsumerParts {
   readonly check: string;
 }
 
-/** Consumes the queue of a take: it passes deliveries to the handlers, one by one or in batches, and settles them by the outcomes. */
+/**
+ * Consumes the queue of a take: it passes deliveries to the handlers, one by one or in batches, and
+ * settles them by the outcomes.
+ */
 export class QueueConsumer {
   readonly #parts: QueueConsumerParts;
   readonly #prefetch: number;
@@ -49,7 +52,10 @@ export class QueueConsumer {
   readonly #invocations: Invocations;
   readonly #settlement: Settlement;
   readonly #pause: Pause;
-  /** What the key of a batch threw. Such a message is an invocation of its own, so that draining waits for its dead letter too. */
+  /**
+   * What the key of a batch threw. Such a message is an invocation of its own, so that draining
+   * waits for its dead letter too.
+   */
   readonly #keyErrors = new WeakMap<Unsettled, unknown>();
   #consumer: Consumer | undefined;
   /** Deliveries that are not settled. */
@@ -97,7 +103,10 @@ export class QueueConsumer {
     this.#consumer = await broker.consume(take.queue, { prefetch: this.#prefetch }, (delivery) => this.#take(delivery));
   }
 
-  /** Cancels the consumer, sends off batches and releases what has not started. Resolves when every delivery is settled; never rejects. */
+  /**
+   * Cancels the consumer, sends off batches and releases what has not started. Resolves when every
+   * delivery is settled; never rejects.
+   */
   async drain(): Promise<void> {
     this.#stopped = true;
     const { log } = this.#parts;
@@ -150,7 +159,9 @@ export class QueueConsumer {
     this.#parts.meters.held(-deliveries);
   }
 
-  /** One timer for the oldest batch. It is not moved when a batch goes: it then finds nothing to do. */
+  /**
+   * One timer for the oldest batch. It is not moved when a batch goes: it then finds nothing to do.
+   */
   #setTimer(): void {
     const { clock } = this.#parts;
     const at = this.#batches?.dueAt;
@@ -212,7 +223,8 @@ export class QueueConsumer {
       if (part === invocation.messages) this.#succeeded(invocation);
     } catch (error) {
       if (part.length === 1 || isTransient(error)) return this.#fail(invocation, part, error);
-      // The halves are handled again until the message that fails is alone. The others must not become dead letters with it.
+      // The halves are handled again until the message that fails is alone. The others must not
+      // become dead letters with it.
       await this.#handleBatch(invocation, part.slice(0, part.length >> 1));
       await this.#handleBatch(invocation, part.slice(part.length >> 1));
     }

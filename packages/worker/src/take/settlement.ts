@@ -38,8 +38,8 @@ export interface SettlementParts {
 export class Settlement {
   readonly #parts: SettlementParts;
   /**
-   * By message id: attempts that were not failures of the message, so they do not count against it. They are lost when the process ends,
-   * and then the message becomes a dead letter sooner.
+   * By message id: attempts that were not failures of the message, so they do not count against it.
+   * They are lost when the process ends, and then the message becomes a dead letter sooner.
    */
   readonly #excused = new Map<string, number>();
 
@@ -47,7 +47,9 @@ export class Settlement {
     this.#parts = parts;
   }
 
-  /** One outcome is for all messages; a list has one for each. If it throws, no message is settled. */
+  /**
+   * One outcome is for all messages; a list has one for each. If it throws, no message is settled.
+   */
   async settle(unsettled: readonly Unsettled[], outcome: Outcome | readonly Outcome[]): Promise<void> {
     const each = isList(outcome);
     if (each && outcome.length !== unsettled.length) throw new Error(`expected ${unsettled.length} outcomes, got ${outcome.length}`);
@@ -65,7 +67,10 @@ export class Settlement {
     this.#parts.meters.done(acked);
   }
 
-  /** A handler or a publish threw. Several messages come here only with a transient error; after any other one the handler is called for each. */
+  /**
+   * A handler or a publish threw. Several messages come here only with a transient error; after any
+   * other one the handler is called for each.
+   */
   async fail(unsettled: readonly Unsettled[], error: unknown): Promise<void> {
     if (isTransient(error)) return this.#failTransient(unsettled, error as BlockhubError);
     for (const one of unsettled) {

@@ -5,7 +5,10 @@ import { type Message, messageOf } from '@blockhub/message';
 export interface Unsettled {
   readonly message: Message;
   readonly delivery: Delivery;
-  /** Further deliveries of the same message id, which came while it waited in a batch. They are settled with it. */
+  /**
+   * Further deliveries of the same message id, which came while it waited in a batch. They are
+   * settled with it.
+   */
   duplicates?: Delivery[];
 }
 

@@ -13,7 +13,10 @@ export interface TestSpan {
   ends: number;
 }
 
-/** Tracing that keeps its spans, in the order of their starts. It begins no traces: a span needs a sampled parent. */
+/**
+ * Tracing that keeps its spans, in the order of their starts. It begins no traces: a span needs a
+ * sampled parent.
+ */
 export function testTracing(): Tracing & { readonly spans: readonly TestSpan[] } {
   const spans: TestSpan[] = [];
   return {
