@@ -21,10 +21,7 @@ export interface BlockMessage {
   readonly bytes: Buffer;
 }
 
-/**
- * A built block for `blocks.newblockcreated`. The hash in meta is of the whole object; the block's
- * id is of its first line only.
- */
+/** Writes a block. The hash in meta is of the whole object; the block's id is of its first line. */
 export function writeBlock(block: Pick<BuiltBlock, 'id' | 'chain' | 'height' | 'bytes'>, to: { prev: string; tailsTo: string }): Outgoing {
   const { id, chain, height, bytes } = block;
   const hash = hashOf('sha256', bytes);
@@ -90,10 +87,7 @@ interface EventReceipt {
   readonly position: number;
 }
 
-/**
- * Receipts for the events of a block that is in its chain. The message id is the event id, so that
- * consumers recognise a repeat.
- */
+/** Receipts for the events of a block. The message id is the event id, so consumers see repeats. */
 export const writeEventReceipts = (
   queue: string,
   { chain, id, height, blobs }: Pick<Block, 'chain' | 'id' | 'height' | 'blobs'>,

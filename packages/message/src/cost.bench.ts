@@ -1,7 +1,4 @@
-/**
- * `node packages/message/src/cost.bench.ts`: what checking the receipts of a group and rendering a
- * template cost.
- */
+/** `node packages/message/src/cost.bench.ts`: the cost of checking a group and of a template. */
 import { receipt, take } from './fixtures.ts';
 import { groupBody } from './forms.ts';
 import { template } from './template.ts';

@@ -31,10 +31,7 @@ export interface DeadLetter {
   readonly original: { readonly id: string; readonly meta: Meta; readonly body: Buffer };
 }
 
-/**
- * Meta that counts the automatic repairs of a message. It stays with the message when that is
- * published again.
- */
+/** Meta that counts automatic repairs. It stays with the message when that is published again. */
 export const REPAIRS = 'repairs';
 
 const MAX_TEXT = 1000;
@@ -85,10 +82,7 @@ export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body
   };
 }
 
-/**
- * The original, for the queue that it came from. Its count of repairs starts again; the caller may
- * set it.
- */
+/** The original, for the queue that it came from. Its count of repairs starts again. */
 export function replayDeadLetter({ queue, original: { id, meta, body } }: DeadLetter): Outgoing {
   const { [REPAIRS]: _, ...rest } = meta;
   return { queue, id, meta: rest, body };

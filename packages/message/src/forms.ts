@@ -61,10 +61,7 @@ interface BlueprintDoc {
   group: { msg: Receipt[]; meta?: { chain?: unknown } }[];
 }
 
-/**
- * Reads a blueprint, with the receipts of all groups in one list. Throws MESSAGE_INVALID, also if a
- * part belongs to another chain.
- */
+/** Reads a blueprint. Throws MESSAGE_INVALID, also if a part belongs to another chain. */
 export function readBlueprint(message: Message): Blueprint {
   const doc = readDoc<BlueprintDoc>(message, 'blueprint');
   const tail = doc.tail.msg;

@@ -1,4 +1,4 @@
-export type { Meta, Outgoing } from '@blockhub/broker';
+export type { Outgoing } from '@blockhub/broker';
 export { type BlockMessage, readBlock, writeBlock, writeCommitted, writeEventReceipts } from './blocks.ts';
 export { joinArrays, type MergePart, mergeMessages } from './bytes.ts';
 export { type DeadLetter, type DeadReason, deadLetter, keepDeadLetter, REPAIRS, readDeadLetter, replayDeadLetter } from './dead-letter.ts';

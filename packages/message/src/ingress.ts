@@ -30,10 +30,7 @@ export function writeIngress(capture: Capture, traceparent?: string): Outgoing {
   return { queue: queues.ingress.name, id: event, meta, body };
 }
 
-/**
- * Reads the message of a captured body. Throws MESSAGE_INVALID. The hash is checked later, by the
- * service that stores the body.
- */
+/** Reads a captured body. Throws MESSAGE_INVALID. The hash is checked before the body is stored. */
 export function readIngress(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): Capture {
   if (!isEvent(message.id)) throw invalid('must be an event id', 'msg.id');
   const at = findMetaText(message, 'at');

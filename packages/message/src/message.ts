@@ -2,10 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Delivery, Meta } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/**
- * A delivery without what settles it. The id of an event's message is the event id, given once at
- * capture.
- */
+/** A delivery without what settles it. The id of an event's message is the event id. */
 export type MessageParts = Omit<Delivery, 'ack' | 'retry' | 'release'>;
 
 /** A message as a handler gets it: raw bytes as the body, headers as meta. */

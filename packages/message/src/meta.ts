@@ -2,10 +2,7 @@ import type { Meta } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 import { invalid } from './message.ts';
 
-/**
- * The meta names with a meaning of their own. Other names are descriptive and go unchanged into the
- * receipt.
- */
+/** The meta names with a meaning of their own. Other names are descriptive. */
 export const metaNames = {
   about: 'Event id that this message describes (request documents).',
   at: 'Object key of a body that is too large for the broker; the body is empty then.',
@@ -39,10 +36,7 @@ export const metaNames = {
   'dead-queue': 'Dead letters: the queue that the message came from.',
 } as const satisfies Record<string, string>;
 
-/**
- * Limit of all meta of a captured message. AMQP refuses more than 64 KiB of headers; later stages
- * add less than the difference.
- */
+/** Limit of meta at capture. AMQP refuses headers over 64 KiB; later stages add a few names. */
 export const MAX_META_BYTES = 32 * 1024;
 
 /** Approximate size of meta in AMQP: names, values and 8 bytes each. */

@@ -8,10 +8,7 @@ export interface TemplateParams {
   readonly partitions?: number;
 }
 
-/**
- * A compiled text with fields of a message. Rendering throws TEMPLATE_FIELD_MISSING if the message
- * lacks a field.
- */
+/** A compiled template. Rendering throws TEMPLATE_FIELD_MISSING if the message lacks a field. */
 export interface Template {
   readonly text: string;
   /** The fields in it, each once, such as `msg.meta.chain`. */

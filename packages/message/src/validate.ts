@@ -20,10 +20,7 @@ function compile(name: SchemaName): ValidateFunction {
   return validator;
 }
 
-/**
- * The JSON body, checked against its schema. Throws MESSAGE_INVALID with the path of the first
- * fault.
- */
+/** The JSON body, checked by its schema. Throws MESSAGE_INVALID with the path of a fault. */
 export function readDoc<T>(message: Pick<Message, 'doc'>, name: SchemaName): T {
   const doc = message.doc();
   const validator = compiled.get(name) ?? compile(name);

@@ -3,10 +3,7 @@ import { hideUserinfo, sentence } from '@blockhub/settings';
 
 const MAX_CAUSE = 500;
 
-/**
- * The first line of an error's text, without a stack, the user or password of a URL, or a value
- * whose name marks it as secret.
- */
+/** First line of an error's text, without stack, credentials of URLs, and secret values. */
 export function clean(text: string): string {
   const [line = ''] = text.split('\n', 1);
   return hideUserinfo(line.slice(0, MAX_CAUSE)).replace(secretValue, '$1…');

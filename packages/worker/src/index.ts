@@ -4,7 +4,7 @@ export type { RunningWorker, StartOptions } from './instance/running-worker.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
 export { commonSettings, settingsOf } from './program/common-settings.ts';
 export { type Program, runMain } from './program/program.ts';
-export { main } from './program/run-worker.ts';
+export { main } from './program/worker-program.ts';
 export { eventIds, type Random, systemRandom } from './random.ts';
 export { testTracing } from './testing/test-tracing.ts';
 export { type TestMessage, type TestWorker, testWorker } from './testing/test-worker.ts';

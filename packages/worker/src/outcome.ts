@@ -20,10 +20,7 @@ export type Outcome =
 
 const nothing: Outcome = { kind: 'done', messages: [] };
 
-/**
- * Handled. `messages` are confirmed before the ack. Their ids must be stable, since after a crash
- * in between the message is handled again.
- */
+/** Handled. `messages` are confirmed before the ack. Their ids must be the same at each attempt. */
 export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { kind: 'done', messages } : nothing);
 
 /**
@@ -34,10 +31,7 @@ export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { k
 export const retry = (afterMs: number, reason: string, fix?: string): Outcome =>
   fix === undefined ? { kind: 'retry', afterMs, reason } : { kind: 'retry', afterMs, reason, fix };
 
-/**
- * Never: the message becomes a dead letter with this reason. `path` is the place of the fault in
- * it, such as `msg.doc.3.hash`.
- */
+/** The message becomes a dead letter. `path` is the place of the fault, as in `msg.doc.3.hash`. */
 export const reject = (code: ErrorCode, reason: string, path?: string): Outcome =>
   path === undefined ? { kind: 'reject', code, reason } : { kind: 'reject', code, reason, path };
 

@@ -8,10 +8,7 @@ export type Random = () => number;
 const pool = new Uint32Array(1024);
 let used = pool.length;
 
-/**
- * The randomness of real processes: strong enough that event ids of a whole cluster never collide,
- * and cheap.
- */
+/** Strong enough that event ids of a whole cluster never collide, and cheap. */
 export const systemRandom: Random = () => {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -20,10 +17,7 @@ export const systemRandom: Random = () => {
   return (pool[used++] ?? 0) / 2 ** 32;
 };
 
-/**
- * How far ids may run ahead of the clock: bursts and small corrections stay in order, and a clock
- * that was set back further is followed.
- */
+/** How far ids may run ahead of the clock. If it is set back further, they follow it. */
 const MOST_AHEAD_MS = 5000;
 
 /**

@@ -41,20 +41,14 @@ export interface BatchPolicy {
    * the prefetch is full, it is handled. 1 by default.
    */
   readonly min?: number;
-  /**
-   * Messages of different keys never share a batch. If it throws a BlockhubError, the message is
-   * rejected. By default all have one key.
-   */
+  /** Messages of different keys never share a batch. If it throws, the message is rejected. */
   key?(message: Message): string;
 }
 
 /** A queue to consume from. */
 export interface Take {
   readonly queue: string;
-  /**
-   * Maximum number of unsettled deliveries, and so of messages in handlers. 100 by default; with
-   * batches, twice `max`.
-   */
+  /** Maximum number of unsettled deliveries. 100 by default; with batches, twice `max`. */
   readonly prefetch?: number;
   /** If it is set, messages go to `handleBatch` by this policy; else each goes to `handle`. */
   readonly batch?: BatchPolicy;
@@ -71,18 +65,12 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
-  /**
-   * For workers that serve requests; the runtime traces messages itself. Undefined if no spans are
-   * recorded.
-   */
+  /** For workers that serve requests. Undefined if no spans are recorded. */
   readonly tracing: Tracing | undefined;
   readonly clock: Clock;
   /** In [0, 1); seeded in simulations, never for secrets. */
   readonly random: Random;
-  /**
-   * Makes an event id (UUIDv7). Each is greater than the one before, unless the clock was set back
-   * by more than a few seconds.
-   */
+  /** Makes an event id (UUIDv7), greater than the one before if the clock is not set back. */
   newEvent(): string;
   /** Name of this instance; no two running instances share it. */
   readonly instance: string;
@@ -98,10 +86,7 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
    * @param from the messages that these were made from, whose traces they continue
    */
   publish(messages: readonly Outgoing[], from?: readonly Message[]): Promise<void>;
-  /**
-   * Aborted when the worker stops taking. A handler that waits must give up then: `retry(0,
-   * 'draining')` releases its message.
-   */
+  /** Aborted when the worker stops. A waiting handler must then return `retry(0, 'draining')`. */
   readonly draining: AbortSignal;
 }
 
@@ -142,38 +127,26 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
    * to.
    */
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
-  /**
-   * Queues that it publishes to; `{…}` stands for any text, as in `blobs.deployed.{p}`. Docs and
-   * metric labels come from it.
-   */
+  /** Queues that it publishes to; `{…}` stands for any text. Docs and metric labels use it. */
   gives?(settings: Values<Shape>): readonly string[];
   /**
    * True if requests are refused while the registry is away. Then readiness includes the registry.
    */
   reliesOnRegistry?(settings: Values<Shape>): boolean;
-  /**
-   * Invocations once, before anything is taken. Transient errors are tried again, all others end
-   * the start.
-   */
+  /** Runs once, before anything is taken, and again after a transient error. */
   setup?(context: Omit<Context<Shape, undefined>, 'state'>): MaybePromise<State>;
   handle?(message: Message, context: Context<Shape, State>): Handled;
-  /**
-   * After an error that is not transient it is called again with each half, so that one message
-   * cannot spoil the others.
-   */
+  /** After an error that is not transient it is called again with each half. */
   handleBatch?(messages: readonly Message[], context: Context<Shape, State>): BatchHandled;
   /** For workers that serve requests: starts the server. */
   serve?(context: Context<Shape, State>): Promise<Serving>;
-  /** Invocations once, after the last handler. */
+  /** Runs once, after the last handler. */
   stop?(context: Context<Shape, State>): MaybePromise<void>;
 }
 
 const NAME = /^[a-z][a-z0-9-]*$/;
 
-/**
- * Checks a worker and returns it. Its types are inferred: `State` from `setup`, `Shape` from
- * `settings`.
- */
+/** Checks a worker and returns it. `State` is inferred from `setup`. */
 export function defineWorker<const Shape extends SettingsShape, State = undefined>(worker: Worker<Shape, State>): Worker<Shape, State> {
   if (!NAME.test(worker.name)) throw new TypeError(`a worker's name must match ${NAME}, got ${worker.name}`);
   if (worker.takes && !worker.handle && !worker.handleBatch)

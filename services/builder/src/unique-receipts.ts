@@ -2,10 +2,7 @@ import type { Receipt } from '@blockhub/chain';
 
 const rank = ({ hash, at }: Receipt): string => `${hash} ${at.key} ${String(at.offset ?? '').padStart(16, '0')}`;
 
-/**
- * One receipt for each event. Two receipts may name two places of the same bytes; the choice does
- * not depend on their order.
- */
+/** One receipt for each event. The choice between two does not depend on their order. */
 export function uniqueByEvent(receipts: readonly Receipt[]): Map<string, Receipt> {
   const unique = new Map<string, Receipt>();
   for (const receipt of receipts) {

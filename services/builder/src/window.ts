@@ -17,10 +17,7 @@ interface KnownBlock {
   readonly events: readonly string[];
 }
 
-/**
- * A block that was not read. Its time may be that of the block above it, since an upper bound is
- * enough.
- */
+/** A block that was not read. Its time is an upper bound: it may be that of the block above. */
 type BlockRef = Pick<KnownBlock, 'height' | 'id' | 'time'>;
 
 /**
@@ -54,18 +51,12 @@ export interface WindowsOptions {
   readonly maxChains: number;
 }
 
-/**
- * How much older than the receipts a remembered block may be. A message that is handled again soon
- * then needs no reads.
- */
+/** How much older than the receipts a remembered block may be: messages may come again soon. */
 const SLACK_MS = 5000;
 /** Maximum number of blocks that are read at the same time. */
 const MOST_AHEAD = 16;
 
-/**
- * The events of the newest blocks of chains. The number is limited; what does not fit is read again
- * when it is needed.
- */
+/** The events of the newest blocks of chains. What does not fit the limits is read again. */
 export class Windows {
   readonly #store: Store;
   readonly #options: WindowsOptions;
@@ -107,10 +98,7 @@ export class Windows {
     }
   }
 
-  /**
-   * Records the block that was built on this tail. If it becomes the next block, it need not be
-   * read.
-   */
+  /** Records the block that was built on this tail. If it becomes the tail, it need not be read. */
   propose(tail: Tail, { id, height, time }: BuiltBlock, events: readonly string[]): void {
     const window = this.#windows.get(tail.chain);
     if (!window || top(window).id !== tail.id) return;
@@ -119,10 +107,7 @@ export class Windows {
     this.#events += events.length;
   }
 
-  /**
-   * The window of the chain, which has the tail as a known block or as its floor. Undefined if the
-   * tail is below the window.
-   */
+  /** The window, with the tail as a block or the floor. Undefined if the tail is below it. */
   async #reach(tail: Tail, since: number): Promise<Window | undefined> {
     const known = this.#windows.get(tail.chain);
     if (!known) return this.#begin(tail);
@@ -154,10 +139,7 @@ export class Windows {
     return window;
   }
 
-  /**
-   * Reads the blocks that other builders added. If there are more than `since` needs or than fit,
-   * the window begins again.
-   */
+  /** Reads the blocks that others added. If not all are needed or fit, the window begins again. */
   async #climb(window: Window, tail: Tail, since: number): Promise<Window> {
     const goal = top(window);
     const read: Block[] = [];
@@ -195,10 +177,7 @@ export class Windows {
     return found;
   }
 
-  /**
-   * The blocks from a known one down to height `above` + 1. Each is checked by the id that the
-   * block above it names.
-   */
+  /** The blocks from a known one down to `above` + 1, each checked by the id in the one above. */
   async *#down(from: BlockRef & { readonly chain: string }, above: number): AsyncGenerator<Block> {
     const { chain } = from;
     let id = from.id;

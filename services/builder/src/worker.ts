@@ -19,10 +19,7 @@ const settings = {
   prefetch: setting.integer({ text: 'Maximum number of unsettled blueprints.', default: 16, min: 1 }),
 };
 
-/**
- * Builds the block after a tail from the groups of a blueprint. The same tail and items give the
- * same block.
- */
+/** The same tail and items give the same block. */
 export const worker = defineWorker({
   name: 'builder',
   summary: 'Builds the next block from a tail and groups of receipts.',

@@ -13,10 +13,7 @@ const settings = {
 
 const MOST_DELAY_MS = 60 * 60 * 1000;
 
-/**
- * Publishes dead letters again if that can repair them, and keeps the rest for the `blockhub
- * dead-letter` command.
- */
+/** Publishes dead letters again if that can repair them, and keeps the rest for the command. */
 export const worker = defineWorker({
   name: 'dead-letter',
   summary: 'Publishes dead letters again if that can repair them, and keeps the rest.',

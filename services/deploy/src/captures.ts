@@ -40,10 +40,7 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
   return outcomes;
 }
 
-/**
- * The wait may end before the time of the event. The clock is then compared again, since it may
- * have been corrected.
- */
+/** The wait may end before the time of the event, since the clock may be corrected meanwhile. */
 function tooEarly({ capture }: Checked, waitMs: number, { clock, settings }: DeployContext): Outcome {
   const ahead = durationText(eventTime(capture.event) - clock.now());
   const allowed = durationText(settings.maxAhead);

@@ -1,10 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
-/**
- * Which bytes of two bodies must be equal: all, or the first line. A block that was built twice may
- * differ in its second line.
- */
+/** The bytes that must be equal. A block that was built twice may differ after its first line. */
 type Identity = 'bytes' | 'first-line';
 
 export interface KeepOptions {

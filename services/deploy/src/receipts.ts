@@ -6,10 +6,7 @@ import { parseTraceparent } from '@blockhub/telemetry';
 const HOUR = 3_600_000;
 /** A wrong clock may be corrected meanwhile, so it is compared again at least so often. */
 const LONGEST_RETRY_MS = HOUR;
-/**
- * A clock in the wrong time zone is wrong by hours, and events from then are stored later. A longer
- * wait would hide a fault.
- */
+/** Longer than the error of a clock in a wrong time zone. A longer wait would hide a fault. */
 const LONGEST_WAIT_MS = 24 * HOUR;
 
 /** A captured body whose hash is right. */
@@ -18,10 +15,7 @@ export interface Checked {
   readonly capture: Capture;
 }
 
-/**
- * Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH if the body does not have its hash. A body that
- * is already stored was checked before.
- */
+/** Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH. A stored body was checked before. */
 export function checkCapture(message: Message): Checked {
   const capture = readIngress(message);
   if (capture.at === undefined && !blobMatches(capture, message.body)) {
@@ -53,10 +47,7 @@ interface List {
   readonly queue: string;
   readonly chain: string;
   readonly receipts: Receipt[];
-  /**
-   * The trace that the list continues: of the first event whose trace is sampled, else of the first
-   * event.
-   */
+  /** Of the first event whose trace is sampled, else of the first event. */
   trace: MetaValue | undefined;
   sampled: boolean;
 }

@@ -143,10 +143,7 @@ export class Groups {
     group.cancel = clock.after(dueAt - clock.ticks(), () => this.#close(group));
   }
 
-  /**
-   * Publishes the oldest groups of a queue with a full prefetch. Otherwise no message could come
-   * that completes a group.
-   */
+  /** Publishes the oldest groups if the prefetch is full: no message could come to complete one. */
   #relieve(queue: string): void {
     const enough = Math.floor(this.#options.prefetch * 0.75);
     for (const group of this.#groups.values()) {

@@ -1,5 +1,4 @@
 import { BlockhubError } from '@blockhub/errors';
-import { queueNames } from '@blockhub/message';
 import { parseDuration } from '@blockhub/settings';
 
 const DEFAULT_HOLD = '5m';
@@ -16,10 +15,7 @@ interface Input {
 export interface HeldInput extends Input {
   /** How long its messages wait for the others. */
   readonly holdMs: number;
-  /**
-   * What happens then: the message is retried later, acked, or retried while what is missing is
-   * requested.
-   */
+  /** What happens then: a retry later, an ack, or a retry and a request for what is missing. */
   readonly end: (typeof ends)[number];
 }
 
@@ -35,10 +31,7 @@ function parseInput(text: string): Input {
   return { tag, queue };
 }
 
-/**
- * Reads entries such as `5m` and `left=10s`. An input has its own value, else the one without a
- * tag, else the default.
- */
+/** Reads entries such as `5m` and `left=10s`. Those with a tag come first, then the others. */
 function entryOf(flag: string, entries: readonly string[], tags: readonly string[], fallback: string): (tag: string) => string {
   const values = new Map<string, string>();
   for (const entry of entries) {
@@ -63,20 +56,10 @@ function parseEnd(text: string): HeldInput['end'] {
   throw invalid(`--expired: expected ${ends.join(', ')}, got ${JSON.stringify(text)}`);
 }
 
-export interface InputValues {
-  readonly held: readonly string[];
-  readonly latest: string;
-  readonly hold: readonly string[];
-  readonly expired: readonly string[];
-}
-
-export interface Inputs {
-  readonly held: readonly HeldInput[];
-  readonly latest: Input | undefined;
-}
+type InputValues = Readonly<Record<'held' | 'hold' | 'expired', readonly string[]> & { latest: string }>;
 
 /** Reads the settings that name inputs. Throws SETTINGS_INVALID. */
-export function inputsOf(values: InputValues): Inputs {
+export function inputsOf(values: InputValues): { readonly held: readonly HeldInput[]; readonly latest: Input | undefined } {
   const held = values.held.map(parseInput);
   const latest = values.latest === 'none' ? undefined : parseInput(values.latest);
   const tags = held.map(({ tag }) => tag);
@@ -90,6 +73,3 @@ export function inputsOf(values: InputValues): Inputs {
 
 /** The queue of a latest input. */
 export const latestQueue = (latest: Input, instance: string): string => latest.queue.replace('{instance}', () => instance);
-
-/** The queues of a held input. */
-export const heldQueues = ({ queue }: Input, partitions: number): string[] => queueNames(queue, partitions);

@@ -8,10 +8,7 @@ type Cancel = ReturnType<Clock['after']>;
 export interface MergerOptions {
   /** At least one. */
   readonly held: readonly Pick<HeldInput, 'tag' | 'holdMs' | 'end'>[];
-  /**
-   * Tag of the latest input. If it is undefined, messages merge as soon as every held input has
-   * one.
-   */
+  /** Tag of the latest input. If undefined, messages merge when every held input has one. */
   readonly latest: string | undefined;
   readonly maxItems: number;
   readonly maxBytes: number;
@@ -21,10 +18,7 @@ export interface MergerOptions {
   readonly ask: number;
   /** The longest rest after an answer, in ms. */
   readonly rest: number;
-  /**
-   * A queue with so many held messages is nearly full. Its keys do not rest, and those without an
-   * answer make room for others.
-   */
+  /** A queue with so many held messages is nearly full: keys do not rest, and make room. */
   readonly nearlyFull: number;
   /** Maximum number of remembered keys; idle keys beyond it are forgotten. */
   readonly maxKeys: number;
@@ -37,10 +31,7 @@ type Merged = Record<string, MergePart | readonly MergePart[]>;
 export interface MergerParts {
   /** Publishes a merged message, made from these held messages; resolves when it is confirmed. */
   send(merged: Merged, held: readonly Message[]): Promise<void>;
-  /**
-   * Requests the latest value of a key or, without a latest input, what is missing. If it rejects,
-   * the request is repeated later.
-   */
+  /** Requests the latest value of a key, or what is missing. It is repeated if it rejects. */
   ask(key: string): Promise<void>;
 }
 
@@ -84,10 +75,7 @@ const LONGEST_WAIT_MS = 60_000;
 /** A key rests twice as long as its answer took, so it is busy for a third of the time. */
 const RESTS = 2;
 const MOST_DOUBLINGS = 10;
-/**
- * After so many waits without progress the messages of a key make room, if the queue is nearly
- * full.
- */
+/** After so many waits without progress a key makes room, if its queue is nearly full. */
 const MAKES_ROOM_AFTER = 2;
 
 /**
@@ -133,10 +121,7 @@ export class Merger {
     return this.#keys.size;
   }
 
-  /**
-   * When the oldest waiting message was first published, in ms since 1970; a retry does not change
-   * that. Undefined if none waits.
-   */
+  /** When the oldest waiting message was first published, in ms since 1970. */
   get oldestAt(): number | undefined {
     let oldest: number | undefined;
     for (const { waiting } of this.#keys.values())
@@ -271,10 +256,7 @@ export class Merger {
     return (this.#held.get(queue) ?? 0) >= this.#options.nearlyFull;
   }
 
-  /**
-   * A wait of this key, in ms: longer after each one without an answer, since more requests do not
-   * help a slow mesh.
-   */
+  /** A wait of this key, in ms. It is doubled after each one without an answer. */
   #patience({ unanswered }: Key, ms: number): number {
     return Math.max(ms, Math.min(LONGEST_WAIT_MS, ms * 2 ** Math.min(unanswered, MOST_DOUBLINGS)));
   }

@@ -1,8 +1,8 @@
 import { BlockhubError } from '@blockhub/errors';
-import { declaration, mergeMessages, queues, template, writeTailWanted } from '@blockhub/message';
+import { declaration, mergeMessages, queueNames, queues, template, writeTailWanted } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
-import { heldQueues, inputsOf, latestQueue } from './inputs.ts';
+import { inputsOf, latestQueue } from './inputs.ts';
 import { type HoldResult, Merger } from './merger.ts';
 
 const SECOND = 1000;
@@ -66,10 +66,7 @@ const settings = {
   }),
 };
 
-/**
- * Merges waiting messages with the newest value of their key. Inputs, key and order are settings;
- * it has no code for chains.
- */
+/** Merges waiting messages with the newest value of their key. All of it is set by settings. */
 export const worker = defineWorker({
   name: 'msg-merge',
   summary: 'Merges the waiting messages of a key with the newest value of that key.',
@@ -80,7 +77,7 @@ export const worker = defineWorker({
     const prefetch = values.prefetch;
     return [
       ...(latest ? [{ queue: latestQueue(latest, instance), prefetch: LATEST_PREFETCH }] : []),
-      ...held.flatMap((input) => heldQueues(input, values.partitions).map((queue) => ({ queue, prefetch }))),
+      ...held.flatMap((input) => queueNames(input.queue, values.partitions).map((queue) => ({ queue, prefetch }))),
     ];
   },
   declares: (values, instance) => {
@@ -95,7 +92,7 @@ export const worker = defineWorker({
     const { settings, clock, metrics, draining, instance } = context;
     const { held, latest } = inputsOf(settings);
     const [out, key, order] = [template(settings.out), template(settings.key), template(settings.order)];
-    const inputOf = new Map(held.flatMap((input) => heldQueues(input, settings.partitions).map((queue) => [queue, input] as const)));
+    const inputOf = new Map(held.flatMap((input) => queueNames(input.queue, settings.partitions).map((queue) => [queue, input] as const)));
     const tailsTo = latest && latestQueue(latest, instance);
     const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that were published.');
     const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Requests for the latest message of a key.');

@@ -34,10 +34,7 @@ const settings = {
   prefetch: setting.integer({ text: 'Maximum number of unsettled blocks.', default: 64, min: 1 }),
 };
 
-/**
- * Adds a stored block to its chain by creating the entry of its height. Only here is decided which
- * block comes next.
- */
+/** Adds a stored block to its chain: the create of its entry decides which block is next. */
 export const worker = defineWorker({
   name: 'next-field',
   summary: 'Adds a stored block to its chain: creates the entry of its height.',
@@ -98,10 +95,7 @@ function readSaved({ id, chain, height, prev, bytes }: BlockMessage): { block: B
   });
 }
 
-/**
- * The items go back to their queue, and msg-merge gets the true tail. Builder drops the items that
- * the other block holds.
- */
+/** The items go back, with the true tail. Builder drops those that the other block holds. */
 async function goBack(
   { id, tailsTo }: BlockMessage,
   { chain, height, blobs }: Block,

@@ -3,10 +3,7 @@ import { errorCode } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 import { parseTraceparent, type Span, type Tracing } from '@blockhub/telemetry';
 
-/**
- * Maximum number of traces with spans of their own in a batch or publish. The context of further
- * traces only travels on.
- */
+/** Maximum number of traces with spans in a batch or publish. Further contexts only travel on. */
 const MAX_TRACES = 32;
 
 type Publish = (messages: readonly Outgoing[]) => Promise<void>;
@@ -70,10 +67,7 @@ function linkBoth(one: Span, other: Span): void {
   other.link(one.traceparent);
 }
 
-/**
- * Adds the trace context of a single message to the messages that are published for it. Hints
- * belong to no trace.
- */
+/** Adds the trace context of a single message to what is published for it. Hints have no trace. */
 export function withTraceOf(from: readonly Message[], messages: readonly Outgoing[]): readonly Outgoing[] {
   const traceparent = from.length === 1 ? from[0]?.meta.traceparent : undefined;
   if (traceparent === undefined) return messages;
@@ -118,10 +112,7 @@ export class MessageSpans {
     for (const span of this.#of(messages)) span.fail(code);
   }
 
-  /**
-   * Publishes what was made from these messages. A message without a sampled trace of its own joins
-   * the first trace of theirs.
-   */
+  /** Publishes what was made from these messages. By default it joins the first of their traces. */
   async publish(messages: readonly Outgoing[], from: readonly Message[], publish: Publish): Promise<void> {
     const causes = new Map(this.#of(from).map((span) => [recordedTrace(span.traceparent), span] as const));
     const [first] = causes.values();

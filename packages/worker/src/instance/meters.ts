@@ -65,10 +65,7 @@ export class Meters {
   }
 }
 
-/**
- * A queue per chain must not become a series per chain, so the label is the template in the
- * worker's `gives`.
- */
+/** The label is the template in `gives`: a queue per chain must not become a series per chain. */
 function labelOf(queue: string, gives: readonly string[]): string {
   if (queue === queues.deadLetter.name || gives.includes(queue)) return queue;
   return gives.find((give) => patternOf(give).test(queue)) ?? 'other';

@@ -22,10 +22,7 @@ export interface PublisherParts {
   readonly check: string;
 }
 
-/**
- * Publishes until the broker has confirmed. If a confirm is lost, the result is unknown, so the
- * same messages are published again.
- */
+/** Publishes until it is confirmed. After a lost confirm the same messages are published again. */
 export class Publisher {
   readonly #parts: PublisherParts;
   #failing = 0;

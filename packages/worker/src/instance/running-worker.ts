@@ -6,10 +6,7 @@ import type { Store } from '@blockhub/store';
 import type { Health, Logger, Metrics, Tracing } from '@blockhub/telemetry';
 import type { Random } from '../random.ts';
 
-/**
- * What a worker needs from outside. The worker closes none of it when it stops, since many workers
- * may share it.
- */
+/** What a worker needs from outside. It closes none of it, since many workers may share it. */
 export interface StartOptions<Shape extends SettingsShape = SettingsShape> {
   readonly settings: Values<Shape>;
   readonly broker: Broker;

@@ -15,10 +15,7 @@ export interface StartStepsParts extends Pick<StartOptions, 'clock' | 'random' |
   check(step: string): string;
 }
 
-/**
- * The steps of a start. Each is logged and has a health check; after a transient error it is tried
- * again.
- */
+/** The steps of a start. Each has a health check and is repeated after a transient error. */
 export class StartSteps {
   readonly #parts: StartStepsParts;
 

@@ -4,10 +4,7 @@ import type { SettingsShape, Values } from '@blockhub/settings';
 import { partitionsOf } from '../program/common-settings.ts';
 import type { Worker } from '../types.ts';
 
-/**
- * The queues that a worker needs: its own, those of the catalogue that it takes from and gives to,
- * and the one of dead letters.
- */
+/** The queues that a worker needs: its own, and those of the catalogue in its takes and gives. */
 export function topologyOf<Shape extends SettingsShape, State>(
   worker: Worker<Shape, State>,
   settings: Values<Shape>,

@@ -6,7 +6,7 @@ import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from '../types.ts';
 
 /**
- * Settings with the same meaning in every service. `runWorker` adds all but `partitions`. A worker
+ * Settings with the same meaning in every service. `programOf` adds all but `partitions`. A worker
  * with partitioned queues adds that one to its own settings: `settings: { partitions:
  * commonSettings.partitions }`.
  */
@@ -75,7 +75,7 @@ export interface ProcessShape extends SettingsShape {
 export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>): number =>
   typeof partitions === 'number' ? partitions : 1;
 
-/** What `runWorker` itself reads; store and registry only if the worker needs them. */
+/** What `programOf` itself reads; store and registry only if the worker needs them. */
 export type WorkerValues = Values<typeof always> &
   Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'> & typeof storeSecrets & typeof registrySecrets>>;
 

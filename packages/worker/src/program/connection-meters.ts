@@ -29,10 +29,7 @@ export function storeMeters(metrics: Metrics): Pick<StoreOptions, 'onRequest' | 
   };
 }
 
-/**
- * All series exist from the start. Prometheus sees no increase in a counter's first value, so an
- * alert would miss the first failures.
- */
+/** All series exist from the start: Prometheus sees no increase in a counter's first value. */
 const forEach = <Name extends string, T>(names: readonly Name[], make: (name: Name) => T): Readonly<Record<Name, T>> =>
   Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>;
 

@@ -20,7 +20,7 @@ afterEach(async () => {
   }
 });
 
-/** Invocations a program of this start; `done` is emitted on `signals` when the start has ended. */
+/** Runs a program with this start; `done` is emitted on `signals` when the start has ended. */
 function run(start: (context: ProgramContext) => Promise<void>, ...argv: string[]) {
   const said = { out: '', err: '' };
   const signals = new EventEmitter();
@@ -31,7 +31,7 @@ function run(start: (context: ProgramContext) => Promise<void>, ...argv: string[
   const code = runProgram(
     {
       name: 'sample',
-      summary: 'Invocations what the test says.',
+      summary: 'Runs what the test gives it.',
       settings,
       async start(_, process) {
         await start(process);

@@ -15,10 +15,7 @@ export interface Program<Shape extends ProcessShape> {
   readonly name: string;
   readonly summary: string;
   readonly settings: Shape;
-  /**
-   * Opens what the workers need and starts them; resolves when they run. If it throws, the process
-   * ends.
-   */
+  /** Starts the workers; resolves when they run. If it throws, the process ends. */
   start(values: Values<Shape>, context: ProgramContext): Promise<void>;
 }
 
@@ -26,10 +23,7 @@ export interface Program<Shape extends ProcessShape> {
 export interface ProgramContext {
   readonly out: (text: string) => void;
   readonly releases: Releases;
-  /**
-   * The program adds each worker when it runs. They stop in reverse order, before anything is
-   * released, and share one grace.
-   */
+  /** The program adds each worker when it runs. They stop in reverse order and share one grace. */
   readonly workers: RunningWorker[];
   /**
    * Starts the probes, then opens broker, store and registry. It does not wait until they answer,
@@ -49,10 +43,7 @@ export interface RunOptions {
   /** Called at the second signal. By default it ends the process at once. */
   readonly abort?: () => void;
   readonly log?: Logger;
-  /**
-   * Standard output is a terminal. Then an error of the start is written to standard error, and
-   * with its stack to the log only at `debug`.
-   */
+  /** On a terminal an error of the start is on standard error, and in the log only at `debug`. */
   readonly terminal?: boolean;
 }
 
@@ -137,10 +128,7 @@ async function live<Shape extends ProcessShape>(
   return code;
 }
 
-/**
- * Capture stops first, then the other stages down the pipeline, so that messages on their way still
- * reach their next stage.
- */
+/** Capture stops first, so that messages on their way still reach their next stage. */
 async function stopAll(workers: readonly RunningWorker[], graceMs: number): Promise<void> {
   const end = systemClock.ticks() + graceMs;
   for (const worker of workers.toReversed()) await worker.stop({ graceMs: Math.max(0, end - systemClock.ticks()) });

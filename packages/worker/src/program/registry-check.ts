@@ -14,17 +14,11 @@ export interface RegistryWatchParts {
   readonly clock: Clock;
   readonly health: Health;
   readonly metrics: Metrics;
-  /**
-   * Some requests are refused without the registry. If it is false, faults are shown and the
-   * process stays ready.
-   */
+  /** Some requests are refused without the registry. If false, the process stays ready. */
   readonly relied: boolean;
 }
 
-/**
- * Checks every 10 s that the registry does what requests need, and shows the result in readiness.
- * Returns a function that ends this.
- */
+/** Checks the registry every 10 s and shows the result in readiness. Returns what ends this. */
 export function watchRegistry({ registry, clock, health, metrics, relied }: RegistryWatchParts): () => void {
   const over = new AbortController();
   let works = 0;

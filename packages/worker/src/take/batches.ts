@@ -2,15 +2,9 @@ import type { BatchPolicy } from '../types.ts';
 import { deliveriesOf, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/**
- * A batch may wait twice as long as the last one took to handle, so that about one batch is being
- * handled at a time.
- */
+/** A batch may wait twice as long as the last one took, so that about one is handled at a time. */
 const WAIT_PER_HANDLING = 2;
-/**
- * Brokers take back a delivery that is not settled after 30 minutes, and handling comes after the
- * wait.
- */
+/** Brokers take back unsettled deliveries after 30 minutes, and handling comes after the wait. */
 const LONGEST_WAIT_MS = 10 * MINUTE;
 
 interface Batch {
@@ -48,10 +42,7 @@ export class Batches {
     this.#waitMs = Math.min(policy.ttlMs, LONGEST_WAIT_MS);
   }
 
-  /**
-   * Records how long the last batch took to handle, in ms. True if open batches are due sooner than
-   * before.
-   */
+  /** Records how long the last batch took, in ms. True if open batches are due sooner now. */
   took(ms: number): boolean {
     const { ttlMs, mostTtlMs = ttlMs } = this.#policy;
     const before = this.#waitMs;
@@ -70,10 +61,7 @@ export class Batches {
     return undefined;
   }
 
-  /**
-   * Adds a message, and sends off the batches that are full. If `key` throws, the message was not
-   * added and the error is thrown.
-   */
+  /** Adds a message, and sends off full batches. If `key` throws, the message was not added. */
   add(one: Unsettled, ticks: number): void {
     const { max, maxBytes = Number.POSITIVE_INFINITY } = this.#policy;
     const { message, delivery } = one;

@@ -10,16 +10,10 @@ const SHORTEST_MS = SECOND;
 const LONG_MS = MINUTE;
 /** Messages that are delayed within this time share a log line. */
 const TOGETHER_MS = SECOND;
-/**
- * Times are rounded to so many steps for each doubling of the delay. So any number of messages
- * takes a few hundred entries.
- */
+/** Times are rounded to so many steps per doubling of the delay, which limits the entries. */
 const STEPS = 32;
 
-/**
- * `asked`: the handler returned `retry`; `transient`: a server was away; `failed`: the handler
- * threw an unknown error.
- */
+/** `asked`: the handler returned `retry`; `transient`: a server was away; `failed`: it threw. */
 const retryCauses = ['asked', 'transient', 'failed'] as const;
 export type RetryCause = (typeof retryCauses)[number];
 

@@ -37,10 +37,7 @@ export interface InvocationsParts {
   tooLong(invocation: Invocation): void;
 }
 
-/**
- * The invocations of one take: those that run, and those that wait until one ends or a pause is
- * over.
- */
+/** The invocations of one take: those that run, and those that wait for room or for a pause. */
 export class Invocations {
   readonly #parts: InvocationsParts;
   /** In the order of their start. */
@@ -126,10 +123,7 @@ export class Invocations {
     if (this.#waiting.length === 0) this.#idle?.();
   }
 
-  /**
-   * One timer for the oldest invocation. It is not moved when an invocation ends: it then finds
-   * nothing to do.
-   */
+  /** One timer for the oldest invocation. It is not moved when one ends: it then finds nothing. */
   #watch(): void {
     const { clock, tooLong } = this.#parts;
     const [oldest] = this.#open;

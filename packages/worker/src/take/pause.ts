@@ -6,10 +6,7 @@ import type { Random } from '../random.ts';
 
 const SECOND = 1000;
 const lengths: BackOff = { firstMs: 100, mostMs: 30 * SECOND };
-/**
- * After so long without a failure the fault counts as over, even if no message came that could have
- * failed.
- */
+/** After so long without a failure the fault counts as over, even if no message was handled. */
 const CALM_MS = 30 * SECOND;
 
 export interface PauseParts {
@@ -49,10 +46,7 @@ export class Pause {
     return this.#mode === 'paused';
   }
 
-  /**
-   * Begins a pause, and returns how long it lasts. Messages that started together fail together, so
-   * a pause that is on is not prolonged.
-   */
+  /** Begins a pause, or leaves the one that is on as it is. Returns how long it lasts, in ms. */
   begin(error: BlockhubError): number {
     const { clock, random, log, health, check } = this.#parts;
     if (this.#mode === 'paused') return this.#until - clock.ticks();

@@ -41,10 +41,7 @@ export interface QueueConsumerParts {
   readonly check: string;
 }
 
-/**
- * Consumes the queue of a take: it passes deliveries to the handlers, one by one or in batches, and
- * settles them by the outcomes.
- */
+/** Consumes the queue of a take: passes deliveries to the handlers and settles them. */
 export class QueueConsumer {
   readonly #parts: QueueConsumerParts;
   readonly #prefetch: number;
@@ -52,10 +49,7 @@ export class QueueConsumer {
   readonly #invocations: Invocations;
   readonly #settlement: Settlement;
   readonly #pause: Pause;
-  /**
-   * What the key of a batch threw. Such a message is an invocation of its own, so that draining
-   * waits for its dead letter too.
-   */
+  /** What `key` threw. Such a message is an invocation: draining waits for its dead letter. */
   readonly #keyErrors = new WeakMap<Unsettled, unknown>();
   #consumer: Consumer | undefined;
   /** Deliveries that are not settled. */
@@ -103,10 +97,7 @@ export class QueueConsumer {
     this.#consumer = await broker.consume(take.queue, { prefetch: this.#prefetch }, (delivery) => this.#take(delivery));
   }
 
-  /**
-   * Cancels the consumer, sends off batches and releases what has not started. Resolves when every
-   * delivery is settled; never rejects.
-   */
+  /** Cancels the consumer. Resolves when every delivery is settled or released; never rejects. */
   async drain(): Promise<void> {
     this.#stopped = true;
     const { log } = this.#parts;

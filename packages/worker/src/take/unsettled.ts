@@ -5,10 +5,7 @@ import { type Message, messageOf } from '@blockhub/message';
 export interface Unsettled {
   readonly message: Message;
   readonly delivery: Delivery;
-  /**
-   * Further deliveries of the same message id, which came while it waited in a batch. They are
-   * settled with it.
-   */
+  /** Further deliveries of the same message id, in the same batch. They are settled with it. */
   duplicates?: Delivery[];
 }
 

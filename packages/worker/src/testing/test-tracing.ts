@@ -13,10 +13,7 @@ export interface TestSpan {
   ends: number;
 }
 
-/**
- * Tracing that keeps its spans, in the order of their starts. It begins no traces: a span needs a
- * sampled parent.
- */
+/** Tracing that keeps its spans. It begins no traces: a span needs a sampled parent. */
 export function testTracing(): Tracing & { readonly spans: readonly TestSpan[] } {
   const spans: TestSpan[] = [];
   return {

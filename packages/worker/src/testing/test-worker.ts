@@ -15,10 +15,7 @@ type ConnectOptions = NonNullable<Parameters<MemoryBroker['connect']>[0]>;
 export interface TestOptions<Shape extends SettingsShape> extends Pick<StartOptions<Shape>, 'instance' | 'maxAttempts' | 'tracing'> {
   /** They replace the defaults of the worker's settings. */
   readonly settings?: Partial<Values<Shape>>;
-  /**
-   * Further queues to declare. Those that the worker takes from or names in `gives` without a
-   * placeholder are declared anyway.
-   */
+  /** Further queues to declare, beside those in `takes` and `gives`. */
   readonly queues?: readonly (string | QueueDeclaration)[];
   /** Faults of the worker's connection to the broker. */
   readonly plan?: NonNullable<ConnectOptions['plan']>;

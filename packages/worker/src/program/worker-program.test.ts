@@ -9,7 +9,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { done } from '../outcome.ts';
 import { keepLog, type Line } from '../testing/fixtures.ts';
 import { defineWorker } from '../types.ts';
-import { runWorker } from './run-worker.ts';
+import { runProgram } from './program.ts';
+import { programOf } from './worker-program.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -35,7 +36,7 @@ function start(argv: readonly string[], run = worker, terminal = false) {
   const signals = new EventEmitter();
   const log = keepLog();
   const aborts: number[] = [];
-  const code = runWorker(run, {
+  const code = runProgram(programOf(run), {
     argv,
     env: {},
     out: (text) => (said.out += text),
@@ -69,7 +70,7 @@ async function logged(lines: readonly Line[], matches: (line: Line) => boolean):
 
 const isRunning = ({ text, state }: Line): boolean => text === 'state' && state === 'running';
 
-describe('runWorker', () => {
+describe('the program of a worker', () => {
   test('--help shows all settings and gives 0', async () => {
     const { code, said } = start(['--help']);
     expect(await code).toBe(0);
