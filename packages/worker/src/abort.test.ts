@@ -16,7 +16,7 @@ test('a signal that outlives what it could end keeps no listeners', async () => 
   expect(listeners()).toBe(0);
 });
 
-test('nobody waits once the signal is aborted, and its reason is thrown', async () => {
+test('an aborted signal ends the wait, and its reason is thrown', async () => {
   const stop = new AbortController();
   const waiting = unlessAborted(stop.signal, never);
   stop.abort(new Error('stopped'));

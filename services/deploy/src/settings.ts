@@ -30,7 +30,7 @@ export const settings = {
   }),
   readBack: setting.flag({ text: 'Read each object back after writing it.', default: false }),
   mime: setting.list({
-    text: 'MIME types that are accepted. If it is not set, all are.',
+    text: 'MIME types that are accepted. If it is not set, all are accepted.',
     default: [],
     restricts: true,
     example: 'text/plain,image/*',

@@ -91,7 +91,7 @@ describe('packs', () => {
     expect(all[0]?.meta).toEqual({ mime: 'text/plain' });
   });
 
-  test('receipts go on with the trace of an event that somebody records, and each names its own', async () => {
+  test('receipts go on with the trace of a sampled event, and each names its own', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const traces = ['aa-00', 'bb-01', 'cc-01'].map((it) => `00-${it.slice(0, 2).repeat(16)}-${'d'.repeat(16)}-${it.slice(3)}`);
     const messages = traces.map((traceparent) => {
@@ -142,7 +142,7 @@ describe('packs', () => {
     expect((await deadCodes()).sort()).toEqual(['MESSAGE_INVALID', 'OBJECT_HASH_MISMATCH']);
   });
 
-  test('other bytes at the key of a large body spoil nobody else', async () => {
+  test('other bytes at the key of a large body refuse only that one', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const large = 'y'.repeat(2000);
     await deploy.store.create(`blobs/${hashOf('sha256', Buffer.from(large))}.blob`, Buffer.from('other'));

@@ -40,7 +40,7 @@ describe('a message', () => {
     expect(tracing.spans.map(({ ends }) => ends)).toEqual([1, 1, 1]);
   });
 
-  test('that nobody records has no span, and its context goes on', async () => {
+  test('that is not sampled has no span, and its context goes on', async () => {
     const tracing = testTracing();
     await using sample = await testWorker(inOut({ handle: ({ id }) => done([out(id)]) }), { tracing });
     await sample.publish(
@@ -54,7 +54,7 @@ describe('a message', () => {
     expect((await sample.queue('out')).map(({ meta }) => meta.traceparent)).toEqual([contextOf('a', false), undefined, 'x']);
   });
 
-  test('that goes wrong says so, each time', async () => {
+  test('that fails is marked as failed, each time', async () => {
     const tracing = testTracing();
     const worker = inOut({
       handle({ id }) {
@@ -99,7 +99,7 @@ test('a batch has a span for each trace; the first goes on, and names the others
 test.each([
   ['each by its own outcome', ['MESSAGE_INVALID', '', '', 'EVENT_TIME_AHEAD'], 2],
   ['all by one', Array(4).fill('MESSAGE_INVALID'), 4],
-])('what a batch rejects, %s, says so', async (how, codes, letters) => {
+])('what a batch rejects, %s, is marked as failed', async (how, codes, letters) => {
   const tracing = testTracing();
   const take = { batch: { max: 4, ttlMs: SECOND } };
   const no = reject('MESSAGE_INVALID', 'no');

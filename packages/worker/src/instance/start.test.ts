@@ -168,7 +168,7 @@ describe('start', () => {
     expect((await given.broker.queues()).find(({ name }) => name === 'in')?.consumers).toBe(0);
   });
 
-  test('probes a store once, and takes the word of whoever did', async () => {
+  test('probes a store once, and not if the caller has done so', async () => {
     const given = parts();
     let created = 0;
     const driver = new MemoryStore({ clock: given.clock }).driver({ behaviour: (operation) => void (operation === 'create' && created++) });

@@ -75,7 +75,7 @@ describe('stop', () => {
     expect(log.lines).toContainEqual(expect.objectContaining({ messages: 3, text: 'grace is over, messages released' }));
   });
 
-  test('whoever waits hears of it and gives up at once, without an attempt', async () => {
+  test('a handler that waits is notified and gives up at once, without an attempt', async () => {
     const handle = async ({ id }: Message, { draining }: Any) => {
       await new Promise((resolve) => draining.addEventListener('abort', resolve));
       if (id === 'm0') throw new BlockhubError('STORE_UNAVAILABLE', 'closing');

@@ -26,7 +26,7 @@ function run(start: (context: ProgramContext) => Promise<void>, ...argv: string[
   const signals = new EventEmitter();
   const log = keepLog();
   const started = once(signals, 'done');
-  // A second signal is nothing to those who have ended.
+  // A second signal has no effect on a program that has ended.
   const abort = (): void => {};
   const code = runProgram(
     {
@@ -94,11 +94,11 @@ describe('a process of many workers', () => {
     const { code, said, log } = run(async ({ workers, releases }) => {
       releases.add('lock', () => stops.push({ name: 'lock', graceMs: 0 }));
       workers.push(note(stops, 'first'));
-      throw new BlockhubError('STORE_UNSAFE', 'file://me:secret@host is no store');
+      throw new BlockhubError('STORE_UNSAFE', 'file://me:secret@host is not a store');
     });
     expect(await code).toBe(1);
     expect(stops.map(({ name }) => name)).toEqual(['first', 'lock']);
-    expect(said.err).toMatch(/^sample: STORE_UNSAFE: .* is no store\. Use another store; .*\n$/);
+    expect(said.err).toMatch(/^sample: STORE_UNSAFE: .* is not a store\. Use another store; .*\n$/);
     expect(said.err).not.toContain('secret');
     expect(log.lines).toContainEqual(expect.objectContaining({ level: 'error', code: 'STORE_UNSAFE', fix: expect.any(String) }));
   });

@@ -104,7 +104,7 @@ describe('the program of a worker', () => {
     expect(said.err).toMatch(/^copier: BROKER_URL_INVALID: .*nosuch.*\n$/);
   });
 
-  test('on a terminal why it cannot run is said once: the log has it for who wants to know more', async () => {
+  test('on a terminal the error of a start is on standard error, and in the log at debug', async () => {
     const { code, log, said } = start(flags({ broker: 'nosuch://host' }), worker, true);
     expect(await code).toBe(2);
     expect(log.lines.at(-1)).toMatchObject({ level: 'debug', code: 'BROKER_URL_INVALID' });

@@ -193,7 +193,7 @@ describe('batches', () => {
     return (batches.dueAt ?? Number.NaN) - 1000;
   };
 
-  test('nothing waits longer than ten minutes, whatever the policy says', () => {
+  test('nothing waits longer than ten minutes, with any policy', () => {
     const day = 24 * 3_600_000;
     expect(waitOf({ max: 100, ttlMs: day })).toBe(600_000);
     expect(waitOf({ max: 100, ttlMs: 1, mostTtlMs: day }, day)).toBe(600_000);
