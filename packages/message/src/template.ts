@@ -3,7 +3,7 @@ import type { Message } from './message.ts';
 import { partition } from './partition.ts';
 
 /** What `partition(…)` needs. */
-export interface TemplateParams {
+interface TemplateParams {
   /** Number of partitions. */
   readonly partitions?: number;
 }
@@ -25,7 +25,7 @@ export interface Template {
 }
 
 /** The part of a message that templates read. */
-export type TemplateMessage = Pick<Message, 'meta' | 'doc'>;
+type TemplateMessage = Pick<Message, 'meta' | 'doc'>;
 
 type Piece = string | ((message: TemplateMessage, params: TemplateParams) => string);
 

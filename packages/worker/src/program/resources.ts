@@ -8,7 +8,7 @@ import { storeMeters, watchBroker } from './connection-meters.ts';
 import { watchRegistry } from './registry-check.ts';
 
 /** Where broker, store and registry are, by URL, and the credentials for them. */
-export interface ResourceUrls {
+interface ResourceUrls {
   readonly broker: string;
   readonly brokerUser?: string | undefined;
   readonly brokerPassword?: string | undefined;
