@@ -53,8 +53,6 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-/**
- * MESSAGE_INVALID at a path as templates write it, such as `msg.doc.3.hash` or `msg.meta.chain`.
- */
+/** MESSAGE_INVALID at a path as templates write it, such as `msg.doc.3.hash`. */
 export const invalid = (what: string, path: string, cause?: unknown): BlockhubError =>
   new BlockhubError('MESSAGE_INVALID', `${path}: ${what}`, { details: { path }, ...(cause === undefined ? {} : { cause }) });

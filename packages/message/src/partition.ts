@@ -27,9 +27,7 @@ function fnv1aBytes(bytes: Buffer): number {
   return hash;
 }
 
-/**
- * The finalizer of MurmurHash3. Without it the low bits of FNV-1a depend on few bits of the text.
- */
+/** The finalizer of MurmurHash3. The low bits of FNV-1a alone depend on few bits of the text. */
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

@@ -1,8 +1,6 @@
 import { addAbortListener } from 'node:events';
 
-/**
- * Settles like the promise, or rejects with the reason of the signal as soon as that is aborted.
- */
+/** Settles like the promise, or rejects with the reason of the signal when that is aborted. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise;
   const { promise: aborted, reject } = Promise.withResolvers<never>();

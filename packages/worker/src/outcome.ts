@@ -4,14 +4,15 @@ import type { ErrorCode } from '@blockhub/errors';
 /**
  * How a message is settled. A handler returns the outcome, or throws:
  *
- * | returned                  | thrown                              | then                              |
- * | ------------------------- | ----------------------------------- | --------------------------------- |
- * | `done(messages)`, nothing |                                     | messages confirmed, then acked    |
- * | `retry(afterMs, reason)`  | BlockhubError that is transient     | retried later, without a limit    |
- * |                           | any other error                     | retried after longer waits        |
- * | `reject(code, reason)`    | BlockhubError that is not transient | dead letter confirmed, then acked |
+ * | returned                  | thrown                  | then                              |
+ * | ------------------------- | ----------------------- | --------------------------------- |
+ * | `done(messages)`, nothing |                         | messages confirmed, then acked    |
+ * | `retry(afterMs, reason)`  | transient BlockhubError | retried later, without a limit    |
+ * |                           | any other error         | retried after longer waits        |
+ * | `reject(code, reason)`    | permanent BlockhubError | dead letter confirmed, then acked |
  *
- * After 20 attempts that failed for an unknown reason it becomes a dead letter ATTEMPTS_EXHAUSTED.
+ * An error is permanent if it is not transient. After 20 attempts that failed for an unknown reason
+ * the message becomes a dead letter ATTEMPTS_EXHAUSTED.
  */
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }

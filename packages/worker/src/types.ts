@@ -41,7 +41,7 @@ export interface BatchPolicy {
    * the prefetch is full, it is handled. 1 by default.
    */
   readonly min?: number;
-  /** Messages of different keys never share a batch. If it throws, the message is rejected. */
+  /** Different keys never share a batch. If it throws a BlockhubError, the message is rejected. */
   key?(message: Message): string;
 }
 
@@ -129,9 +129,7 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
   /** Queues that it publishes to; `{…}` stands for any text. Docs and metric labels use it. */
   gives?(settings: Values<Shape>): readonly string[];
-  /**
-   * True if requests are refused while the registry is away. Then readiness includes the registry.
-   */
+  /** True if requests are refused while the registry is away; readiness then includes it. */
   reliesOnRegistry?(settings: Values<Shape>): boolean;
   /** Runs once, before anything is taken, and again after a transient error. */
   setup?(context: Omit<Context<Shape, undefined>, 'state'>): MaybePromise<State>;

@@ -12,9 +12,7 @@ interface Limits {
 }
 
 export interface GroupsOptions extends Limits {
-  /**
-   * Prefetch of each queue. If so many of its messages wait, the oldest groups are published early.
-   */
+  /** Prefetch of each queue. If so many messages wait, the oldest groups are published early. */
   readonly prefetch: number;
   readonly clock: Clock;
 }

@@ -142,9 +142,7 @@ class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorke
     return new StartSteps({ ...this.#options, log: this.#log, check: (step) => this.#check(step) }, names);
   }
 
-  /**
-   * If it is called again after a transient error, it goes on with the takes that have not started.
-   */
+  /** After a transient error it is called again, for the takes that have not started. */
   async #startTakes(): Promise<void> {
     for (const take of this.#takes.slice(this.#consumers.length)) {
       const consumer = this.#makeConsumer(take);

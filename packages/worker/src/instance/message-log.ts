@@ -1,9 +1,7 @@
 import type { Message } from '@blockhub/message';
 import { type LogFields, type Logger, parseTraceparent } from '@blockhub/telemetry';
 
-/**
- * The fields of a log line about a message: its id and, if it has them, its chain and its trace id.
- */
+/** The fields of a log line about a message: its id, chain and trace id. */
 export function factsOf({ id, meta }: Message): LogFields {
   const { chain, traceparent } = meta;
   const traceId = traceparent === undefined ? undefined : parseTraceparent(traceparent)?.traceId;

@@ -22,9 +22,7 @@ export interface StartOptions<Shape extends SettingsShape = SettingsShape> {
   readonly tracing?: Tracing;
   /** Unique among the instances of this worker. By default it is drawn from `random`. */
   readonly instance?: string;
-  /**
-   * Attempts until a message that fails for unknown reasons becomes a dead letter. 20 by default.
-   */
+  /** Attempts of a message that fails for unknown reasons. 20 by default. */
   readonly maxAttempts?: number;
   /** The caller has checked the store with `Store.assertSafe`, so it is not probed again. */
   readonly storeIsSafe?: boolean;

@@ -79,9 +79,7 @@ export const partitionsOf = ({ partitions }: Readonly<Record<string, unknown>>):
 export type WorkerValues = Values<typeof always> &
   Partial<Values<Pick<typeof commonSettings, 'store' | 'registry'> & typeof storeSecrets & typeof registrySecrets>>;
 
-/**
- * All settings of a worker's process, its own last. `--help`, docs and chart values come from them.
- */
+/** All settings of a worker's process, its own last, for `--help`, docs and chart values. */
 export const settingsOf = (worker: Pick<Worker, 'needs' | 'settings'>): ProcessShape => ({
   ...always,
   ...(worker.needs.includes('store') ? { store, ...storeSecrets } : {}),

@@ -8,9 +8,7 @@ const MINUTE = 60_000;
  */
 const LONGEST_INVOCATION_MS = 15 * MINUTE;
 
-/**
- * One call of a handler, and of the calls with its halves, until all of its messages are settled.
- */
+/** One call of a handler, with those for its halves, until all of its messages are settled. */
 export interface Invocation {
   readonly messages: readonly Unsettled[];
   /** In ticks of the clock. */

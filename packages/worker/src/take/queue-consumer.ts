@@ -150,9 +150,7 @@ export class QueueConsumer {
     this.#parts.meters.held(-deliveries);
   }
 
-  /**
-   * One timer for the oldest batch. It is not moved when a batch goes: it then finds nothing to do.
-   */
+  /** One timer for the oldest batch. It is not moved when a batch goes: it then finds nothing. */
   #setTimer(): void {
     const { clock } = this.#parts;
     const at = this.#batches?.dueAt;

@@ -47,9 +47,7 @@ export class Settlement {
     this.#parts = parts;
   }
 
-  /**
-   * One outcome is for all messages; a list has one for each. If it throws, no message is settled.
-   */
+  /** One outcome is for all, a list has one for each. If it throws, no message is settled. */
   async settle(unsettled: readonly Unsettled[], outcome: Outcome | readonly Outcome[]): Promise<void> {
     const each = isList(outcome);
     if (each && outcome.length !== unsettled.length) throw new Error(`expected ${unsettled.length} outcomes, got ${outcome.length}`);
