@@ -2,7 +2,7 @@ import { errorCodes } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
 import { entries, manifests, serviceNames, sourceFiles } from './architecture/files.ts';
 import { importsOf } from './architecture/imports.ts';
-import { checkFile, checkManifest, layers, type Manifest, owners, reachable, staleRules } from './architecture/rules.ts';
+import { checkFile, checkManifest, layers, type Manifest, owners, reachable, staleRules, typesOf } from './architecture/rules.ts';
 
 const services = serviceNames();
 const allManifests = manifests();
@@ -32,7 +32,7 @@ describe('packages and services', () => {
     expect(
       staleRules(
         files.filter(({ path }) => production.has(path)),
-        { layers, owners },
+        { layers, typesOf, owners },
       ),
     ).toEqual([]);
   });
@@ -48,7 +48,7 @@ describe('the rules refuse', () => {
   test.each([
     ['packages/chain/src/a.ts', "import { openStore } from '@blockhub/store';"],
     ['packages/errors/src/a.ts', "import type { Clock } from '@blockhub/clock';"],
-    ['packages/message/src/a.ts', "import type { Outgoing } from '@blockhub/broker';"],
+    ['packages/message/src/a.ts', "import { openBroker } from '@blockhub/broker';"],
     ['packages/store/src/a.ts', "import { parseBlock } from '@blockhub/chain';"],
     ['packages/registry/src/a.ts', "import {\n  seededRandom,\n  type Random,\n} from '@blockhub/faults';"],
     ['packages/worker/src/a.ts', "export { walk } from '@blockhub/walker';"],
@@ -171,9 +171,10 @@ describe('the rules refuse', () => {
 
 test('an entry of the rules that no file uses is named', () => {
   const files = [{ path: 'packages/a/src/a.ts', source: "import 'x/y';\nimport { b } from '@blockhub/b';" }];
-  const rules = { layers: { a: ['b', 'c'], gone: [] }, owners: { 'x/': ['a', 'd'], y: ['a'] } };
+  const rules = { layers: { a: ['b', 'c'], gone: [] }, typesOf: { a: ['b', 'e'] }, owners: { 'x/': ['a', 'd'], y: ['a'] } };
   expect(staleRules(files, rules)).toEqual([
     'layers: a does not import c',
+    'typesOf: a does not import e',
     'layers: there is no package gone',
     'owners: d does not import x/',
     'owners: a does not import y',

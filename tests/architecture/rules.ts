@@ -44,6 +44,9 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   writer: ['errors', 'chain', 'store', 'walker'],
 };
 
+/** Packages whose types a package may import too. Nothing of such an import is left at run time. */
+export const typesOf: Readonly<Record<string, readonly string[]>> = { walker: ['registry'], message: ['broker'], broker: ['chain'] };
+
 /**
  * The packages that may import a vendor's code. A vendor without an entry is refused. A key that
  * ends with `/` is a prefix.
@@ -141,6 +144,7 @@ function checkOurs(it: Import, path: string, { manifest, services, isProduction 
   const [name = '', ...inside] = it.specifier.slice(scope.length).split('/');
   if (inside.length > 0 && (isProduction || inside.join('/') !== forTests)) return [`imports ${it.specifier}: import ${scope}${name}`];
   if (!isProduction) return [];
+  if (it.typeOnly && typesOf[unitOf(path)]?.includes(name)) return [];
   return mayUse(path, name, services) ? checkDeclared(`${scope}${name}`, manifest) : [`must not import ${scope}${name}`];
 }
 
@@ -201,16 +205,18 @@ export function checkManifest(path: string, manifest: Manifest, services: Readon
 /** Names of packages, each with a list of names. */
 type Table = Readonly<Record<string, readonly string[]>>;
 
-/** The entries of `layers` and `owners` that no production file uses, one sentence for each. */
-export function staleRules(files: readonly SourceFile[], rules: { readonly layers: Table; readonly owners: Table }): string[] {
+/** The entries of the tables that no production file uses, one sentence for each. */
+export function staleRules(files: readonly SourceFile[], rules: { readonly [name in 'layers' | 'typesOf' | 'owners']: Table }): string[] {
   const used = Map.groupBy(
     files.flatMap(({ path, source }) => importsOf(source).map(({ specifier }) => ({ unit: unitOf(path), specifier }))),
     ({ unit }) => unit,
   );
   const uses = (unit: string, name: string): boolean => used.get(unit)?.some(({ specifier }) => isOf(specifier, name)) ?? false;
   return [
-    ...Object.entries(rules.layers).flatMap(([unit, names]) =>
-      names.filter((name) => !uses(unit, scope + name)).map((name) => `layers: ${unit} does not import ${name}`),
+    ...(['layers', 'typesOf'] as const).flatMap((table) =>
+      Object.entries(rules[table]).flatMap(([unit, names]) =>
+        names.filter((name) => !uses(unit, scope + name)).map((name) => `${table}: ${unit} does not import ${name}`),
+      ),
     ),
     ...Object.keys(rules.layers).flatMap((unit) =>
       files.some(({ path }) => path.startsWith(`packages/${unit}/`)) ? [] : [`layers: there is no package ${unit}`],

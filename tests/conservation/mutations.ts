@@ -19,10 +19,10 @@ export const mutations: readonly Mutation[] = [
     name: 'messages are acked before what comes of them is confirmed',
     edits: [
       {
-        file: 'packages/worker/src/settler.ts',
-        find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
+        file: 'packages/worker/src/take/settlement.ts',
+        find: 'if (messages.length > 0) await this.#parts.publish(messages, unsettled);',
         replace:
-          "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",
+          "if (!each && outcome.kind === 'done') this.#ackAll(unsettled);\n    if (messages.length > 0) await this.#parts.publish(messages, unsettled);",
       },
     ],
     only: ['kill', 'delay'],

@@ -57,15 +57,15 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the duplicate check trusts its memory and reads nothing back from the chain',
     file: 'services/builder/src/window.ts',
-    find: 'if (edge.time < since) return found;',
+    find: 'if (floor.time < since) return found;',
     replace: 'return found;',
   },
   {
     name: 'messages are acked before what comes of them is confirmed',
-    file: 'packages/worker/src/settler.ts',
-    find: 'if (messages.length > 0) await this.#parts.publish(messages, run);',
+    file: 'packages/worker/src/take/settlement.ts',
+    find: 'if (messages.length > 0) await this.#parts.publish(messages, unsettled);',
     replace:
-      "if (!each && outcome.kind === 'done') this.#ackAll(run);\n    if (messages.length > 0) await this.#parts.publish(messages, run);",
+      "if (!each && outcome.kind === 'done') this.#ackAll(unsettled);\n    if (messages.length > 0) await this.#parts.publish(messages, unsettled);",
   },
   {
     name: 'the next entry is written, not created if absent',

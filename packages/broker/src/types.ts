@@ -12,11 +12,11 @@
  * - **at least once**: the promise of every queue: a confirmed message comes until it is acked, sometimes once more after that.
  */
 
+import type { Meta } from '@blockhub/chain';
 import type { BlockhubError } from '@blockhub/errors';
 
-export type MetaValue = string | number | boolean;
 /** What travels beside the bytes: flat, short names. */
-export type Meta = Record<string, MetaValue>;
+export type { Meta, MetaValue } from '@blockhub/chain';
 
 export interface Outgoing {
   readonly queue: string;

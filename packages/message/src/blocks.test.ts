@@ -1,8 +1,9 @@
 import { type Block, hashOf } from '@blockhub/chain';
 import { expect, test } from '@jest/globals';
-import { readBlock, readCommitted, readEventReceipt, writeBlock, writeCommitted, writeEventReceipts } from './blocks.ts';
+import { readBlock, writeBlock, writeCommitted, writeEventReceipts } from './blocks.ts';
 import { CHAIN, invalidAt, takeJson, thrownBy } from './fixtures.ts';
 import { messageOf } from './message.ts';
+import { readDoc } from './validate.ts';
 
 const id = 'b'.repeat(64);
 const prev = 'a'.repeat(64);
@@ -29,20 +30,21 @@ test('a key cannot be smuggled in as a block id', () => {
   );
 });
 
-test('a committed notice comes back as it was', () => {
+test('a committed notice has its schema', () => {
   const committed = { chain: CHAIN, id, prev, height: 8, time: 1000, blobs: 3 };
   const notice = writeCommitted(committed);
   expect(notice).toMatchObject({ queue: 'blocks.committed', meta: { chain: CHAIN, height: 8, block: id } });
-  expect(readCommitted(messageOf({ ...notice, attempts: 0, firstAt: 0 }))).toEqual(committed);
-  expect(thrownBy(() => readCommitted(takeJson({ ...committed, blobs: -1 })))).toMatchObject(invalidAt('msg.doc.blobs'));
+  expect(readDoc(messageOf({ ...notice, attempts: 0, firstAt: 0 }), 'committed')).toEqual(committed);
+  expect(thrownBy(() => readDoc(takeJson({ ...committed, blobs: -1 }), 'committed'))).toMatchObject(invalidAt('msg.doc.blobs'));
 });
 
-test('a receipt of an event comes back as it was, under the id of the event', () => {
+test('a receipt of an event has its schema, and the id of the event', () => {
   const events = ['first', 'second'];
   const blobs = events.map((event) => ({ event })) as Block['blobs'];
   const receipts = writeEventReceipts('mine', { chain: CHAIN, id, height: 8, blobs });
   expect(receipts.map((message) => [message.queue, message.id])).toEqual(events.map((event) => ['mine', event]));
-  const [, second] = receipts.map((message) => readEventReceipt(messageOf({ ...message, attempts: 0, firstAt: 0 })));
+  const [, second] = receipts.map((message) => readDoc(messageOf({ ...message, attempts: 0, firstAt: 0 }), 'eventReceipt'));
   expect(second).toEqual({ event: 'second', chain: CHAIN, block: id, height: 8, position: 1 });
-  expect(thrownBy(() => readEventReceipt(takeJson({ ...second, position: -1 })))).toMatchObject(invalidAt('msg.doc.position'));
+  const wrong = takeJson({ ...(second as object), position: -1 });
+  expect(thrownBy(() => readDoc(wrong, 'eventReceipt'))).toMatchObject(invalidAt('msg.doc.position'));
 });

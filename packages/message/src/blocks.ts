@@ -1,11 +1,11 @@
+import type { Outgoing } from '@blockhub/broker';
 import { type Block, type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
-import { invalid, type Message, type Outgoing } from './message.ts';
+import { invalid, type Message } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
-import { readDoc } from './validate.ts';
 
 /** MIME type of a block object. */
-export const BLOCK_MIME = 'application/vnd.blockhub.block';
+const BLOCK_MIME = 'application/vnd.blockhub.block';
 
 /** A block on its way into its chain. */
 export interface BlockMessage {
@@ -15,13 +15,13 @@ export interface BlockMessage {
   readonly height: number;
   /** Id of the block before. */
   readonly prev: string;
-  /** Queue that waits for the tail that comes of it. */
+  /** Queue for the tail that follows from it. */
   readonly tailsTo: string;
   /** The block object, both lines. */
   readonly bytes: Buffer;
 }
 
-/** A built block for `blocks.newblockcreated`. The hash in meta is of the whole object; the block's id is of its first line only. */
+/** Writes a block. The hash in meta is of the whole object; the block's id is of its first line. */
 export function writeBlock(block: Pick<BuiltBlock, 'id' | 'chain' | 'height' | 'bytes'>, to: { prev: string; tailsTo: string }): Outgoing {
   const { id, chain, height, bytes } = block;
   const hash = hashOf('sha256', bytes);
@@ -39,7 +39,7 @@ export function writeBlock(block: Pick<BuiltBlock, 'id' | 'chain' | 'height' | '
   return { queue: queues.created.name, id, meta, body: bytes };
 }
 
-/** What the meta says of a block, and its bytes unread. Throws MESSAGE_INVALID. */
+/** Reads the meta of a block; its bytes are not parsed. Throws MESSAGE_INVALID. */
 export function readBlock(message: Pick<Message, 'meta' | 'body'>): BlockMessage {
   return {
     id: metaHash(message, 'block'),
@@ -58,14 +58,14 @@ function metaHash(message: Pick<Message, 'meta'>, name: string): string {
 }
 
 /** The notice of a block that is in its chain. */
-export interface Committed {
+interface Committed {
   readonly chain: string;
   readonly id: string;
   readonly prev: string;
   readonly height: number;
   /** Time of the block, in ms. */
   readonly time: number;
-  /** How many blobs it holds. */
+  /** Number of its blobs. */
   readonly blobs: number;
 }
 
@@ -76,21 +76,18 @@ export const writeCommitted = ({ chain, id, prev, height, time, blobs }: Committ
   body: Buffer.from(JSON.stringify({ chain, id, prev, height, time, blobs })),
 });
 
-/** Throws MESSAGE_INVALID. */
-export const readCommitted = (message: Message): Committed => readDoc<Committed>(message, 'committed');
-
-/** Where an event is, for good. */
-export interface EventReceipt {
+/** The block that holds an event, and the event's position in it. It never changes. */
+interface EventReceipt {
   readonly event: string;
   readonly chain: string;
   /** Id of the block. */
   readonly block: string;
   readonly height: number;
-  /** Place among the blobs of the block, from 0. */
+  /** Position among the blobs of the block, from 0. */
   readonly position: number;
 }
 
-/** Receipts for the events of a block that is in its chain. The message id is the event id, so that who takes them knows a repeat. */
+/** Receipts for the events of a block. The message id is the event id, so consumers see repeats. */
 export const writeEventReceipts = (
   queue: string,
   { chain, id, height, blobs }: Pick<Block, 'chain' | 'id' | 'height' | 'blobs'>,
@@ -99,6 +96,3 @@ export const writeEventReceipts = (
     const receipt: EventReceipt = { event, chain, block: id, height, position };
     return { queue, id: event, meta: { chain, height, block: id }, body: Buffer.from(JSON.stringify(receipt)) };
   });
-
-/** Throws MESSAGE_INVALID. */
-export const readEventReceipt = (message: Message): EventReceipt => readDoc<EventReceipt>(message, 'eventReceipt');

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { joinArrays, mergeObject } from './bytes.ts';
+import { joinArrays, mergeMessages } from './bytes.ts';
 import { invalidAt, thrownBy } from './fixtures.ts';
 
 const json = (value: unknown, space?: number): Buffer => Buffer.from(JSON.stringify(value, null, space));
@@ -32,24 +32,25 @@ test.each(['', '[', ']', '{}', '[1', '1]', '""', '  '])('refuses %p', (text) => 
   }
 });
 
-test('merges bodies under their tags without touching them', () => {
+test('merges bodies under their tags without a change, and sums up items', () => {
   const raw = Buffer.from('{"big":12345678901234567890,"s":"\\u00e9é"}');
-  const merged = mergeObject({
+  const { meta, body } = mergeMessages({
     'ta"g': { body: raw, meta: { chain: 'c', n: 1 } },
     none: [],
     list: [
-      { body: json([1]), meta: {} },
-      { body: json([2]), meta: { x: true } },
+      { body: json([1]), meta: { items: 2 } },
+      { body: json([2]), meta: { n: 2, items: 3 } },
     ],
   });
-  expect(merged.includes(raw)).toBe(true);
-  expect(JSON.parse(merged.toString())).toEqual({
+  expect(meta).toEqual({ chain: 'c', n: 2, items: 5 });
+  expect(body.includes(raw)).toBe(true);
+  expect(JSON.parse(body.toString())).toEqual({
     'ta"g': { msg: JSON.parse(raw.toString()), meta: { chain: 'c', n: 1 } },
     none: [],
     list: [
-      { msg: [1], meta: {} },
-      { msg: [2], meta: { x: true } },
+      { msg: [1], meta: { items: 2 } },
+      { msg: [2], meta: { n: 2, items: 3 } },
     ],
   });
-  expect(mergeObject({}).toString()).toBe('{}');
+  expect(mergeMessages({})).toEqual({ meta: {}, body: Buffer.from('{}') });
 });

@@ -1,4 +1,4 @@
-import type { Meta } from '@blockhub/chain';
+import type { Meta } from '@blockhub/broker';
 import { invalid } from './message.ts';
 
 const OPEN = 0x5b; // [
@@ -21,8 +21,9 @@ function inside(array: Buffer): Buffer {
 }
 
 /**
- * Joins JSON arrays into one without parsing them: only the brackets are looked at, so give it bodies that our own stages wrote.
- * Throws MESSAGE_INVALID where a buffer does not begin and end as an array.
+ * Joins JSON arrays into one without parsing them. Only the brackets are checked, so the bodies
+ * must come from our own stages. Throws MESSAGE_INVALID if a buffer does not begin and end as an
+ * array.
  */
 export function joinArrays(buffers: readonly Buffer[]): Buffer {
   const [only] = buffers;
@@ -44,11 +45,28 @@ export interface MergePart {
   readonly meta: Meta;
 }
 
+/** Parts of a merged message, by tag. */
+export type MergeParts = Readonly<Record<string, MergePart | readonly MergePart[]>>;
+
 /**
- * The body of a merged message, `{tag: {"msg": …, "meta": {…}}, …}`, with each body as the raw JSON bytes that it already is.
- * A list of parts gives a list under its tag.
+ * Merges messages into one. Its body is `{tag: {"msg": …, "meta": {…}}, …}` with the raw JSON bytes
+ * of each body; a list of parts becomes a list. Its meta has all names, those of later parts over
+ * those of earlier ones; `items` are summed up.
  */
-export function mergeObject(tags: Readonly<Record<string, MergePart | readonly MergePart[]>>): Buffer {
+export const mergeMessages = (parts: MergeParts): { meta: Meta; body: Buffer } => ({ meta: mergeMeta(parts), body: mergeBody(parts) });
+
+function mergeMeta(parts: MergeParts): Meta {
+  const meta: Meta = {};
+  let items = 0;
+  for (const part of Object.values(parts).flat()) {
+    Object.assign(meta, part.meta);
+    if (typeof part.meta.items === 'number') items += part.meta.items;
+  }
+  if (items > 0) meta.items = items;
+  return meta;
+}
+
+function mergeBody(tags: MergeParts): Buffer {
   const pieces: Buffer[] = [];
   let separator = '{';
   for (const [tag, value] of Object.entries(tags)) {

@@ -1,7 +1,8 @@
-/** `node packages/message/src/cost.bench.ts`: what checking the receipts of a group and rendering a template cost. */
+/** `node packages/message/src/cost.bench.ts`: the cost of checking a group and of a template. */
 import { receipt, take } from './fixtures.ts';
-import { groupBody, readGroup } from './forms.ts';
+import { groupBody } from './forms.ts';
 import { template } from './template.ts';
+import { readDoc } from './validate.ts';
 
 /** Milliseconds of the best of so many runs. */
 function best(runs: number, prepare: () => () => void): number {
@@ -19,7 +20,7 @@ const body = groupBody(Array.from({ length: 1000 }, (_, n) => receipt(n)));
 const group = best(200, () => {
   const message = take({ body });
   message.doc();
-  return () => readGroup(message);
+  return () => readDoc(message, 'group');
 });
 process.stdout.write(`1,000 receipts checked: ${group.toFixed(2)} ms\n`);
 

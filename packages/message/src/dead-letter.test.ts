@@ -7,7 +7,7 @@ const body = Buffer.from([0, 255, 10]);
 const failed = take({ id: eventAt(1), queue: 'ingress', meta: { chain: 'c', mime: 'text/plain' }, body, attempts: 2, firstAt: 1000 });
 const reason = { code: 'OBJECT_HASH_MISMATCH', cause: 'EIO', path: 'msg.meta.hash', message: 'the hash is wrong', now: 5000 };
 
-test('keeps the original whole and says what went wrong', () => {
+test('keeps the original whole, with the reason beside it', () => {
   const dead = deadLetter(failed, reason);
   expect(dead).toMatchObject({ queue: 'dead-letter', id: failed.id, body });
   expect(readDeadLetter(dead)).toEqual({
@@ -49,7 +49,7 @@ test('nothing of an earlier death stays when a replayed message fails again', ()
   expect([again.code, again.cause, again.path, again.original.meta]).toEqual(['INTERNAL', undefined, undefined, { chain: 'c' }]);
 });
 
-test('stays small and well-formed, whatever the error says', () => {
+test('stays small and well-formed with any error', () => {
   const dead = deadLetter(failed, {
     ...reason,
     cause: 'c'.repeat(50_000),

@@ -1,45 +1,45 @@
-import type { Meta } from '@blockhub/chain';
-import type { MessageParts, Outgoing } from './message.ts';
+import type { Meta, Outgoing } from '@blockhub/broker';
+import type { MessageParts } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 
-/** Why a message is given up. */
+/** Why a message becomes a dead letter. */
 export interface DeadReason {
   /** An error code, ours or one of Node's. */
   readonly code: string;
-  /** The code of the error behind `code`: what failed each time where that says only that it failed too often. */
+  /** The code of the error that caused `code`: for ATTEMPTS_EXHAUSTED, that of the last attempt. */
   readonly cause?: string;
-  /** Where in the message, e.g. `msg.doc.3.hash`. */
+  /** Place of the fault in the message, such as `msg.doc.3.hash`. */
   readonly path?: string;
   readonly message: string;
   /** The time, in ms. */
   readonly now: number;
 }
 
-/** A dead letter: the original, whole, and what went wrong. */
+/** A dead letter: the whole original message, and why it failed. */
 export interface DeadLetter {
   readonly code: string;
   readonly cause?: string;
   readonly path?: string;
   readonly message: string;
-  /** The queue it came from. */
+  /** The queue that it came from. */
   readonly queue: string;
-  /** How often it was tried, the last time included. */
+  /** Number of attempts, the last one included. */
   readonly attempts: number;
   readonly firstAt: number;
   readonly lastAt: number;
   readonly original: { readonly id: string; readonly meta: Meta; readonly body: Buffer };
 }
 
-/** Meta that counts the automatic repairs of a message; it travels with the message and back. */
+/** Meta that counts automatic repairs. It stays with the message when that is published again. */
 export const REPAIRS = 'repairs';
 
 const MAX_TEXT = 1000;
 const prefix = 'dead-';
 
 /**
- * The dead letter of a message: its id, body and meta as they were, the reason beside them.
- * What fails as a dead letter is kept as the dead letter that it already was: else it would go round for ever.
+ * The dead letter of a message: its unchanged id, body and meta, with the reason in further meta. A
+ * dead letter that fails itself is kept as it is; else it would be repaired again and again.
  */
 export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing {
   const { id, meta, body } = message;
@@ -57,7 +57,7 @@ export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing 
   return { queue: queues.deadLetter.name, id, meta: { ...originalMeta(meta), ...dead }, body };
 }
 
-/** The same dead letter for the queue where nothing takes it but the command line. */
+/** The same dead letter for the queue that only the `blockhub` command takes from. */
 export const keepDeadLetter = ({ id, meta, body }: Pick<MessageParts, 'id' | 'meta' | 'body'>): Outgoing => ({
   queue: queues.kept.name,
   id,
@@ -65,7 +65,7 @@ export const keepDeadLetter = ({ id, meta, body }: Pick<MessageParts, 'id' | 'me
   body,
 });
 
-/** Reads a dead letter from either queue. Throws MESSAGE_INVALID when it is none. */
+/** Reads a dead letter from either queue. Throws MESSAGE_INVALID if it is not a dead letter. */
 export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): DeadLetter {
   const { id, meta, body } = message;
   const { 'dead-cause': cause, 'dead-path': path } = meta;
@@ -82,7 +82,7 @@ export function readDeadLetter(message: Pick<MessageParts, 'id' | 'meta' | 'body
   };
 }
 
-/** The original, for the queue that it came from. It starts anew: no repair counts, unless whoever replays it says so. */
+/** The original, for the queue that it came from. Its count of repairs starts again. */
 export function replayDeadLetter({ queue, original: { id, meta, body } }: DeadLetter): Outgoing {
   const { [REPAIRS]: _, ...rest } = meta;
   return { queue, id, meta: rest, body };
@@ -90,5 +90,5 @@ export function replayDeadLetter({ queue, original: { id, meta, body } }: DeadLe
 
 const originalMeta = (meta: Meta): Meta => Object.fromEntries(Object.entries(meta).filter(([name]) => !name.startsWith(prefix)));
 
-/** An error text may quote a whole body; headers must stay small. */
+/** An error text may quote a whole body, but headers must stay small. */
 const clip = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text).toWellFormed();

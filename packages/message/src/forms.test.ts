@@ -1,22 +1,13 @@
+import type { Outgoing } from '@blockhub/broker';
 import { describe, expect, test } from '@jest/globals';
-import { joinArrays } from './bytes.ts';
+import { joinArrays, type MergePart, mergeMessages } from './bytes.ts';
 import { CHAIN, eventAt, invalidAt, receipt, tail, take, takeJson, thrownBy } from './fixtures.ts';
-import {
-  groupBody,
-  groupItems,
-  readBlueprint,
-  readGroup,
-  readTail,
-  readTailWanted,
-  tailMeta,
-  writeBlueprint,
-  writeGroup,
-  writeTail,
-  writeTailWanted,
-} from './forms.ts';
-import { messageOf, type Outgoing } from './message.ts';
+import { groupBody, readBlueprint, readTailWanted, writeGroup, writeTail, writeTailWanted } from './forms.ts';
+import { type Message, messageOf } from './message.ts';
 import { template } from './template.ts';
+import { readDoc } from './validate.ts';
 
+const readGroup = (message: Message) => readDoc(message, 'group');
 const arrived = (outgoing: Outgoing) => messageOf({ ...outgoing, attempts: 0, firstAt: 0 });
 const receipts = Array.from({ length: 1000 }, (_, n) => receipt(n));
 const md5Receipt = { ...receipt(1), crypt: 'md5', hash: 'e'.repeat(32), sha256: 'f'.repeat(64) };
@@ -25,7 +16,6 @@ describe('group', () => {
   test('comes back as it was written', () => {
     const group = arrived(writeGroup({ queue: 'g', id: 'x', chain: CHAIN, items: 1000, body: groupBody(receipts) }));
     expect(group.meta).toEqual({ chain: CHAIN, items: 1000 });
-    expect(groupItems(group)).toBe(1000);
     expect(readGroup(group)).toEqual(receipts);
   });
 
@@ -56,10 +46,10 @@ describe('group', () => {
 });
 
 describe('tail', () => {
-  test('is a hint for whoever waits, and comes back as it was', () => {
+  test('is a hint, and has its schema', () => {
     const outgoing = writeTail('tails.x', tail);
     expect(outgoing).toMatchObject({ queue: 'tails.x', hint: true, meta: { chain: CHAIN, height: 7 } });
-    expect(readTail(arrived(outgoing))).toEqual(tail);
+    expect(readDoc(arrived(outgoing), 'tail')).toEqual(tail);
   });
 
   test.each([
@@ -68,7 +58,7 @@ describe('tail', () => {
     ['msg.doc.time', { ...tail, time: '7' }],
     ['msg.doc.chain', { ...tail, chain: undefined }],
   ])('says that %s is wrong', (path, doc) => {
-    expect(thrownBy(() => readTail(takeJson(doc)))).toMatchObject(invalidAt(path));
+    expect(thrownBy(() => readDoc(takeJson(doc), 'tail'))).toMatchObject(invalidAt(path));
   });
 
   test('is asked for', () => {
@@ -86,13 +76,14 @@ describe('blueprint', () => {
     body: groupBody(receipts.slice(from, to)),
     meta: { chain, items: to - from },
   });
-  const tailPart = { body: Buffer.from(JSON.stringify(tail)), meta: tailMeta(tail) };
-  const write = (groups: ReturnType<typeof part>[]) =>
-    writeBlueprint({ queue: 'blocks.staged.0', id: eventAt(5), chain: CHAIN, tailsTo: 'tails.x', tail: tailPart, groups });
+  const write = (group: MergePart[]): Outgoing => {
+    const { meta, body } = mergeMessages({ tail: writeTail('tails.x', tail), group });
+    return { queue: 'blocks.staged.0', id: eventAt(5), meta: { ...meta, tailsTo: 'tails.x' }, body };
+  };
 
   test('holds raw groups and gives one list', () => {
     const outgoing = write([part(0, 2), part(2, 5)]);
-    expect(outgoing).toMatchObject({ queue: 'blocks.staged.0', meta: { chain: CHAIN, tailsTo: 'tails.x' } });
+    expect(outgoing.meta).toEqual({ chain: CHAIN, height: 7, items: 5, tailsTo: 'tails.x' });
     expect(JSON.parse(outgoing.body.toString())).toMatchObject({
       tail: { msg: tail, meta: { chain: CHAIN, height: 7 } },
       group: [{ meta: { items: 2 } }, { meta: { items: 3 } }],
@@ -103,9 +94,8 @@ describe('blueprint', () => {
   });
 
   test('never mixes chains', () => {
-    expect(thrownBy(() => readBlueprint(arrived(write([part(0, 1), part(1, 2, 'd'.repeat(64))]))))).toMatchObject(
-      invalidAt('msg.doc.group.1.meta.chain'),
-    );
+    const mixed = { ...write([part(0, 1), part(1, 2, 'd'.repeat(64))]), meta: { chain: CHAIN, tailsTo: 'tails.x' } };
+    expect(thrownBy(() => readBlueprint(arrived(mixed)))).toMatchObject(invalidAt('msg.doc.group.1.meta.chain'));
     const other = { ...write([part(0, 1)]), meta: { chain: 'd'.repeat(64), tailsTo: 'tails.x' } };
     expect(thrownBy(() => readBlueprint(arrived(other)))).toMatchObject(invalidAt('msg.doc.tail.msg.chain'));
   });

@@ -1,18 +1,16 @@
-import { encodeReceipts, type Meta, type Receipt, type Tail } from '@blockhub/chain';
-import { type MergePart, mergeObject } from './bytes.ts';
-import { invalid, type Message, type Outgoing } from './message.ts';
-import { metaInteger, metaText } from './meta.ts';
+import type { Outgoing } from '@blockhub/broker';
+import { encodeReceipts, type Receipt, type Tail } from '@blockhub/chain';
+import { invalid, type Message } from './message.ts';
+import { metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 import { readDoc } from './validate.ts';
 
-// --- groups
-
-/** A list of receipts for one chain. */
-export interface Group {
+/** A list of receipts of one chain. */
+interface Group {
   readonly queue: string;
   readonly id: string;
   readonly chain: string;
-  /** How many receipts the body holds. */
+  /** Number of receipts in the body. */
   readonly items: number;
   /** A JSON array of receipts, see `joinArrays` and `groupBody`. */
   readonly body: Buffer;
@@ -23,33 +21,19 @@ export const groupBody = (receipts: readonly Receipt[]): Buffer => Buffer.from(e
 
 export const writeGroup = ({ queue, id, chain, items, body }: Group): Outgoing => ({ queue, id, meta: { chain, items }, body });
 
-/** The receipts of a group, checked. Throws MESSAGE_INVALID. */
-export const readGroup = (message: Message): Receipt[] => readDoc<Receipt[]>(message, 'group');
-
-/** How many receipts a group holds, without reading it. Throws MESSAGE_INVALID. */
-export const groupItems = (message: Pick<Message, 'meta'>): number => metaInteger(message, 'items');
-
-// --- tails
-
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
-/** The meta of a tail, as it travels with it and into blueprints. */
-export const tailMeta = ({ chain, height }: Tail): Meta => ({ chain, height });
-
-/** A tail for whoever waits at `tailsTo`. It is a hint: lost is no harm. */
+/** A tail for the queue `tailsTo`. It is a hint: if it is lost, it is asked for again. */
 export const writeTail = (tailsTo: string, tail: Tail): Outgoing => ({
   queue: tailsTo,
   id: `${tail.chain}:${tail.height}`,
-  meta: tailMeta(tail),
+  meta: { chain: tail.chain, height: tail.height },
   body: json(tail),
   hint: true,
 });
 
-/** Throws MESSAGE_INVALID. */
-export const readTail = (message: Message): Tail => readDoc<Tail>(message, 'tail');
-
-/** Who wants the tail of which chain. */
-export interface TailWanted {
+/** A request for the tail of a chain. */
+interface TailWanted {
   readonly chain: string;
   /** Queue for the answer. */
   readonly tailsTo: string;
@@ -65,38 +49,19 @@ export const writeTailWanted = (id: string, { chain, tailsTo }: TailWanted): Out
 /** Throws MESSAGE_INVALID. */
 export const readTailWanted = (message: Message): TailWanted => readDoc<TailWanted>(message, 'tailWanted');
 
-// --- blueprints
-
-export interface Blueprint {
+interface Blueprint {
   readonly tail: Tail;
   readonly receipts: Receipt[];
-  /** Queue that waits for the tail that comes of it. */
+  /** Queue for the tail that follows from it. */
   readonly tailsTo: string;
 }
-
-/** A blueprint of raw JSON bytes: the tail and the groups as they were taken, none of them parsed. */
-export interface RawBlueprint {
-  readonly queue: string;
-  readonly id: string;
-  readonly chain: string;
-  readonly tailsTo: string;
-  readonly tail: MergePart;
-  readonly groups: readonly MergePart[];
-}
-
-export const writeBlueprint = ({ queue, id, chain, tailsTo, tail, groups }: RawBlueprint): Outgoing => ({
-  queue,
-  id,
-  meta: { chain, tailsTo },
-  body: mergeObject({ tail, group: groups }),
-});
 
 interface BlueprintDoc {
   tail: { msg: Tail };
   group: { msg: Receipt[]; meta?: { chain?: unknown } }[];
 }
 
-/** A blueprint, all of its groups in one list. Throws MESSAGE_INVALID, also when a part belongs to another chain than the rest. */
+/** Reads a blueprint. Throws MESSAGE_INVALID, also if a part belongs to another chain. */
 export function readBlueprint(message: Message): Blueprint {
   const doc = readDoc<BlueprintDoc>(message, 'blueprint');
   const tail = doc.tail.msg;

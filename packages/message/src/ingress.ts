@@ -1,25 +1,25 @@
-import type { At, BlobItem, Crypt, Meta, Receipt } from '@blockhub/chain';
-import { isEvent, isHash } from '@blockhub/chain';
-import { invalid, type MessageParts, type Outgoing } from './message.ts';
+import type { Outgoing } from '@blockhub/broker';
+import { type At, type BlobItem, type Crypt, isEvent, isHash, type Meta, type Receipt } from '@blockhub/chain';
+import { invalid, type MessageParts } from './message.ts';
 import { checkMeta, findMetaText, metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 
-/** A captured body: what it is called, where it goes, and what is known about it. */
+/** A captured body with its event id, chain, hash and descriptive meta. */
 export interface Capture extends BlobItem {
   readonly chain: string;
   /** When it was captured, in ms. */
   readonly createdAt: number;
-  /** Object key where the body lies when it is too large for the broker; `body` is empty then. */
+  /** Object key of a body that is too large for the broker; `body` is empty then. */
   readonly at?: string;
   /** Descriptive meta only (mime, subject, source, about, …). */
   readonly meta: Meta;
   readonly body: Buffer;
 }
 
-/** Names that are fields of a capture or concern its transport, and so never descriptive. */
+/** Names that are fields of a capture or concern its transport, so they are never descriptive. */
 const structural = new Set(['event', 'crypt', 'hash', 'length', 'sha256', 'chain', 'createdAt', 'at', 'items', 'repairs']);
 
-/** The message of a captured body. Throws MESSAGE_INVALID when its meta is too large. */
+/** The message of a captured body. Throws MESSAGE_INVALID if its meta is too large. */
 export function writeIngress(capture: Capture, traceparent?: string): Outgoing {
   const { event, chain, createdAt, crypt, hash, length, sha256, at, body } = capture;
   const meta: Meta = { ...descriptive(capture.meta), chain, createdAt, length, crypt, hash };
@@ -30,7 +30,7 @@ export function writeIngress(capture: Capture, traceparent?: string): Outgoing {
   return { queue: queues.ingress.name, id: event, meta, body };
 }
 
-/** A captured body as its message has it. Throws MESSAGE_INVALID; whether the hash is right is for whoever stores the body. */
+/** Reads a captured body. Throws MESSAGE_INVALID. The hash is checked before the body is stored. */
 export function readIngress(message: Pick<MessageParts, 'id' | 'meta' | 'body'>): Capture {
   if (!isEvent(message.id)) throw invalid('must be an event id', 'msg.id');
   const at = findMetaText(message, 'at');
@@ -69,7 +69,7 @@ function descriptive(meta: Meta): Meta {
   return kept;
 }
 
-/** The receipt of a capture whose bytes lie at `at`. */
+/** The receipt of a capture whose bytes are stored at `at`. */
 export function receiptOf(capture: Capture, at: At): Receipt {
   const { event, crypt, hash, length, sha256, meta } = capture;
   return sha256 === undefined ? { event, crypt, hash, length, at, meta } : { event, crypt, hash, length, sha256, at, meta };

@@ -1,38 +1,17 @@
 import { isUtf8 } from 'node:buffer';
-import type { Meta } from '@blockhub/chain';
+import type { Delivery, Meta } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/** What a broker hands over, without its acks. */
-export interface MessageParts {
-  /** Message id. For events the event id, given once at capture. */
-  readonly id: string;
-  /** The queue that it was taken from. */
-  readonly queue: string;
-  readonly meta: Meta;
-  readonly body: Buffer;
-  /** Tries that failed before this one. */
-  readonly attempts: number;
-  /** When it was first delivered or published, in ms. */
-  readonly firstAt: number;
-}
+/** A delivery without what settles it. The id of an event's message is the event id. */
+export type MessageParts = Omit<Delivery, 'ack' | 'retry' | 'release'>;
 
-/** A message as a handler sees it. The body is the bytes; meta are the headers. */
+/** A message as a handler gets it: raw bytes as the body, headers as meta. */
 export interface Message extends MessageParts {
   /** The body read as JSON, parsed once. Throws MESSAGE_INVALID. */
   doc(): unknown;
 }
 
-/** A message to publish: the broker's form, written here so that this package knows no broker. */
-export interface Outgoing {
-  queue: string;
-  id: string;
-  meta: Meta;
-  body: Buffer;
-  /** May be lost; that nobody takes it is no error. */
-  hint?: boolean;
-}
-
-class TakenMessage implements Message {
+class DeliveredMessage implements Message {
   readonly id: string;
   readonly queue: string;
   readonly meta: Meta;
@@ -60,19 +39,20 @@ class TakenMessage implements Message {
   }
 }
 
-/** Gives a delivery its `doc()`. */
-export const messageOf = (parts: MessageParts): Message => new TakenMessage(parts);
+/** Adds `doc()` to a delivery. */
+export const messageOf = (parts: MessageParts): Message => new DeliveredMessage(parts);
 
 function parseJson(body: Buffer): unknown {
-  // Decoding would replace a broken sequence silently, and two different bodies would read the same.
-  if (!isUtf8(body)) throw invalid('the body is not UTF-8', 'msg.doc');
+  // Decoding would silently replace a broken sequence, so that two different bodies could read the
+  // same.
+  if (!isUtf8(body)) throw invalid('expected a body in UTF-8', 'msg.doc');
   try {
     return JSON.parse(body.toString('utf8'));
   } catch (cause) {
-    throw invalid('the body is not JSON', 'msg.doc', cause);
+    throw invalid('expected a body in JSON', 'msg.doc', cause);
   }
 }
 
-/** MESSAGE_INVALID at a path such as `msg.doc.3.hash` or `msg.meta.chain`: the way templates name it. */
+/** MESSAGE_INVALID at a path as templates write it, such as `msg.doc.3.hash`. */
 export const invalid = (what: string, path: string, cause?: unknown): BlockhubError =>
   new BlockhubError('MESSAGE_INVALID', `${path}: ${what}`, { details: { path }, ...(cause === undefined ? {} : { cause }) });

@@ -1,11 +1,13 @@
 import { BlockhubError } from '@blockhub/errors';
 
 /**
- * The partition of a text, 0 to `of - 1`: FNV-1a (32 bit) over its UTF-8 bytes, mixed once more, modulo `of`.
- * It never changes: messages of a chain that lie in a queue would else meet nobody who looks for them.
+ * The partition of a text, 0 to `of - 1`: FNV-1a (32 bit) over its UTF-8 bytes, mixed once more,
+ * modulo `of`. It never changes: messages of a chain would else be in another queue than the one
+ * that its consumer takes from.
  */
 export function partition(text: string, of: number): number {
-  if (!Number.isInteger(of) || of < 1) throw new BlockhubError('TEMPLATE_INVALID', `partitions must be an integer from 1, not ${of}`);
+  if (!Number.isInteger(of) || of < 1)
+    throw new BlockhubError('TEMPLATE_INVALID', `the number of partitions must be an integer from 1, got ${of}`);
   return of === 1 ? 0 : mix(fnv1a(text)) % of;
 }
 
@@ -25,7 +27,7 @@ function fnv1aBytes(bytes: Buffer): number {
   return hash;
 }
 
-/** The finalizer of MurmurHash3: without it the low bits of FNV-1a depend on little. */
+/** The finalizer of MurmurHash3. The low bits of FNV-1a alone depend on few bits of the text. */
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

@@ -7,8 +7,8 @@ const whole = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const queue = { type: 'string', minLength: 1, maxLength: 255 };
 
 /**
- * The schema without `additionalProperties: false`, all the way down. The documents of a chain are strict; messages ignore
- * unknown keys, so that a newer stage can add one before the older ones are gone.
+ * The schema without `additionalProperties: false` at any depth. Documents of a chain are strict.
+ * Messages ignore unknown keys, so that a newer stage can add one while older ones still run.
  */
 function tolerant(schema: Schema): Schema {
   const entries = Object.entries(schema).filter(([name, value]) => !(name === 'additionalProperties' && value === false));

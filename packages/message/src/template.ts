@@ -2,34 +2,37 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Message } from './message.ts';
 import { partition } from './partition.ts';
 
-/** What `partition(…)` needs to know. */
-export interface TemplateParams {
-  /** How many partitions there are. */
+/** What `partition(…)` needs. */
+interface TemplateParams {
+  /** Number of partitions. */
   readonly partitions?: number;
 }
 
-/** A text with fields of a message in it, compiled once. Every render throws TEMPLATE_FIELD_MISSING where the message lacks a field. */
+/** A compiled template. Rendering throws TEMPLATE_FIELD_MISSING if the message lacks a field. */
 export interface Template {
   readonly text: string;
-  /** The fields it names, each once, e.g. `msg.meta.chain`. */
+  /** The fields in it, each once, such as `msg.meta.chain`. */
   readonly fields: readonly string[];
   /** A queue name: 1 to 255 bytes, no control characters, not `amq.…`. Throws TEMPLATE_INVALID. */
   queue(message: TemplateMessage, params?: TemplateParams): string;
-  /** An object key: parts between `/` that are not empty, `.` or `..`, no control characters, ≤ 1,024 bytes. Throws TEMPLATE_INVALID. */
+  /**
+   * An object key: parts between `/` that are not empty, `.` or `..`, no control characters, ≤
+   * 1,024 bytes. Throws TEMPLATE_INVALID.
+   */
   key(message: TemplateMessage, params?: TemplateParams): string;
-  /** The text as it comes, e.g. the key of a group. */
+  /** The text without checks, for example the key of a group. */
   value(message: TemplateMessage, params?: TemplateParams): string;
 }
 
 /** The part of a message that templates read. */
-export type TemplateMessage = Pick<Message, 'meta' | 'doc'>;
+type TemplateMessage = Pick<Message, 'meta' | 'doc'>;
 
 type Piece = string | ((message: TemplateMessage, params: TemplateParams) => string);
 
 const MAX_TEMPLATE_LENGTH = 4096;
 const MAX_QUEUE_BYTES = 255;
 const MAX_KEY_BYTES = 1024;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for exactly those.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it finds control characters.
 const control = /[\u0000-\u001f\u007f-\u009f]/;
 const emptyOrDots = /(?:^|\/)(?:\.{0,2})(?:\/|$)/;
 const fieldForm = /^msg\.(?:meta\.([\w.-]+)|doc\.([\w-]+(?:\.[\w-]+)*))$/;
@@ -37,8 +40,9 @@ const partitionForm = /^partition\(\s*([^()\s]+)\s*\)$/;
 const noParams: TemplateParams = {};
 
 /**
- * Compiles a template such as `{msg.meta.chain}_chain`, `packs/{msg.doc.at.hash}.pack` or `blobs.grouped.{partition(msg.meta.chain)}`.
- * What a field holds is put in as it is and never read as a template again. Throws TEMPLATE_INVALID.
+ * Compiles a template such as `{msg.meta.chain}_chain`, `packs/{msg.doc.at.hash}.pack` or
+ * `blobs.grouped.{partition(msg.meta.chain)}`. The value of a field is put in unchanged; it is not
+ * read as a template. Throws TEMPLATE_INVALID.
  */
 export function template(text: string): Template {
   const fields = new Set<string>();
@@ -81,7 +85,7 @@ function parseField(expression: string, text: string, fields: Set<string>): Piec
   const inner = partitionForm.exec(expression)?.[1];
   const name = inner ?? expression;
   const form = fieldForm.exec(name);
-  if (!form) throw bad(`has {${expression}}: use {msg.meta.<name>}, {msg.doc.<path>} or {partition(<field>)}`, text);
+  if (!form) throw bad(`has {${expression}}: expected {msg.meta.<name>}, {msg.doc.<path>} or {partition(<field>)}`, text);
   fields.add(name);
   const [, metaName, docPath] = form;
   const read = metaName === undefined ? docReader((docPath ?? '').split('.'), name) : metaReader(metaName, name);
@@ -90,7 +94,7 @@ function parseField(expression: string, text: string, fields: Set<string>): Piec
 }
 
 function partitionsOf(params: TemplateParams, text: string): number {
-  if (params.partitions === undefined) throw bad('uses partition(…), but the number of partitions is not known here', text);
+  if (params.partitions === undefined) throw bad('uses partition(…), but this service has no number of partitions', text);
   return params.partitions;
 }
 
@@ -104,7 +108,7 @@ const docReader =
   (message: TemplateMessage): string => {
     let value = message.doc();
     for (const name of path) {
-      // Own properties only: `constructor` and the like are not fields of a message.
+      // Own properties only: names such as `constructor` are not fields of a message.
       if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) throw missing(field);
       value = (value as Record<string, unknown>)[name];
     }
@@ -122,7 +126,7 @@ const missing = (field: string): BlockhubError =>
     details: { field, path: field },
   });
 
-/** Templates and results may come from outside; an error quotes the beginning only. */
+/** Templates and results may come from outside, so an error quotes only their beginning. */
 const bad = (what: string, text: string): BlockhubError =>
   new BlockhubError('TEMPLATE_INVALID', `the template ${JSON.stringify(text.slice(0, 200))} ${what}`, {
     details: { template: text.slice(0, 200) },
@@ -134,7 +138,7 @@ const tooLong = (text: string, bytes: number): boolean =>
 function checkQueue(name: string, text: string): string {
   if (name === '') throw bad('gives an empty queue name', text);
   if (tooLong(name, MAX_QUEUE_BYTES)) throw bad(`gives a queue name over ${MAX_QUEUE_BYTES} bytes`, text);
-  if (name.startsWith('amq.')) throw bad('gives a queue name that begins with amq., which brokers reserve', text);
+  if (name.startsWith('amq.')) throw bad('gives a queue name that begins with amq., which is reserved for brokers', text);
   if (control.test(name) || !name.isWellFormed()) throw bad('gives a queue name with control characters', text);
   return name;
 }

@@ -3,7 +3,8 @@ import type { Ajv as AjvClass, ErrorObject, ValidateFunction } from 'ajv';
 import { invalid, type Message } from './message.ts';
 import { messageSchemas, type SchemaName } from './schemas.ts';
 
-// Loading ajv takes longer than everything else of a small worker, so only who validates pays for it.
+// Loading ajv takes longer than all other imports of a small worker, so it is loaded at the first
+// check.
 const require = createRequire(import.meta.url);
 let ajv: AjvClass | undefined;
 const compiled = new Map<SchemaName, ValidateFunction>();
@@ -11,7 +12,7 @@ const compiled = new Map<SchemaName, ValidateFunction>();
 function compile(name: SchemaName): ValidateFunction {
   if (!ajv) {
     const { Ajv } = require('ajv') as { Ajv: typeof AjvClass };
-    // Patterns here are plain ASCII: without the `u` flag they run faster.
+    // The patterns here are plain ASCII, and without the `u` flag they run faster.
     ajv = new Ajv({ strict: false, unicodeRegExp: false, validateSchema: false });
   }
   const validator = ajv.compile(messageSchemas[name]);
@@ -19,7 +20,7 @@ function compile(name: SchemaName): ValidateFunction {
   return validator;
 }
 
-/** The JSON body, checked against its schema. Throws MESSAGE_INVALID with the path of the first fault. */
+/** The JSON body, checked by its schema. Throws MESSAGE_INVALID with the path of a fault. */
 export function readDoc<T>(message: Pick<Message, 'doc'>, name: SchemaName): T {
   const doc = message.doc();
   const validator = compiled.get(name) ?? compile(name);
@@ -29,7 +30,7 @@ export function readDoc<T>(message: Pick<Message, 'doc'>, name: SchemaName): T {
 
 function fault(error: ErrorObject | undefined): Error {
   const pointer = error?.instancePath ?? '';
-  const lacking = error?.keyword === 'required' ? `/${error.params.missingProperty}` : '';
-  const path = `msg.doc${pointer.replaceAll('/', '.')}${lacking.replaceAll('/', '.')}`;
-  return invalid(lacking ? 'is missing' : (error?.message ?? 'is not valid'), path);
+  const missing = error?.keyword === 'required' ? `/${error.params.missingProperty}` : '';
+  const path = `msg.doc${pointer.replaceAll('/', '.')}${missing.replaceAll('/', '.')}`;
+  return invalid(missing ? 'is missing' : (error?.message ?? 'is not valid'), path);
 }

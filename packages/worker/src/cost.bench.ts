@@ -1,14 +1,14 @@
 /**
- * `node packages/worker/src/cost.bench.ts`: CPU per message of the runtime alone, with a broker that only hands over and a handler that does nothing;
- * and CPU per event id.
+ * `node packages/worker/src/cost.bench.ts`: CPU per message of the runtime alone, with a broker
+ * that only hands over and a handler that does nothing; and CPU per event id.
  */
 import type { Broker, Delivery } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
-import { eventIds, systemRandom } from './chance.ts';
-import { inOut } from './fixtures.ts';
+import { startWorker } from './instance/instance.ts';
 import { done } from './outcome.ts';
-import { startWorker } from './start.ts';
+import { eventIds, systemRandom } from './random.ts';
+import { inOut } from './testing/fixtures.ts';
 
 const ROUNDS = 300;
 const ROUND = 1000;

@@ -1,19 +1,11 @@
-export { eventIds, type Random, systemRandom } from './chance.ts';
-export { commonSettings, settingsOf } from './common.ts';
-export { publishInSpans } from './message-spans.ts';
+export { startWorker } from './instance/instance.ts';
+export { publishInSpans } from './instance/message-spans.ts';
+export type { RunningWorker, StartOptions } from './instance/running-worker.ts';
 export { done, type Outcome, reject, retry } from './outcome.ts';
-export { type Opened, type Places, type Process, type Program, type RunOptions, runMain, runProgram } from './process.ts';
-export { main, runWorker } from './run.ts';
-export { type RunningWorker, type StartOptions, type StopOptions, startWorker, type WorkerState } from './start.ts';
-export { type TestSpan, testTracing } from './test-tracing.ts';
-export { type TestMessage, type TestOptions, type TestWorker, testWorker } from './test-worker.ts';
-export {
-  type BatchHandled,
-  type BatchPolicy,
-  type Context,
-  defineWorker,
-  type Handled,
-  type Need,
-  type Take,
-  type Worker,
-} from './types.ts';
+export { commonSettings, settingsOf } from './program/common-settings.ts';
+export { type Program, runMain } from './program/program.ts';
+export { main } from './program/worker-program.ts';
+export { eventIds, type Random, systemRandom } from './random.ts';
+export { testTracing } from './testing/test-tracing.ts';
+export { type TestMessage, type TestWorker, testWorker } from './testing/test-worker.ts';
+export { type Context, defineWorker, type Worker } from './types.ts';

@@ -2,14 +2,17 @@ import type { Outgoing } from '@blockhub/broker';
 import type { ErrorCode } from '@blockhub/errors';
 
 /**
- * What becomes of a message. A handler returns the outcome, or throws:
+ * How a message is settled. A handler returns the outcome, or throws:
  *
- * | returned                  | thrown                              | then                                                                            |
- * | ------------------------- | ----------------------------------- | ------------------------------------------------------------------------------- |
- * | `done(messages)`, nothing |                                     | the messages are published and confirmed, then it is acked                      |
- * | `retry(afterMs, reason)`  | BlockhubError that is transient     | comes again later, as often as it takes                                         |
- * |                           | any other error                     | comes again later and later; after 20 of these a dead letter ATTEMPTS_EXHAUSTED |
- * | `reject(code, reason)`    | BlockhubError that is not transient | a dead letter is published and confirmed, then it is acked                      |
+ * | returned                  | thrown                  | then                              |
+ * | ------------------------- | ----------------------- | --------------------------------- |
+ * | `done(messages)`, nothing |                         | messages confirmed, then acked    |
+ * | `retry(afterMs, reason)`  | transient BlockhubError | retried later, without a limit    |
+ * |                           | any other error         | retried after longer waits        |
+ * | `reject(code, reason)`    | permanent BlockhubError | dead letter confirmed, then acked |
+ *
+ * An error is permanent if it is not transient. After 20 attempts that failed for an unknown reason
+ * the message becomes a dead letter ATTEMPTS_EXHAUSTED.
  */
 export type Outcome =
   | { readonly kind: 'done'; readonly messages: readonly Outgoing[] }
@@ -18,19 +21,20 @@ export type Outcome =
 
 const nothing: Outcome = { kind: 'done', messages: [] };
 
-/** Handled. `messages` are confirmed before the ack; give stable ids, since a crash in between handles the message again. */
+/** Handled. `messages` are confirmed before the ack. Their ids must be the same at each attempt. */
 export const done = (messages?: readonly Outgoing[]): Outcome => (messages ? { kind: 'done', messages } : nothing);
 
 /**
- * Not yet: the message comes again after `afterMs` and blocks no other meanwhile. Where that is long an operator reads the reason, a whole clause,
- * and what to do about it (`fix`, sentences). `message.attempts` counts these too, the tries that make a dead letter do not.
+ * Not yet: the message is retried after `afterMs`, and blocks no other one meanwhile. After a long
+ * delay operators read the reason, which must be a whole clause, and `fix`, in sentences.
+ * `message.attempts` counts these retries; the limit of attempts does not.
  */
 export const retry = (afterMs: number, reason: string, fix?: string): Outcome =>
   fix === undefined ? { kind: 'retry', afterMs, reason } : { kind: 'retry', afterMs, reason, fix };
 
-/** Never: the message goes to the dead letters with this reason. `path` is where in it, e.g. `msg.doc.3.hash`. */
+/** The message becomes a dead letter. `path` is the place of the fault, as in `msg.doc.3.hash`. */
 export const reject = (code: ErrorCode, reason: string, path?: string): Outcome =>
   path === undefined ? { kind: 'reject', code, reason } : { kind: 'reject', code, reason, path };
 
-/** One outcome for each message of a batch, rather than one for all. */
+/** True if there is one outcome for each message of a batch, not one for all. */
 export const isList = (outcome: Outcome | readonly Outcome[]): outcome is readonly Outcome[] => Array.isArray(outcome);

@@ -1,4 +1,4 @@
-/** What was opened, to be let go in reverse order; every part has its turn even when others fail. */
+/** Releases what was opened, in reverse order. If one release fails, the others still run. */
 export class Releases {
   readonly #parts: { readonly name: string; readonly run: () => unknown }[] = [];
   readonly #failed: (name: string, error: unknown) => void;
@@ -11,7 +11,7 @@ export class Releases {
     this.#parts.push({ name, run });
   }
 
-  /** Again, it does nothing. */
+  /** A second call does nothing. */
   async run(): Promise<void> {
     for (let part = this.#parts.pop(); part; part = this.#parts.pop()) {
       try {

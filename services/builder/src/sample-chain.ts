@@ -12,8 +12,6 @@ import {
 } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 
-/** Chains for tests. */
-
 const START = Date.UTC(2026, 0, 1);
 
 export function receiptAt(ms: number, number: number, pack = 'one'): Receipt {
@@ -31,7 +29,7 @@ export function receiptAt(ms: number, number: number, pack = 'one'): Receipt {
 
 const tailOfBuilt = (block: BuiltBlock): Tail => tailOf(parseBlock(block.bytes));
 
-/** A chain in a store; `append` does what a builder and next-field would. */
+/** A chain in a store. `append` does what builder and next-field do. */
 export async function sampleChain(
   store: Store,
   digit = '0',

@@ -3,7 +3,7 @@ import type { Store } from '@blockhub/store';
 import { testWorker } from '@blockhub/worker';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { receiptAt, sampleChain } from './sample-chain.ts';
-import { uniqueByEvent } from './unique.ts';
+import { uniqueByEvent } from './unique-receipts.ts';
 import { Windows } from './window.ts';
 import { worker } from './worker.ts';
 
@@ -47,7 +47,7 @@ describe('the window', () => {
     expect(await unseen(at(2), a, b, c)).toEqual([c]);
   });
 
-  test('looks into blocks of the very time of the oldest event', async () => {
+  test('reads blocks of the same time as the oldest event', async () => {
     const twin = receiptAt(5, 1);
     await chain.append([twin]);
     await chain.append([receiptAt(5, 2)]);
@@ -64,11 +64,11 @@ describe('the window', () => {
       windows.propose(tail, buildBlock(tail, [item]), [item.event]);
       tail = await chain.append([item]);
     }
-    // Once for the item that was there before: its block, and the one below, which is older.
+    // Once for the item that was there before: its block, and the older one below it.
     expect(store.requests.get).toBeLessThanOrEqual(2);
   });
 
-  test('a proposal that lost is no part of the chain', async () => {
+  test('a proposal that lost is not in the chain', async () => {
     const [mine, other] = [receiptAt(1, 1), receiptAt(2, 2)];
     await unseen(at(0), mine);
     windows.propose(at(0), buildBlock(at(0), [mine]), [mine.event]);
@@ -94,7 +94,7 @@ describe('the window', () => {
     expect(await unseen(at(40), receiptAt(17, 17))).toEqual([]);
   });
 
-  test('a missing, damaged or swapped block is no reason to guess', async () => {
+  test('a missing, damaged or swapped block is an error', async () => {
     await chain.append([receiptAt(1, 1)]);
     await chain.append([receiptAt(2, 2)]);
     const key = entryKey(at(0).chain, 1);
@@ -124,7 +124,7 @@ describe('the window', () => {
     expect(reads.slice(302)).toEqual(Array(98).fill(0));
   });
 
-  test('chains that look far back at a time do not drop each other: what is in use counts', async () => {
+  test('chains that read far back at the same time do not drop windows in use', async () => {
     windows = new Windows(store, { maxEvents: 20, maxChains: 10 });
     const other = await sampleChain(store, '1');
     for (let number = 1; number <= 60; number++) {
@@ -141,11 +141,11 @@ describe('the window', () => {
     const both = await Promise.all([unseen(at(60), seen, late), unseen(other.tails[60] as Tail, seen, late)]);
     expect(both).toEqual([[late], [seen, late]]);
     expect(most).toBe(20);
-    // None was dropped and went on growing: what fitted is there still.
+    // No window was dropped while it was in use.
     expect(windows.size).toBe(20);
   });
 
-  test('is right however little it may remember, and remembers no more', async () => {
+  test('is right with any limit, and keeps to it', async () => {
     for (const maxEvents of [0, 1, 7, 40, 1000]) {
       const random = numbers(maxEvents);
       const whole = (below: number): number => Math.floor(random() * below);

@@ -3,50 +3,64 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
 /*
- * An event created at t can only be in blocks with time ≥ t, because a block's time is at least that of its newest event and never
- * decreases. So whether an event is in the chain up to a tail is known exactly once all blocks of time ≥ t have been looked at. Blocks never
- * change: what was seen once stays true, and a tail that is behind what is known gets the answer that was right for it.
+ * An event created at t can only be in blocks with time ≥ t, because a block's time is at least
+ * that of its newest event and never decreases. So once all blocks of time ≥ t have been read, it
+ * is certain whether the event is in the chain. Blocks never change, so the result is also right
+ * for a tail below the newest known block.
  */
 
-/** Events of one block. */
-interface Slab {
+/** A block whose events are known. */
+interface KnownBlock {
   readonly height: number;
   readonly id: string;
   readonly time: number;
   readonly events: readonly string[];
 }
 
-/** A block that was not looked into. Its time, or that of the block behind it: an upper bound is enough. */
-type Edge = Pick<Slab, 'height' | 'id' | 'time'>;
+/** A block that was not read. Its time is an upper bound: it may be that of the block above. */
+type BlockRef = Pick<KnownBlock, 'height' | 'id' | 'time'>;
 
-/** The known blocks of a chain, without a gap, and the edge below the lowest. */
+/**
+ * The known blocks of a chain, without a gap.
+ *
+ * | mode      | meaning                                   | next mode, and its cause           |
+ * | --------- | ----------------------------------------- | ---------------------------------- |
+ * | `reading` | `unseen` uses it, so it cannot be dropped | `idle`: `unseen` returns or throws |
+ * | `idle`    | it may be dropped to make room            | `reading`: `unseen`                |
+ *
+ * A dropped window begins again at the tail of the next `unseen`.
+ */
 interface Window {
   readonly chain: string;
-  edge: Edge;
-  readonly slabs: Slab[];
+  /** The block below the lowest known one. */
+  floor: BlockRef;
+  readonly blocks: KnownBlock[];
   /** Height of the block that holds an event. */
   readonly heights: Map<string, number>;
-  /** The block built last; it belongs to the chain if the next tail is it. */
-  proposal: Slab | undefined;
-  /** In use: nobody drops it, as it would grow on and count no more. */
-  busy: boolean;
+  /**
+   * The block that was built last. The next tail of its height or above decides: it becomes a known
+   * block if it is that tail, else it is removed.
+   */
+  proposal: KnownBlock | undefined;
+  mode: 'idle' | 'reading';
 }
 
 export interface WindowsOptions {
-  /** Events that are remembered, of all chains together. */
+  /** Maximum number of remembered events, of all chains together. */
   readonly maxEvents: number;
   readonly maxChains: number;
 }
 
-/** How much older than the receipts a remembered block may be; messages of about now that are handled again find theirs. */
+/** How much older than the receipts a remembered block may be: messages may come again soon. */
 const SLACK_MS = 5000;
+/** Maximum number of blocks that are read at the same time. */
 const MOST_AHEAD = 16;
 
-/** Which events the newest blocks of chains hold. Bounded: what does not fit is read again when it is asked for. */
+/** The events of the newest blocks of chains. What does not fit the limits is read again. */
 export class Windows {
   readonly #store: Store;
   readonly #options: WindowsOptions;
-  /** The one that was not used for longest first. */
+  /** The window that was not used for longest comes first. */
   readonly #windows = new Map<string, Window>();
   #events = 0;
 
@@ -61,14 +75,16 @@ export class Windows {
   }
 
   /**
-   * Those of the receipts, unique by event, whose events are in no block up to the tail. Not to be called twice at a time for one chain.
-   * Throws CHAIN_DAMAGED where a block that must be there is missing or another one.
+   * The receipts whose events are in no block up to the tail. It must not run twice at a time for
+   * one chain. Throws CHAIN_DAMAGED if a block is missing or is not the one that the block above
+   * names.
+   * @param receipts by event
    */
   async unseen(tail: Tail, receipts: ReadonlyMap<string, Receipt>): Promise<Receipt[]> {
     const since = oldestTime(receipts);
     try {
       const window = await this.#reach(tail, since);
-      const below = await this.#lookBelow(window, tail, since, receipts);
+      const below = await this.#findBelow(window, tail, since, receipts);
       const unseen: Receipt[] = [];
       for (const [event, receipt] of receipts) {
         const height = window?.heights.get(event);
@@ -78,30 +94,31 @@ export class Windows {
       return unseen;
     } finally {
       const window = this.#windows.get(tail.chain);
-      if (window) window.busy = false;
+      if (window) window.mode = 'idle';
     }
   }
 
-  /** The block that was built behind this tail: should it become the next, it need not be read. */
+  /** Records the block that was built on this tail. If it becomes the tail, it need not be read. */
   propose(tail: Tail, { id, height, time }: BuiltBlock, events: readonly string[]): void {
     const window = this.#windows.get(tail.chain);
     if (!window || top(window).id !== tail.id) return;
-    this.#forgetProposal(window);
+    this.#removeProposal(window);
     window.proposal = { id, height, time, events };
     this.#events += events.length;
   }
 
-  /** The chain's window, with the tail in it or as its edge; undefined when the tail lies below it. */
+  /** The window, with the tail as a block or the floor. Undefined if the tail is below it. */
   async #reach(tail: Tail, since: number): Promise<Window | undefined> {
     const known = this.#windows.get(tail.chain);
     if (!known) return this.#begin(tail);
     this.#windows.delete(tail.chain);
     this.#windows.set(tail.chain, known);
-    known.busy = true;
+    known.mode = 'reading';
     const { proposal } = known;
-    // Any tail of its height or above decides it: later, a tail that comes again may name it, and the window has climbed past it.
+    // Decided now, since later a repeated tail may name it when the window already has blocks above
+    // it.
     if (proposal && tail.height >= proposal.height) {
-      this.#forgetProposal(known);
+      this.#removeProposal(known);
       if (proposal.id === tail.id) this.#push(known, proposal);
     }
     if (tail.height <= top(known).height) return this.#inside(known, tail);
@@ -110,19 +127,19 @@ export class Windows {
 
   #begin({ chain, height, id, time }: Tail): Window {
     this.#drop(chain);
-    const window: Window = { chain, edge: { height, id, time }, slabs: [], heights: new Map(), proposal: undefined, busy: true };
+    const window: Window = { chain, floor: { height, id, time }, blocks: [], heights: new Map(), proposal: undefined, mode: 'reading' };
     this.#windows.set(chain, window);
     return window;
   }
 
   #inside(window: Window, tail: Tail): Window | undefined {
-    if (tail.height < window.edge.height) return undefined;
-    const there = tail.height === window.edge.height ? window.edge : window.slabs[tail.height - window.edge.height - 1];
+    if (tail.height < window.floor.height) return undefined;
+    const there = tail.height === window.floor.height ? window.floor : window.blocks[tail.height - window.floor.height - 1];
     if (there?.id !== tail.id) throw damaged(tail.chain, tail.height, `is ${there?.id}, not ${tail.id}`);
     return window;
   }
 
-  /** Reads what other builders added. Where that is more than `since` asks for, or than can be kept, the window begins anew. */
+  /** Reads the blocks that others added. If not all are needed or fit, the window begins again. */
   async #climb(window: Window, tail: Tail, since: number): Promise<Window> {
     const goal = top(window);
     const read: Block[] = [];
@@ -132,7 +149,7 @@ export class Windows {
       events += block.blobs.length;
       if (block.height === goal.height + 1) {
         if (block.prev !== goal.id) throw damaged(tail.chain, goal.height, `is ${goal.id}, but ${block.id} follows ${block.prev}`);
-        for (const above of read.reverse()) this.#push(window, slabOf(above));
+        for (const above of read.reverse()) this.#push(window, knownOf(above));
         return window;
       }
       if (block.time < since || events > this.#options.maxEvents) break;
@@ -142,15 +159,15 @@ export class Windows {
     return begun;
   }
 
-  /** Looks at the blocks below the window that may hold one of the receipts; the window takes in what fits. */
-  async #lookBelow(window: Window | undefined, tail: Tail, since: number, receipts: ReadonlyMap<string, Receipt>): Promise<Set<string>> {
+  /** Finds receipts in the blocks below the window. The window keeps the blocks that fit. */
+  async #findBelow(window: Window | undefined, tail: Tail, since: number, receipts: ReadonlyMap<string, Receipt>): Promise<Set<string>> {
     const found = new Set<string>();
-    const edge: Edge = window?.edge ?? tail;
-    if (edge.time < since) return found;
+    const floor: BlockRef = window?.floor ?? tail;
+    if (floor.time < since) return found;
     let keep = window;
-    for await (const block of this.#down({ ...edge, chain: tail.chain }, 0)) {
+    for await (const block of this.#down({ ...floor, chain: tail.chain }, 0)) {
       if (block.time < since) {
-        if (keep) keep.edge = { height: block.height, id: block.id, time: block.time };
+        if (keep) keep.floor = { height: block.height, id: block.id, time: block.time };
         break;
       }
       if (keep && !this.#fits(block.blobs.length)) keep = undefined;
@@ -160,8 +177,8 @@ export class Windows {
     return found;
   }
 
-  /** The blocks from a known one down to height `above` + 1, each checked by the id that the one before names. */
-  async *#down(from: Edge & { readonly chain: string }, above: number): AsyncGenerator<Block> {
+  /** The blocks from a known one down to `above` + 1, each checked by the id in the one above. */
+  async *#down(from: BlockRef & { readonly chain: string }, above: number): AsyncGenerator<Block> {
     const { chain } = from;
     let id = from.id;
     let ahead = 1;
@@ -179,24 +196,24 @@ export class Windows {
     }
   }
 
-  #push(window: Window, slab: Slab): void {
-    window.slabs.push(slab);
-    this.#remember(window, slab);
+  #push(window: Window, block: KnownBlock): void {
+    window.blocks.push(block);
+    this.#addEvents(window, block);
   }
 
   #unshift(window: Window, block: Block): void {
-    const slab = slabOf(block);
-    window.slabs.unshift(slab);
-    window.edge = { height: block.height - 1, id: block.prev ?? '', time: block.time };
-    this.#remember(window, slab);
+    const known = knownOf(block);
+    window.blocks.unshift(known);
+    window.floor = { height: block.height - 1, id: block.prev ?? '', time: block.time };
+    this.#addEvents(window, known);
   }
 
-  #remember(window: Window, { events, height }: Slab): void {
+  #addEvents(window: Window, { events, height }: KnownBlock): void {
     for (const event of events) window.heights.set(event, height);
     this.#events += events.length;
   }
 
-  #forgetProposal(window: Window): void {
+  #removeProposal(window: Window): void {
     this.#events -= window.proposal?.events.length ?? 0;
     window.proposal = undefined;
   }
@@ -208,46 +225,46 @@ export class Windows {
     this.#windows.delete(chain);
   }
 
-  /** True when so many more events can be remembered; other chains make room. */
+  /** True if so many more events fit, after idle windows were dropped. */
   #fits(events: number): boolean {
     this.#makeRoom(this.#options.maxEvents - events);
     return this.#events + events <= this.#options.maxEvents;
   }
 
   #makeRoom(maxEvents: number): void {
-    for (const [chain, { busy }] of this.#windows) {
+    for (const [chain, { mode }] of this.#windows) {
       if (this.#events <= maxEvents && this.#windows.size <= this.#options.maxChains) return;
-      if (!busy) this.#drop(chain);
+      if (mode === 'idle') this.#drop(chain);
     }
   }
 
-  /** Forgets blocks that are too old to be asked for again, then the oldest ones that are too many. */
+  /** Removes blocks that are too old to be needed again, then the oldest ones that do not fit. */
   #trim(chain: string, since: number): void {
     this.#makeRoom(this.#options.maxEvents);
     const window = this.#windows.get(chain);
     if (!window) return;
-    const { slabs, heights } = window;
+    const { blocks, heights } = window;
     let count = 0;
     let events = this.#events;
-    for (const slab of slabs) {
-      if (slab.time >= since - SLACK_MS && events <= this.#options.maxEvents) break;
-      events -= slab.events.length;
+    for (const block of blocks) {
+      if (block.time >= since - SLACK_MS && events <= this.#options.maxEvents) break;
+      events -= block.events.length;
       count++;
     }
-    for (const slab of slabs.splice(0, count)) {
-      window.edge = { height: slab.height, id: slab.id, time: slab.time };
-      for (const event of slab.events) heights.delete(event);
-      this.#events -= slab.events.length;
+    for (const block of blocks.splice(0, count)) {
+      window.floor = { height: block.height, id: block.id, time: block.time };
+      for (const event of block.events) heights.delete(event);
+      this.#events -= block.events.length;
     }
-    if (this.#events > this.#options.maxEvents) this.#forgetProposal(window);
+    if (this.#events > this.#options.maxEvents) this.#removeProposal(window);
   }
 }
 
-const top = ({ slabs, edge }: Window): Edge => slabs.at(-1) ?? edge;
+const top = ({ blocks, floor }: Window): BlockRef => blocks.at(-1) ?? floor;
 
-const slabOf = ({ height, id, time, blobs }: Block): Slab => ({ height, id, time, events: blobs.map(({ event }) => event) });
+const knownOf = ({ height, id, time, blobs }: Block): KnownBlock => ({ height, id, time, events: blobs.map(({ event }) => event) });
 
-/** Time of the oldest event: event ids begin with their time, so they sort by it. */
+/** Time of the oldest event. Event ids begin with their time, so they sort by it. */
 function oldestTime(receipts: ReadonlyMap<string, Receipt>): number {
   let oldest: string | undefined;
   for (const event of receipts.keys()) if (oldest === undefined || event < oldest) oldest = event;

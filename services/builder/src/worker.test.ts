@@ -1,5 +1,5 @@
-import { encodeReceipts, parseBlock, type Receipt, type Tail } from '@blockhub/chain';
-import { writeBlueprint } from '@blockhub/message';
+import { parseBlock, type Receipt, type Tail } from '@blockhub/chain';
+import { groupBody, mergeMessages, writeGroup, writeTail } from '@blockhub/message';
 import { type TestWorker, testWorker } from '@blockhub/worker';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { receiptAt, sampleChain } from './sample-chain.ts';
@@ -14,16 +14,12 @@ beforeEach(async () => {
 afterEach(() => builder.stop());
 
 async function stage(tail: Tail, ...groups: Receipt[][]): Promise<void> {
-  const parts = groups.map((group) => ({ meta: { chain: tail.chain, items: group.length }, body: Buffer.from(encodeReceipts(group)) }));
-  const { meta, body } = writeBlueprint({
-    queue: 'blocks.staged.0',
-    id: 'x',
-    chain: tail.chain,
-    tailsTo: 'tails.asker',
-    tail: { meta: { chain: tail.chain, height: tail.height }, body: Buffer.from(JSON.stringify(tail)) },
-    groups: parts,
-  });
-  await builder.publish('blocks.staged.0', { meta, body });
+  const parts = groups.map((group) =>
+    writeGroup({ queue: 'blobs.grouped.0', id: 'x', chain: tail.chain, items: group.length, body: groupBody(group) }),
+  );
+  // As msg-merge writes it.
+  const { meta, body } = mergeMessages({ tail: writeTail('tails.asker', tail), group: parts });
+  await builder.publish('blocks.staged.0', { meta: { ...meta, tailsTo: 'tails.asker' }, body });
   await builder.run(0);
 }
 
@@ -65,7 +61,7 @@ describe('builder', () => {
     expect(JSON.parse(hint?.body.toString() ?? '')).toEqual(tail);
   });
 
-  test('a blueprint that is none is a dead letter', async () => {
+  test('an invalid blueprint is a dead letter', async () => {
     await builder.publish('blocks.staged.0', {
       meta: { chain: root().chain, tailsTo: 't' },
       body: { tail: { msg: root() }, group: [{ msg: [{ event: 'x' }] }] },
@@ -77,7 +73,7 @@ describe('builder', () => {
     });
   });
 
-  test('a chain that lacks a height is a dead letter, not a guess', async () => {
+  test('a blueprint of a chain without one of its heights is a dead letter', async () => {
     const [tail] = [await chain.append([a])];
     await builder.store.remove(`chains/${tail.chain}/000000000001.block`);
     await stage(tail, [a]);

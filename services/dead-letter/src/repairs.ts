@@ -1,13 +1,13 @@
 import { type ErrorCode, errorCodes } from '@blockhub/errors';
 import { type DeadLetter, type Outgoing, replayDeadLetter } from '@blockhub/message';
 
-/** What a repair publishes in place of a dead letter; undefined when it cannot help. */
+/** Returns the messages to publish in place of a dead letter; undefined if it cannot repair it. */
 export type Repair = (letter: DeadLetter) => readonly Outgoing[] | undefined;
 
-/** The message once more, where it came from. All handlers bear repetition. */
+/** Publishes the message again to the queue that it came from. All handlers are idempotent. */
 const again: Repair = (letter) => [replayDeadLetter(letter)];
 
-/** Of a message that was tried for as long as allowed: only where what failed was not the message. */
+/** For a message that used up its attempts: only if the cause was not the message itself. */
 const againIfTransient: Repair = (letter) => {
   const { cause = '' } = letter;
   return isTransientCode(cause) || transientCauses.has(cause) ? again(letter) : undefined;
@@ -15,7 +15,7 @@ const againIfTransient: Repair = (letter) => {
 
 const isTransientCode = (code: string): boolean => Object.hasOwn(errorCodes, code) && 'transient' in errorCodes[code as ErrorCode];
 
-/** Codes of Node and of the operating system for what passes. */
+/** Codes of Node and of the operating system for faults that end by themselves. */
 const transientCauses: ReadonlySet<string> = new Set([
   'EAGAIN',
   'EBUSY',
@@ -29,16 +29,18 @@ const transientCauses: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
-/** What to do with dead letters whose code alone does not say that the reason passes. */
+/** Repairs of codes that are not transient. */
 const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
   ATTEMPTS_EXHAUSTED: againIfTransient,
-  // Queues are declared when the service that takes from them starts, which may be later than the message.
+  // A queue is declared when the service that takes from it starts. That may be after the message
+  // was published.
   BROKER_QUEUE_MISSING: again,
 };
 
 /**
- * Finds the repair of a code: its own, else `again` where its reason passes, such as a full store. What has none is kept for somebody to look at.
- * A repair must be safe: it publishes nothing that the sender did not send, and what it publishes can be handled twice.
+ * Finds the repair of a code: its own, else `again` if the code is transient, such as a full store.
+ * A dead letter without a repair is kept for an operator. A repair must publish only what the
+ * sender sent, and only messages that can be handled twice.
  */
 export function findRepair(code: string): Repair | undefined {
   if (Object.hasOwn(repairs, code)) return repairs[code as ErrorCode];

@@ -83,7 +83,7 @@ describe('dead-letter', () => {
     expect(message?.body.toString()).toBe('body');
   });
 
-  test('what cannot be kept waits as it is, and is told and counted when it is kept', async () => {
+  test('what cannot be kept waits unchanged, and is logged and counted when it is kept', async () => {
     const { lines, log } = keepLines();
     dead = await testWorker(worker, { queues: ['ingress'], settings: { delay: 1000 }, log });
     const publish = dead.connection.publish.bind(dead.connection);

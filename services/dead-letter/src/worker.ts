@@ -6,17 +6,17 @@ import { findRepair } from './repairs.ts';
 
 const settings = {
   in: setting.text({ text: 'Queue of dead letters.', default: queues.deadLetter.name }),
-  delay: setting.duration({ text: 'How long to wait before the first repair; doubled for each one after it.', default: '30s' }),
-  repairs: setting.integer({ text: 'Most repairs of one message; after them it is kept.', default: 5 }),
-  prefetch: setting.integer({ text: 'Most dead letters held at a time.', default: 50, min: 1, max: 2000 }),
+  delay: setting.duration({ text: 'Time until the first repair. It is doubled for each further one, up to an hour.', default: '30s' }),
+  repairs: setting.integer({ text: 'Maximum number of repairs of one message. After that it is kept.', default: 5 }),
+  prefetch: setting.integer({ text: 'Maximum number of unsettled dead letters.', default: 50, min: 1, max: 2000 }),
 };
 
 const MOST_DELAY_MS = 60 * 60 * 1000;
 
-/** Repairs what can be repaired by handling it again, and keeps the rest for the `blockhub dead-letter` command. */
+/** Publishes dead letters again if that can repair them, and keeps the rest for the command. */
 export const worker = defineWorker({
   name: 'dead-letter',
-  summary: 'Repairs what can be repaired and keeps the rest.',
+  summary: 'Publishes dead letters again if that can repair them, and keeps the rest.',
   settings,
   needs: [],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
@@ -30,16 +30,17 @@ export const worker = defineWorker({
     const messages = findRepair(letter.code)?.(letter);
     const count = countOf(letter);
     if (!messages || count >= context.settings.repairs) return keep(message, letter.code, context);
-    // The broker keeps the time: it survives a restart and holds nothing up.
+    // A retry is kept by the broker, so it survives a restart and blocks no other message.
     const later = (why: string): Outcome => retry(delayOf(count + message.attempts, context), why);
-    if (message.attempts === 0) return later('it waits for a while before it is repaired');
+    if (message.attempts === 0) return later('it waits until its first repair');
     try {
       await context.publish(messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })));
     } catch (error) {
       if (isTransient(error)) throw error;
-      // Whoever takes from that queue may only have to start; each try counts as a repair.
+      // The service that declares the queue may not have started yet. Each attempt counts as a
+      // repair.
       if (hasCode(error, 'BROKER_QUEUE_MISSING') && count + message.attempts < context.settings.repairs)
-        return later('the queue that it belongs to does not exist');
+        return later('the queue that it came from does not exist');
       // A dead letter must not become another dead letter.
       context.log.warn({ code: letter.code, cause: errorCode(error) }, 'repair cannot be published');
       return keep(message, letter.code, context);
@@ -73,9 +74,9 @@ async function keep(message: Message, code: string, context: DeadLetterContext):
     await context.publish([keepDeadLetter(message)], [message]);
   } catch (error) {
     if (isTransient(error)) throw error;
-    // A dead letter of its own would take the code of this one away.
+    // A rejected dead letter would lose its code, so it is retried.
     log.warn({ ...facts, cause: errorCode(error) }, 'dead letter cannot be kept, trying again');
-    return retry(delayOf(message.attempts, context), 'it cannot be published to the dead letters that are kept');
+    return retry(delayOf(message.attempts, context), 'it cannot be published to dead-letter.kept');
   }
   state.letters.labels({ code, outcome: 'kept' }).add();
   log.warn(facts, 'dead letter kept');

@@ -7,16 +7,17 @@ import { packBodies } from './pack.ts';
 import { type Checked, checkCapture, Receipts, waitOf } from './receipts.ts';
 import type { DeployContext } from './settings.ts';
 
-/** A capture on its way into the store; `at` once it lies there. */
+/** A capture that is being stored. `at` is set as soon as it is stored. */
 interface Item extends Checked {
-  /** Its place among the messages. */
+  /** Its index in the messages. */
   readonly index: number;
   at: At | undefined;
 }
 
 /**
- * Stores captured bodies, the small ones in one pack, and gives an outcome for each. What is wrong with one message is no reason to
- * refuse the others. Receipts hang on the first good outcome: all messages are confirmed before any is acked.
+ * Stores captured bodies, the small ones in one pack, and returns an outcome for each. A fault of
+ * one message refuses only that one. The first good outcome has all receipts, since all messages
+ * are confirmed before any delivery is acked.
  */
 export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
   const outcomes: Outcome[] = messages.map(() => done());
@@ -39,19 +40,19 @@ export async function deployCaptures(messages: readonly Message[], context: Depl
   return outcomes;
 }
 
-/** The wait may end before the time of the event: it is asked again then, as a clock may have been put right. */
+/** The wait may end before the time of the event, since the clock may be corrected meanwhile. */
 function tooEarly({ capture }: Checked, waitMs: number, { clock, settings }: DeployContext): Outcome {
-  const ahead = lasting(eventTime(capture.event) - clock.now());
-  const allowed = lasting(settings.maxAhead);
+  const ahead = durationText(eventTime(capture.event) - clock.now());
+  const allowed = durationText(settings.maxAhead);
   return retry(
     waitMs,
-    `the event's time is ${ahead} ahead of this machine's clock, and ${allowed} are allowed; it is retried until then`,
+    `the event's time is ${ahead} ahead of this machine's clock, and at most ${allowed} is allowed; it is retried until then`,
     fix,
   );
 }
 
 const fix =
-  'Set the clock of the machine that made the event id, or of this one, by NTP. With a longer --max-ahead such events are taken at once.';
+  'Correct the clock of the machine that made the event id, or of this one, with NTP. With a longer --max-ahead such events are stored at once.';
 
 const units = [
   ['h', 3_600_000],
@@ -60,7 +61,7 @@ const units = [
 ] as const;
 
 /** `40 s`, `12 min`, `3 h`. */
-function lasting(ms: number): string {
+function durationText(ms: number): string {
   const [unit, length] = units.find(([, most]) => ms >= 2 * most) ?? units[2];
   return `${Math.ceil(ms / length)} ${unit}`;
 }
@@ -75,14 +76,14 @@ async function store(items: readonly Item[], outcomes: Outcome[], context: Deplo
     else writes.push(storeAlone(item, outcomes, context));
   }
   if (small.length > 0) writes.push(storePack(small, context));
-  // All settle before anything is thrown: no write goes on unseen behind a failed batch.
+  // All writes end before an error is thrown, so that none goes on after its batch failed.
   for (const result of await Promise.allSettled(writes)) if (result.status === 'rejected') throw result.reason;
 }
 
 async function storeAlone(item: Item, outcomes: Outcome[], context: DeployContext): Promise<void> {
   const { message, index, capture } = item;
   try {
-    // The sha256 also where the chain's hash is md5: whoever can make two bodies with one md5 must not take the place of another body.
+    // The sha256 even if the chain's hash is md5, since two bodies can be made that share an md5.
     const key = context.state.key?.key(message) ?? blobKey(capture.sha256 ?? capture.hash);
     await keep(context.store, key, message.body, context.settings);
     item.at = { key };
@@ -100,7 +101,7 @@ async function storePack(items: readonly Item[], context: DeployContext): Promis
   });
 }
 
-/** Permanent errors of one message are its own; anything else is the whole batch's. */
+/** A permanent error rejects its message only. Any other error is thrown for the whole batch. */
 function refusal(error: unknown): Outcome {
   if (!(error instanceof BlockhubError) || isTransient(error)) throw error;
   const { path } = error.details;

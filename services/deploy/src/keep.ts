@@ -1,11 +1,11 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 
-/** What makes two bodies the same object: all of their bytes, or their first line (a block's second line may differ between two tries). */
+/** The bytes that must be equal. A block that was built twice may differ after its first line. */
 type Identity = 'bytes' | 'first-line';
 
 export interface KeepOptions {
-  /** Replace what lies at the key. */
+  /** Replace an object at the same key. */
   readonly rewrite: boolean;
   readonly identity: Identity;
   /** Read the object back after writing it. */
@@ -15,8 +15,9 @@ export interface KeepOptions {
 const NEWLINE = 0x0a;
 
 /**
- * Writes an object, or finds it written. Gives the bytes that lie at the key now: those of another try where they are the same object.
- * @throws OBJECT_EXISTS when another object lies there
+ * Writes an object, or finds the same one. Returns the bytes that are stored at the key, which an
+ * earlier attempt may have written.
+ * @throws OBJECT_EXISTS if another object is stored there
  */
 export async function keep(store: Store, key: string, body: Buffer, { rewrite, identity, readBack }: KeepOptions): Promise<Buffer> {
   const isSame = (there: Buffer): boolean => identity === 'first-line' && firstLine(there).equals(firstLine(body));
@@ -25,7 +26,7 @@ export async function keep(store: Store, key: string, body: Buffer, { rewrite, i
   if (!readBack) return kept;
   const there = await store.get(key);
   if (there.equals(kept) || isSame(there)) return kept;
-  throw new BlockhubError('OBJECT_EXISTS', `other bytes were read back from ${key}`, { details: { key } });
+  throw new BlockhubError('OBJECT_EXISTS', `the bytes read back from ${key} are not the ones that were written`, { details: { key } });
 }
 
 function firstLine(bytes: Buffer): Buffer {

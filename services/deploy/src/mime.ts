@@ -2,7 +2,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { MimeSet } from '@blockhub/media';
 import type { Message } from '@blockhub/message';
 
-/** Throws OBJECT_INVALID_MIME where the type is not allowed. */
+/** Throws OBJECT_INVALID_MIME if the type is not allowed. */
 export type MimeCheck = (message: Pick<Message, 'meta'>) => void;
 
 /** A check for a list of types such as `text/plain` or `image/*`; an empty list allows all. */

@@ -1,10 +1,10 @@
 import { type At, hashOf, packKey } from '@blockhub/chain';
 
-/** Many bodies in one object, one after the other. */
+/** An object that holds many bodies, one after the other. */
 export interface Pack {
   readonly key: string;
   readonly bytes: Buffer;
-  /** Where each body lies, in the order given. */
+  /** The place of each body, in the given order. */
   readonly places: readonly At[];
 }
 

@@ -4,9 +4,9 @@ import { type Capture, groupBody, type Message, type Outgoing, readIngress, rece
 import { parseTraceparent } from '@blockhub/telemetry';
 
 const HOUR = 3_600_000;
-/** A clock that is wrong may be put right meanwhile. */
-const MOST_AT_ONCE_MS = HOUR;
-/** A clock is wrong by hours where somebody mistook the zone: what was acknowledged meanwhile goes on by itself. An event of next year would only be forgotten. */
+/** A wrong clock may be corrected meanwhile, so it is compared again at least so often. */
+const LONGEST_RETRY_MS = HOUR;
+/** Longer than the error of a clock in a wrong time zone. A longer wait would hide a fault. */
 const LONGEST_WAIT_MS = 24 * HOUR;
 
 /** A captured body whose hash is right. */
@@ -15,7 +15,7 @@ export interface Checked {
   readonly capture: Capture;
 }
 
-/** Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH where the body is not what its meta says. A body that lies in the store was checked there. */
+/** Throws MESSAGE_INVALID, and OBJECT_HASH_MISMATCH. A stored body was checked before. */
 export function checkCapture(message: Message): Checked {
   const capture = readIngress(message);
   if (capture.at === undefined && !blobMatches(capture, message.body)) {
@@ -25,17 +25,18 @@ export function checkCapture(message: Message): Checked {
 }
 
 /**
- * How long an event has to wait until it may be asked again, in ms: 0 where its time is at most `latestMs`, since 1970. Taken before, it would lift the
- * time of its block, and no event before that time could be told from a repeat without reading all blocks since. Throws EVENT_TIME_AHEAD where it would
- * wait for more than a day.
+ * How long an event must wait until it is retried, in ms; 0 if its time is at most `latestMs`, in
+ * ms since 1970. An event from the future would set the time of its block ahead. Then the check for
+ * repeats would have to read all blocks since that one, for every event until that time. Throws
+ * EVENT_TIME_AHEAD if it would wait for more than a day.
  */
 export function waitOf({ capture }: Checked, latestMs: number): number {
   const timeMs = eventTime(capture.event);
-  if (timeMs - latestMs <= LONGEST_WAIT_MS) return Math.min(MOST_AT_ONCE_MS, Math.max(0, timeMs - latestMs));
+  if (timeMs - latestMs <= LONGEST_WAIT_MS) return Math.min(LONGEST_RETRY_MS, Math.max(0, timeMs - latestMs));
   const [time, latest] = [timeMs, latestMs].map((ms) => new Date(ms).toISOString());
   throw new BlockhubError(
     'EVENT_TIME_AHEAD',
-    `the event is of ${time}; by --max-ahead, ${latest} is the latest now, and none waits for more than a day`,
+    `the event's time is ${time}; by --max-ahead the latest time now is ${latest}, and no event waits for more than a day`,
     {
       details: { path: 'msg.id' },
     },
@@ -46,20 +47,20 @@ interface List {
   readonly queue: string;
   readonly chain: string;
   readonly receipts: Receipt[];
-  /** The list goes on with the trace of one of its events: of the first that somebody records, else of the first. */
+  /** Of the first event whose trace is sampled, else of the first event. */
   trace: MetaValue | undefined;
-  recorded: boolean;
+  sampled: boolean;
 }
 
 type MetaValue = Receipt['meta'][string];
 
-function goOnWith(list: List, traceparent: MetaValue | undefined): void {
-  if (traceparent === undefined || list.recorded) return;
-  list.recorded = parseTraceparent(traceparent)?.sampled === true;
-  if (list.recorded || list.trace === undefined) list.trace = traceparent;
+function continueTrace(list: List, traceparent: MetaValue | undefined): void {
+  if (traceparent === undefined || list.sampled) return;
+  list.sampled = parseTraceparent(traceparent)?.sampled === true;
+  if (list.sampled || list.trace === undefined) list.trace = traceparent;
 }
 
-/** Collects receipts and gives one message per chain and queue. */
+/** Collects receipts into one message per chain and queue. */
 export class Receipts {
   readonly #lists = new Map<string, List>();
 
@@ -67,11 +68,11 @@ export class Receipts {
     const key = `${capture.chain} ${queue}`;
     let list = this.#lists.get(key);
     if (!list) {
-      list = { queue, chain: capture.chain, receipts: [], trace: undefined, recorded: false };
+      list = { queue, chain: capture.chain, receipts: [], trace: undefined, sampled: false };
       this.#lists.set(key, list);
     }
     list.receipts.push(receiptOf(capture, at));
-    goOnWith(list, capture.meta.traceparent);
+    continueTrace(list, capture.meta.traceparent);
   }
 
   messages(newId: () => string): Outgoing[] {

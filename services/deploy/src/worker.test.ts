@@ -91,7 +91,7 @@ describe('packs', () => {
     expect(all[0]?.meta).toEqual({ mime: 'text/plain' });
   });
 
-  test('receipts go on with the trace of an event that somebody records, and each names its own', async () => {
+  test('receipts go on with the trace of a sampled event, and each names its own', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const traces = ['aa-00', 'bb-01', 'cc-01'].map((it) => `00-${it.slice(0, 2).repeat(16)}-${'d'.repeat(16)}-${it.slice(3)}`);
     const messages = traces.map((traceparent) => {
@@ -142,7 +142,7 @@ describe('packs', () => {
     expect((await deadCodes()).sort()).toEqual(['MESSAGE_INVALID', 'OBJECT_HASH_MISMATCH']);
   });
 
-  test('other bytes at the key of a large body spoil nobody else', async () => {
+  test('other bytes at the key of a large body refuse only that one', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const large = 'y'.repeat(2000);
     await deploy.store.create(`blobs/${hashOf('sha256', Buffer.from(large))}.blob`, Buffer.from('other'));
@@ -206,11 +206,11 @@ describe('packs', () => {
     await deploy.publish('ingress', captureIn(ms), captureIn(ms - 1));
     await deploy.run(2_000);
     expect(await deploy.metrics.text()).toContain('blockhub_put_off_messages{worker="deploy",why="asked"} 2');
-    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages are put off'));
+    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('messages wait for longer'));
     expect(told).toEqual([
       expect.objectContaining({
         messages: 2,
-        reason: `the event's time is ${ahead} ahead of this machine's clock, and 5 min are allowed; it is retried until then`,
+        reason: `the event's time is ${ahead} ahead of this machine's clock, and at most 5 min is allowed; it is retried until then`,
         fix: expect.stringMatching(/NTP.*--max-ahead/),
       }),
     ]);
@@ -236,7 +236,7 @@ describe('packs', () => {
     expect(dead).toMatchObject({
       code: 'EVENT_TIME_AHEAD',
       path: 'msg.id',
-      message: expect.stringContaining('2026-01-02T00:05:00.001Z; by --max-ahead, 2026-01-01T00:05:00.000Z'),
+      message: expect.stringContaining('2026-01-02T00:05:00.001Z; by --max-ahead the latest time now is 2026-01-01T00:05:00.000Z'),
     });
     await deploy.run(1);
     const { queue: _, ...replayed } = replayDeadLetter(dead as DeadLetter);

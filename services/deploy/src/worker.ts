@@ -7,10 +7,10 @@ import { keep } from './keep.ts';
 import { mimeCheck } from './mime.ts';
 import { type DeployContext, type State, settings } from './settings.ts';
 
-/** As `out`: what is stored is told to nobody. */
+/** The value of `out` for no messages. */
 const NOWHERE = 'none';
 
-/** Writes message bodies to the store and publishes their receipts, or the messages again. */
+/** Writes message bodies to the store, and publishes receipts or the messages again. */
 export const worker = defineWorker({
   name: 'deploy',
   summary: 'Writes message bodies to the store, packed or one by one, and publishes receipts.',
@@ -23,7 +23,8 @@ export const worker = defineWorker({
   ],
   gives: ({ out }) => (out === NOWHERE ? [] : [out]),
   setup: ({ settings: { key, out, mime, body, pack } }): State => {
-    if (pack && body === 'pass') throw new BlockhubError('SETTINGS_INVALID', '--pack gives receipts: it does not go with --body pass');
+    if (pack && body === 'pass')
+      throw new BlockhubError('SETTINGS_INVALID', '--pack publishes receipts, so it cannot be used with --body pass');
     return {
       key: key === undefined ? undefined : template(key),
       out: out === NOWHERE ? undefined : template(out),

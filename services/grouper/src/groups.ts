@@ -4,7 +4,7 @@ import type { Context } from '@blockhub/worker';
 type Clock = Context['clock'];
 type Cancel = ReturnType<Clock['after']>;
 
-/** When a group goes; the first limit that is reached counts. */
+/** When a group is published. The first limit that is reached counts. */
 interface Limits {
   readonly max: number;
   readonly maxBytes: number;
@@ -12,24 +12,25 @@ interface Limits {
 }
 
 export interface GroupsOptions extends Limits {
-  /** Messages of one queue that may wait; when so many do, the oldest groups go early. */
+  /** Prefetch of each queue. If so many messages wait, the oldest groups are published early. */
   readonly prefetch: number;
   readonly clock: Clock;
 }
 
-/** A group that goes. */
-export interface FullGroup {
+/** A group that is published. */
+export interface ClosedGroup {
   readonly key: string;
-  /** The message that began it. */
+  /** The message that opened it. */
   readonly first: Message;
-  /** All that are in it. */
+  /** All messages in it. */
   readonly messages: readonly Message[];
   readonly items: number;
   /** A JSON array. */
   readonly body: Buffer;
 }
 
-interface Waiting {
+/** A delivery whose group is not published yet. */
+interface PendingDelivery {
   readonly queue: string;
   resolve(): void;
   reject(error: unknown): void;
@@ -40,9 +41,9 @@ interface Group {
   readonly first: Message;
   readonly messages: Message[];
   readonly parts: Buffer[];
-  /** Bodies by message id: the same message delivered twice is one item. */
+  /** Bodies by message id. A message that is delivered twice counts once. */
   readonly seen: Map<string, Buffer>;
-  readonly waiting: Waiting[];
+  readonly pending: PendingDelivery[];
   items: number;
   bytes: number;
   limits: Limits;
@@ -54,49 +55,50 @@ interface Group {
 const open = Buffer.from('[');
 const close = Buffer.from(']');
 
-/** Messages that wait for others of their key. Keys are many and mostly idle: a key without messages costs nothing. */
+/** Messages that wait for others of their key. A key without messages takes no memory. */
 export class Groups {
   readonly #options: GroupsOptions;
-  readonly #send: (group: FullGroup) => Promise<void>;
-  /** In the order in which they began. */
+  readonly #send: (group: ClosedGroup) => Promise<void>;
+  /** In the order in which they were opened. */
   readonly #groups = new Map<string, Group>();
-  readonly #waiting = new Map<string, number>();
+  /** Pending deliveries by queue. */
+  readonly #pending = new Map<string, number>();
 
-  /** `send` resolves when the group is safe. */
-  constructor(options: GroupsOptions, send: (group: FullGroup) => Promise<void>) {
+  /** @param send resolves when the group is confirmed */
+  constructor(options: GroupsOptions, send: (group: ClosedGroup) => Promise<void>) {
     this.#options = options;
     this.#send = send;
   }
 
-  /** Groups that are open. */
+  /** Number of open groups. */
   get size(): number {
     return this.#groups.size;
   }
 
-  /** Resolves when the group that took the message is safe. Throws MESSAGE_INVALID. */
+  /** Resolves when the group with the message is confirmed. Throws MESSAGE_INVALID. */
   add(key: string, message: Message): Promise<void> {
     const { items, part } = readItems(message);
     let group = this.#groups.get(key);
-    const twin = group?.seen.get(message.id)?.equals(message.body) ?? false;
-    if (group && !twin && (group.items + items > group.limits.max || group.bytes + part.length > group.limits.maxBytes)) {
-      this.#go(group);
+    const duplicate = group?.seen.get(message.id)?.equals(message.body) ?? false;
+    if (group && !duplicate && (group.items + items > group.limits.max || group.bytes + part.length > group.limits.maxBytes)) {
+      this.#close(group);
       group = undefined;
     }
-    const into = group ?? this.#begin(key, message);
-    const promise = new Promise<void>((resolve, reject) => into.waiting.push({ queue: message.queue, resolve, reject }));
-    const waiting = (this.#waiting.get(message.queue) ?? 0) + 1;
-    this.#waiting.set(message.queue, waiting);
-    if (!twin) this.#put(into, message, items, part);
-    if (waiting >= this.#options.prefetch) this.#relieve(message.queue);
+    const into = group ?? this.#open(key, message);
+    const promise = new Promise<void>((resolve, reject) => into.pending.push({ queue: message.queue, resolve, reject }));
+    const pending = (this.#pending.get(message.queue) ?? 0) + 1;
+    this.#pending.set(message.queue, pending);
+    if (!duplicate) this.#put(into, message, items, part);
+    if (pending >= this.#options.prefetch) this.#relieve(message.queue);
     return promise;
   }
 
-  /** Lets every group go. */
+  /** Publishes every group. */
   flush(): void {
-    for (const group of this.#groups.values()) this.#go(group);
+    for (const group of this.#groups.values()) this.#close(group);
   }
 
-  #begin(key: string, first: Message): Group {
+  #open(key: string, first: Message): Group {
     const { clock, ttl } = this.#options;
     const group: Group = {
       key,
@@ -104,12 +106,12 @@ export class Groups {
       messages: [],
       parts: [],
       seen: new Map(),
-      waiting: [],
+      pending: [],
       items: 0,
       bytes: 0,
       limits: this.#options,
       dueAt: clock.ticks() + ttl,
-      cancel: clock.after(ttl, () => this.#go(group)),
+      cancel: clock.after(ttl, () => this.#close(group)),
     };
     this.#groups.set(key, group);
     return group;
@@ -122,10 +124,10 @@ export class Groups {
     group.items += items;
     group.bytes += part.length;
     if (hasLimits(message)) this.#setLimits(group, message);
-    if (group.items >= group.limits.max || group.bytes >= group.limits.maxBytes) this.#go(group);
+    if (group.items >= group.limits.max || group.bytes >= group.limits.maxBytes) this.#close(group);
   }
 
-  /** Limits in a message's meta are those of its key; they never exceed the worker's own. */
+  /** Limits in a message's meta are for its key. They can only lower the worker's own. */
   #setLimits(group: Group, message: Message): void {
     const { clock } = this.#options;
     const own = (name: string, limit: number): number =>
@@ -136,30 +138,30 @@ export class Groups {
     if (dueAt === group.dueAt) return;
     group.dueAt = dueAt;
     group.cancel();
-    group.cancel = clock.after(dueAt - clock.ticks(), () => this.#go(group));
+    group.cancel = clock.after(dueAt - clock.ticks(), () => this.#close(group));
   }
 
-  /** Without this, keys that wait could fill the prefetch and keep out what would complete them. */
+  /** Publishes the oldest groups if the prefetch is full: no message could come to complete one. */
   #relieve(queue: string): void {
     const enough = Math.floor(this.#options.prefetch * 0.75);
     for (const group of this.#groups.values()) {
-      if ((this.#waiting.get(queue) ?? 0) <= enough) return;
-      if (group.waiting.some((one) => one.queue === queue)) this.#go(group);
+      if ((this.#pending.get(queue) ?? 0) <= enough) return;
+      if (group.pending.some((one) => one.queue === queue)) this.#close(group);
     }
   }
 
-  #go(group: Group): void {
+  #close(group: Group): void {
     if (this.#groups.get(group.key) !== group) return;
     this.#groups.delete(group.key);
     group.cancel();
-    for (const { queue } of group.waiting) this.#waiting.set(queue, (this.#waiting.get(queue) ?? 1) - 1);
-    const { key, first, messages, items, parts, waiting } = group;
+    for (const { queue } of group.pending) this.#pending.set(queue, (this.#pending.get(queue) ?? 1) - 1);
+    const { key, first, messages, items, parts, pending } = group;
     this.#send({ key, first, messages, items, body: joinArrays(parts) }).then(
       () => {
-        for (const one of waiting) one.resolve();
+        for (const one of pending) one.resolve();
       },
       (error: unknown) => {
-        for (const one of waiting) one.reject(error);
+        for (const one of pending) one.reject(error);
       },
     );
   }
@@ -168,7 +170,7 @@ export class Groups {
 const hasLimits = ({ meta }: Message): boolean =>
   meta['group-max'] !== undefined || meta['group-max-bytes'] !== undefined || meta['group-ttl'] !== undefined;
 
-/** A message that does not say how many items it holds is one item. */
+/** A message without meta `items` is one item. */
 function readItems(message: Message): { items: number; part: Buffer } {
   if (message.meta.items === undefined) return { items: 1, part: Buffer.concat([open, message.body, close]) };
   return { items: metaInteger(message, 'items'), part: joinArrays([message.body]) };

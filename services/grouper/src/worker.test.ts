@@ -36,7 +36,7 @@ describe('grouper', () => {
     expect(await held()).toBe(0);
   });
 
-  test('a group goes on with the first trace that somebody records, and is named by the others', async () => {
+  test('a group goes on with the first sampled trace, and is linked with the others', async () => {
     const tracing = testTracing();
     grouper = await testWorker(worker, { settings: { ttl: 20 }, tracing });
     const traces = ['a-00', 'b-01', 'c-01'].map((it) => `00-${(it[0] ?? '').repeat(32)}-${'d'.repeat(16)}-${it.slice(2)}`);
@@ -131,7 +131,7 @@ describe('grouper', () => {
     expect(await groups()).toHaveLength(2);
   });
 
-  test('a message that is no list spoils nobody else', async () => {
+  test('a message that is not a list refuses only itself', async () => {
     grouper = await testWorker(worker, { settings: { ttl: 5 } });
     await publish({ meta: { chain: 'a', items: 2 }, body: '{}' }, list('a', 1), { meta: {}, body: [] });
     await grouper.run(10);

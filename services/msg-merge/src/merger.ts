@@ -1,100 +1,113 @@
 import type { MergePart, Message } from '@blockhub/message';
 import type { Context } from '@blockhub/worker';
-import type { HeldSource } from './source.ts';
+import type { HeldInput } from './inputs.ts';
 
 type Clock = Context['clock'];
 type Cancel = ReturnType<Clock['after']>;
 
-/*
- * Words: a *held* source waits for the others and is acked when the merged message is safe; of the *latest* source only the newest
- * value of a key counts, it may be lost, and every merge uses it up. The *answer* to a merged message is the next latest value.
- *
- * What a key with waiting messages does:
- *
- * | state                                   | then                                                                     |
- * | --------------------------------------- | ------------------------------------------------------------------------ |
- * | publishing a merged message             | waits for the confirm                                                    |
- * | one is out, its answer has not come     | waits for a value at or above the one it used; too long: asks            |
- * | latest value unknown                    | asks, again after a while; in a crowd, where nobody answers, gives back  |
- * |                                         | what waits, which would keep other keys out                              |
- * | its answer has come, but took a while   | rests, so that more can share the next merge: where all is slow, few large |
- * |                                         | merges cost less than many small ones                                    |
- * | latest value at hand                    | merges all that waits, up to the limits                                  |
- */
-
 export interface MergerOptions {
-  /** One at least. */
-  readonly held: readonly Pick<HeldSource, 'tag' | 'holdMs' | 'end'>[];
-  /** Tag of the latest source; without it, messages merge as soon as every held source has one. */
+  /** At least one. */
+  readonly held: readonly Pick<HeldInput, 'tag' | 'holdMs' | 'end'>[];
+  /** Tag of the latest input. If undefined, messages merge when every held input has one. */
   readonly latest: string | undefined;
   readonly maxItems: number;
   readonly maxBytes: number;
-  /** How long an answer may take, in ms. It grows when none comes. */
+  /** How long an answer may take, in ms. Doubled after each wait without progress. */
   readonly wait: number;
-  /** When to ask again, in ms. It grows too. */
+  /** When to repeat a request, in ms. Doubled likewise. */
   readonly ask: number;
   /** The longest rest after an answer, in ms. */
   readonly rest: number;
-  /** So many held messages of one queue are a crowd, which keeps others out: its keys do not rest, nor wait for answers that do not come. */
-  readonly crowd: number;
-  /** Keys that are remembered; idle ones beyond are forgotten. */
+  /** A queue with so many held messages is nearly full: keys do not rest, and make room. */
+  readonly nearlyFull: number;
+  /** Maximum number of remembered keys; idle keys beyond it are forgotten. */
   readonly maxKeys: number;
   readonly clock: Clock;
 }
 
-/** Parts by tag: a list for each held source. */
-export type Merged = Record<string, MergePart | readonly MergePart[]>;
+/** Parts by tag: a list for each held input. */
+type Merged = Record<string, MergePart | readonly MergePart[]>;
 
 export interface MergerParts {
-  /** Publishes what was merged, of these held messages; resolves when it is safe. */
-  send(key: string, merged: Merged, held: readonly Message[]): Promise<void>;
-  /** Asks for the latest value, or, without such a source, for what is missing. Rejecting is no harm. */
+  /** Publishes a merged message, made from these held messages; resolves when it is confirmed. */
+  send(merged: Merged, held: readonly Message[]): Promise<void>;
+  /** Requests the latest value of a key, or what is missing. It is repeated if it rejects. */
   ask(key: string): Promise<void>;
 }
 
-/** `merged`: safe, can be acked. `expired`: waited for too long. `crowded`: others need its place, to be tried later. `draining`: put it back. */
-export type Fate = 'merged' | 'expired' | 'crowded' | 'draining';
+/**
+ * Why a held message goes. `merged`: confirmed, can be acked. `expired`: it waited too long.
+ * `displaced`: other messages need its place, so it is retried later. `draining`: release it.
+ */
+export type HoldResult = 'merged' | 'expired' | 'displaced' | 'draining';
 
-interface Waiting {
+interface WaitingMessage {
   readonly message: Message;
   /** In ticks of the clock, as all times here. */
   readonly since: number;
   readonly items: number;
-  resolve(fate: Fate): void;
+  resolve(result: HoldResult): void;
   reject(error: unknown): void;
 }
 
+type Mode = 'unknown' | 'ready' | 'publishing' | 'awaiting' | 'resting';
+
 interface Key {
   readonly key: string;
-  /** One list for each held source. */
-  readonly waiting: Waiting[][];
+  mode: Mode;
+  /** One list for each held input. */
+  readonly waiting: WaitingMessage[][];
   value: { readonly order: number; readonly part: MergePart } | undefined;
-  out: { readonly order: number; readonly at: number } | undefined;
+  /** The value of the merged message whose answer has not arrived. */
+  sent: { readonly order: number; readonly at: number } | undefined;
   restsUntil: number;
-  /** Order of the newest value that a merge used; above it lies progress. */
+  /** Order of the newest value that was merged. A value above it is progress. */
   used: number;
   askedAt: number | undefined;
+  /** The request is being published. */
   asking: boolean;
-  /** Waits that ended without progress, in a row: each doubles the next one. */
-  silences: number;
-  busy: boolean;
+  /** Waits that ended without progress, in a row. Each doubles the next one. */
+  unanswered: number;
   wake: Cancel | undefined;
 }
 
-const MOST_WAIT_MS = 60_000;
-/** A key rests so many times as long as its answer took: its merges are under way for a third of the time. */
+const LONGEST_WAIT_MS = 60_000;
+/** A key rests twice as long as its answer took, so it is busy for a third of the time. */
 const RESTS = 2;
 const MOST_DOUBLINGS = 10;
-/** So many waits without progress, in a row, and nobody may be there to answer. */
-const IN_VAIN = 2;
+/** After so many waits without progress a key makes room, if its queue is nearly full. */
+const MAKES_ROOM_AFTER = 2;
 
-/** Merges messages of several sources by key. Holds no message that its callers do not hold too. */
+/**
+ * Merges messages of several inputs by key. Messages of a *held* input wait for the others and are
+ * acked when the merged message is confirmed. Of the *latest* input only the newest value of a key
+ * counts; values may be lost, and each merge uses one up. The *answer* to a merged message is the
+ * next value at or above the one it used.
+ *
+ * | mode         | of a key that                 | next mode, and its cause               |
+ * | ------------ | ----------------------------- | -------------------------------------- |
+ * | `unknown`    | has no value; it requests one | `ready`: a value arrives               |
+ * | `ready`      | has a value, or needs none    | `publishing`: every held input has one |
+ * | `publishing` | publishes a merged message    | `awaiting`: confirmed                  |
+ * |              |                               | `resting`: confirmed, and answered     |
+ * |              |                               | `resting`, `unknown`: failed           |
+ * | `awaiting`   | waits for the answer          | `resting`: the answer arrives          |
+ * |              |                               | `unknown`: it took longer than `wait`  |
+ * | `resting`    | waits for more messages       | `ready`: the rest is over              |
+ *
+ * After a failed publish the mode is `unknown` if no value arrived meanwhile. A rest ends early if
+ * the queue is nearly full. Under load it makes few large messages, which cost less than many small
+ * ones.
+ *
+ * A mode is left when something waits; idle keys cost nothing. Without a latest input, only `ready`
+ * and `publishing` occur.
+ */
 export class Merger {
   readonly #options: MergerOptions;
   readonly #parts: MergerParts;
-  /** The one that was idle for longest first. */
+  /** The key that was idle for longest comes first. */
   readonly #keys = new Map<string, Key>();
-  /** Held messages by queue. */
+  /** Number of held messages by queue. */
   readonly #held = new Map<string, number>();
   #draining = false;
 
@@ -108,7 +121,7 @@ export class Merger {
     return this.#keys.size;
   }
 
-  /** When the oldest of all that waits was first published, in ms since 1970: a retry does not make it younger. Undefined where nothing waits. */
+  /** When the oldest waiting message was first published, in ms since 1970. */
   get oldestAt(): number | undefined {
     let oldest: number | undefined;
     for (const { waiting } of this.#keys.values())
@@ -116,38 +129,39 @@ export class Merger {
     return oldest;
   }
 
-  /** A message of a held source; resolves when its fate is known. */
-  hold(tag: string, key: string, message: Message): Promise<Fate> {
+  /** Holds a message of a held input; resolves when it goes. */
+  hold(tag: string, key: string, message: Message): Promise<HoldResult> {
     if (this.#draining) return Promise.resolve('draining');
     const state = this.#touch(key);
     const { items } = message.meta;
     const { queue } = message;
     this.#held.set(queue, (this.#held.get(queue) ?? 0) + 1);
-    if (this.#isCrowd(queue)) state.restsUntil = 0;
-    const fate = new Promise<Fate>((resolve, reject) => {
+    if (this.#isNearlyFull(queue)) state.restsUntil = 0;
+    const result = new Promise<HoldResult>((resolve, reject) => {
       const since = this.#options.clock.ticks();
       const waiting = { message, since, items: typeof items === 'number' ? items : 1, resolve, reject };
-      state.waiting[this.#options.held.findIndex((source) => source.tag === tag)]?.push(waiting);
+      state.waiting[this.#options.held.findIndex((input) => input.tag === tag)]?.push(waiting);
       this.#step(state);
     });
-    return fate.finally(() => this.#held.set(queue, (this.#held.get(queue) ?? 1) - 1));
+    return result.finally(() => this.#held.set(queue, (this.#held.get(queue) ?? 1) - 1));
   }
 
-  /** A value of the latest source. A stale one is no harm. */
+  /** Records a value of the latest input. A stale one does no harm. */
   latest(key: string, order: number, part: MergePart): void {
     const state = this.#touch(key);
     if (!state.value || order >= state.value.order) state.value = { order, part };
-    if (state.out && order >= state.out.order) {
+    if (state.sent && order >= state.sent.order) {
       const now = this.#options.clock.ticks();
-      state.restsUntil = now + Math.min(this.#options.rest, RESTS * (now - state.out.at));
-      state.out = undefined;
-    }
-    if (order > state.used) state.silences = 0;
+      state.restsUntil = now + Math.min(this.#options.rest, RESTS * (now - state.sent.at));
+      state.sent = undefined;
+      if (state.mode === 'awaiting') state.mode = 'resting';
+    } else if (state.mode === 'unknown') state.mode = 'ready';
+    if (order > state.used) state.unanswered = 0;
     state.askedAt = undefined;
     this.#step(state);
   }
 
-  /** Gives back all that waits; nothing more is merged. */
+  /** Releases all that waits. From then on nothing is merged. */
   drain(): void {
     this.#draining = true;
     for (const state of this.#keys.values()) {
@@ -159,62 +173,61 @@ export class Merger {
   #touch(key: string): Key {
     let state = this.#keys.get(key);
     if (state) this.#keys.delete(key);
-    else {
-      const waiting: Waiting[][] = this.#options.held.map(() => []);
+    else
       state = {
         key,
-        waiting,
+        mode: this.#options.latest === undefined ? 'ready' : 'unknown',
+        waiting: this.#options.held.map(() => []),
         value: undefined,
-        out: undefined,
+        sent: undefined,
         restsUntil: 0,
         used: -1,
         askedAt: undefined,
         asking: false,
-        silences: 0,
-        busy: false,
+        unanswered: 0,
         wake: undefined,
       };
-    }
     this.#keys.set(key, state);
     if (this.#keys.size > this.#options.maxKeys) this.#forget(state);
     return state;
   }
 
-  /** What is forgotten is asked for again. */
+  /** Forgets idle keys. Their values are requested when they are needed again. */
   #forget(but: Key): void {
     for (const state of this.#keys.values()) {
       if (this.#keys.size <= this.#options.maxKeys) return;
-      if (state === but || state.busy || state.asking || state.waiting.some((list) => list.length > 0)) continue;
+      if (state === but || state.mode === 'publishing' || state.asking || state.waiting.some((list) => list.length > 0)) continue;
       state.wake?.();
       this.#keys.delete(state.key);
     }
   }
 
   #step(state: Key): void {
-    if (state.busy || this.#draining) return;
+    if (state.mode === 'publishing' || this.#draining) return;
     const now = this.#options.clock.ticks();
     this.#expire(state, now);
     if (state.waiting.every((list) => list.length === 0)) return;
-    if (state.waiting.some((list) => list.length === 0)) this.#wakeAfter(state, Number.POSITIVE_INFINITY);
-    else if (state.restsUntil > now) this.#wakeAfter(state, state.restsUntil - now);
-    else if (this.#options.latest === undefined || this.#hasValue(state, now)) void this.#merge(state, now);
+    const isComplete = state.waiting.every((list) => list.length > 0);
+    const left = isComplete ? this.#modeEndsAt(state) - now : Number.POSITIVE_INFINITY;
+    if (left > 0) {
+      this.#wakeAfter(state, left);
+      return;
+    }
+    if (state.mode === 'resting') state.mode = 'ready';
+    if (state.mode === 'awaiting') {
+      state.mode = 'unknown';
+      state.sent = undefined;
+      state.value = undefined;
+      state.unanswered++;
+    }
+    if (state.mode === 'unknown') this.#ask(state, now);
+    else void this.#merge(state, now);
   }
 
-  /** False while there is something to wait for; sees to it that somebody is asked and that the wait ends. */
-  #hasValue(state: Key, now: number): boolean {
-    if (state.out) {
-      const left = state.out.at + this.#patience(state, this.#options.wait) - now;
-      if (left > 0) {
-        this.#wakeAfter(state, left);
-        return false;
-      }
-      state.out = undefined;
-      state.value = undefined;
-      state.silences++;
-    }
-    if (state.value) return true;
-    this.#ask(state, now);
-    return false;
+  /** When a mode that ends by itself is over. */
+  #modeEndsAt(state: Key): number {
+    if (state.mode === 'resting') return state.restsUntil;
+    return state.mode === 'awaiting' && state.sent ? state.sent.at + this.#patience(state, this.#options.wait) : 0;
   }
 
   #ask(state: Key, now: number): void {
@@ -223,8 +236,8 @@ export class Merger {
       this.#wakeAfter(state, Math.max(left, this.#options.ask));
       return;
     }
-    if (state.askedAt !== undefined) state.silences++;
-    if (state.silences >= IN_VAIN) this.#makeRoom(state);
+    if (state.askedAt !== undefined) state.unanswered++;
+    if (state.unanswered >= MAKES_ROOM_AFTER) this.#makeRoom(state);
     state.askedAt = now;
     state.asking = true;
     const end = (): void => {
@@ -236,16 +249,16 @@ export class Merger {
 
   #makeRoom(state: Key): void {
     for (const list of state.waiting)
-      if (list[0] && this.#isCrowd(list[0].message.queue)) for (const one of list.splice(0)) one.resolve('crowded');
+      if (list[0] && this.#isNearlyFull(list[0].message.queue)) for (const one of list.splice(0)) one.resolve('displaced');
   }
 
-  #isCrowd(queue: string): boolean {
-    return (this.#held.get(queue) ?? 0) >= this.#options.crowd;
+  #isNearlyFull(queue: string): boolean {
+    return (this.#held.get(queue) ?? 0) >= this.#options.nearlyFull;
   }
 
-  /** Asking often does not help where things are slow. */
-  #patience({ silences }: Key, ms: number): number {
-    return Math.max(ms, Math.min(MOST_WAIT_MS, ms * 2 ** Math.min(silences, MOST_DOUBLINGS)));
+  /** A wait of this key, in ms. It is doubled after each one without an answer. */
+  #patience({ unanswered }: Key, ms: number): number {
+    return Math.max(ms, Math.min(LONGEST_WAIT_MS, ms * 2 ** Math.min(unanswered, MOST_DOUBLINGS)));
   }
 
   #wakeAfter(state: Key, ms: number): void {
@@ -269,39 +282,43 @@ export class Merger {
     const { latest, held } = this.#options;
     const { value } = state;
     state.wake?.();
+    state.mode = 'publishing';
     const taken = state.waiting.map((list) => this.#takeSome(list));
+    const all = taken.flat();
     const merged: Merged = {};
     if (latest !== undefined && value) {
       merged[latest] = value.part;
-      state.out = { order: value.order, at: now };
+      state.sent = { order: value.order, at: now };
       state.used = Math.max(state.used, value.order);
       state.value = undefined;
     } else {
-      // Nobody else says that a question was answered.
+      // Without a latest input the merge itself is the answer to a request.
       state.askedAt = undefined;
-      state.silences = 0;
+      state.unanswered = 0;
     }
     held.forEach(({ tag }, at) => {
       merged[tag] = (taken[at] ?? []).map(({ message }) => message);
     });
-    state.busy = true;
+    const messages = all.map(({ message }) => message);
     try {
-      await this.#parts.send(
-        state.key,
-        merged,
-        taken.flat().map(({ message }) => message),
-      );
-      for (const one of taken.flat()) one.resolve('merged');
+      await this.#parts.send(merged, messages);
+      for (const one of all) one.resolve('merged');
     } catch (error) {
-      state.out = undefined;
-      for (const one of taken.flat()) one.reject(error);
+      state.sent = undefined;
+      for (const one of all) one.reject(error);
     }
-    state.busy = false;
+    state.mode = this.#modeAfterPublish(state);
     this.#step(state);
   }
 
-  /** The oldest messages that fit the limits, one at least. */
-  #takeSome(list: Waiting[]): Waiting[] {
+  #modeAfterPublish({ sent, value }: Key): Mode {
+    if (this.#options.latest === undefined) return 'ready';
+    if (sent) return 'awaiting';
+    return value ? 'resting' : 'unknown';
+  }
+
+  /** The oldest messages that fit the limits, at least one. */
+  #takeSome(list: WaitingMessage[]): WaitingMessage[] {
     const { maxItems, maxBytes } = this.#options;
     let items = 0;
     let bytes = 0;

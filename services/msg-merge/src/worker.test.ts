@@ -95,7 +95,7 @@ describe('a chain', () => {
     expect(await held()).toBe(0);
   });
 
-  test('with a tail at hand goes at once, without asking', async () => {
+  test('with a known tail goes at once, without a request', async () => {
     await start();
     await tail(5);
     await put(group(1));
@@ -177,7 +177,7 @@ describe('a chain', () => {
     expect(await blueprints()).toHaveLength(2);
   });
 
-  test('does not rest in a crowd, which would keep others out', async () => {
+  test('does not rest if the queue is nearly full', async () => {
     await start({ prefetch: 4 });
     await tail(5);
     await put(group(1));
@@ -259,7 +259,7 @@ describe('many chains', () => {
     expect(await blueprints()).toHaveLength(20);
   });
 
-  test('for which nobody answers make room for the others in a crowd', async () => {
+  test('without an answer make room for others if the queue is nearly full', async () => {
     await start({ prefetch: 4, ask: 1000 });
     await put(group(1), group(2), group(3), group(4));
     const other = 'b'.repeat(64);
@@ -276,7 +276,7 @@ describe('many chains', () => {
     expect((await blueprints())[1]?.items.toSorted()).toEqual([1, 2, 3, 4]);
   });
 
-  test('for which nobody answers stay where they are while there is room', async () => {
+  test('without an answer stay where they are while there is room', async () => {
     await start({ prefetch: 8, ask: 1000 });
     await put(group(1), group(2));
     await merge.run(20_000);

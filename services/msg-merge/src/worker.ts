@@ -1,136 +1,148 @@
 import { BlockhubError } from '@blockhub/errors';
-import { declaration, mergeObject, queues, template, writeTailWanted } from '@blockhub/message';
+import { declaration, mergeMessages, queueNames, queues, template, writeTailWanted } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
-import { type Fate, Merger } from './merger.ts';
-import { mergeMeta } from './meta.ts';
-import { heldQueues, latestQueue, sourcesOf } from './source.ts';
+import { inputsOf, latestQueue } from './inputs.ts';
+import { type HoldResult, Merger } from './merger.ts';
 
 const SECOND = 1000;
-const EXPIRED_RETRY_MS = 30 * SECOND;
+const RETRY_AFTER_MS = 30 * SECOND;
 const LATEST_PREFETCH = 1000;
 /** Of the prefetch. */
-const CROWD = 0.75;
+const NEARLY_FULL = 0.75;
 
 const settings = {
   partitions: commonSettings.partitions,
   held: setting.list({
-    text: 'Sources as `tag=queue` whose messages wait and are acked after the merge; `{p}` stands for every partition.',
+    text: 'Held inputs, each `tag=queue`. Their messages wait for the others and are acked after the merge. `{p}` stands for every partition.',
     default: [`group=${queues.grouped.name}`],
   }),
   latest: setting.text({
-    text: 'Source as `tag=queue` of which the newest message of a key counts; `{instance}` makes it a queue of this instance only. `none`: there is none.',
+    text: 'Latest input, `tag=queue`. Only the newest message of a key counts. `{instance}` makes it a queue of this instance only. `none`: there is no latest input.',
     default: `tail=${queues.tails.name}`,
   }),
-  key: setting.text({ text: 'Template of what the messages of a merge have in common.', default: '{msg.meta.chain}' }),
+  key: setting.text({ text: 'Template of the key. Messages with the same key are merged.', default: '{msg.meta.chain}' }),
   order: setting.text({
-    text: 'Template of a number: the newest message of the latest source has the highest.',
+    text: 'Template of a number. The newest message of the latest input has the highest.',
     default: '{msg.meta.height}',
   }),
-  request: setting.text({ text: 'Queue where the latest message of a key is asked for.', default: queues.wanted.name }),
+  request: setting.text({ text: 'Queue where the latest message of a key is requested.', default: queues.wanted.name }),
   out: setting.text({ text: 'Template of the queue for merged messages.', default: 'blocks.staged.{partition(msg.meta.chain)}' }),
-  maxItems: setting.integer({ text: 'Most items of a merged message; one message of each source always fits.', default: 10_000, min: 1 }),
-  maxBytes: setting.size({ text: 'Most bytes of each held source in a merged message; one message always fits.', default: '4mb', min: 1 }),
+  maxItems: setting.integer({
+    text: 'Maximum number of items in a merged message. One message of each input is always taken.',
+    default: 10_000,
+    min: 1,
+  }),
+  maxBytes: setting.size({
+    text: 'Maximum bytes of each held input in a merged message. One message of each input is always taken.',
+    default: '4mb',
+    min: 1,
+  }),
   wait: setting.duration({
-    text: 'How long the answer to a merged message may take; then the latest message is asked for.',
+    text: 'How long the answer to a merged message may take. After that the latest message is requested.',
     default: '5s',
     min: 1,
   }),
-  ask: setting.duration({ text: 'When to ask again; doubled each time, to a minute.', default: '2s', min: 1 }),
+  ask: setting.duration({ text: 'Time until a request is repeated. It is doubled each time, up to a minute.', default: '2s', min: 1 }),
   rest: setting.duration({
-    text: 'The longest rest of a key after an answer; it rests twice as long as the answer took, so that a mesh with much to do makes few large messages.',
+    text: 'Maximum time that a key rests after an answer. It rests twice as long as the answer took, so that a mesh under load makes few large messages.',
     default: '2s',
   }),
   hold: setting.list({
-    text: 'How long a held message waits for the others: a time of at most 10m, or `tag=time` for one source.',
+    text: 'How long a held message waits for the others: at most 10m. `tag=time` sets it for one input.',
     default: ['5m'],
     example: '5m,left=30s',
   }),
   expired: setting.list({
-    text: 'What becomes of it then: `release` (back to its queue for later), `drop` (gone) or `request` (back, and what is missing is asked for); `tag=drop` for one source.',
+    text: 'What happens to a message after `hold`. `tag=drop` sets it for one input. `release`: it is retried later. `drop`: it is removed. `request`: it is retried later, and what is missing is requested.',
     default: ['release'],
     example: 'release,left=drop',
   }),
-  prefetch: setting.integer({ text: 'Most messages held of each queue.', default: 1000, min: 1, max: 2000 }),
-  maxKeys: setting.integer({ text: 'Keys to remember while nothing of theirs waits.', default: 10_000, min: 1 }),
+  prefetch: setting.integer({ text: 'Maximum number of unsettled messages of each queue.', default: 1000, min: 1, max: 2000 }),
+  maxKeys: setting.integer({
+    text: 'Maximum number of remembered keys. Beyond it, keys without waiting messages are forgotten.',
+    default: 10_000,
+    min: 1,
+  }),
 };
 
-/** Merges waiting messages with the newest value of their key. It knows no chains: sources, key and order are settings. */
+/** Merges waiting messages with the newest value of their key. All of it is set by settings. */
 export const worker = defineWorker({
   name: 'msg-merge',
-  summary: 'Merges one message, or all that wait, from each source queue by key.',
+  summary: 'Merges the waiting messages of a key with the newest value of that key.',
   settings,
   needs: [],
   takes: (values, instance) => {
-    const { held, latest } = sourcesOf(values);
+    const { held, latest } = inputsOf(values);
     const prefetch = values.prefetch;
     return [
       ...(latest ? [{ queue: latestQueue(latest, instance), prefetch: LATEST_PREFETCH }] : []),
-      ...held.flatMap((source) => heldQueues(source, values.partitions).map((queue) => ({ queue, prefetch }))),
+      ...held.flatMap((input) => queueNames(input.queue, values.partitions).map((queue) => ({ queue, prefetch }))),
     ];
   },
   declares: (values, instance) => {
-    const { latest } = sourcesOf(values);
+    const { latest } = inputsOf(values);
     return latest?.queue.includes('{instance}') ? [declaration(queues.tails, latestQueue(latest, instance))] : [];
   },
   gives: (values) => {
-    const { held, latest } = sourcesOf(values);
+    const { held, latest } = inputsOf(values);
     return latest || held.some(({ end }) => end === 'request') ? [values.out, values.request] : [values.out];
   },
   setup: (context) => {
     const { settings, clock, metrics, draining, instance } = context;
-    const { held, latest } = sourcesOf(settings);
+    const { held, latest } = inputsOf(settings);
     const [out, key, order] = [template(settings.out), template(settings.key), template(settings.order)];
-    const sourceOf = new Map(held.flatMap((source) => heldQueues(source, settings.partitions).map((queue) => [queue, source] as const)));
+    const inputOf = new Map(held.flatMap((input) => queueNames(input.queue, settings.partitions).map((queue) => [queue, input] as const)));
     const tailsTo = latest && latestQueue(latest, instance);
-    const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that went.');
-    const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Questions for the latest message of a key.');
+    const mergedOut = metrics.counter('blockhub_msg_merge_merged_total', 'Merged messages that were published.');
+    const asked = metrics.counter('blockhub_msg_merge_asked_total', 'Requests for the latest message of a key.');
     const merger = new Merger(
-      { ...settings, held, latest: latest?.tag, crowd: settings.prefetch * CROWD, clock },
+      { ...settings, held, latest: latest?.tag, nearlyFull: settings.prefetch * NEARLY_FULL, clock },
       {
-        async send(_key, merged, held) {
-          const meta = { ...mergeMeta(merged), ...(tailsTo === undefined ? {} : { tailsTo }) };
-          const message = { id: context.newEvent(), meta, body: mergeObject(merged) };
-          await context.publish([{ ...message, queue: out.queue({ meta, doc: () => undefined }, settings) }], held);
+        async send(parts, held) {
+          const { body, meta: mergedMeta } = mergeMessages(parts);
+          const meta = { ...mergedMeta, ...(tailsTo === undefined ? {} : { tailsTo }) };
+          const queue = out.queue({ meta, doc: () => undefined }, settings);
+          await context.publish([{ queue, id: context.newEvent(), meta, body }], held);
           mergedOut.add();
         },
         async ask(wanted) {
           asked.add();
           const id = context.newEvent();
-          const question =
+          const request =
             tailsTo === undefined
               ? { id, meta: { key: wanted }, body: Buffer.from(JSON.stringify({ key: wanted })) }
               : writeTailWanted(id, { chain: wanted, tailsTo });
-          await context.publish([{ ...question, queue: settings.request }]);
+          await context.publish([{ ...request, queue: settings.request }]);
         },
       },
     );
     metrics.gauge('blockhub_msg_merge_keys', 'Keys that are remembered.').read(() => merger.size);
     metrics
-      .gauge('blockhub_msg_merge_oldest_seconds', 'How long ago the oldest message that waits was first published; 0 where none waits.')
+      .gauge('blockhub_msg_merge_oldest_seconds', 'Time since the oldest waiting message was first published; 0 if none waits.')
       .read(() => Math.max(0, clock.now() - (merger.oldestAt ?? clock.now())) / 1000);
-    const expired = metrics.counter('blockhub_msg_merge_expired_total', 'Messages that waited too long for the others.');
+    const expired = metrics.counter('blockhub_msg_merge_expired_total', 'Messages that waited for the others longer than `hold`.');
     draining.addEventListener('abort', () => merger.drain(), { once: true });
-    return { merger, key, order, sourceOf, expired };
+    return { merger, key, order, inputOf, expired };
   },
-  handle: (message, { state: { merger, key, order, sourceOf, expired } }) => {
-    const source = sourceOf.get(message.queue);
-    if (!source) return merger.latest(key.value(message), orderOf(order.value(message)), message);
-    return merger.hold(source.tag, key.value(message), message).then((fate) => {
-      if (fate === 'expired') expired.add();
-      return outcomeOf(fate, source.end === 'drop');
+  handle: (message, { state: { merger, key, order, inputOf, expired } }) => {
+    const input = inputOf.get(message.queue);
+    if (!input) return merger.latest(key.value(message), orderOf(order.value(message)), message);
+    return merger.hold(input.tag, key.value(message), message).then((result) => {
+      if (result === 'expired') expired.add();
+      return outcomeOf(result, input.end === 'drop');
     });
   },
 });
 
-function outcomeOf(fate: Fate, drop: boolean): Outcome {
-  if (fate === 'draining') return retry(0, 'draining');
-  if (fate === 'crowded') return retry(EXPIRED_RETRY_MS, 'its other half does not come, and other messages need its place');
-  return fate === 'merged' || drop ? done() : retry(EXPIRED_RETRY_MS, 'its other half did not come in time');
+function outcomeOf(result: HoldResult, drop: boolean): Outcome {
+  if (result === 'draining') return retry(0, 'draining');
+  if (result === 'displaced') return retry(RETRY_AFTER_MS, 'what it is merged with does not come, and other messages need its place');
+  return result === 'merged' || drop ? done() : retry(RETRY_AFTER_MS, 'what it is merged with did not come in time');
 }
 
 function orderOf(text: string): number {
   const order = Number(text);
   if (text !== '' && Number.isFinite(order)) return order;
-  throw new BlockhubError('MESSAGE_INVALID', `the order ${JSON.stringify(text.slice(0, 100))} is not a number`);
+  throw new BlockhubError('MESSAGE_INVALID', `the order must be a number, got ${JSON.stringify(text.slice(0, 100))}`);
 }

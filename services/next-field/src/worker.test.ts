@@ -81,7 +81,7 @@ describe('next-field', () => {
     expect(await entry(2)).toEqual(second.bytes);
   });
 
-  test('gives a receipt for each event when told to, the same ones again after a repeat, and none for a block that comes too late', async () => {
+  test('gives a receipt for each event if it is set, the same ones again after a repeat, and none for a block that comes too late', async () => {
     await using giving = await testWorker(worker, { settings: { receipts: 'events.committed' }, queues: ['tails.asker'] });
     await giving.store.create(entryKey(root.id, 0), root.bytes);
     const late = buildBlock(tailOfBuilt(root), [receipt(9)]);

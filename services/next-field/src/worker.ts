@@ -16,46 +16,46 @@ import {
 import { setting } from '@blockhub/settings';
 import { blockStore, findTail } from '@blockhub/walker';
 import { type Context, commonSettings, defineWorker, done } from '@blockhub/worker';
-import { Facts } from './facts.ts';
+import { KnownEntries } from './known-entries.ts';
 
 const settings = {
   partitions: commonSettings.partitions,
-  in: setting.text({ text: 'Queue of stored blocks; `{p}` stands for every partition.', default: queues.saved.name }),
+  in: setting.text({ text: 'Queue of stored blocks. `{p}` stands for every partition.', default: queues.saved.name }),
   out: setting.text({ text: 'Queue for notices of blocks that are in their chain.', default: queues.committed.name }),
   receipts: setting.text({
-    text: 'Queue for a receipt of each event, with its block, height and position; none are given without it. Somebody must take them: when it is full, no block goes on.',
+    text: 'Queue for a receipt of each event, with its block, height and position. If it is not set, there are no receipts. A service must take them: when the queue is full, chains stop.',
     example: queues.receipts.name,
   }),
   group: setting.text({
-    text: 'Template of the queue for the items of a block that came too late.',
+    text: 'Template of the queue for the items of a block whose height was already taken.',
     default: 'blobs.grouped.{partition(msg.meta.chain)}',
   }),
-  knownChains: setting.integer({ text: 'Chains whose newest entry is remembered.', default: 20_000, min: 1 }),
-  prefetch: setting.integer({ text: 'Most blocks held at a time.', default: 64, min: 1 }),
+  knownChains: setting.integer({ text: 'Maximum number of chains whose newest entry is remembered.', default: 20_000, min: 1 }),
+  prefetch: setting.integer({ text: 'Maximum number of unsettled blocks.', default: 64, min: 1 }),
 };
 
-/** Sets the next field of a chain's tail by creating the entry of the next height: the only place where a chain is decided. */
+/** Adds a stored block to its chain: the create of its entry decides which block is next. */
 export const worker = defineWorker({
   name: 'next-field',
-  summary: 'Links a saved block into its chain: creates the next height entry.',
+  summary: 'Adds a stored block to its chain: creates the entry of its height.',
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: name, partitions, prefetch }) => queueNames(name, partitions).map((queue) => ({ queue, prefetch })),
   gives: ({ out, receipts, group }) => [out, ...(receipts === undefined ? [] : [receipts]), group, queues.tails.name],
   setup: ({ settings: { knownChains, group }, metrics }) => ({
-    facts: new Facts(knownChains),
+    entries: new KnownEntries(knownChains),
     group: template(group),
-    committed: metrics.counter('blockhub_next_field_blocks_total', 'Blocks that are in their chain.'),
+    committed: metrics.counter('blockhub_next_field_blocks_total', 'Blocks that were added to their chain.'),
     events: metrics.counter('blockhub_next_field_events_total', 'Events of those blocks.'),
-    late: metrics.counter('blockhub_next_field_set_total', 'Blocks that came too late (NEXT_FIELD_IS_SET); their items went back.'),
+    late: metrics.counter(
+      'blockhub_next_field_set_total',
+      'Blocks whose height was already taken (NEXT_FIELD_IS_SET). Their items went back.',
+    ),
     lastAt: metrics.gauge(
       'blockhub_next_field_last_commit_timestamp_seconds',
-      'When a block was last put into its chain, in seconds since 1970; 0 before the first.',
+      'When a block was last added to its chain, in seconds since 1970; 0 before the first.',
     ),
-    age: metrics.histogram(
-      'blockhub_next_field_event_age_seconds',
-      'From the time of an event, which its sender was answered with, until it is in its chain.',
-    ),
+    age: metrics.histogram('blockhub_next_field_event_age_seconds', 'Time from the capture of an event until it is in its chain.'),
   }),
   async handle(message, context) {
     const { store, state } = context;
@@ -63,21 +63,21 @@ export const worker = defineWorker({
     const { block, tail } = readSaved(saved);
     const { id, chain, height, prev, bytes } = saved;
     const before = height - 1;
-    const known = state.facts.has(chain, before, prev);
+    const known = state.entries.has(chain, before, prev);
     const result = await blockStore(store).setNext({ chain, height: before, id: prev }, bytes, { known });
     if (!result.mine) {
       state.late.add();
-      context.log.debug({ code: 'NEXT_FIELD_IS_SET', height, block: id }, 'block came too late');
+      context.log.debug({ code: 'NEXT_FIELD_IS_SET', height, block: id }, 'height already taken');
       return done(await goBack(saved, block, context));
     }
-    state.facts.add(chain, height, id);
+    state.entries.add(chain, height, id);
     state.committed.add();
     state.events.add(block.blobs.length);
     const now = context.clock.now();
     state.lastAt.set(now / 1000);
-    // Two machines' clocks: none is so exact that less than nothing would mean something.
+    // The times are of two machines' clocks, so the difference may be negative.
     for (const { event } of block.blobs) state.age.observe(Math.max(0, now - eventTime(event)) / 1000);
-    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause }, 'hint not kept'));
+    context.registry.putHint(chain, height).catch((cause: unknown) => context.log.debug({ cause }, 'hint not stored'));
     const notice = writeCommitted({ chain, id, prev, height, time: block.time, blobs: block.blobs.length });
     const { out, receipts } = context.settings;
     const eventReceipts = receipts === undefined ? [] : writeEventReceipts(receipts, block);
@@ -85,7 +85,7 @@ export const worker = defineWorker({
   },
 });
 
-/** The block in the message, whole and as its meta says. Throws MESSAGE_INVALID. */
+/** Reads the block of a message, and checks it against the meta. Throws MESSAGE_INVALID. */
 function readSaved({ id, chain, height, prev, bytes }: BlockMessage): { block: Block; tail: Tail } {
   const { block, tail, faults } = checkBlock(bytes, { id, chain, height, prev });
   const [fault] = faults;
@@ -95,7 +95,7 @@ function readSaved({ id, chain, height, prev, bytes }: BlockMessage): { block: B
   });
 }
 
-/** The items wait again, confirmed before the block is acked, and whoever merges learns the true tail. Items of the winner are dropped by the builder. */
+/** The items go back, with the true tail. Builder drops those that the other block holds. */
 async function goBack(
   { id, tailsTo }: BlockMessage,
   { chain, height, blobs }: Block,

@@ -41,7 +41,7 @@ const ask = async (...tailsTo: string[]): Promise<void> => {
 const answers = async (queue: string): Promise<unknown[]> => (await patch.queue(queue)).map(({ body }) => JSON.parse(body.toString()));
 
 describe('patchblock', () => {
-  test('tells the true tail to whoever asked', async () => {
+  test('publishes the true tail to the queue in the request', async () => {
     const tail = await grow(20);
     await ask('tails.x');
     expect(await answers('tails.x')).toEqual([tail]);

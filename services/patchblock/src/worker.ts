@@ -6,27 +6,27 @@ import { findTail } from '@blockhub/walker';
 import { type Context, defineWorker, done } from '@blockhub/worker';
 
 const settings = {
-  in: setting.text({ text: 'Queue of questions for tails.', default: queues.wanted.name }),
-  prefetch: setting.integer({ text: 'Most questions held at a time.', default: 200, min: 1, max: 2000 }),
+  in: setting.text({ text: 'Queue of requests for tails.', default: queues.wanted.name }),
+  prefetch: setting.integer({ text: 'Maximum number of unsettled requests.', default: 200, min: 1, max: 2000 }),
 };
 
-/** Searches under way, by chain: many questions for one chain cost one search. */
+/** Searches that run, by chain. Many requests for one chain share a search. */
 type Searches = Map<string, Promise<Tail>>;
 
-/** Finds the true tail of a chain in the store and tells whoever asked. */
+/** Finds the true tail of a chain in the store, and publishes it to the queue in the request. */
 export const worker = defineWorker({
   name: 'patchblock',
-  summary: 'Finds the true tail of a chain and tells whoever asked.',
+  summary: 'Finds the true tail of a chain in the store, and publishes it to the queue in the request.',
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
   gives: () => [queues.tails.name],
   setup: ({ metrics }) => ({
     searches: new Map() as Searches,
-    found: metrics.counter('blockhub_patchblock_tails_total', 'Tails that were told.'),
+    found: metrics.counter('blockhub_patchblock_tails_total', 'Tails that were found and published.'),
     detached: metrics.counter(
       'blockhub_patchblock_detached_total',
-      'Questions for a chain whose tail cannot be told: it is missing or damaged.',
+      'Requests for a chain whose tail cannot be found, since the chain is missing or damaged.',
     ),
   }),
   async handle(message, context) {
@@ -37,7 +37,7 @@ export const worker = defineWorker({
       return done([writeTail(tailsTo, tail)]);
     } catch (error) {
       if (isTransient(error)) throw error;
-      // A question holds nothing that could be lost, and it will be asked again; whoever asked still holds the groups.
+      // The request can be acked: msg-merge still holds the groups and repeats it.
       context.state.detached.add();
       context.log.error({ code: errorCode(error), reason: (error as Error).message }, 'chain is detached');
       return done();

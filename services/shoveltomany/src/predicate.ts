@@ -1,7 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 
-/** Whether a message passes. */
+/** True if a message passes. */
 export type Predicate = (message: Pick<Message, 'id' | 'meta' | 'doc'>) => boolean;
 
 type Subject = Parameters<Predicate>[0];
@@ -13,21 +13,23 @@ interface Token {
   readonly at: number;
 }
 
-const MOST_CHARACTERS = 2000;
-const MOST_DEPTH = 50;
+const MAX_CHARACTERS = 2000;
+const MAX_DEPTH = 50;
 const tokenForm = /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)(?![\w.])|([A-Za-z][\w-]*(?:\.[\w-]+)*)|(==|!=|[(),]))/y;
 
 /**
- * Compiles an expression; nothing of it is run as code.
+ * Compiles an expression. Nothing of it is run as code.
  *
- * | form                                        | passes when                                    |
- * | ------------------------------------------- | ---------------------------------------------- |
- * | `msg.meta.mime == "text/plain"`, `!=`       | the field has this text, number, true or false |
- * | `startsWith(msg.meta.subject, "invoices/")` | the field is a text that begins so             |
- * | `exists(msg.doc.a.b)`                       | the field is there                             |
- * | `a and b`, `a or b`, `not a`, `(a)`         | as said; `and` binds more than `or`            |
+ * | form                                        | passes if                                     |
+ * | ------------------------------------------- | --------------------------------------------- |
+ * | `msg.meta.mime == "text/plain"`             | the field is this text, number, true or false |
+ * | `msg.meta.mime != "text/plain"`             | it is not                                     |
+ * | `startsWith(msg.meta.subject, "invoices/")` | the field is a text that begins with this     |
+ * | `exists(msg.doc.a.b)`                       | the message has the field                     |
+ * | `a and b`, `a or b`, `not a`, `(a)`         | its parts do so; `and` before `or`            |
  *
- * Fields are `msg.id`, `msg.meta.<name>` and `msg.doc.<path>`. A missing field equals nothing. Throws SETTINGS_INVALID with the place.
+ * Fields are `msg.id`, `msg.meta.<name>` and `msg.doc.<path>`. A missing field equals no value.
+ * Throws SETTINGS_INVALID with the position.
  */
 export function parsePredicate(text: string): Predicate {
   return new Parser(text).parse();
@@ -47,18 +49,18 @@ class Parser {
   parse(): Predicate {
     const predicate = this.#or();
     const rest = this.#tokens[this.#next];
-    if (rest) throw this.#wrong(`${rest.text} is not expected`, rest.at);
+    if (rest) throw this.#wrong(`expected and, or, or the end, got ${rest.text}`, rest.at);
     return predicate;
   }
 
   #scan(): Token[] {
-    if (this.#text.length > MOST_CHARACTERS) throw this.#wrong(`it has more than ${MOST_CHARACTERS} characters`, MOST_CHARACTERS);
+    if (this.#text.length > MAX_CHARACTERS) throw this.#wrong(`expected at most ${MAX_CHARACTERS} characters`, MAX_CHARACTERS);
     const tokens: Token[] = [];
     const end = this.#text.trimEnd().length;
     for (let at = 0; at < end; at = tokenForm.lastIndex) {
       tokenForm.lastIndex = at;
       const match = tokenForm.exec(this.#text);
-      if (!match) throw this.#wrong('this cannot be read', at);
+      if (!match) throw this.#wrong('expected a field, a function, a value or a sign', at);
       const [whole, text, number, word, sign] = match;
       const kind = text !== undefined ? 'text' : number !== undefined ? 'number' : word !== undefined ? 'word' : 'sign';
       const found = text ?? number ?? word ?? sign ?? '';
@@ -68,7 +70,7 @@ class Parser {
   }
 
   #or(): Predicate {
-    if (++this.#depth > MOST_DEPTH) throw this.#wrong('it is nested too deeply', 0);
+    if (++this.#depth > MAX_DEPTH) throw this.#wrong(`expected at most ${MAX_DEPTH} brackets inside each other`, 0);
     const parts = [this.#and()];
     while (this.#take('or')) parts.push(this.#and());
     this.#depth--;
@@ -114,7 +116,8 @@ class Parser {
     this.#expect(',');
     const prefix = this.#literal();
     this.#expect(')');
-    if (typeof prefix !== 'string') throw this.#wrong('startsWith compares with a text', this.#tokens[this.#next - 2]?.at ?? 0);
+    if (typeof prefix !== 'string')
+      throw this.#wrong('expected a "text" as the second argument of startsWith', this.#tokens[this.#next - 2]?.at ?? 0);
     return (message) => {
       const value = read(message);
       return typeof value === 'string' && value.startsWith(prefix);
@@ -128,7 +131,7 @@ class Parser {
     // Meta names may hold dots.
     if (root === 'msg' && kind === 'meta' && path.length > 0) return ({ meta }) => own(meta, path.join('.'));
     if (root === 'msg' && kind === 'doc' && path.length > 0) return (message) => path.reduce<unknown>(own, message.doc());
-    throw this.#wrong('here stands a field: msg.id, msg.meta.<name> or msg.doc.<path>', token?.at ?? this.#text.length);
+    throw this.#wrong(`expected a field: msg.id, msg.meta.<name> or msg.doc.<path>${gotOf(token)}`, token?.at ?? this.#text.length);
   }
 
   #literal(): string | number | boolean {
@@ -138,9 +141,9 @@ class Parser {
     try {
       if (token?.kind === 'text') return JSON.parse(token.text) as string;
     } catch {
-      throw this.#wrong('the text has an escape that JSON does not know', token?.at ?? 0);
+      throw this.#wrong('expected a text with the escapes of JSON', token?.at ?? 0);
     }
-    throw this.#wrong('here stands a "text", a number, true or false', token?.at ?? this.#text.length);
+    throw this.#wrong(`expected a "text", a number, true or false${gotOf(token)}`, token?.at ?? this.#text.length);
   }
 
   #take(text: string): boolean {
@@ -151,17 +154,20 @@ class Parser {
   }
 
   #expect(text: string): void {
-    if (!this.#take(text)) throw this.#wrong(`here stands ${text}`, this.#tokens[this.#next]?.at ?? this.#text.length);
+    if (!this.#take(text))
+      throw this.#wrong(`expected ${text}${gotOf(this.#tokens[this.#next])}`, this.#tokens[this.#next]?.at ?? this.#text.length);
   }
 
   #wrong(what: string, at: number): BlockhubError {
     return new BlockhubError(
       'SETTINGS_INVALID',
-      `the predicate ${JSON.stringify(this.#text.slice(0, 200))} is wrong at ${at + 1}: ${what}`,
+      `the predicate ${JSON.stringify(this.#text.slice(0, 200))} is wrong at character ${at + 1}: ${what}`,
     );
   }
 }
 
-/** Own fields only: `constructor` and the like are not fields of a message. */
+const gotOf = (token: Token | undefined): string => (token ? `, got ${token.text}` : ', got the end');
+
+/** Own properties only: names such as `constructor` are not fields of a message. */
 const own = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;

@@ -43,7 +43,7 @@ describe('shoveltomany', () => {
     expect(letters.map(({ meta }) => meta['dead-code']).sort()).toEqual(['BROKER_QUEUE_MISSING', 'TEMPLATE_FIELD_MISSING']);
   });
 
-  test('the predicate decides who passes', async () => {
+  test('the predicate decides which messages pass', async () => {
     shovel = await testWorker(worker, { settings: { to: ['out'], when: 'msg.meta.chain == "a" and not exists(msg.doc.skip)' } });
     await put(
       { id: '1', meta: { chain: 'a' }, body: {} },

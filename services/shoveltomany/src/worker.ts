@@ -8,29 +8,29 @@ const settings = {
   partitions: commonSettings.partitions,
   in: setting.text({ text: 'Queue to take from.', default: queues.committed.name }),
   to: setting.list({
-    text: 'Templates of queues that each message goes to; none: it is done.',
+    text: 'Templates of queues that each message is published to. If it is empty, messages are acked and removed.',
     default: [],
     example: '{msg.meta.chain}_chain',
   }),
   when: setting.text({
-    text: 'Which messages pass. If it is not set, all do. The others are done.',
+    text: 'Predicate for the messages that pass. If it is not set, all pass. The others are acked and removed.',
     restricts: true,
     example: 'startsWith(msg.meta.mime, "image/")',
   }),
   missing: setting.choice({
-    text: 'An out-queue that does not exist is declared, or the message becomes a dead letter.',
+    text: 'What happens if a queue does not exist. `declare`: it is declared. `refuse`: the message becomes a dead letter.',
     of: ['declare', 'refuse'],
     default: 'declare',
   }),
-  prefetch: setting.integer({ text: 'Most messages held at a time.', default: 500, min: 1, max: 2000 }),
+  prefetch: setting.integer({ text: 'Maximum number of unsettled messages.', default: 500, min: 1, max: 2000 }),
 };
 
 const MOST_DECLARED = 10_000;
 
-/** Passes messages on, body and meta untouched, to queues named by templates. */
+/** Publishes messages, with unchanged body and meta, to queues that templates name. */
 export const worker = defineWorker({
   name: 'shoveltomany',
-  summary: 'Passes messages on to one or many queues, named by templates.',
+  summary: 'Publishes each message to one or many queues, named by templates.',
   settings,
   needs: [],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],
@@ -57,7 +57,7 @@ async function declareFirst(
   messages: Outgoing[],
   { broker, state }: Context<typeof settings, { declared: Cache<string, true> }>,
 ) {
-  // A queue that exists in another form is as good: that it is there is all that counts here.
+  // An existing queue may have been declared differently. It is used as it is.
   const existing = new Set((await broker.queues(names)).map(({ name }) => name));
   await broker.declare(names.filter((name) => !existing.has(name)).map((name) => ({ name, kind: 'durable' })));
   for (const name of names) state.declared.set(name, true);

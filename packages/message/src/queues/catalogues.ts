@@ -1,15 +1,6 @@
+import type { QueueDeclaration } from '@blockhub/broker';
 import { chainQueues } from './chain.ts';
 import type { Catalogue, QueueEntry } from './entry.ts';
-
-/** What a broker needs to declare a queue: the broker's form, written here so that this package knows no broker. */
-export interface QueueDeclaration {
-  name: string;
-  kind: 'durable' | 'private';
-  singleActive?: boolean;
-  maxMessages?: number;
-  maxBytes?: number;
-  deadLetterTo?: string;
-}
 
 /** The queues of each group of places, by the name of the group. A queue stands in one catalogue. */
 export const catalogues = { chain: chainQueues } as const satisfies Record<string, Catalogue>;
