@@ -2,7 +2,6 @@ export { argumentsOf, backExchange, delayPrefix, lostExchange } from './drivers/
 export type { MemoryConnection } from './drivers/memory/connection.ts';
 export { type ConnectOptions, MemoryBroker, type MemoryBrokerOptions } from './drivers/memory/server.ts';
 export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';
-export { type Lock, takeLock } from './drivers/sqlite/lock.ts';
 export { brokerLogin, brokerUserinfo } from './login.ts';
 export { type BrokerDriver, type OpenBrokerOptions, openBroker } from './open.ts';
 export type {

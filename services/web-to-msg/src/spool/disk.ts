@@ -1,7 +1,7 @@
 import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
+import { type Lock, takeLock } from '@blockhub/lock';
 
 /** A folder of files that are only appended to, for one process alone. Errors of the file system come as they are. */
 export interface SpoolDisk {

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Cancel, type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { type Lock, takeLock } from '@blockhub/lock';
 import { closedBroker } from '../../checks.ts';
 import { newSlot } from '../../consumers.ts';
 import { StateHolder } from '../../state.ts';
@@ -20,7 +21,6 @@ import type {
 import { Unconfirmed } from '../../unconfirmed.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { brokerError, type FileOptions, openError, openFile } from './file.ts';
-import { type Lock, takeLock } from './lock.ts';
 import { LogSync } from './log-sync.ts';
 import { DurableQueue } from './queue.ts';
 import { Queues } from './queues.ts';

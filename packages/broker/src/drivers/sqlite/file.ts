@@ -52,7 +52,7 @@ const fixes: Readonly<Record<number, string>> = {
   [FULL]: `Free space on its disk or raise its quota; look at inodes too (df -h, df -i). ${GOES_ON}`,
 };
 
-export const primaryCode = (error: unknown): number => {
+const primaryCode = (error: unknown): number => {
   const extended = (error as { errcode?: unknown } | null)?.errcode;
   return typeof extended === 'number' ? extended & 0xff : 0;
 };
