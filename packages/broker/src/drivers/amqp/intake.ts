@@ -1,6 +1,6 @@
 import type { Clock } from '@blockhub/clock';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { deliver, Held, type Settlement } from '../../held.ts';
+import { BaseDelivery, deliver, type Settlement } from '../../delivery.ts';
 import type { Delivery } from '../../types.ts';
 import { type Envelope, readEnvelope } from './messages.ts';
 
@@ -16,7 +16,7 @@ export interface IntakeParts {
   finished(): void;
 }
 
-export class AmqpDelivery extends Held<Envelope> {
+export class AmqpDelivery extends BaseDelivery<Envelope> {
   readonly body: Buffer;
   readonly tag: number;
   readonly #intake: Intake;

@@ -30,11 +30,11 @@ function start() {
     error: (cause) => brokerError('file', cause),
     blocked: ({ code }) => told.push(`blocked ${code}`),
     written: () => told.push('written'),
-    failed: () => told.push('failed'),
+    readFailed: () => told.push('failed'),
   });
   const publish = (name: string): void =>
     writer.add({
-      enqueued: { deliver: () => told.push(`${name} after`), cancel: () => {} },
+      privatePart: { deliver: () => told.push(`${name} after`), cancel: () => {} },
       resolve: () => told.push(`${name} confirmed`),
       reject: ({ code }) => told.push(`${name} ${code}`),
     });
@@ -107,11 +107,11 @@ test('after a sync that failed nothing is confirmed before the log was copied an
     error: (cause) => brokerError('file', cause),
     blocked: () => {},
     written: () => {},
-    failed: () => {},
+    readFailed: () => {},
   });
   const publish = async (name: string): Promise<void> => {
     writer.add({
-      enqueued: { deliver: () => {}, cancel: () => {} },
+      privatePart: { deliver: () => {}, cancel: () => {} },
       resolve: () => told.push(`${name} confirmed`),
       reject: ({ code }) => told.push(`${name} ${code}`),
     });
