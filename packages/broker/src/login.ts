@@ -1,6 +1,6 @@
 import { setting, type Userinfo } from '@blockhub/settings';
 
-/** What the URL of a broker may hold of a login. */
+/** User and password in the URL of a broker. */
 export const brokerUserinfo: Userinfo = {
   url: 'broker URL',
   takes: 'user and password',
@@ -9,6 +9,6 @@ export const brokerUserinfo: Userinfo = {
 
 /** Settings of every program that opens a broker by URL. */
 export const brokerLogin = {
-  brokerUser: setting.text({ text: 'User at the broker, instead of the one in its URL.', example: 'blockhub' }),
-  brokerPassword: setting.text({ text: 'Password at the broker, instead of the one in its URL.', secret: true }),
+  brokerUser: setting.text({ text: 'User at the broker. It replaces the one in the broker URL.', example: 'blockhub' }),
+  brokerPassword: setting.text({ text: 'Password at the broker. It replaces the one in the broker URL.', secret: true }),
 } as const;

@@ -10,16 +10,16 @@ import type { Broker, BrokerLog } from './types.ts';
 export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly log?: BrokerLog;
-  /** What RabbitMQ calls the connections of this process. */
+  /** Name of the connections of this process in RabbitMQ. */
   readonly name?: string;
-  /** For RabbitMQ: instead of those in the URL, which others may read. */
+  /** For RabbitMQ: it replaces the one in the URL, which others may read. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
-  /** Drivers by scheme, beside or instead of the built-in ones. */
+  /** Drivers by URL scheme. They are added to the built-in ones or replace them. */
   readonly drivers?: Readonly<Record<string, BrokerDriver>>;
 }
 
-/** Opens a parsed URL; throws BROKER_URL_INVALID for what it does not understand in it. */
+/** Opens a parsed URL. BROKER_URL_INVALID if it contains something unknown. */
 export type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
 
 type DriverOptions = Omit<OpenBrokerOptions, 'drivers' | 'clock'> & { readonly clock: Clock };
@@ -32,7 +32,7 @@ function refuseOptions(url: URL): void {
 const drivers: Readonly<Record<string, BrokerDriver>> = {
   async memory(url, { clock }) {
     refuseOptions(url);
-    if (url.host || url.pathname) throw invalidUrl('path', 'the memory broker has no path: write memory:');
+    if (url.host || url.pathname) throw invalidUrl('path', 'the memory broker has no path: expected memory:');
     return new MemoryBroker({ clock }).connect();
   },
   async sqlite(url, options) {
@@ -45,7 +45,7 @@ const drivers: Readonly<Record<string, BrokerDriver>> = {
 
 async function openAmqp(url: URL, { user, password, ...options }: DriverOptions): Promise<Broker> {
   const target = parseAmqpUrl(url);
-  // Who has an embedded broker need not load a client.
+  // Loaded here, so that a process with another broker does not load the client.
   const { openAmqpBroker } = await import('./drivers/amqp/broker.ts');
   const login = { ...(user !== undefined && { user }), ...(password !== undefined && { password, passwordFile: undefined }) };
   return openAmqpBroker({ ...target, ...login }, options);
@@ -54,22 +54,22 @@ async function openAmqp(url: URL, { user, password, ...options }: DriverOptions)
 function filePath({ host, pathname, hash }: URL): string {
   const [first, last] = [pathname[0], pathname.at(-1)];
   if (host || first !== '/') throw invalidUrl('path', `the path must be absolute, with three slashes: sqlite:///folder/broker.sqlite`);
-  if (last === '/' || hash) throw invalidUrl('path', 'a file must be named: sqlite:///folder/broker.sqlite');
+  if (last === '/' || hash) throw invalidUrl('path', 'the path must name a file: sqlite:///folder/broker.sqlite');
   try {
     return decodeURIComponent(pathname);
   } catch (cause) {
-    throw invalidUrl('path', 'the path holds a wrong % escape', cause);
+    throw invalidUrl('path', 'the path has a wrong % escape', cause);
   }
 }
 
-/** Of the scheme that was meant, where one was. */
+/** An example with the scheme of the URL, if that can be seen. */
 const exampleOf = (url: string): string =>
   /^amqps?:/i.test(url.trim()) ? 'amqp://rabbitmq:5672/vhost' : 'sqlite:///var/lib/blockhub/broker.sqlite';
 
 /**
- * Opens the broker that a URL names: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite` (embedded) or
- * `amqp://host:5672/vhost` and `amqps:` (RabbitMQ; options in packages/broker/README.md).
- * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path`, or an option's name.
+ * Opens the broker of a URL: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite`
+ * (embedded), `amqp://host:5672/vhost` or `amqps:` (RabbitMQ; options in packages/broker/README.md).
+ * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path` or an option.
  */
 export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
   const raw = findRawCharacter(url);

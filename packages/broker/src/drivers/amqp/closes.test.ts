@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { code, collect, eventually, numbered, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { code, collect, eventually, numbered, outgoing } from './trays.fixture.ts';
 
 interface Line {
   readonly text: string;

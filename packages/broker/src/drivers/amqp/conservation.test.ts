@@ -3,8 +3,8 @@ import { type Random, seededRandom } from '@blockhub/faults';
 import type { BreakableProxy } from '@blockhub/test-servers';
 import { expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
+import { eventually, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { eventually, outgoing } from './trays.fixture.ts';
 
 const MESSAGES = 1_500;
 const FAULTS = 25;

@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import { VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
 import type { ChannelModel } from 'amqplib';
-import { parcelOf } from './messages.ts';
-import { Publisher, type Pulse } from './publisher.ts';
-import { outgoing } from './trays.fixture.ts';
+import { outgoing } from './deliveries.fixture.ts';
+import { encodeMessage } from './messages.ts';
+import { type LastConfirm, Publisher } from './publisher.ts';
 
 /** Confirms what it is told to. */
 class Channel extends EventEmitter {
@@ -34,7 +34,7 @@ class Channel extends EventEmitter {
   }
 }
 
-async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_INFINITY }) {
+async function begin(clock: VirtualClock, lastConfirm: LastConfirm = { at: Number.NEGATIVE_INFINITY }) {
   const channels: Channel[] = [];
   const told: string[] = [];
   const model = {
@@ -46,17 +46,17 @@ async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_I
   };
   const publisher = new Publisher({
     clock,
-    pulse,
-    stuck: () => told.push('stuck'),
-    late: (queues) => told.push(`late ${queues.join()}`),
-    closed: () => told.push('closed'),
-    broken: () => told.push('broken'),
+    lastConfirm,
+    onNoConfirms: () => told.push('stuck'),
+    onLate: (queues) => told.push(`late ${queues.join()}`),
+    onChannelClosed: () => told.push('closed'),
+    onBroken: () => told.push('broken'),
   });
   await publisher.open(model as unknown as ChannelModel);
   let seq = 0;
   const send = (queue: string, bytes = 10, id?: string): Promise<string> => {
-    const story = { attempts: 0, firstAt: 0, seq: String(seq++) };
-    return publisher.send([parcelOf(outgoing(queue, id ?? story.seq, Buffer.alloc(bytes)), story, 2 ** 30)]).then(
+    const headers = { attempts: 0, firstAt: 0, seq: String(seq++) };
+    return publisher.send([encodeMessage(outgoing(queue, id ?? headers.seq, Buffer.alloc(bytes)), headers, 2 ** 30)]).then(
       () => 'confirmed',
       (error) => error.code,
     );
@@ -110,15 +110,15 @@ test('a channel that has to remember too much is replaced, and what is on its wa
 
 test('what is given up takes no room', async () => {
   const clock = new VirtualClock();
-  const pulse: Pulse = { at: 0 };
-  const { channels, send } = await begin(clock, pulse);
+  const lastConfirm: LastConfirm = { at: 0 };
+  const { channels, send } = await begin(clock, lastConfirm);
   const waiting = () => channels[0]?.unconfirmed.map(({ queue }) => queue);
   const dead = send('dead', 32 * 2 ** 20 - 50);
   await clock.advance(20_000);
   void send('b', 50);
   const behind = send('a');
   expect(waiting()).toEqual(['dead', 'b']);
-  pulse.at = clock.ticks();
+  lastConfirm.at = clock.ticks();
   await clock.advance(11_000);
   expect(waiting()).toEqual(['dead', 'b', 'a']);
   channels[0]?.confirm('a');
@@ -139,8 +139,8 @@ test('a connection that confirms nothing at all is told, once something is due',
 
 test('what another publisher of the connection has confirmed keeps it', async () => {
   const clock = new VirtualClock();
-  const pulse: Pulse = { at: 0 };
-  const [one, other] = [await begin(clock, pulse), await begin(clock, pulse)];
+  const lastConfirm: LastConfirm = { at: 0 };
+  const [one, other] = [await begin(clock, lastConfirm), await begin(clock, lastConfirm)];
   const dead = one.send('dead');
   await clock.advance(20_000);
   const alive = other.send('a');
@@ -154,12 +154,12 @@ test.each([false, true])(
   'what is returned after it was given up says nothing of the same message sent again (before: %j)',
   async (before) => {
     const clock = new VirtualClock();
-    const pulse: Pulse = { at: 0 };
-    const { channels, send } = await begin(clock, pulse);
+    const lastConfirm: LastConfirm = { at: 0 };
+    const { channels, send } = await begin(clock, lastConfirm);
     const [channel] = channels as [Channel];
     const first = send('late', 10, 'same');
     await clock.advance(20_000);
-    pulse.at = clock.ticks();
+    lastConfirm.at = clock.ticks();
     await clock.advance(11_000);
     expect(await first).toBe('BROKER_UNAVAILABLE');
     let second = before ? send('late', 10, 'same') : undefined;

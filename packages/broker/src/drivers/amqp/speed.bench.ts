@@ -4,8 +4,8 @@
  */
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Broker } from '../../types.ts';
-import { argumentsOf } from './arguments.ts';
 import { openAmqpBroker } from './broker.ts';
+import { argumentsOf } from './topology.ts';
 import { parseAmqpUrl } from './url.ts';
 
 const MESSAGES = 30_000;
