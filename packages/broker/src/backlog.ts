@@ -19,9 +19,9 @@ export const storedMessage = (message: QueueMessage): StoredMessage => ({
   firstAt: message.firstAt,
 });
 
-/** Ready messages in memory, in the order of seq: a sorted list of those that came back, and a list of the others that grows at its end. */
+/** Ready messages in memory, in the order of seq. */
 export class Backlog {
-  /** Released, or back from a delay. They are few. */
+  /** Released, or back from a delay. They are few, and sorted. */
   #returned: QueueMessage[] = [];
   #list: QueueMessage[] = [];
   #head = 0;
@@ -64,7 +64,7 @@ export class Backlog {
     return message;
   }
 
-  /** Exchanges the newest message with another one; `where` in [0, 1) goes from the oldest to the newest. */
+  /** Exchanges the newest message with another one; `where` is from 0 (oldest) to below 1. */
   misplaceNewest(where: number): void {
     const last = this.#list.length - 1;
     const at = this.#head + Math.floor(where * (last + 1 - this.#head));
@@ -89,7 +89,7 @@ export class Backlog {
     for (let at = this.#head; at < this.#list.length; at++) yield this.#list[at] as QueueMessage;
   }
 
-  /** Clears the slot at once and shortens the list now and then, so that a queue that is never empty keeps no old message. */
+  /** A queue that is never empty must not keep old messages. */
   #forward(): void {
     this.#list[this.#head++] = undefined as unknown as QueueMessage;
     if (this.#head === this.#list.length || this.#head >= 4096) {

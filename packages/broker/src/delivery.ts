@@ -1,6 +1,6 @@
 import type { Delivery, Meta } from './types.ts';
 
-/** How a delivery is settled: its message is removed, comes again later, or goes back to its queue. */
+/** How a delivery is settled: its message is removed, comes again later, or goes back. */
 export type Settlement = 'ack' | 'retry' | 'release';
 
 /** A delivery whose first settlement counts. Later settlements are dropped. */

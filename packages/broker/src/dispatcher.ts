@@ -9,7 +9,7 @@ type Settle = (delivery: LocalDelivery, how: Settlement, afterMs: number) => voi
 export interface QueueConsumer {
   readonly prefetch: number;
   readonly onDelivery: (delivery: Delivery) => void;
-  /** Receives each settlement. It belongs to the queue, or to a connection that can delay or lose it. */
+  /** Of the queue, or of a connection that can delay or lose settlements. */
   readonly settle: Settle;
   readonly plan: FaultPlan;
   unacked: number;
@@ -51,7 +51,7 @@ export interface DispatcherQueue {
   next(consumer: QueueConsumer): QueueMessage | undefined;
 }
 
-/** Hands the ready messages of one queue to its consumers in turn, and keeps the unsettled deliveries. */
+/** Hands the ready messages of a queue to its consumers in turn, and keeps unsettled deliveries. */
 export class Dispatcher {
   readonly #queue: DispatcherQueue;
   /** Oldest first. */
@@ -88,7 +88,7 @@ export class Dispatcher {
     this.schedule();
   }
 
-  /** As `remove`, for a consumer whose connection is gone. Returns the messages of its unsettled deliveries. */
+  /** For a consumer whose connection is gone. Returns the messages of its unsettled deliveries. */
   drop(consumer: QueueConsumer): QueueMessage[] {
     consumer.gone = true;
     this.remove(consumer);
@@ -106,7 +106,7 @@ export class Dispatcher {
     return true;
   }
 
-  /** Delivers later in this turn of the event loop, so that no caller runs a callback of another one. */
+  /** Delivers in a microtask, so that no caller runs the callback of another one. */
   schedule(): void {
     if (this.#scheduled || this.#closed || this.#consumers.length === 0) return;
     this.#scheduled = true;

@@ -67,9 +67,10 @@ const exampleOf = (url: string): string =>
   /^amqps?:/i.test(url.trim()) ? 'amqp://rabbitmq:5672/vhost' : 'sqlite:///var/lib/blockhub/broker.sqlite';
 
 /**
- * Opens the broker of a URL: `memory:` (this process only, for tests), `sqlite:///abs/path/broker.sqlite`
- * (embedded), `amqp://host:5672/vhost` or `amqps:` (RabbitMQ; options in packages/broker/README.md).
- * BROKER_URL_INVALID names the wrong part in `details.field`: `url`, `scheme`, `path` or an option.
+ * Opens the broker of a URL: `memory:` (this process only, for tests),
+ * `sqlite:///abs/path/broker.sqlite` (embedded), `amqp://host:5672/vhost` or `amqps:` (RabbitMQ;
+ * options in packages/broker/README.md). BROKER_URL_INVALID names the wrong part in
+ * `details.field`: `url`, `scheme`, `path` or an option.
  */
 export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
   const raw = findRawCharacter(url);

@@ -1,10 +1,11 @@
 /**
  * The words of this package:
- * - **broker**: the connection of one process to its queues. **driver**: the code for one kind of broker.
- * - **queue**: an ordered list of messages with a name. A *durable* queue survives restarts. A *private*
- *   queue belongs to one connection and is removed with it.
- * - **publish**: to hand messages to the broker. **confirm**: the messages are safe, and the promise of
- *   `publish` resolves.
+ * - **broker**: the connection of one process to its queues. **driver**: the code for one kind of
+ *   broker.
+ * - **queue**: an ordered list of messages with a name. A *durable* queue survives restarts. A
+ *   *private* queue belongs to one connection and is removed with it.
+ * - **publish**: to hand messages to the broker. **confirm**: the messages are safe, and the
+ *   promise of `publish` resolves.
  * - **delivery**: one message handed to a consumer and not settled yet; it is **unacked**.
  * - **settle**: to ack, retry or release a delivery.
  * - **prefetch**: the maximum number of unacked deliveries of a consumer.
@@ -12,8 +13,8 @@
  * - **attempt**: a handling that failed and ended with a retry.
  * - **hint**: a message that may be lost without harm.
  * - **single active**: only the oldest consumer of the queue gets messages.
- * - **at least once**: the promise of every queue. A confirmed message is delivered until it is acked,
- *   and sometimes once more after that.
+ * - **at least once**: the promise of every queue. A confirmed message is delivered until it is
+ *   acked, and sometimes once more after that.
  */
 
 import type { BlockhubError } from '@blockhub/errors';
@@ -34,8 +35,8 @@ export interface Outgoing {
 }
 
 /**
- * One message handed to a consumer. The first call of `ack`, `retry` or `release` settles it. Later calls,
- * and calls after the connection was lost or closed, have no effect and give no error.
+ * One message handed to a consumer. The first call of `ack`, `retry` or `release` settles it. Later
+ * calls, and calls after the connection was lost or closed, have no effect and give no error.
  */
 export interface Delivery {
   readonly id: string;
@@ -46,32 +47,38 @@ export interface Delivery {
   readonly attempts: number;
   /** When the message was first published, in ms since 1970. */
   readonly firstAt: number;
-  /** The work is done and its effects are safe: the message is removed. If the ack is lost, the message comes again. */
+  /**
+   * The effects of the work are safe. The message is removed; if the ack is lost, it comes again.
+   */
   ack(): void;
-  /** The handling failed: the message comes again after `afterMs` or later, with one more attempt. It blocks no other message and survives a restart. */
+  /**
+   * Comes again after `afterMs` or later, with one more attempt. Blocks nothing, survives a
+   * restart.
+   */
   retry(afterMs: number): void;
-  /** The message was not handled: it goes back to its place at once, and no attempt is counted. */
+  /** Not handled: the message goes back to its place at once, and no attempt is counted. */
   release(): void;
 }
 
 export interface QueueDeclaration {
   /** It must have 1 to 255 bytes and must not start with `amq.`. */
   readonly name: string;
-  /** `private`: only this connection can use it, it is not persistent, and it ends with the connection. After a reconnect the broker declares it again. */
+  /** `private`: only for this connection, not persistent, declared again after a reconnect. */
   readonly kind: 'durable' | 'private';
   readonly singleActive?: boolean;
   /**
-   * Above a limit a publish fails with BROKER_QUEUE_FULL. The limits count every message that is not
-   * acked, and the bytes of bodies. RabbitMQ counts only ready messages, refuses a moment late, and
-   * keeps the limits of the first declaration.
+   * Above a limit a publish fails with BROKER_QUEUE_FULL. The limits count every message that is
+   * not acked, and the bytes of bodies. RabbitMQ counts only ready messages, refuses a moment late,
+   * and keeps the limits of the first declaration.
    */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
   /**
-   * A durable queue for messages that went back too often without an ack or a retry, because they end
-   * their consumers. Their meta has `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`, `dead-message`,
-   * `dead-attempts`, `dead-first-at` and `dead-last-at`. If it is not set, such a message is delivered
-   * without end. Only RabbitMQ has such messages: with the other drivers the consumers end together with the broker.
+   * A durable queue for messages that went back too often without an ack or a retry, because they
+   * end their consumers. Their meta has `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`,
+   * `dead-message`, `dead-attempts`, `dead-first-at` and `dead-last-at`. If it is not set, such a
+   * message is delivered without end. Only RabbitMQ has such messages: with the other drivers the
+   * consumers end together with the broker.
    */
   readonly deadLetterTo?: string;
 }
@@ -87,7 +94,7 @@ export interface QueueInfo {
   readonly unacked: number | undefined;
   /** Undefined with RabbitMQ: delayed messages are in queues that all queues share. */
   readonly delayed: number | undefined;
-  /** Sum of the bodies of all three. RabbitMQ: of ready and unacked messages, and only with `management`. */
+  /** Sum of all bodies. RabbitMQ: without those of delayed messages, and only with `management`. */
   readonly bytes: number | undefined;
   /** A cancelled consumer can count until its deliveries are settled. SQLite: as `unacked`. */
   readonly consumers: number | undefined;
@@ -98,7 +105,7 @@ export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed
 
 /** A message that `browse` returns. */
 export interface StoredMessage {
-  /** Names this message in `take`, at least while the browse goes on. No other message of the queue ever has it. */
+  /** Names this message in `take`, at least while the browse goes on. It is never used again. */
   readonly seq: string;
   readonly id: string;
   readonly meta: Meta;
@@ -108,8 +115,8 @@ export interface StoredMessage {
 }
 
 /**
- * `blocked`: the broker accepts no writes now (full disk, memory alarm); reads go on. `disconnected`: it
- * is reconnecting. Both end by themselves. `closed` is final.
+ * `blocked`: the broker accepts no writes now (full disk, memory alarm); reads go on.
+ * `disconnected`: it is reconnecting. Both end by themselves. `closed` is final.
  */
 export type BrokerState = 'connected' | 'blocked' | 'disconnected' | 'closed';
 
@@ -118,58 +125,63 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
-  /** Ends deliveries. Unsettled ones stay valid. The next consumer of a single-active queue takes over. */
+  /** Ends deliveries. Unsettled ones stay valid, and another consumer can become active. */
   cancel(): Promise<void>;
 }
 
 /**
  * The queues of one process. Promises of every driver:
- * - Confirmed messages are delivered at least once, in the order of publishing except after retries,
- *   releases and lost connections.
+ * - Confirmed messages are delivered at least once, in the order of publishing except after
+ *   retries, releases and lost connections.
  * - The broker reconnects, declares private queues again and restores consumers. Callers must not.
- * - It never repeats a publish, except if a queue that it declared was deleted. Callers repeat it after
- *   an error, see `publish`.
- * After `close` every call rejects with BROKER_CLOSED.
+ * - It never repeats a publish, except if a queue that it declared was deleted. Callers repeat it
+ *   after an error, see `publish`. After `close` every call rejects with BROKER_CLOSED.
  */
 export interface Broker {
-  /** Creates missing queues. BROKER_QUEUE_MISMATCH: the queue exists with another kind or singleActive, or belongs to another connection. */
+  /**
+   * BROKER_QUEUE_MISMATCH: it has another kind or singleActive, or belongs to another connection.
+   */
   declare(queues: readonly QueueDeclaration[]): Promise<void>;
   /**
-   * Resolves when every message is durable in its queue. After an error some of them may have arrived, so
-   * the caller repeats the whole call with the same ids. BROKER_UNAVAILABLE: the result is unknown, or
-   * the broker is blocked or disconnected. BROKER_QUEUE_FULL: repeat it later. BROKER_QUEUE_MISSING and
-   * BROKER_MESSAGE_TOO_LARGE: the same call will not succeed.
+   * Resolves when every message is durable in its queue. After an error some of them may have
+   * arrived, so the caller repeats the whole call with the same ids. BROKER_UNAVAILABLE: the result
+   * is unknown, or the broker is blocked or disconnected. BROKER_QUEUE_FULL: repeat it later.
+   * BROKER_QUEUE_MISSING and BROKER_MESSAGE_TOO_LARGE: the same call will not succeed.
    */
   publish(messages: readonly Outgoing[]): Promise<void>;
-  /** Calls `onDelivery` for each message, with at most `prefetch` unacked. It must not throw. BROKER_QUEUE_MISSING if the queue is not declared. */
+  /** `onDelivery` must not throw. BROKER_QUEUE_MISSING if the queue is not declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
   /**
-   * Lists the durable queues and the private ones of this connection, sorted by name; with `names` only
-   * those of them that exist. RabbitMQ without `management` cannot list queues: without `names` it
-   * returns those that this connection declared.
+   * Lists the durable queues and the private ones of this connection, sorted by name; with `names`
+   * only those of them that exist. RabbitMQ without `management` cannot list queues: without
+   * `names` it returns those that this connection declared.
    */
   queues(names?: readonly string[]): Promise<QueueInfo[]>;
   /**
-   * Returns the ready and delayed messages of this moment in order, each once. They stay in the queue,
-   * and can be taken during the loop. A message that is removed during the loop is returned or not. A
-   * driver can keep the returned messages from consumers until the loop ends, so leave it soon.
-   * RabbitMQ returns no delayed messages, refuses single-active queues (BROKER_QUEUE_MISMATCH), and puts
-   * the messages back in another order.
+   * Returns the ready and delayed messages of this moment in order, each once. They stay in the
+   * queue, and can be taken during the loop. A message that is removed during the loop is returned
+   * or not. A driver can keep the returned messages from consumers until the loop ends, so leave it
+   * soon. RabbitMQ returns no delayed messages, refuses single-active queues
+   * (BROKER_QUEUE_MISMATCH), and puts the messages back in another order.
    */
   browse(queue: string): AsyncIterable<StoredMessage>;
   /**
    * Removes browsed messages. `replacement` is published before, or in the same transaction.
-   * BROKER_MESSAGE_MISSING: one of them was removed, or a consumer holds it; then nothing was changed.
+   * BROKER_MESSAGE_MISSING: one of them was removed, or a consumer holds it; then nothing was
+   * changed.
    */
   take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
   readonly state: BrokerState;
-  /** Why it is disconnected or blocked, and the fix; undefined if it is neither, or if the reason is unknown. */
+  /** Why it is disconnected or blocked, with the fix; undefined if it is neither, or not known. */
   readonly trouble?: BlockhubError | undefined;
   /** Number of messages in calls of `publish` that have not settled. */
   readonly unconfirmed: number;
   /** Calls `listener` on every change of state, until the returned function is called. */
   onState(listener: (state: BrokerState) => void): () => void;
-  /** Waits for publishes and sends settlements, then disconnects: unsettled messages go back to their queues. Idempotent. */
+  /**
+   * Waits for publishes, sends settlements, and disconnects: unsettled messages go back.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 

@@ -10,11 +10,12 @@ export interface Lock {
 const BUSY = 5;
 
 /**
- * Takes the lock `{path}.lock`. It is a lock of the operating system on an empty SQLite file. It works
- * the same on every system, and it ends with the process, even if the process is killed.
+ * Takes the lock `{path}.lock`. It is a lock of the operating system on an empty SQLite file. It
+ * works the same on every system, and it ends with the process, even if the process is killed.
  * `{path}.pid` holds the process number, for operators.
  *
- * @param inUse makes the error that is thrown if another process holds the lock; `pid` is its number
+ * @param inUse makes the error that is thrown if another process holds the lock; `pid` is its
+ * number
  * @throws errors of the file system, unchanged
  */
 export function takeLock(path: string, inUse: (pid: string, cause: unknown) => Error): Lock {

@@ -5,13 +5,13 @@ import type { Broker, Delivery, Outgoing, QueueInfo, StoredMessage } from '../ty
 export interface Harness {
   /** Opens a connection of one more process. */
   connect(): Promise<Broker>;
-  /** Stops all processes and the broker in order, starts them again, and returns a new connection. */
+  /** Stops all processes and the broker, starts them again, and returns a new connection. */
   restart(broker: Broker): Promise<Broker>;
   /** Ends the process of this connection without closing it. */
   kill(broker: Broker): Promise<void>;
   /** Lets this time of the broker's clock pass. */
   pass(ms: number): Promise<void>;
-  /** How many further times to wait 20 ms for an expectation, for a broker in another process. The default is 0. */
+  /** How many times more to wait 20 ms for an expectation. The default is 0. */
   readonly patience?: number;
   dispose(): Promise<void>;
 }

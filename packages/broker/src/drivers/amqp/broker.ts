@@ -28,10 +28,13 @@ import { type LastConfirm, Publisher } from './publisher.ts';
 import { Topology } from './topology.ts';
 import type { AmqpTarget } from './url.ts';
 
-/** A private queue can belong to the connection before this one until the server misses its heartbeats. */
+/** A private queue can belong to the lost connection until the server misses its heartbeats. */
 const RESTORE_AGAIN_MS = 250;
 const MAX_RESTORE_AGAIN_MS = 5_000;
-/** If a deleted queue is back at once, RabbitMQ 3.10 may not cancel its consumers, and they would wait at it without end. */
+/**
+ * If a deleted queue is back at once, RabbitMQ 3.10 may not cancel its consumers. They would wait
+ * without end.
+ */
 const REVIVE_AFTER_MS = 1_000;
 /** How long `close` waits for confirms. A dead peer must not keep a process from ending. */
 const CLOSE_MS = 10_000;
@@ -45,8 +48,8 @@ export interface AmqpBrokerOptions {
 
 /**
  * Opens a broker on RabbitMQ. If no address answers, it returns a disconnected broker that goes on
- * trying. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has not the features
- * that are needed.
+ * trying. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has not the
+ * features that are needed.
  */
 export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOptions = {}): Promise<Broker> {
   const broker = new AmqpBroker(target, options);
@@ -55,8 +58,8 @@ export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOpti
 }
 
 /**
- * It has two connections, because a broker that is short of memory stops reading from a connection that
- * publishes, and acks must go on. Private queues belong to the one that consumes.
+ * It has two connections, because a broker that is short of memory stops reading from a connection
+ * that publishes, and acks must go on. Private queues belong to the one that consumes.
  */
 class AmqpBroker implements Broker {
   readonly #target: AmqpTarget;
@@ -151,7 +154,9 @@ class AmqpBroker implements Broker {
     await this.#unconfirmed.during(messages, this.#send(messages));
   }
 
-  /** If a queue that this process declared is missing, it is declared again, and all messages are published again with the same ids. */
+  /**
+   * If a queue that this process declared was deleted, it is declared again, and all is repeated.
+   */
   async #send(messages: readonly Outgoing[]): Promise<void> {
     const firstAt = this.#clock.now();
     const revived = new Set<string>();

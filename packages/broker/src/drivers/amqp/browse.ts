@@ -16,8 +16,8 @@ import type { AmqpTarget } from './url.ts';
 const { request: http } = process.getBuiltinModule('node:http');
 
 /**
- * If more than a few dozen acks are sent to a quorum queue at once, RabbitMQ keeps the rest until the
- * queue has answered. It drops them when their channel closes, and the messages come again.
+ * If more than a few dozen acks are sent to a quorum queue at once, RabbitMQ keeps the rest until
+ * the queue has answered. It drops them when their channel closes, and the messages come again.
  */
 const ACKS_AT_ONCE = 16;
 const ANSWER_MS = 10_000;
@@ -45,8 +45,8 @@ interface Browse extends Getting {
 }
 
 /**
- * Counts, browses and takes messages. AMQP cannot read a message and leave it in its queue, so a browse
- * gets messages, and they go back when its channel closes.
+ * Counts, browses and takes messages. AMQP cannot read a message and leave it in its queue, so a
+ * browse gets messages, and they go back when its channel closes.
  */
 export class QueueBrowser {
   readonly #options: QueueBrowserOptions;
@@ -139,7 +139,9 @@ export class QueueBrowser {
     }
   }
 
-  /** For messages whose browse has ended: gets the queue from its beginning, and keeps the messages unacked until the returned function is called. */
+  /**
+   * For messages whose browse has ended. They are unacked until the returned function is called.
+   */
   async #find(queue: string, missing: Set<string>, taken: Map<Getting, (() => void)[]>): Promise<() => Promise<void>> {
     if (missing.size === 0) return async () => {};
     const channel = await openChannel(this.#options.connection.model);
@@ -192,8 +194,9 @@ interface QueueRow {
 }
 
 /**
- * Lists every queue of the virtual host by the management API, whose counts are some seconds late. Of
- * exclusive queues it lists those that `isOurs` accepts. BROKER_UNAVAILABLE, also if the API refuses.
+ * Lists every queue of the virtual host by the management API, whose counts are some seconds late.
+ * Of exclusive queues it lists those that `isOurs` accepts. BROKER_UNAVAILABLE, also if the API
+ * refuses.
  */
 async function listQueues(target: AmqpTarget, base: string, isOurs: (name: string) => boolean): Promise<QueueInfo[]> {
   const rows = await getRows(target, `${base}/api/queues/${encodeURIComponent(target.vhost)}?columns=${columns}`);

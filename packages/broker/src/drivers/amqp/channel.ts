@@ -12,7 +12,7 @@ export async function openChannel(model: ChannelModel): Promise<Channel> {
   }
 }
 
-/** Resolves when it is closed. amqplib's own promise never ends if the socket ends before the server answers. */
+/** amqplib's own promise never settles if the socket ends before the server answers. */
 export const closeConnectionOrChannel = (open: ChannelModel | Channel): Promise<void> =>
   new Promise((resolve) => {
     open.once('close', () => resolve());

@@ -90,8 +90,8 @@ export class Connection {
   }
 
   /**
-   * Tries each address once. BROKER_DENIED, BROKER_UNSAFE and BROKER_URL_INVALID are thrown, because
-   * they do not end by themselves. After all other failures it returns, and goes on trying.
+   * Tries each address once. BROKER_DENIED, BROKER_UNSAFE and BROKER_URL_INVALID are thrown,
+   * because they do not end by themselves. After all other failures it returns, and goes on trying.
    */
   async open(): Promise<void> {
     for (let tries = this.#options.target.addresses.length; tries > 0; tries--) {
@@ -217,8 +217,8 @@ export class Connection {
 }
 
 /**
- * Opens one connection. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has not
- * the features that are needed. BROKER_URL_INVALID: a file that the URL names cannot be read.
+ * Opens one connection. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has
+ * not the features that are needed. BROKER_URL_INVALID: a file that the URL names cannot be read.
  * BROKER_UNAVAILABLE: any other failure; it can be tried again.
  */
 export async function connectOnce(target: AmqpTarget, address: Address, name: string): Promise<OpenConnection> {
@@ -309,8 +309,8 @@ function checkServer(server: { readonly version?: string; readonly product?: str
 }
 
 /**
- * Sends all writes of one turn of the event loop together. amqplib writes each message by itself, and
- * each write would be a system call here and a packet that wakes the broker.
+ * Sends all writes of one turn of the event loop together. amqplib writes each message by itself,
+ * and each write would be a system call here and a packet that wakes the broker.
  */
 export function batchWrites(stream: Writable): void {
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;

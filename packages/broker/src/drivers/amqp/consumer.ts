@@ -38,22 +38,22 @@ interface Running {
 }
 
 /**
- * A consumer that starts again on a new channel after any loss. Its unsettled deliveries are dropped
- * then, and their messages come again.
+ * A consumer that starts again on a new channel after any loss. Its unsettled deliveries are
+ * dropped then, and their messages come again.
  *
  * | mode | meaning | changes to |
  * | --- | --- | --- |
- * | starting | `start` runs | running; waiting, if it failed and was a restart; ending, by `cancel` or `close` |
- * | running | it gets deliveries | waiting, if its channel is lost; ending, by `cancel` or `close` |
- * | waiting | a timer runs until the next start | starting; ending, by `cancel` or `close` |
- * | ending | it gets no more deliveries, and `finished` resolves when all are settled | |
+ * | starting | `start` runs | running; waiting, if a restart failed |
+ * | running | it gets deliveries | waiting, if its channel is lost |
+ * | waiting | a timer runs until the next start | starting |
+ * | ending | after `cancel` or `close`, from any mode: unsettled deliveries stay | |
  */
 export class AmqpConsumer {
   readonly #context: ConsumerContext;
   readonly #request: ConsumerRequest;
   #mode: 'starting' | 'running' | 'waiting' | 'ending' = 'starting';
   #running: Running | undefined;
-  /** Undefined if this process did not declare the queue. Topology keeps only the newest declarations. */
+  /** Kept here, because Topology keeps only the newest declarations. */
   #declared: QueueDeclaration | undefined;
   #failures = 0;
   #timer: Cancel | undefined;
@@ -128,7 +128,7 @@ export class AmqpConsumer {
     if (!running) return;
     running.deliveries.flush();
     running.deliveries.end();
-    // The close of a connection would overtake acks in the buffer of the channel; the close of a channel does not.
+    // Closing the connection would overtake acks in the buffer of the channel.
     await closeConnectionOrChannel(running.channel);
   }
 
@@ -216,7 +216,7 @@ export interface DeliveryHandlers {
   readonly onDelivery: (delivery: Delivery) => void;
   /** Stores a copy that comes again later; `copied` or `comeAgain` of the delivery follows. */
   retry(delivery: AmqpDelivery, afterMs: number): void;
-  /** Releases it by a copy if the broker would count the release against the message; false if it does not. */
+  /** See `Retries.releaseByCopy`. */
   releaseByCopy(delivery: AmqpDelivery): boolean;
   /** After `finish`, when every delivery is settled. */
   finished(): void;
@@ -254,7 +254,7 @@ export class AmqpDelivery extends BaseDelivery<DecodedMessage> {
   }
 }
 
-/** The unsettled deliveries of one channel. Acks of a turn go out together, as one ack if everything before them is done too. */
+/** The unsettled deliveries of one channel. Acks of one turn are sent together. */
 export class ChannelDeliveries {
   readonly #handlers: DeliveryHandlers;
   readonly #channel: Channel;
@@ -287,7 +287,9 @@ export class ChannelDeliveries {
     deliver(onDelivery, new AmqpDelivery(queue, this, decodeMessage(queue, properties, clock.now()), content, fields.deliveryTag));
   }
 
-  /** For a retry that could not be stored: delivers the message from here, or gives it back if the consumer is cancelled. */
+  /**
+   * A retry could not be stored: delivers it again, or gives it back if the consumer is cancelled.
+   */
   again({ message, body, tag }: AmqpDelivery, attempts: number): void {
     const { queue, onDelivery } = this.#handlers;
     if (!this.#alive) return;

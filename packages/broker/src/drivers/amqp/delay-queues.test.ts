@@ -213,7 +213,8 @@ await onRabbit('the watch over delay queues on RabbitMQ', (server) => {
     const log = listen();
     const watch = new DelayWatch({ control: { request }, clock, log });
     watch.used(queue, 0);
-    // Waits that began anew by a look would end behind that of the last message, which begins behind it.
+    // Waits that began anew by a look would end behind that of the last message, which begins
+    // behind it.
     await eventually(() => expect(performance.now() - began).toBeGreaterThan(4_500));
     for (const [before, ms] of [5_000, 5_000, 10_000, 20_000, 40_000].entries()) {
       await clock.advance(ms);

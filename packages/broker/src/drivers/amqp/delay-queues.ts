@@ -10,14 +10,14 @@ import { DELIVERY_LIMIT, type Topology } from './topology.ts';
 const MIN_DELAY_MS = 128;
 /** The longest time that a queue can keep a message. */
 const MAX_DELAY_MS = 2 ** 31;
-/** Pause after a copy that could not be stored. It doubles each time, because each try sends a whole body to a broker that is short of room. */
+/** Pause after a copy that could not be stored. It doubles, because each try sends a whole body. */
 const AGAIN_MS = 1_000;
 /** One fault can concern all deliveries of all consumers, each second. */
 const LOG_AGAIN_MS = 60_000;
 
 /**
- * Delays are powers of two, rounded up, so that a few queues serve all retries. A message waits behind
- * earlier ones of the same delay, and never behind those of a longer delay.
+ * Delays are powers of two, rounded up, so that a few queues serve all retries. A message waits
+ * behind earlier ones of the same delay, and never behind those of a longer delay.
  */
 const roundDelay = (afterMs: number): number => Math.min(MAX_DELAY_MS, 2 ** Math.ceil(Math.log2(Math.max(MIN_DELAY_MS, afterMs))));
 
@@ -51,9 +51,10 @@ export interface RetriesOptions {
 }
 
 /**
- * Stores copies of messages that come again, and acks an original only when its copy is safe. If the
- * delay queue is full, the original stays unacked and is delivered again from this process when it is
- * due. A consumer whose prefetch is used up by such messages gets nothing more; nothing is lost.
+ * Stores copies of messages that come again, and acks an original only when its copy is safe. If
+ * the delay queue is full, the original stays unacked and is delivered again from this process when
+ * it is due. A consumer whose prefetch is used up by such messages gets nothing more; nothing is
+ * lost.
  */
 export class Retries {
   readonly #options: RetriesOptions;
@@ -89,7 +90,8 @@ export class Retries {
 
   /**
    * Releases a message by a copy, whose count of redeliveries begins at 0. Else a message whose
-   * consumers were only stopped often would become a dead letter. False if it has not come that often.
+   * consumers were only stopped often would become a dead letter. False if it has not come that
+   * often.
    */
   releaseByCopy(delivery: CopiedDelivery): boolean {
     if (delivery.message.redeliveries < DELIVERY_LIMIT / 2) return false;
@@ -169,7 +171,9 @@ export class Retries {
   }
 }
 
-/** How long after the last retry was due a queue is checked. The pause doubles after each check that found messages. */
+/**
+ * Pause between the due time of the last retry and the check. It doubles while messages are found.
+ */
 const CHECK_AFTER_MS = 5_000;
 const MAX_PAUSE_MS = 5 * 60_000;
 
@@ -180,10 +184,10 @@ export interface DelayWatchOptions {
 }
 
 /**
- * Checks each delay queue when its last retry was due. RabbitMQ expires the messages of a quorum queue
- * by one timer, or with the next command to the queue. If the timer is lost, as once after a broker was
- * killed, all messages there stand still. Then the watch gives the queue a command that changes
- * nothing: it gets the first message and puts it back.
+ * Checks each delay queue when its last retry was due. RabbitMQ expires the messages of a quorum
+ * queue by one timer, or with the next command to the queue. If the timer is lost, as once after a
+ * broker was killed, all messages there stand still. Then the watch gives the queue a command that
+ * changes nothing: it gets the first message and puts it back.
  */
 export class DelayWatch {
   readonly #options: DelayWatchOptions;
@@ -223,7 +227,9 @@ export class DelayWatch {
     return (this.#checkAt.get(queue) ?? 0) - this.#options.clock.ticks();
   }
 
-  /** Returns how many messages are ready there; undefined if the broker cannot be reached. `before` is the result of the last check. */
+  /**
+   * Returns the count of ready messages, undefined if it is unknown. `before` is the last result.
+   */
   async #check(queue: string, before: number | undefined): Promise<number | undefined> {
     try {
       return await this.#options.control.request(async (channel) => {

@@ -13,81 +13,61 @@ export interface CloseReason {
   readonly fix: string;
 }
 
-type Entry = readonly [reply: number | undefined, text: RegExp, fix: string];
-
 const REOPENED = 'Blockhub opens it again by itself.';
 const rights =
   'Give the user its rights in this virtual host: `rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ`. `rabbitmqctl list_permissions -p VHOST` shows them.';
+const vhostFix =
+  'Make the virtual host (`rabbitmqctl add_vhost`), restart it if it is down (`rabbitmqctl restart_vhost`), or correct its name in --broker.';
 
-/** The first entry that matches counts. */
-const entries: readonly Entry[] = [
+/** By the reply text. The first that matches counts. */
+const fixesByText: readonly (readonly [RegExp, string])[] = [
   [
-    undefined,
     /delivery acknowledgement .*timed out|consumer.?timeout|timeout value used/i,
     `Raise consumer_timeout of RabbitMQ (rabbitmq.conf, in ms; a policy "consumer-timeout" for single queues) to 1800000, its default, or more: Blockhub holds a message for up to 26 minutes. The messages are delivered again. ${REOPENED}`,
   ],
   [
-    undefined,
     /message size .*larger than|max(?:imum)? (?:allowed )?message size/i,
     'Raise max_message_size of RabbitMQ, or lower maxMessageBytes in the broker URL to the same value. Then such a message is refused before it is sent.',
   ],
   [
-    undefined,
     /inequivalent arg/,
     'Correct the argument that the reason names, at the queue or by a policy. A queue keeps its arguments until it is deleted. See docs/guides/operate.md, "Arguments of queues".',
   ],
   [
-    undefined,
     /unknown delivery tag/,
     'This is a mistake in Blockhub, or in an AMQP proxy before the broker: report it. The messages are delivered again.',
   ],
   [
-    undefined,
     /channel_max|number of channels/i,
     'Raise channel_max of RabbitMQ. Blockhub needs a channel for each queue that a process consumes from, and a few more.',
   ],
   [
-    undefined,
     /connection.*limit|node connection limit/i,
     'Raise the limit of connections of the user, the virtual host or the node (max-connections). Each Blockhub process needs two.',
   ],
-  [undefined, /queue limit|limit of queues|max-queues/i, 'Raise the limit of queues (max-queues) of the virtual host.'],
+  [/queue limit|limit of queues|max-queues/i, 'Raise the limit of queues (max-queues) of the virtual host.'],
+  [/vhost.* (?:not found|is down|does not exist|deleted)|no such vhost/i, vhostFix],
+  [/access to vhost .* refused|access refused to vhost/i, rights],
+  [/user .* (?:deleted|is deleted)/i, 'Make the user again, or name another one (--broker-user).'],
   [
-    undefined,
-    /vhost.* (?:not found|is down|does not exist|deleted)|no such vhost/i,
-    'Make the virtual host (`rabbitmqctl add_vhost`), restart it if it is down (`rabbitmqctl restart_vhost`), or correct its name in --broker.',
-  ],
-  [undefined, /access to vhost .* refused|access refused to vhost/i, rights],
-  [undefined, /user .* (?:deleted|is deleted)/i, 'Make the user again, or name another one (--broker-user).'],
-  [
-    undefined,
     /deprecated|feature .*not (?:permitted|enabled)/i,
     'Allow the feature that the reason names in rabbitmq.conf (deprecated_features.permit.*), or update Blockhub.',
   ],
-  [
-    320,
-    /./,
-    `An operator or a shutdown closed the connection: see the log of RabbitMQ. If it happens again, look for a policy or a program that closes connections. ${REOPENED}`,
-  ],
-  [311, /./, 'Raise max_message_size of RabbitMQ, or lower maxMessageBytes in the broker URL to the same value.'],
-  [402, /./, 'Correct the virtual host in --broker.'],
-  [403, /./, rights],
-  [
-    404,
-    /./,
-    'A queue or exchange was deleted while it was used. Blockhub declares it again. Find what deletes it: a policy (expires), an operator or another program.',
-  ],
-  [
-    405,
-    /./,
-    'Another connection has the queue for itself. Look for a second process with the same BLOCKHUB_INSTANCE, or wait until the old connection is gone.',
-  ],
-  [406, /./, 'Compare the queue, and the policies that apply to it, with the reason.'],
-  [530, /./, `Correct the virtual host in --broker, or the rights of the user. ${rights}`],
-  [540, /./, 'Use RabbitMQ 3.10 or newer.'],
-  [506, /./, 'Free memory, disk or file descriptors of RabbitMQ; see its log.'],
-  [541, /./, 'RabbitMQ failed: see its log.'],
 ];
+
+const fixesByReply: Readonly<Record<number, string>> = {
+  311: 'Raise max_message_size of RabbitMQ, or lower maxMessageBytes in the broker URL to the same value.',
+  320: `An operator or a shutdown closed the connection: see the log of RabbitMQ. If it happens again, look for a policy or a program that closes connections. ${REOPENED}`,
+  402: 'Correct the virtual host in --broker.',
+  403: rights,
+  404: 'A queue or exchange was deleted while it was used. Blockhub declares it again. Find what deletes it: a policy (expires), an operator or another program.',
+  405: 'Another connection has the queue for itself. Look for a second process with the same BLOCKHUB_INSTANCE, or wait until the old connection is gone.',
+  406: 'Compare the queue, and the policies that apply to it, with the reason.',
+  506: 'Free memory, disk or file descriptors of RabbitMQ; see its log.',
+  530: `Correct the virtual host in --broker, or the rights of the user. ${rights}`,
+  540: 'Use RabbitMQ 3.10 or newer.',
+  541: 'RabbitMQ failed: see its log.',
+};
 
 const otherwise = `See the log of RabbitMQ. ${REOPENED}`;
 const replyText = /with message "([\s\S]*)"$/;
@@ -98,8 +78,8 @@ export function closeReason(error: unknown): CloseReason | undefined {
   const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
   const reason = replyText.exec(message)?.[1];
   if (typeof code !== 'number' || reason === undefined) return undefined;
-  const entry = entries.find(([reply, text]) => (reply === undefined || reply === code) && text.test(reason));
-  return { reply: code, reason: reason.slice(0, MAX_REASON_LETTERS), fix: entry?.[2] ?? otherwise };
+  const fix = fixesByText.find(([text]) => text.test(reason))?.[1] ?? fixesByReply[code] ?? otherwise;
+  return { reply: code, reason: reason.slice(0, MAX_REASON_LETTERS), fix };
 }
 
 /** One cause can close many channels, again and again. */
@@ -143,11 +123,11 @@ export const tooLarge = (queue: string, id: string, why: string, cause?: unknown
 
 const replyCodes = { DENIED: 403, MISSING: 404, LOCKED: 405, MISMATCH: 406 } as const;
 
-/** True if the broker refused a request with this code. It has closed the channel, and nothing else. */
+/** True if the broker refused a request. It has closed the channel, and nothing else. */
 export const isRefusal = (error: unknown, refusal: keyof typeof replyCodes): error is Error =>
   error instanceof Error && (error as { code?: unknown }).code === replyCodes[refusal];
 
-/** The error of a request about a queue. What the broker did not refuse is a fault of the connection. */
+/** The error of a request about a queue. If the broker did not refuse it, the connection failed. */
 export function queueError(error: unknown, queue: string): BlockhubError {
   if (error instanceof BlockhubError) return error;
   if (isRefusal(error, 'MISSING')) return missingQueue(queue);
@@ -165,7 +145,7 @@ export function queueError(error: unknown, queue: string): BlockhubError {
   return unavailable(`the broker did not answer${text}`, error);
 }
 
-/** The error of an attempt to connect: BROKER_DENIED if user or password are refused, else BROKER_UNAVAILABLE. */
+/** BROKER_DENIED if user or password are refused, else BROKER_UNAVAILABLE. */
 export function connectError(cause: unknown, { host, port }: Address, vhost: string): BlockhubError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const details = { host, port };
@@ -191,7 +171,10 @@ const connectSettings = {
 const notAmqp =
   'Correct the port in --broker: RabbitMQ speaks AMQP at 5672, and with TLS (amqps://) at 5671; 15672 is its management API. A proxy before it must pass TCP on.';
 
-/** By amqplib's message of a failed handshake. It has no reason for a refused virtual host, and a starting server causes it too. */
+/**
+ * By amqplib's message. It has no reason for a refused virtual host, and a starting server is like
+ * one.
+ */
 const handshakes: readonly (readonly [message: RegExp, what: string, fix: string])[] = [
   [
     /Expected ConnectionOpenOk/,

@@ -2,7 +2,7 @@ import type { MessageProperties, Options } from 'amqplib';
 import type { Meta, MetaValue, Outgoing } from '../../types.ts';
 import { tooLarge } from './errors.ts';
 
-/** Headers of the driver. Meta names that begin like these, or that the broker reads, get `escapedPrefix`. */
+/** Headers of the driver. Meta names that look like them, or like RabbitMQ's, are escaped. */
 const own = 'blockhub-';
 const attemptsHeader = `${own}attempts`;
 const firstAtHeader = `${own}first-at`;
@@ -60,7 +60,7 @@ export function encodeMessage(
   return { queue, exchange: route.exchange, routingKey: queue, id, seq, body, options, hint };
 }
 
-/** AMQP has types for whole numbers. By itself amqplib uses them also for some fractions and huge numbers, and loses the sign of -0. */
+/** amqplib sends some fractions and huge numbers as integers, and loses the sign of -0. */
 const numberHeader = (value: number): unknown => (Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { '!': 'double', value });
 
 /** A message from a queue, without its body. */
@@ -71,7 +71,7 @@ export interface DecodedMessage extends DriverHeaders {
   readonly redeliveries: number;
 }
 
-/** Decodes a message from `queue`. Another program's message has no driver headers: its `firstAt` is `now`. */
+/** The message of another program has no driver headers: its `firstAt` is `now`. */
 export function decodeMessage(
   queue: string,
   { headers = {}, messageId }: Pick<MessageProperties, 'headers' | 'messageId'>,
@@ -117,8 +117,8 @@ interface Death {
 
 /**
  * The meta of a message that the broker itself moved to `queue` as a dead letter, see
- * `QueueDeclaration.deadLetterTo`. The newest entry of `x-death` comes first. A message that returned
- * from a delay queue has an entry too, but it is in the queue where it belongs.
+ * `QueueDeclaration.deadLetterTo`. The newest entry of `x-death` comes first. A message that
+ * returned from a delay queue has an entry too, but it is in the queue where it belongs.
  */
 function deadLetterMeta(deaths: unknown, queue: string): Meta | undefined {
   const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as Death | undefined;

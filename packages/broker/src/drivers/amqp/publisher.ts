@@ -8,7 +8,7 @@ import { type EncodedMessage, seqOf } from './messages.ts';
 /** Limits of unconfirmed messages. With more of them, each one would only wait longer. */
 const WINDOW_MESSAGES = 1_000;
 const WINDOW_BYTES = 32 * 2 ** 20;
-/** A confirm takes milliseconds. After this time the queue has no leader or, if no queue confirms, the connection is dead. */
+/** After this time the queue has no leader or, if no queue confirms, the connection is dead. */
 const CONFIRM_MS = 30_000;
 /** amqplib keeps a little of every message that was written after an unconfirmed one. */
 const MAX_BEHIND = 100_000;
@@ -55,7 +55,7 @@ export interface PublisherOptions {
   onBroken(): void;
 }
 
-/** Publishes on a confirm channel of a connection that it does not own. It publishes nothing twice. */
+/** Publishes on a confirm channel of a connection that it does not own, each message once. */
 export class Publisher {
   readonly #options: PublisherOptions;
   #model: ChannelModel | undefined;
@@ -109,8 +109,8 @@ export class Publisher {
   }
 
   /**
-   * Resolves when every message is confirmed. When it rejects, it is known of each message whether it
-   * arrived, except after BROKER_UNAVAILABLE.
+   * Resolves when every message is confirmed. When it rejects, it is known of each message whether
+   * it arrived, except after BROKER_UNAVAILABLE.
    */
   send(messages: readonly EncodedMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -163,7 +163,7 @@ export class Publisher {
     const number = this.#written;
     try {
       if (!channel) throw unavailable('there is no connection to the broker now');
-      // The channel keeps this callback until the confirm, which may never come: it must not hold the message.
+      // The channel keeps this callback until the confirm: it must not hold the message.
       channel.publish(exchange, routingKey, body, options, (error) => this.#confirmed(number, error));
       this.#inFlight.set(number, { channel, batch, message, since: this.#options.clock.ticks(), returned: false });
       this.#written++;
@@ -224,7 +224,7 @@ export class Publisher {
     this.#writeNext();
   }
 
-  /** Comes before the confirm of the same message. It is found by seq, because a message that was given up can be in flight again under its id. */
+  /** A return comes before its confirm. The id may be in flight twice, so the seq is compared. */
   #returned(from: ConfirmChannel, { fields, properties }: Message): void {
     const seq = seqOf(properties.headers);
     for (const inFlight of this.#inFlight.values()) {
@@ -270,9 +270,9 @@ export class Publisher {
   }
 
   /**
-   * Uses another channel from now on. Messages in flight on the old one can still be confirmed. This is
-   * not done at the first late confirm: a new channel whose first message is for a queue without a
-   * leader can stop with all that follows.
+   * Uses another channel from now on. Messages in flight on the old one can still be confirmed.
+   * This is not done at the first late confirm: a new channel whose first message is for a queue
+   * without a leader can stop with all that follows.
    */
   async #replaceChannel(): Promise<void> {
     const [model, old] = [this.#model, this.#channel];
@@ -290,7 +290,7 @@ export class Publisher {
   }
 }
 
-/** The broker closed the channel, or the connection ended. A message that is too large would close the next channel too. */
+/** A message that is too large would close the next channel too. */
 function channelClosed({ messages }: Batch, cause: unknown): BlockhubError {
   const closed = closeReason(cause);
   if (!closed) return unavailable('the connection ended before the broker confirmed', cause);

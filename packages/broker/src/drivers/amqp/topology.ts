@@ -5,20 +5,22 @@ import type { BrokerLog, QueueDeclaration } from '../../types.ts';
 import type { ControlChannel } from './channel.ts';
 import { isRefusal, queueError } from './errors.ts';
 
-/** After so many deliveries without an ack, a message goes to the dead letters. It is far more than a bad day of a consumer needs. */
+/** After so many deliveries without an ack, a message goes to the dead letters. */
 export const DELIVERY_LIMIT = 200;
-/** For queues without dead letters. RabbitMQ before 4 does not accept -1, and RabbitMQ 4 takes a missing limit for 20. */
+/**
+ * For queues without dead letters: -1 is refused before RabbitMQ 4, and no value means 20 there.
+ */
 const NO_LIMIT = 2 ** 31 - 1;
 /** How many nodes keep a durable queue. If there are fewer nodes, all of them do. */
 const MEMBERS = 3;
-/** Limits of each delay queue. Retries beyond them are kept by their consumers, which then get nothing more. */
+/** Limits of each delay queue. Retries beyond them stay with their consumers. */
 const DELAY_LIMITS = { maxMessages: 100_000, maxBytes: 2 ** 30 };
-/** Above this, the oldest declaration is dropped. Then its queue is restored only for a consumer of it. */
+/** Above this number the oldest declaration is dropped; its consumers keep it. */
 const MAX_KNOWN = 2_000;
 
 /** Names of delay queues and of their exchanges begin with it. */
 export const delayPrefix = 'blockhub.delay.';
-/** Returns delayed messages to their queues. If a queue is gone, the message goes to `lostExchange`. */
+/** Returns delayed messages to their queues, or to `lostExchange` if a queue is gone. */
 export const backExchange = 'blockhub.back';
 export const lostExchange = 'blockhub.lost';
 
@@ -48,7 +50,7 @@ const deadLetters = (exchange: string, key?: string): Arguments => ({
   'x-dead-letter-strategy': 'at-least-once',
 });
 
-/** Arguments that an existing queue may have otherwise: no code depends on them, policies can change them, and a queue cannot. */
+/** No code depends on these, and a queue cannot change them; an existing queue may have others. */
 const mayDiffer = new Set([
   'x-max-length',
   'x-max-length-bytes',
@@ -93,7 +95,7 @@ export class Topology {
     await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
   }
 
-  /** As `restore`, for a queue that publishes found missing. Calls at the same time share one declaration. */
+  /** As `restore`, for a queue that is missing. Calls at the same time share one declaration. */
   revive(queue: QueueDeclaration): Promise<void> {
     const { name } = queue;
     const running = this.#reviving.get(name);
@@ -124,7 +126,9 @@ export class Topology {
     return name;
   }
 
-  /** For a queue with a consumer: delayed messages return to it, and lost ones go to its dead letters. */
+  /**
+   * For a queue with consumers: delayed messages return to it, lost ones go to its dead letters.
+   */
   async bindBack(queue: string, deadLetterTo: string | undefined): Promise<void> {
     await this.#control.request(async (channel) => {
       await declareBack(channel);
@@ -182,7 +186,9 @@ interface OtherArgument {
   readonly is: string | undefined;
 }
 
-/** "inequivalent arg 'x-max-length' for queue 'a' in vhost '/': received '5' but current is the value '3' of type 'byte'"; or "none". */
+/**
+ * "inequivalent arg 'x' for queue 'a' in vhost '/': received '5' but current is the value '3' …"
+ */
 function parseMismatch(text: string): OtherArgument | undefined {
   const value = "(?:none|(?:the value )?'([^']*)')";
   const found = new RegExp(`inequivalent arg '([^']+)' for .* received ${value}.* but current is ${value}`).exec(text);

@@ -15,7 +15,7 @@ export interface AmqpTarget {
   readonly key: string | undefined;
   /** A peer that is silent for two of these is dead. */
   readonly heartbeatSeconds: number;
-  /** The server's `max_message_size`: one larger message would close the channel under its neighbours. */
+  /** The server's `max_message_size`: a larger message would close the channel of others. */
   readonly maxMessageBytes: number;
   /** Base URL of the management API, for what AMQP cannot tell. */
   readonly management: string | undefined;

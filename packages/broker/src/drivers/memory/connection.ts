@@ -154,7 +154,9 @@ export class MemoryConnection implements Broker {
     return this.#closing;
   }
 
-  /** Ends the process: its deliveries go back, its private queues are removed, and no call returns any more. */
+  /**
+   * Ends the process: deliveries go back, private queues are removed, and no call settles any more.
+   */
   kill(): void {
     if (this.#dead) return;
     this.#dead = true;
@@ -209,8 +211,8 @@ export class MemoryConnection implements Broker {
   }
 
   /**
-   * Runs an effect by the plan. `part` is the effect that a failed call can leave behind. If `survives`
-   * is true, the effect can happen although the connection breaks first.
+   * Runs an effect by the plan. `part` is the effect that a failed call can leave behind. If
+   * `survives` is true, the effect can happen although the connection breaks first.
    */
   #perform<T>(name: string, effect: () => T, part?: () => void, survives = false): Promise<T> {
     if (this.#dead) return never();
@@ -259,7 +261,7 @@ export class MemoryConnection implements Broker {
     return this.state === 'connected' ? undefined : this.#unavailable('connect');
   }
 
-  /** Calls `land` after `ms`, at once for 0. If the connection breaks first, it calls `lose` instead. */
+  /** Calls `land` after `ms`, at once for 0, or `lose` if the connection breaks first. */
   #fly(ms: number, land: () => void, lose: () => void = () => {}): void {
     if (!(ms > 0)) {
       land();

@@ -256,7 +256,10 @@ describe('faults of the memory broker', () => {
   });
 });
 
-/** Two publishers and two consumers under every fault, for a minute of virtual time, then in peace. Gives a trace of all that was seen. */
+/**
+ * Two publishers and two consumers under every fault, for a minute of virtual time, then in peace.
+ * Gives a trace of all that was seen.
+ */
 async function soak(seed: number): Promise<{ trace: string[]; lost: string[]; left: number }> {
   const clock = new VirtualClock();
   const random = seededRandom(seed);

@@ -7,8 +7,8 @@ import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispat
 import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
 /**
- * How long a queue delivers nothing after a message went back. It is more than 0, so that a consumer
- * that releases all its deliveries cannot stop a virtual clock.
+ * How long a queue delivers nothing after a message went back. It is more than 0, so that a
+ * consumer that releases all its deliveries cannot stop a virtual clock.
  */
 const REST_MS = 1;
 const MAX_TWIN_MS = 2_000;
@@ -145,7 +145,7 @@ export class MemoryQueue {
     });
   }
 
-  /** The faults of a delivery: it comes twice, or two consumers of a single-active queue are active. */
+  /** Faults: it comes twice, or a single-active queue has two active consumers. */
   #disturb(message: QueueMessage, plan: FaultPlan): void {
     if (plan.chance('deliver-twice')) {
       this.#clock.after(plan.random() * MAX_TWIN_MS, () => {

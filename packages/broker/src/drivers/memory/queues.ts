@@ -4,7 +4,7 @@ import { checkAlike, checkDeclaration, checkOwner, missingQueue, reserveAll, unr
 import type { Outgoing, QueueDeclaration } from '../../types.ts';
 import { MemoryQueue } from './queue.ts';
 
-/** All queues of a memory broker. A connection is only an identity here: the owner of private queues. */
+/** All queues of a memory broker. A connection is only the owner of private queues here. */
 export class MemoryQueues {
   readonly #clock: Clock;
   readonly #all = new Map<string, MemoryQueue>();

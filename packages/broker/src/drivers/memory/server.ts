@@ -6,7 +6,7 @@ import { MemoryQueues } from './queues.ts';
 
 export interface MemoryBrokerOptions {
   readonly clock: Clock;
-  /** Decides how long a reconnect takes. If it is not set, a reconnect takes the middle of its range. */
+  /** Decides how long a reconnect takes. If it is not set, it is the middle of the range. */
   readonly random?: Random;
 }
 

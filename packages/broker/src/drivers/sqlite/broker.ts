@@ -37,11 +37,11 @@ export interface SqliteBrokerOptions extends FileOptions {
 }
 
 /**
- * Opens a broker whose durable queues are in one SQLite file, which is created if it is missing. One
- * process can consume, because private queues are in its memory. In any other process `consume` throws
- * BROKER_IN_USE until the first one closes or ends; `publish`, `browse`, `take` and `queues` work.
- * BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it. BROKER_UNSAFE:
- * it cannot have a write-ahead log. DATA_FOLDER_UNUSABLE: it cannot be written.
+ * Opens a broker whose durable queues are in one SQLite file, which is created if it is missing.
+ * One process can consume, because private queues are in its memory. In any other process `consume`
+ * throws BROKER_IN_USE until the first one closes or ends; `publish`, `browse`, `take` and `queues`
+ * work. BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it.
+ * BROKER_UNSAFE: it cannot have a write-ahead log. DATA_FOLDER_UNUSABLE: it cannot be written.
  */
 export async function openSqliteBroker(path: string, options: SqliteBrokerOptions = {}): Promise<Broker> {
   const db = openFile(path, options);

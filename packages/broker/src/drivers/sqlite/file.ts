@@ -2,9 +2,12 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { BlockhubError, diskFault, GOES_ON } from '@blockhub/errors';
 
-/** How long to wait for the transaction of another process. It blocks the event loop; such transactions take milliseconds. */
+/** How long to wait, with the event loop blocked, for the transaction of another process. */
 const BUSY_MS = 2_000;
-/** Files up to this size are checked completely when they are opened (0.2 s). In a larger file damage shows when it is read. */
+/**
+ * Files up to this size are checked when they are opened (0.2 s), larger ones only as they are
+ * read.
+ */
 const CHECKED_BYTES = 256 * 1024 * 1024;
 
 /** The writer makes publishes durable (see LogSync). A checkpoint has a sync of its own. */
@@ -14,10 +17,10 @@ const pragmas = `
   PRAGMA journal_size_limit = 67108864;
 `;
 
-/** Version of the tables. Raise it with a change after which an older version, or this one, would read a file wrongly. */
+/** Raise it with each change of the tables that another version would read wrongly. */
 const FORMAT = 1;
 
-/** Every transaction updates `messages` and `bytes`, so that no read has to count a million rows. The names leave room for other tables in the file. */
+/** Every transaction updates `messages` and `bytes`, so that no read counts a million rows. */
 const schema = `
   CREATE TABLE IF NOT EXISTS broker_queues (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, single_active INTEGER NOT NULL,
@@ -57,7 +60,7 @@ const primaryCode = (error: unknown): number => {
   return typeof extended === 'number' ? extended & 0xff : 0;
 };
 
-/** The error for a failed read or write: BROKER_CORRUPT if the file is damaged, else BROKER_UNAVAILABLE (full, busy, read-only, I/O). */
+/** BROKER_CORRUPT if the file is damaged, else BROKER_UNAVAILABLE (full, busy, read-only, I/O). */
 export function brokerError(path: string, cause: unknown): BlockhubError {
   if (cause instanceof BlockhubError) return cause;
   const options = { cause, details: { path } };
@@ -69,7 +72,9 @@ export function brokerError(path: string, cause: unknown): BlockhubError {
   return new BlockhubError('BROKER_UNAVAILABLE', text, { ...options, fix: fixes[code] ?? diskFault(cause, { setting: '--data' })?.fix });
 }
 
-/** As `brokerError`, for opening a file. A missing permission is DATA_FOLDER_UNUSABLE, because it does not end by itself. */
+/**
+ * As `brokerError`, but DATA_FOLDER_UNUSABLE for a missing permission: it does not end by itself.
+ */
 export function openError(path: string, cause: unknown): BlockhubError {
   if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
   return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path }, fix: rights });
@@ -80,7 +85,9 @@ export interface FileOptions {
   readonly fileBytes?: number | undefined;
 }
 
-/** Opens or creates the file. BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, or BROKER_UNAVAILABLE if a disk is full. */
+/**
+ * BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, BROKER_UNAVAILABLE
+ */
 export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
@@ -109,7 +116,7 @@ function checkFile(db: DatabaseSync, path: string): void {
   throw new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, { details: { path, found } });
 }
 
-/** If SQLite cannot use a write-ahead log, it keeps another journal and gives no error. Confirms need the log. BROKER_UNSAFE */
+/** Confirms need the log. If SQLite cannot have one, it gives no error. BROKER_UNSAFE */
 function writeAhead(db: DatabaseSync, path: string): void {
   const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
   if (mode === 'wal') return;

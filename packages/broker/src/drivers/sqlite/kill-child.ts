@@ -3,7 +3,8 @@ import { openSqliteBroker } from './broker.ts';
 
 /**
  * The victim of the kill test: publishes numbered messages and consumes them until it is killed.
- * Arguments: folder, first number. `confirmed` and `received` in the folder say what it knew; they are written before it goes on.
+ * Arguments: folder, first number. `confirmed` and `received` in the folder say what it knew; they
+ * are written before it goes on.
  */
 const [folder = '', first = '0'] = process.argv.slice(2);
 const broker = await openSqliteBroker(`${folder}/broker.sqlite`);

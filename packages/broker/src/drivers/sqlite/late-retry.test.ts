@@ -6,7 +6,10 @@ import { expect, test } from '@jest/globals';
 import type { Delivery } from '../../types.ts';
 import { openSqliteBroker } from './broker.ts';
 
-/** `due` is chosen when the retry is asked for, but written later; what was loaded meanwhile has moved #duePlace past it. */
+/**
+ * `due` is chosen when the retry is asked for, but written later; what was loaded meanwhile has
+ * moved #duePlace past it.
+ */
 test('a retry that could not be written for a while still comes again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'owner-'));
   const clock = new VirtualClock();

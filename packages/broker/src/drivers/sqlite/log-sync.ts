@@ -26,7 +26,7 @@ export class LogSync {
     return this.#running !== undefined;
   }
 
-  /** Resolves when everything that was written before the call is on the disk. Calls during a sync share the next one. */
+  /** Syncs everything that was written before the call. Calls during a sync share the next one. */
   sync(): Promise<void> {
     if (!this.#running) return this.#start();
     this.#next ??= this.#running.then(

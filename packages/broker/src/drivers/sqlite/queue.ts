@@ -28,9 +28,9 @@ interface Retry {
 }
 
 /**
- * A queue in a table. New messages and settlements are collected here, and the writer writes them with
- * its next transaction: `write` inside of it, then `written` after the commit or `refused` after a
- * rollback. `ReadyMessages` has the modes of delivering, `Dispatcher` the consumers.
+ * A queue in a table. New messages and settlements are collected here, and the writer writes them
+ * with its next transaction: `write` inside of it, then `written` after the commit or `refused`
+ * after a rollback. `ReadyMessages` has the modes of delivering, `Dispatcher` the consumers.
  */
 export class DurableQueue {
   declaration: QueueDeclaration;
@@ -164,7 +164,7 @@ export class DurableQueue {
     return this.#table.lastSeq();
   }
 
-  /** The ready and delayed messages behind `seq` up to `last`, at most one page, and the seq that the next page begins behind. */
+  /** Ready and delayed messages behind `seq` up to `last`, and the seq before the next page. */
   page(seq: number, last: number): { readonly messages: StoredMessage[]; readonly seq: number } {
     const messages: StoredMessage[] = [];
     let bytes = 0;

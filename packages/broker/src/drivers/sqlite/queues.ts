@@ -54,7 +54,7 @@ export class Queues {
       checkDeclaration(declaration);
       const queue = this.#all.get(declaration.name);
       if (!queue) continue;
-      // If this process did not declare it, the declaration in the file can be that of an older version.
+      // A declaration that was only found in the file can be that of an older version.
       const free = queue instanceof DurableQueue && !queue.declared;
       checkAlike(queue.declaration, free ? { ...declaration, singleActive: queue.declaration.singleActive === true } : declaration);
     }
@@ -68,8 +68,8 @@ export class Queues {
   }
 
   /**
-   * Adds all messages to their queues, or none. Messages of durable queues are written with the next
-   * transaction; the others enter their queues with `deliver`.
+   * Adds all messages to their queues, or none. Messages of durable queues are written with the
+   * next transaction; the others enter their queues with `deliver`.
    */
   enqueue(messages: readonly Outgoing[]): PrivatePart {
     const metaTexts = messages.map(({ meta }) => JSON.stringify(meta));

@@ -6,7 +6,7 @@ import type { NewRow, QueueTable } from './table.ts';
 /** Limits of the messages in memory. One message that is larger always fits. */
 export const MEMORY_MESSAGES = 2_000;
 const MEMORY_BYTES = 8 * 1024 * 1024;
-/** Rows that are read at once: few, so that they are delivered before V8 moves them to its old objects. */
+/** Rows that are read at once: few, so that they are gone before V8 moves them to its old space. */
 const READ_MESSAGES = 256;
 
 /**
@@ -14,8 +14,8 @@ const READ_MESSAGES = 256;
  *
  * | mode | meaning | changes to |
  * | --- | --- | --- |
- * | direct | memory holds every fresh row behind `#cursor`; new messages are added to it | reading, when memory is full, the queue has no consumer, or another process wrote |
- * | reading | the table has further fresh rows; they are read when memory is empty | direct, when a read finds the last of them |
+ * | direct | memory has every fresh row behind `#cursor` | reading, see `add` and `refresh` |
+ * | reading | fresh rows are read when memory is empty | direct, after the last one |
  */
 export class ReadyMessages {
   readonly #table: QueueTable;
@@ -56,7 +56,10 @@ export class ReadyMessages {
     return this.#memory.shift();
   }
 
-  /** After a commit of these rows; `last` is the seq of the last one. */
+  /**
+   * After a commit of these rows; `last` is the seq of the last one. If there is no room or no
+   * consumer, or if another process wrote, they are read from the table later.
+   */
   add(rows: readonly NewRow[], last: number, hasConsumers: boolean): void {
     const first = last - rows.length + 1;
     if (!hasConsumers || first !== this.#lastSeq + 1) this.#mode = 'reading';
@@ -72,7 +75,7 @@ export class ReadyMessages {
     }
   }
 
-  /** Released messages go to their places by seq. If memory then holds far too much, the newest are read again later. */
+  /** For released messages. If memory then has far too many, the newest are read again later. */
   putBack(messages: readonly QueueMessage[]): void {
     for (const message of messages) this.#memory.putBack(message);
     while (this.#memory.size > 2 * MEMORY_MESSAGES) {
@@ -96,7 +99,7 @@ export class ReadyMessages {
     });
   }
 
-  /** After another process wrote: what it took leaves memory, and what it published will be read. */
+  /** Another process wrote: what it took is removed, and what it published will be read. */
   refresh(): void {
     this.#memory.filter((message) => this.#table.find(message.seq) !== undefined);
     const last = this.#table.lastSeq();

@@ -11,7 +11,7 @@ const READ_MESSAGES = 256;
  * | mode | meaning | changes to |
  * | --- | --- | --- |
  * | unread | rows may be due that were not read | waiting, when `read` has read all of them |
- * | waiting | every due row was read; a timer runs if a later row is known | unread, when the timer ends |
+ * | waiting | every due row was read; a timer runs for the next one | unread, when it ends |
  * | closed | nothing is read any more | |
  */
 export class RetriedRows {

@@ -3,8 +3,8 @@ import type { Cancel, Clock } from '@blockhub/clock';
 
 /**
  * The time by which retries are due. It goes on after a restart, and it never goes back: within a
- * process only ticks move it, and a file whose saved time is ahead of the machine's clock goes on from
- * there. So setting that clock makes no wait longer.
+ * process only ticks move it, and a file whose saved time is ahead of the machine's clock goes on
+ * from there. So setting that clock makes no wait longer.
  */
 export class RetryTime {
   readonly #clock: Clock;

@@ -46,9 +46,9 @@ const toMessage = (row: Row): LoadedMessage => ({
 });
 
 /**
- * The table of one queue. It has AUTOINCREMENT, because a seq must never name another message (`take`),
- * even if the table was empty in between. `due` is null for a message that was never retried, so that
- * the index costs such a message nothing.
+ * The table of one queue. It has AUTOINCREMENT, because a seq must never name another message
+ * (`take`), even if the table was empty in between. `due` is null for a message that was never
+ * retried, so that the index costs such a message nothing.
  */
 export class QueueTable {
   readonly #number: number;
@@ -96,7 +96,7 @@ export class QueueTable {
     `);
   }
 
-  /** Inserts in order and returns the seq of the last row. Inside a transaction the seqs are consecutive. */
+  /** Returns the seq of the last row. Inside a transaction the seqs are consecutive. */
   insert(rows: readonly NewRow[]): number {
     let last = 0;
     let at = 0;
@@ -115,7 +115,7 @@ export class QueueTable {
     return last;
   }
 
-  /** Removes these rows, neighbours with one statement, and returns how many were still there. */
+  /** Removes rows, neighbours with one statement, and returns how many were still there. */
   remove(seqs: readonly number[]): number {
     const sorted = Float64Array.from(seqs).sort();
     let removed = 0;

@@ -4,7 +4,9 @@ import type { BlockhubError } from '@blockhub/errors';
 import type { LogSync } from './log-sync.ts';
 import type { DurableQueue, WriteRequests } from './queue.ts';
 
-/** How long settlements wait for a publish that they can share a commit with. After a crash in between, their messages come again. */
+/**
+ * How long settlements wait for a publish to share a commit with. A crash before it repeats them.
+ */
 const SETTLE_MS = 10;
 /** Pause between two tries while the file cannot be written. */
 const RETRY_MS = 500;
@@ -37,11 +39,11 @@ export interface WriterEvents {
 }
 
 /**
- * Writes all publishes and settlements of one turn in one transaction. A commit does not wait for the
- * disk: the log is synced after it, without stopping the event loop, and then publishes are confirmed.
- * Consumers get messages right after the commit, and acks wait for no sync. If the power fails in
- * between, only unconfirmed publishes are lost, and acked messages come again. What comes during a
- * sync shares the next transaction.
+ * Writes all publishes and settlements of one turn in one transaction. A commit does not wait for
+ * the disk: the log is synced after it, without stopping the event loop, and then publishes are
+ * confirmed. Consumers get messages right after the commit, and acks wait for no sync. If the power
+ * fails in between, only unconfirmed publishes are lost, and acked messages come again. What comes
+ * during a sync shares the next transaction.
  */
 export class Writer implements WriteRequests {
   readonly #db: DatabaseSync;
@@ -107,8 +109,8 @@ export class Writer implements WriteRequests {
   }
 
   /**
-   * Writes all that is collected and `change` in one transaction, then calls `committed`, then lets the
-   * queues deliver. If it throws, nothing was written and settlements stay collected.
+   * Writes all that is collected and `change` in one transaction, then calls `committed`, then lets
+   * the queues deliver. If it throws, nothing was written and settlements stay collected.
    */
   commit<T>(change: () => T, committed: (result: T) => void = () => {}): void {
     let result: T;
@@ -148,7 +150,7 @@ export class Writer implements WriteRequests {
     if (pending.length > 0) void this.#confirm(pending);
   }
 
-  /** Resolves when everything that is committed now is on the disk. BROKER_UNAVAILABLE if that is unknown. */
+  /** Brings everything that is committed now to the disk. BROKER_UNAVAILABLE if that is unknown. */
   async durable(): Promise<void> {
     try {
       if (this.#holed) this.#mendLog();
@@ -161,7 +163,7 @@ export class Writer implements WriteRequests {
     }
   }
 
-  /** Writes what is left. A settlement that cannot be written is lost, and its message comes again after the next start. */
+  /** Writes what is left. If it cannot be written, its messages come again after the next start. */
   async close(): Promise<void> {
     this.flush();
     this.#closed = true;
@@ -184,9 +186,9 @@ export class Writer implements WriteRequests {
   }
 
   /**
-   * A failed sync can leave a hole in the log that later syncs do not fill, although they succeed. So
-   * the log is copied to the database, which has a sync of its own, and is started anew. Nothing is
-   * durable before that. BROKER_UNAVAILABLE.
+   * A failed sync can leave a hole in the log that later syncs do not fill, although they succeed.
+   * So the log is copied to the database, which has a sync of its own, and is started anew. Nothing
+   * is durable before that. BROKER_UNAVAILABLE.
    */
   #mendLog(): void {
     try {
@@ -228,7 +230,7 @@ export class Writer implements WriteRequests {
   #tryAgain(): void {
     this.#blocked = undefined;
     try {
-      // Usually SQLite does this after a commit. Then the log is written from its start, in the room that it has.
+      // SQLite does this after commits, and there are none now. Then the log has room again.
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
       // Acks first: they need less room than a publish, and they free room.
       this.flush();
