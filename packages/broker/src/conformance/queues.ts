@@ -17,7 +17,7 @@ export const declaring: Readonly<Record<string, Check>> = {
     await expect(broker.declare([{ name: 'b', kind: 'durable' }, otherwise])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
     expect((await broker.queues()).map(({ name }) => name)).toEqual(['a']);
   },
-  async 'a hint without a queue is no error'({ broker }) {
+  async 'a hint without a queue is not an error'({ broker }) {
     await declare(broker, 'a');
     await broker.publish([{ ...message('none', '1'), hint: true }, message('a', '2')]);
     await broker.publish([]);

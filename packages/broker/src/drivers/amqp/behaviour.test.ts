@@ -213,7 +213,7 @@ await onRabbit('on RabbitMQ', (server) => {
     expect(await broker.queues(['dead-letter'])).toMatchObject([{ ready: 0 }]);
   });
 
-  test('retries to a queue that was deleted go to the dead letters and hold up nobody', async () => {
+  test('retries to a queue that was deleted go to the dead letters and delay no others', async () => {
     await broker.declare([
       { name: 'dead-letter', kind: 'durable' },
       { name: 'gone', kind: 'durable', deadLetterTo: 'dead-letter' },
@@ -306,7 +306,7 @@ await onRabbit('on RabbitMQ', (server) => {
     await expect(Array.fromAsync(broker.browse('a'))).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
   });
 
-  test('TLS trusts who signed the certificate, and nobody else', async () => {
+  test('TLS accepts only a certificate of a trusted authority', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'blockhub-amqp-'));
     const { host, username, password } = new URL(server.url);
     await writeFile(join(folder, 'ca.pem'), certificate.cert);

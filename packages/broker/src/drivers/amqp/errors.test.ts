@@ -46,7 +46,7 @@ test.each<[number, string, RegExp]>([
   expect(closeReason(closing(code, text))).toEqual({ reply: code, reason: text, fix: expect.stringMatching(fix) });
 });
 
-test('of what the broker did not say there is no reason', () => {
+test('an error without a reply of the broker has no reason', () => {
   for (const other of [
     undefined,
     new Error('Heartbeat timeout'),

@@ -6,7 +6,7 @@ import { outgoing } from './deliveries.fixture.ts';
 import { encodeMessage } from './messages.ts';
 import { type LastConfirm, Publisher } from './publisher.ts';
 
-/** Confirms what it is told to. */
+/** Confirms on demand. */
 class Channel extends EventEmitter {
   readonly unconfirmed: { queue: string; properties: object; confirm: () => void }[] = [];
   closed = false;
@@ -15,7 +15,7 @@ class Channel extends EventEmitter {
     this.unconfirmed.push({ queue, properties, confirm: () => done(null) });
   }
 
-  /** Returns what is on its way there, as where there is no such queue. */
+  /** Returns the unconfirmed messages of this queue, as if it were missing. */
   return(queue: string): void {
     for (const { properties } of this.unconfirmed.filter((one) => one.queue === queue))
       this.emit('return', { fields: { exchange: '', routingKey: queue }, properties });
@@ -79,7 +79,7 @@ test('a queue that confirms nothing fails alone, and the others go on', async ()
   expect(await dead).toBe('BROKER_UNAVAILABLE');
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['confirmed']));
   expect([told, channels.length]).toEqual([['late dead'], 1]);
-  // Too late, and nobody's any more.
+  // Too late: it has no effect.
   channels[0]?.confirm('dead');
 });
 
@@ -125,7 +125,7 @@ test('what is given up takes no room', async () => {
   expect([await dead, await behind]).toEqual(['BROKER_UNAVAILABLE', 'confirmed']);
 });
 
-test('a connection that confirms nothing at all is told, once something is due', async () => {
+test('onNoConfirms is called if no queue confirms in time', async () => {
   const clock = new VirtualClock();
   const { told, send, channels } = await begin(clock);
   const lost = send('a');

@@ -1,8 +1,8 @@
 /**
- * `node packages/broker/src/drivers/amqp/speed.bench.ts amqp://guest:guest@127.0.0.1:5672`: publish
- * with confirm, and consume with ack, of the driver and of bare amqplib, in turn; the best of each.
- * Both publish persistent and mandatory to a quorum queue, 500 unconfirmed at a time, and take with
- * prefetch 300.
+ * `node packages/broker/src/drivers/amqp/speed.bench.ts amqp://guest:guest@127.0.0.1:5672`
+ * compares the driver with bare amqplib: publish with confirm, and consume with ack, in turn, and
+ * the best result of each. Both publish persistent and mandatory messages to a quorum queue, with
+ * 500 unconfirmed at a time, and consume with prefetch 300.
  */
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Broker } from '../../types.ts';

@@ -154,7 +154,7 @@ await onRabbit('trouble with RabbitMQ', (server) => {
       { name: 'other', kind: 'durable' },
     ]);
     for (const name of ['kept', 'other']) await bench.ask('DELETE', `queues/${bench.vhost}/${name}`);
-    // RabbitMQ may refuse what comes while a queue goes: whoever publishes does it again.
+    // RabbitMQ may refuse messages while it deletes their queue: then the publish is repeated.
     const publish = (...messages: Outgoing[]): Promise<void> =>
       broker.publish(messages).catch((error: unknown) => {
         expect(error).toEqual(code('BROKER_QUEUE_FULL'));

@@ -88,7 +88,7 @@ describe('faults of the memory broker', () => {
     for (const answer of ['BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE', 'resolved']) expect(await fate(clock, run())).toBe(answer);
     await broker.publish([message('a', '1'), message('a', '2')]);
     await clock.advance(10);
-    // A consumer that its caller does not know of would hold a message for ever.
+    // A consumer that its caller has no handle of would hold a message without end.
     if (effect === 'consume') expect([ids(got), server.info()[0]]).toMatchObject([['1'], { consumers: 1, ready: 1 }]);
   });
 

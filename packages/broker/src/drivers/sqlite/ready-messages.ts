@@ -24,7 +24,7 @@ export class ReadyMessages {
   #mode: 'direct' | 'reading' = 'reading';
   /** The last fresh row that was put into memory. */
   #cursor = 0;
-  /** The highest seq that this process knows of. A gap behind it was written by another process. */
+  /** The highest seq at the last write or refresh. Higher ones can come from another process. */
   #lastSeq: number;
 
   /** `onDue` is called when a retried row is due. */

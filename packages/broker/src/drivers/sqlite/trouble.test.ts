@@ -57,7 +57,7 @@ const overwrite = (at: number, length: number): void => {
   closeSync(file);
 };
 
-describe('a file that is no good', () => {
+describe('a file that cannot be used', () => {
   test('not a database, and a damaged page: BROKER_CORRUPT, and the file is left as it is', async () => {
     writeFileSync(path, 'x'.repeat(10_000));
     await expect(open()).rejects.toEqual(code('BROKER_CORRUPT'));
@@ -132,10 +132,10 @@ describe('a file that is no good', () => {
     await broker.close();
     chmodSync(path, 0o444);
     chmodSync(folder, 0o555);
-    // Root may write everywhere, so somebody else tries.
+    // Root can write everywhere, so another user tries.
     const script = `import(${JSON.stringify(join(import.meta.dirname, 'broker.ts'))}).then((m) => m.openSqliteBroker(${JSON.stringify(path)})).catch((e) => console.log(e.code))`;
-    const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-    const { stdout } = spawnSync(process.execPath, ['--no-warnings', '-e', script], { encoding: 'utf8', ...nobody });
+    const otherUser = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const { stdout } = spawnSync(process.execPath, ['--no-warnings', '-e', script], { encoding: 'utf8', ...otherUser });
     chmodSync(folder, 0o755);
     expect(stdout.trim()).toBe('DATA_FOLDER_UNUSABLE');
   });

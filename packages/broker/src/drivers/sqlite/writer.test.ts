@@ -81,7 +81,7 @@ describe('the writer and the disk', () => {
     expect(told).toEqual(['blocked BROKER_UNAVAILABLE', 'one BROKER_UNAVAILABLE']);
   });
 
-  test('a sync that fails after the end does not try for ever', async () => {
+  test('a sync that fails after close is not tried again without end', async () => {
     const { told, log, clock, db, writer, publish } = start();
     publish('one');
     await writer.close();
