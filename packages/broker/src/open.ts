@@ -20,7 +20,7 @@ export interface OpenBrokerOptions {
 }
 
 /** Opens a parsed URL. BROKER_URL_INVALID if it contains something unknown. */
-export type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
+type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
 
 type DriverOptions = Omit<OpenBrokerOptions, 'drivers' | 'clock'> & { readonly clock: Clock };
 
