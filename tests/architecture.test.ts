@@ -67,7 +67,7 @@ describe('the rules refuse', () => {
     ['packages/worker/src/a.ts', "import pino from 'pino';", 'only telemetry'],
     ['packages/worker/src/a.ts', "import { Counter } from 'prom-client';", 'only telemetry'],
     ['services/deploy/src/a.ts', "import { S3Client } from '@aws-sdk/client-s3';", 'only store'],
-    ['services/deploy/src/a.ts', "import { DatabaseSync } from 'node:sqlite';", 'only broker and registry may'],
+    ['services/deploy/src/a.ts', "import { DatabaseSync } from 'node:sqlite';", 'only broker and lock and registry may'],
     ['packages/store/src/a.ts', "import { connect } from 'amqplib/callback_api.js';", 'only broker'],
     ['packages/broker/src/a.ts', "import { Redis } from 'ioredis';", 'only registry'],
     ['services/deploy/src/a.ts', "import { jwtVerify } from 'jose';", 'only web-to-msg'],

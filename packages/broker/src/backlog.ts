@@ -1,6 +1,6 @@
 import type { Meta, StoredMessage } from './types.ts';
 
-/** A message inside a queue. `seq` grows with publishing; nobody else in the queue ever has the same. */
+/** A message in a queue. `seq` grows with each publish and is never used again in this queue. */
 export interface QueueMessage {
   readonly seq: number;
   readonly id: string;
@@ -19,25 +19,25 @@ export const storedMessage = (message: QueueMessage): StoredMessage => ({
   firstAt: message.firstAt,
 });
 
-/** Ready messages in memory, by seq: those that came back, and behind them a list that only grows at its end. */
+/** Ready messages in memory, in the order of seq. */
 export class Backlog {
-  /** Came back out of a consumer's hands or a delay; few, sorted. */
+  /** Released, or back from a delay. They are few, and sorted. */
   #returned: QueueMessage[] = [];
-  #line: QueueMessage[] = [];
+  #list: QueueMessage[] = [];
   #head = 0;
   /** Sum of the bodies. */
   bytes = 0;
 
   get size(): number {
-    return this.#returned.length + this.#line.length - this.#head;
+    return this.#returned.length + this.#list.length - this.#head;
   }
 
   push(message: QueueMessage): void {
-    this.#line.push(message);
+    this.#list.push(message);
     this.bytes += message.body.length;
   }
 
-  /** Puts a message to its place by seq. */
+  /** Puts a message back at its place by seq. */
   putBack(message: QueueMessage): void {
     const list = this.#returned;
     let at = list.length;
@@ -48,7 +48,7 @@ export class Backlog {
 
   shift(): QueueMessage | undefined {
     const returned = this.#returned[0];
-    const next = this.#line[this.#head];
+    const next = this.#list[this.#head];
     const message = returned && (!next || returned.seq < next.seq) ? this.#returned.shift() : next;
     if (!message) return undefined;
     if (message === next) this.#forward();
@@ -56,29 +56,29 @@ export class Backlog {
     return message;
   }
 
-  /** Takes the newest of the line away; undefined when only returned messages are left. */
+  /** Removes the newest message; undefined if all messages are returned ones. */
   popNewest(): QueueMessage | undefined {
-    if (this.#head === this.#line.length) return undefined;
-    const message = this.#line.pop();
+    if (this.#head === this.#list.length) return undefined;
+    const message = this.#list.pop();
     this.bytes -= message?.body.length ?? 0;
     return message;
   }
 
-  /** Lets the newest change places with another one; `where` in [0, 1) from the oldest to the newest. */
+  /** Exchanges the newest message with another one; `where` is from 0 (oldest) to below 1. */
   misplaceNewest(where: number): void {
-    const last = this.#line.length - 1;
+    const last = this.#list.length - 1;
     const at = this.#head + Math.floor(where * (last + 1 - this.#head));
-    const other = this.#line[at];
-    const newest = this.#line[last];
+    const other = this.#list[at];
+    const newest = this.#list[last];
     if (!other || !newest) return;
-    this.#line[at] = newest;
-    this.#line[last] = other;
+    this.#list[at] = newest;
+    this.#list[last] = other;
   }
 
-  /** Removes what `keep` does not want. */
+  /** Removes every message that `keep` returns false for. */
   filter(keep: (message: QueueMessage) => boolean): void {
     this.#returned = this.#returned.filter(keep);
-    this.#line = this.#line.slice(this.#head).filter(keep);
+    this.#list = this.#list.slice(this.#head).filter(keep);
     this.#head = 0;
     this.bytes = 0;
     for (const message of this) this.bytes += message.body.length;
@@ -86,14 +86,14 @@ export class Backlog {
 
   *[Symbol.iterator](): Generator<QueueMessage> {
     yield* this.#returned;
-    for (let at = this.#head; at < this.#line.length; at++) yield this.#line[at] as QueueMessage;
+    for (let at = this.#head; at < this.#list.length; at++) yield this.#list[at] as QueueMessage;
   }
 
-  /** The slot left behind is cleared at once, the list now and then: a queue that never empties must not keep what has gone. */
+  /** A queue that is never empty must not keep old messages. */
   #forward(): void {
-    this.#line[this.#head++] = undefined as unknown as QueueMessage;
-    if (this.#head === this.#line.length || this.#head >= 4096) {
-      this.#line = this.#line.slice(this.#head);
+    this.#list[this.#head++] = undefined as unknown as QueueMessage;
+    if (this.#head === this.#list.length || this.#head >= 4096) {
+      this.#list = this.#list.slice(this.#head);
       this.#head = 0;
     }
   }

@@ -11,37 +11,37 @@ const fullQueue = (queue: string, load: Load): BlockhubError =>
   new BlockhubError('BROKER_QUEUE_FULL', `queue "${queue}" is at its limit`, { details: { queue, ...load } });
 
 export const missingMessage = (queue: string, seq: string): BlockhubError =>
-  new BlockhubError('BROKER_MESSAGE_MISSING', `message ${seq} is not waiting in "${queue}"`, { details: { queue, seq } });
+  new BlockhubError('BROKER_MESSAGE_MISSING', `message ${seq} is not in "${queue}", or a consumer holds it`, { details: { queue, seq } });
 
 export const closedBroker = (): BlockhubError => new BlockhubError('BROKER_CLOSED', 'the broker was closed');
 
 const mismatch = (queue: string, why: string): BlockhubError =>
   new BlockhubError('BROKER_QUEUE_MISMATCH', `queue "${queue}" ${why}`, { details: { queue } });
 
-/** Names that RabbitMQ would refuse are refused by every driver. */
+/** Every driver refuses the names that RabbitMQ would refuse. */
 export function checkDeclaration({ name }: QueueDeclaration): void {
   const bytes = Buffer.byteLength(name);
-  if (bytes < 1 || bytes > 255 || name.startsWith('amq.')) throw mismatch(name, 'must have 1 to 255 bytes and not start with "amq."');
+  if (bytes < 1 || bytes > 255 || name.startsWith('amq.')) throw mismatch(name, 'must have 1 to 255 bytes and must not start with "amq."');
 }
 
-/** Limits may change from one declaration to the next, what the queue is may not. */
+/** A new declaration can change the limits of a queue, but not its kind or `singleActive`. */
 export function checkAlike(is: QueueDeclaration, wanted: QueueDeclaration): void {
   if (is.kind !== wanted.kind) throw mismatch(is.name, `is ${is.kind}, not ${wanted.kind}`);
   if (Boolean(is.singleActive) !== Boolean(wanted.singleActive)) throw mismatch(is.name, 'is declared with another singleActive');
 }
 
-/** A private queue serves its own connection only. */
+/** A private queue can be used only by the connection that declared it. */
 export function checkOwner(queue: string, owner: object | undefined, connection: object): void {
   if (owner && owner !== connection) throw mismatch(queue, 'belongs to another connection');
 }
 
-/** What lies in a queue. */
+/** The messages of a queue and the sum of their bodies. */
 export interface Load {
   messages: number;
   bytes: number;
 }
 
-/** Counts one more message in; false where it does not fit. */
+/** Counts one more message; false if there is no room for it. */
 function reserve({ maxMessages, maxBytes }: QueueDeclaration, load: Load, bytes: number): boolean {
   if (maxMessages !== undefined && load.messages >= maxMessages) return false;
   if (maxBytes !== undefined && load.bytes + bytes > maxBytes) return false;
@@ -55,7 +55,11 @@ export function unreserve(load: Load, bytes: number): void {
   load.bytes -= bytes;
 }
 
-/** Reserves room for all of them or for none. Queues are found by `find`; BROKER_QUEUE_MISSING and BROKER_QUEUE_FULL, but for hints: those are left out. */
+/**
+ * Reserves room for all messages or for none, and returns the queue of each. A hint that has no
+ * queue or no room gets undefined; any other message throws BROKER_QUEUE_MISSING or
+ * BROKER_QUEUE_FULL.
+ */
 export function reserveAll<Q extends { readonly declaration: QueueDeclaration; readonly load: Load }>(
   messages: readonly Outgoing[],
   find: (name: string) => Q | undefined,

@@ -1,15 +1,12 @@
-export { argumentsOf, backExchange, delayPrefix, lostExchange } from './drivers/amqp/arguments.ts';
+/** For the charts: what RabbitMQ holds before the first service starts. */
+export { argumentsOf, backExchange, delayPrefix, lostExchange } from './drivers/amqp/topology.ts';
 export type { MemoryConnection } from './drivers/memory/connection.ts';
-export { type ConnectOptions, MemoryBroker, type MemoryBrokerOptions } from './drivers/memory/server.ts';
-export { openSqliteBroker, type SqliteBrokerOptions } from './drivers/sqlite/broker.ts';
-export { type Lock, takeLock } from './drivers/sqlite/lock.ts';
+export { MemoryBroker } from './drivers/memory/server.ts';
 export { brokerLogin, brokerUserinfo } from './login.ts';
-export { type BrokerDriver, type OpenBrokerOptions, openBroker } from './open.ts';
+export { openBroker } from './open.ts';
 export type {
   Broker,
-  BrokerLog,
   BrokerState,
-  ConsumeOptions,
   Consumer,
   Delivery,
   Meta,

@@ -15,6 +15,6 @@ export const brokerUserinfo: UrlKind = {
 
 /** Settings of every program that opens a broker by URL. */
 export const brokerLogin = {
-  brokerUser: setting.text({ text: 'User at the broker, instead of the one in its URL.', example: 'blockhub' }),
-  brokerPassword: setting.text({ text: 'Password at the broker, instead of the one in its URL.', secret: true }),
+  brokerUser: setting.text({ text: 'User at the broker. It replaces the one in the broker URL.', example: 'blockhub' }),
+  brokerPassword: setting.text({ text: 'Password at the broker. It replaces the one in the broker URL.', secret: true }),
 } as const;

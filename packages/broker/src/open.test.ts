@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VirtualClock } from '@blockhub/clock';
 import { describe, expect, test } from '@jest/globals';
-import { login } from './drivers/amqp/dial.ts';
+import { readLogin } from './drivers/amqp/connection.ts';
 import { parseAmqpUrl } from './drivers/amqp/url.ts';
 import { MemoryBroker } from './drivers/memory/server.ts';
 import { openBroker } from './open.ts';
@@ -57,7 +57,7 @@ describe('openBroker', () => {
       const passwordFile = join(folder, 'password');
       await writeFile(passwordFile, text);
       const target = parseAmqpUrl(new URL(`amqp://me@127.0.0.1:1?passwordFile=${encodeURIComponent(passwordFile)}`));
-      expect(await login(target)).toEqual({ user: 'me', password: 'HUNTER2' });
+      expect(await readLogin(target)).toEqual({ user: 'me', password: 'HUNTER2' });
       await rm(folder, { recursive: true });
     },
   );

@@ -14,7 +14,7 @@ export interface OpenBrokerOptions {
   /** For RabbitMQ, instead of those in the URL, which other users may read. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
-  /** Drivers by scheme, beside or instead of the built-in ones. */
+  /** Drivers by URL scheme. They are added to the built-in ones or replace them. */
   readonly drivers?: Readonly<Record<string, BrokerDriver>>;
 }
 

@@ -1,6 +1,6 @@
 import type { BrokerState } from './types.ts';
 
-/** A broker's state and who listens to it. */
+/** The state of a broker and its listeners. */
 export class StateHolder {
   readonly #listeners = new Set<(state: BrokerState) => void>();
   #state: BrokerState;

@@ -1,37 +1,42 @@
 /**
  * The words of this package:
- * - **broker**: one process's connection to whatever keeps the queues; **driver**: code for one kind of broker.
- * - **queue**: an ordered list of messages with a name. *Durable* ones survive; *private* ones belong to one connection and go with it.
- * - **publish**: hand over messages; **confirm**: the broker has them safe (the promise of `publish` resolves).
- * - **delivery**: a message in a consumer's hands; **unacked** until it is acked, retried or released.
- * - **prefetch**: how many unacked deliveries a consumer may hold.
- * - **ready**: waiting for a consumer; **delayed**: waiting for the time of its retry.
- * - **attempt**: a handling that failed and asked for a retry.
+ * - **broker**: the connection of one process to its queues. **driver**: the code for one kind of
+ *   broker.
+ * - **queue**: an ordered list of messages with a name. A *durable* queue survives restarts. A
+ *   *private* queue belongs to one connection and is removed with it.
+ * - **publish**: to hand messages to the broker. **confirm**: the messages are safe, and the
+ *   promise of `publish` resolves.
+ * - **delivery**: one message handed to a consumer and not settled yet; it is **unacked**.
+ * - **settle**: to ack, retry or release a delivery.
+ * - **prefetch**: the maximum number of unacked deliveries of a consumer.
+ * - **ready**: can be delivered now. **delayed**: its retry is not due yet.
+ * - **attempt**: a handling that failed and ended with a retry.
  * - **hint**: a message that may be lost without harm.
- * - **single active**: of all consumers of a queue only the oldest gets messages.
- * - **at least once**: the promise of every queue: a confirmed message comes until it is acked, sometimes once more after that.
+ * - **single active**: only the oldest consumer of the queue gets messages.
+ * - **at least once**: the promise of every queue. A confirmed message is delivered until it is
+ *   acked, and sometimes once more after that.
  */
 
 import type { Meta } from '@blockhub/chain';
 import type { BlockhubError } from '@blockhub/errors';
 
-/** What travels beside the bytes: flat, short names. */
+/** Values that belong to a message, beside its body. Names are short, and values are not nested. */
 export type { Meta, MetaValue } from '@blockhub/chain';
 
 export interface Outgoing {
   readonly queue: string;
-  /** Event id or another stable id; the same message published again carries the same id. */
+  /** The event id or another stable id. A message that is published again must have the same id. */
   readonly id: string;
   readonly meta: Meta;
-  /** Kept as it is, not copied: neither meta nor body may change after the publish. */
+  /** It is not copied: meta and body must not change after the publish. */
   readonly body: Buffer;
-  /** May be lost; no route for it, or no room, is no error. */
+  /** The message may be lost: a missing or full queue is not an error. */
   readonly hint?: boolean;
 }
 
 /**
- * A message held by a consumer. Exactly one of `ack`, `retry`, `release` takes effect, the first; all calls that come late
- * (after another one, after the connection was lost, after `close`) are dropped without a word.
+ * One message handed to a consumer. The first call of `ack`, `retry` or `release` settles it. Later
+ * calls, and calls after the connection was lost or closed, have no effect and give no error.
  */
 export interface Delivery {
   readonly id: string;
@@ -40,32 +45,40 @@ export interface Delivery {
   readonly body: Buffer;
   /** How many attempts failed before this one. */
   readonly attempts: number;
-  /** When the message was first published, ms since 1970. */
+  /** When the message was first published, in ms since 1970. */
   readonly firstAt: number;
-  /** The work is done and its effects are safe: the message goes. A lost ack means that it comes again. */
+  /**
+   * The effects of the work are safe. The message is removed; if the ack is lost, it comes again.
+   */
   ack(): void;
-  /** Failed: comes again after at least `afterMs`, with one more attempt counted. Blocks no other message; survives a restart. */
+  /**
+   * Comes again after `afterMs` or later, with one more attempt. Blocks nothing, survives a
+   * restart.
+   */
   retry(afterMs: number): void;
-  /** Not handled: back to its place now, no attempt counted. */
+  /** Not handled: the message goes back to its place at once, and no attempt is counted. */
   release(): void;
 }
 
 export interface QueueDeclaration {
-  /** 1 to 255 bytes, not starting with `amq.`. */
+  /** It must have 1 to 255 bytes and must not start with `amq.`. */
   readonly name: string;
-  /** `private`: exclusive to this connection, not persistent, gone with it; declared again by the broker when it reconnects. */
+  /** `private`: only for this connection, not persistent, declared again after a reconnect. */
   readonly kind: 'durable' | 'private';
   readonly singleActive?: boolean;
   /**
-   * Over these a publish is refused with BROKER_QUEUE_FULL. They count every message that is not acked; bytes are those of bodies.
-   * RabbitMQ counts ready messages only, refuses a moment late, and keeps the limits that a queue was first declared with.
+   * Above a limit a publish fails with BROKER_QUEUE_FULL. The limits count every message that is
+   * not acked, and the bytes of bodies. RabbitMQ counts only ready messages, refuses a moment late,
+   * and keeps the limits of the first declaration.
    */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
   /**
-   * A durable queue where the broker puts what came back too often without an ack or a retry, because it kills its consumers. It comes there
-   * with `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`, `dead-message`, `dead-attempts`, `dead-first-at` and `dead-last-at` in its meta.
-   * Absent: it comes back for ever. Drivers whose consumers are in one process with them have no such messages.
+   * A durable queue for messages that went back too often without an ack or a retry, because they
+   * end their consumers. Their meta has `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`,
+   * `dead-message`, `dead-attempts`, `dead-first-at` and `dead-last-at`. If it is not set, such a
+   * message is delivered without end. Only RabbitMQ has such messages: with the other drivers the
+   * consumers end together with the broker.
    */
   readonly deadLetterTo?: string;
 }
@@ -74,22 +87,25 @@ export interface QueueInfo {
   readonly name: string;
   readonly kind: 'durable' | 'private';
   readonly ready: number;
-  /** Held by consumers. SQLite: known to the process that consumes, or did; any other one sees as ready what that one holds. RabbitMQ tells it with `management` only. */
+  /**
+   * Deliveries that are not settled. SQLite: only a process that has consumed has this count; other
+   * processes count such messages as ready. RabbitMQ: only with `management`.
+   */
   readonly unacked: number | undefined;
-  /** RabbitMQ does not tell: what waits there lies in queues that all share. */
+  /** Undefined with RabbitMQ: delayed messages are in queues that all queues share. */
   readonly delayed: number | undefined;
-  /** Sum of the bodies of all three. RabbitMQ: of ready and unacked ones, with `management` only. */
+  /** Sum of all bodies. RabbitMQ: without those of delayed messages, and only with `management`. */
   readonly bytes: number | undefined;
-  /** One that was cancelled may count until it holds nothing. SQLite: as `unacked`. */
+  /** A cancelled consumer can count until its deliveries are settled. SQLite: as `unacked`. */
   readonly consumers: number | undefined;
 }
 
-/** Of a driver that counts everything itself. */
+/** From a driver that has all counts. */
 export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed' | 'bytes' | 'consumers']: number };
 
-/** A message seen by `browse`. */
+/** A message that `browse` returns. */
 export interface StoredMessage {
-  /** Names this message in `take`, while the browse goes on and perhaps longer; never given to another message of the queue. */
+  /** Names this message in `take`, at least while the browse goes on. It is never used again. */
   readonly seq: string;
   readonly id: string;
   readonly meta: Meta;
@@ -99,8 +115,8 @@ export interface StoredMessage {
 }
 
 /**
- * `blocked`: the broker takes no writes for now (disk full, memory alarm), reads go on. `disconnected`: it is being reconnected.
- * Both end by themselves. `closed` is final.
+ * `blocked`: the broker accepts no writes now (full disk, memory alarm); reads go on.
+ * `disconnected`: it is reconnecting. Both end by themselves. `closed` is final.
  */
 export type BrokerState = 'connected' | 'blocked' | 'disconnected' | 'closed';
 
@@ -109,56 +125,67 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
-  /** No more deliveries come; those held stay valid. The next consumer of a single-active queue takes over. */
+  /** Ends deliveries. Unsettled ones stay valid, and another consumer can become active. */
   cancel(): Promise<void>;
 }
 
 /**
- * The queues as one process sees them. Promises of every driver:
- * - Confirmed messages are delivered at least once, in order of publishing but for retries, releases and lost connections.
- * - The broker reconnects, declares private queues again and restores consumers; nobody else does.
- * - It never retries a publish, but for a queue that it declared and that was deleted: an error says what the caller knows, see `publish`.
- * After `close` everything rejects with BROKER_CLOSED.
+ * The queues of one process. Promises of every driver:
+ * - Confirmed messages are delivered at least once, in the order of publishing except after
+ *   retries, releases and lost connections.
+ * - The broker reconnects, declares private queues again and restores consumers. Callers must not.
+ * - It never repeats a publish, except if a queue that it declared was deleted. Callers repeat it
+ *   after an error, see `publish`. After `close` every call rejects with BROKER_CLOSED.
  */
 export interface Broker {
-  /** Creates what is missing; the same again does nothing. BROKER_QUEUE_MISMATCH: the queue exists with another kind or singleActive, or it is another connection's. */
+  /**
+   * BROKER_QUEUE_MISMATCH: it has another kind or singleActive, or belongs to another connection.
+   */
   declare(queues: readonly QueueDeclaration[]): Promise<void>;
   /**
-   * Resolves when every message is durable in its queue. On an error any part of them may have arrived, so the whole call is repeated with the same ids:
-   * BROKER_UNAVAILABLE (unknown; also while blocked or disconnected), BROKER_QUEUE_FULL (later), BROKER_QUEUE_MISSING and
-   * BROKER_MESSAGE_TOO_LARGE (never as it is).
+   * Resolves when every message is durable in its queue. After an error some of them may have
+   * arrived, so the caller repeats the whole call with the same ids. BROKER_UNAVAILABLE: the result
+   * is unknown, or the broker is blocked or disconnected. BROKER_QUEUE_FULL: repeat it later.
+   * BROKER_QUEUE_MISSING and BROKER_MESSAGE_TOO_LARGE: the same call will not succeed.
    */
   publish(messages: readonly Outgoing[]): Promise<void>;
-  /** Calls `onDelivery`, which must not throw, for each message, with at most `prefetch` unacked. BROKER_QUEUE_MISSING where the queue is not declared. */
+  /** `onDelivery` must not throw. BROKER_QUEUE_MISSING if the queue is not declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
   /**
-   * Every durable queue, and the private ones of this connection, sorted by name; with `names` only those of them that exist.
-   * RabbitMQ without `management` cannot list: without `names` it gives those that this connection declared.
+   * Lists the durable queues and the private ones of this connection, sorted by name; with `names`
+   * only those of them that exist. RabbitMQ without `management` cannot list queues: without
+   * `names` it returns those that this connection declared.
    */
   queues(names?: readonly string[]): Promise<QueueInfo[]>;
   /**
-   * The ready and delayed messages that are there when it begins, in order, each once. They stay; what it has shown may be taken while it goes on.
-   * What goes meanwhile may be shown or not. A driver may keep from consumers what it shows until it ends: end it soon, by leaving the loop.
-   * RabbitMQ shows no delayed ones, refuses single-active queues (BROKER_QUEUE_MISMATCH), and takes what it shows back in another order.
+   * Returns the ready and delayed messages of this moment in order, each once. They stay in the
+   * queue, and can be taken during the loop. A message that is removed during the loop is returned
+   * or not. A driver can keep the returned messages from consumers until the loop ends, so leave it
+   * soon. RabbitMQ returns no delayed messages, refuses single-active queues
+   * (BROKER_QUEUE_MISMATCH), and puts the messages back in another order.
    */
   browse(queue: string): AsyncIterable<StoredMessage>;
   /**
-   * Removes browsed messages; `replacement` is safe before they go (in the same transaction where the driver has them).
-   * BROKER_MESSAGE_MISSING: one of them is not there any more or is held by a consumer; then nothing was removed or published.
+   * Removes browsed messages. `replacement` is published before, or in the same transaction.
+   * BROKER_MESSAGE_MISSING: one of them was removed, or a consumer holds it; then nothing was
+   * changed.
    */
   take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
   readonly state: BrokerState;
-  /** Why it is not connected, or takes no writes, and what to do; undefined where all is well or nothing is known. */
+  /** Why it is disconnected or blocked, with the fix; undefined if it is neither, or not known. */
   readonly trouble?: BlockhubError | undefined;
-  /** Messages given to `publish` whose fate the caller does not know yet. */
+  /** Number of messages in calls of `publish` that have not settled. */
   readonly unconfirmed: number;
-  /** Calls on every change of state; returns what stops that. */
+  /** Calls `listener` on every change of state, until the returned function is called. */
   onState(listener: (state: BrokerState) => void): () => void;
-  /** Waits for publishes in flight and writes acks, then lets go: what is unacked goes back to its queue. Idempotent. */
+  /**
+   * Waits for publishes, sends settlements, and disconnects: unsettled messages go back.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 
-/** Where drivers write what an operator must know; a pino logger fits. */
+/** For log lines to operators; a pino logger fits. */
 export interface BrokerLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;

@@ -1,8 +1,8 @@
-/** Counts messages from their publish until the caller knows what became of them. */
+/** Counts messages from the call of `publish` until its promise settles. */
 export class Unconfirmed {
   count = 0;
 
-  /** Gives the promise back as it is. */
+  /** Returns the same promise. */
   during(messages: { readonly length: number }, publishing: Promise<void>): Promise<void> {
     const { length } = messages;
     this.count += length;

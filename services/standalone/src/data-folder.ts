@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
+import { type Lock, takeLock } from '@blockhub/lock';
 
 /** The folder of one embedded Blockhub: the bucket in `store/`, and beside it what only carries things there. */
 export interface DataFolder {

@@ -1,7 +1,7 @@
 import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Lock, takeLock } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
+import { type Lock, takeLock } from '@blockhub/lock';
 
 /** A locked folder of append-only files. Methods throw the errors of the file system. */
 export interface SpoolDisk {

@@ -5,9 +5,9 @@ import { certificate, openProxy } from '@blockhub/test-servers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openBroker } from '../../open.ts';
 import type { Broker, Meta } from '../../types.ts';
-import { DELIVERY_LIMIT } from './arguments.ts';
+import { code, collect, eventually, listen, numbered, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
+import { DELIVERY_LIMIT } from './topology.ts';
 
 await onRabbit('on RabbitMQ', (server) => {
   let bench: Bench;
@@ -90,10 +90,10 @@ await onRabbit('on RabbitMQ', (server) => {
       };
       await expect(fill()).rejects.toEqual(code('BROKER_QUEUE_FULL'));
       await broker.publish([{ ...outgoing(queue, 'hint', body), hint: true }]);
-      const tray = await collect(broker, queue, 1, (delivery) => delivery.ack());
+      const collected = await collect(broker, queue, 1, (delivery) => delivery.ack());
       await eventually(() => broker.publish([outgoing(queue, 'more', body)]));
-      await eventually(() => expect(tray.ids()).toContain('more'));
-      expect(tray.ids()).not.toContain('hint');
+      await eventually(() => expect(collected.ids()).toContain('more'));
+      expect(collected.ids()).not.toContain('hint');
     }
   });
 
@@ -165,10 +165,10 @@ await onRabbit('on RabbitMQ', (server) => {
       { name: 'a', kind: 'durable', deadLetterTo: 'dead-letter' },
     ]);
     await broker.publish([outgoing('a', 'poison')]);
-    const tray = await collect(broker, 'a', 1);
-    await eventually(() => expect(tray.all.length).toBe(1));
-    await tray.cancel();
-    tray.all[0]?.retry(0);
+    const collected = await collect(broker, 'a', 1);
+    await eventually(() => expect(collected.all.length).toBe(1));
+    await collected.cancel();
+    collected.all[0]?.retry(0);
     await killConsumers('a');
     const { all } = await collect(broker, 'dead-letter');
     await eventually(() => expect(all.length).toBe(1));
@@ -213,7 +213,7 @@ await onRabbit('on RabbitMQ', (server) => {
     expect(await broker.queues(['dead-letter'])).toMatchObject([{ ready: 0 }]);
   });
 
-  test('retries to a queue that was deleted go to the dead letters and hold up nobody', async () => {
+  test('retries to a queue that was deleted go to the dead letters and delay no others', async () => {
     await broker.declare([
       { name: 'dead-letter', kind: 'durable' },
       { name: 'gone', kind: 'durable', deadLetterTo: 'dead-letter' },
@@ -306,7 +306,7 @@ await onRabbit('on RabbitMQ', (server) => {
     await expect(Array.fromAsync(broker.browse('a'))).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));
   });
 
-  test('TLS trusts who signed the certificate, and nobody else', async () => {
+  test('TLS accepts only a certificate of a trusted authority', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'blockhub-amqp-'));
     const { host, username, password } = new URL(server.url);
     await writeFile(join(folder, 'ca.pem'), certificate.cert);

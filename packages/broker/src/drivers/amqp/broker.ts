@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '@blockhub/clock';
-import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
+import { type BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import type { ChannelModel } from 'amqplib';
 import { closedBroker } from '../../checks.ts';
 import { StateHolder } from '../../state.ts';
@@ -17,24 +17,26 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { Unconfirmed } from '../../unconfirmed.ts';
-import { CloseLog } from './close-reason.ts';
-import { DelayWatch } from './delay-watch.ts';
-import { Desk } from './desk.ts';
-import { Link, type LinkParts } from './link.ts';
-import { Looking } from './looking.ts';
-import { parcelOf, type Story } from './messages.ts';
-import { Publisher, type Pulse } from './publisher.ts';
-import { Retries } from './retries.ts';
-import { Subscription } from './subscription.ts';
+import { QueueBrowser } from './browse.ts';
+import { ControlChannel } from './channel.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { AmqpConsumer, type ConsumerContext } from './consumer.ts';
+import { DelayWatch, Retries } from './delay-queues.ts';
+import { blockedBroker, CloseLog } from './errors.ts';
+import { type DriverHeaders, encodeMessage } from './messages.ts';
+import { type LastConfirm, Publisher } from './publisher.ts';
 import { Topology } from './topology.ts';
 import type { AmqpTarget } from './url.ts';
 
-/** A private queue may belong to the connection before this one for as long as the server waits for its heartbeats. */
+/** A private queue can belong to the lost connection until the server misses its heartbeats. */
 const RESTORE_AGAIN_MS = 250;
-const RESTORE_AGAIN_MOST_MS = 5_000;
-/** Consumers have to hear first that their queue is gone: of one that is back at once RabbitMQ 3.10 may not tell them, and they would wait at it for ever. */
+const MAX_RESTORE_AGAIN_MS = 5_000;
+/**
+ * If a deleted queue is back at once, RabbitMQ 3.10 may not cancel its consumers. They would wait
+ * without end.
+ */
 const REVIVE_AFTER_MS = 1_000;
-/** What is in flight gets so long to be confirmed; a dead peer must not keep a process from ending. */
+/** How long `close` waits for confirms. A dead peer must not keep a process from ending. */
 const CLOSE_MS = 10_000;
 
 export interface AmqpBrokerOptions {
@@ -45,8 +47,9 @@ export interface AmqpBrokerOptions {
 }
 
 /**
- * Opens a broker on RabbitMQ. Comes back disconnected where no address answers, and goes on trying.
- * BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server lacks what is relied on.
+ * Opens a broker on RabbitMQ. If no address answers, it returns a disconnected broker that goes on
+ * trying. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has not the
+ * features that are needed.
  */
 export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOptions = {}): Promise<Broker> {
   const broker = new AmqpBroker(target, options);
@@ -55,8 +58,8 @@ export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOpti
 }
 
 /**
- * Two connections: a broker that is short of memory stops reading from whoever publishes, and acks must go on.
- * Private queues belong to the one that consumes.
+ * It has two connections, because a broker that is short of memory stops reading from a connection
+ * that publishes, and acks must go on. Private queues belong to the one that consumes.
  */
 class AmqpBroker implements Broker {
   readonly #target: AmqpTarget;
@@ -64,57 +67,54 @@ class AmqpBroker implements Broker {
   readonly #log: BrokerLog | undefined;
   readonly #state = new StateHolder('disconnected');
   readonly #unconfirmed = new Unconfirmed();
-  readonly #publishing: Link;
-  readonly #consuming: Link;
+  readonly #publishing: Connection;
+  readonly #consuming: Connection;
   readonly #publisher: Publisher;
+  /** For the copies of retries. */
   readonly #copier: Publisher;
-  readonly #desk: Desk;
   readonly #topology: Topology;
   readonly #retries: Retries;
-  readonly #looking: Looking;
-  readonly #subscriptions = new Set<Subscription>();
-  /** Of the messages that this process publishes: with their number it makes their seq. */
-  readonly #mark = randomBytes(6).toString('base64url');
+  readonly #browser: QueueBrowser;
+  readonly #consumers = new Set<AmqpConsumer>();
+  /** With the number of a message it makes the seq of a message that this process publishes. */
+  readonly #seqPrefix = randomBytes(6).toString('base64url');
   #seq = 0;
   #blocked = false;
   #closing: Promise<void> | undefined;
-  readonly #over = new AbortController();
-  readonly #closes: CloseLog;
+  readonly #closed = new AbortController();
+  readonly #consumerContext: ConsumerContext;
 
   constructor(target: AmqpTarget, { clock = systemClock, log, name = 'blockhub' }: AmqpBrokerOptions) {
     this.#target = target;
     this.#clock = clock;
     this.#log = log;
-    const link = (role: string, parts: Pick<LinkParts, 'onUp' | 'onBlocked'>): Link =>
-      new Link({ target, clock, log, name: `${name} ${role}`, onChange: () => this.#show(), ...parts });
-    this.#publishing = link('publishes', { onUp: (model) => this.#publishUp(model), onBlocked: (blocked) => this.#block(blocked) });
-    this.#consuming = link('consumes', { onUp: async () => this.#consumeUp(), onBlocked: () => {} });
-    const pulse: Pulse = { at: Number.NEGATIVE_INFINITY };
+    const connection = (role: string, handlers: Pick<ConnectionOptions, 'onOpen' | 'onBlocked'>): Connection =>
+      new Connection({ target, clock, log, name: `${name} ${role}`, onChange: () => this.#updateState(), ...handlers });
+    this.#publishing = connection('publishes', {
+      onOpen: (model) => this.#openPublishers(model),
+      onBlocked: (blocked) => this.#setBlocked(blocked),
+    });
+    this.#consuming = connection('consumes', { onOpen: async () => this.#restoreAll(), onBlocked: () => {} });
+    const lastConfirm: LastConfirm = { at: Number.NEGATIVE_INFINITY };
     const closes = new CloseLog(clock, log);
-    this.#closes = closes;
     const publisher = (): Publisher =>
       new Publisher({
         clock,
-        pulse,
-        late: (queues) => log?.warn({ queues }, 'messages were not confirmed in time, as where a queue has no leader'),
-        closed: (error) => closes.tell(error, { connection: `${name} publishes` }),
-        stuck: () => this.#publishing.cut('no confirm came in time'),
-        broken: () => this.#publishing.cut('no channel can be opened'),
+        lastConfirm,
+        onLate: (queues) => log?.warn({ queues }, 'messages were not confirmed in time; a queue may have no leader'),
+        onChannelClosed: (error) => closes.write(error, { connection: `${name} publishes` }),
+        onNoConfirms: () => this.#publishing.abort('no confirm came in time'),
+        onBroken: () => this.#publishing.abort('no channel can be opened'),
       });
     this.#publisher = publisher();
     this.#copier = publisher();
-    this.#desk = new Desk(this.#consuming);
-    this.#topology = new Topology(this.#desk, log);
-    const watch = new DelayWatch({ desk: this.#desk, clock, log });
-    this.#retries = new Retries({ publisher: this.#copier, topology: this.#topology, watch, clock, log });
-    this.#looking = new Looking({
-      target,
-      link: this.#consuming,
-      desk: this.#desk,
-      topology: this.#topology,
-      clock,
-      publish: (messages) => this.publish(messages),
-    });
+    const control = new ControlChannel(this.#consuming);
+    const topology = new Topology(control, log);
+    this.#topology = topology;
+    this.#retries = new Retries({ publisher: this.#copier, topology, watch: new DelayWatch({ control, clock, log }), clock, log });
+    this.#consumerContext = { connection: this.#consuming, topology, retries: this.#retries, clock, log, closes };
+    const publish = (messages: readonly Outgoing[]): Promise<void> => this.publish(messages);
+    this.#browser = new QueueBrowser({ target, connection: this.#consuming, control, topology, clock, publish });
   }
 
   async open(): Promise<void> {
@@ -124,7 +124,7 @@ class AmqpBroker implements Broker {
       await this.close();
       throw error;
     }
-    this.#show();
+    this.#updateState();
   }
 
   get state(): BrokerState {
@@ -133,7 +133,7 @@ class AmqpBroker implements Broker {
 
   get trouble(): BlockhubError | undefined {
     const lost = this.#publishing.trouble ?? this.#consuming.trouble;
-    return lost ?? (this.#blocked ? inNeed() : undefined);
+    return lost ?? (this.#blocked ? blockedBroker() : undefined);
   }
 
   get unconfirmed(): number {
@@ -154,21 +154,23 @@ class AmqpBroker implements Broker {
     await this.#unconfirmed.during(messages, this.#send(messages));
   }
 
-  /** An operator may delete a queue that this process declared: it is declared again, and all goes again under the same ids. */
+  /**
+   * If a queue that this process declared was deleted, it is declared again, and all is repeated.
+   */
   async #send(messages: readonly Outgoing[]): Promise<void> {
     const firstAt = this.#clock.now();
     const revived = new Set<string>();
     for (;;) {
       try {
-        // Each time with seqs of their own: some may lie in their queues already.
-        await this.#publisher.send(messages.map((message) => parcelOf(message, this.#story(firstAt), this.#target.maxMessageBytes)));
+        // Each time with new seqs, because some messages may be in their queues already.
+        await this.#publisher.send(messages.map((message) => encodeMessage(message, this.#headers(firstAt), this.#target.maxMessageBytes)));
         return;
       } catch (error) {
         const queue = hasCode(error, 'BROKER_QUEUE_MISSING') && this.#topology.get(String(error.details.queue));
         if (!queue || revived.has(queue.name)) throw error;
         revived.add(queue.name);
-        await this.#clock.sleep(REVIVE_AFTER_MS, this.#over.signal);
-        if (this.#over.signal.aborted) throw error;
+        await this.#clock.sleep(REVIVE_AFTER_MS, this.#closed.signal);
+        if (this.#closed.signal.aborted) throw error;
         await this.#topology.revive(queue);
       }
     }
@@ -176,36 +178,27 @@ class AmqpBroker implements Broker {
 
   async consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {
     this.#check();
-    const parts = {
-      link: this.#consuming,
-      desk: this.#desk,
-      topology: this.#topology,
-      retries: this.#retries,
-      clock: this.#clock,
-      log: this.#log,
-      closes: this.#closes,
-    };
-    const subscription = new Subscription(parts, { queue, prefetch, onDelivery });
-    await subscription.start();
-    this.#subscriptions.add(subscription);
-    // Until then its channel must stay: what it holds is still to be acked.
-    void subscription.finished.then(() => this.#subscriptions.delete(subscription));
-    return { cancel: () => subscription.cancel() };
+    const consumer = new AmqpConsumer(this.#consumerContext, { queue, prefetch, onDelivery });
+    await consumer.start();
+    this.#consumers.add(consumer);
+    // Until then its channel must stay open for the acks of its deliveries.
+    void consumer.finished.then(() => this.#consumers.delete(consumer));
+    return { cancel: () => consumer.cancel() };
   }
 
   async queues(names?: readonly string[]): Promise<QueueInfo[]> {
     this.#check();
-    return this.#looking.queues(names);
+    return this.#browser.queues(names);
   }
 
   async *browse(queue: string): AsyncGenerator<StoredMessage> {
     this.#check();
-    yield* this.#looking.browse(queue);
+    yield* this.#browser.browse(queue);
   }
 
   async take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {
     this.#check();
-    await this.#looking.take(queue, seqs, replacement);
+    await this.#browser.take(queue, seqs, replacement);
   }
 
   close(): Promise<void> {
@@ -214,15 +207,15 @@ class AmqpBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    this.#over.abort();
-    const inTime = new AbortController();
+    this.#closed.abort();
+    const confirmed = new AbortController();
     const orderly = async (): Promise<void> => {
-      // Copies first: with them go the acks of what they replace.
+      // Copies before consumers: the original of a copy is acked when the copy is confirmed.
       await Promise.all([this.#publisher.close(), this.#retries.close().then(() => this.#copier.close())]);
-      await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+      await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
     };
-    await Promise.race([orderly(), this.#clock.sleep(CLOSE_MS, inTime.signal)]);
-    inTime.abort();
+    await Promise.race([orderly(), this.#clock.sleep(CLOSE_MS, confirmed.signal)]);
+    confirmed.abort();
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
     this.#state.set('closed');
   }
@@ -231,54 +224,49 @@ class AmqpBroker implements Broker {
     if (this.#closing) throw closedBroker();
   }
 
-  #story(firstAt: number): Story {
-    return { attempts: 0, firstAt, seq: `${this.#mark}${this.#seq++}` };
+  #headers(firstAt: number): DriverHeaders {
+    return { attempts: 0, firstAt, seq: `${this.#seqPrefix}${this.#seq++}` };
   }
 
-  async #publishUp(model: ChannelModel): Promise<void> {
+  async #openPublishers(model: ChannelModel): Promise<void> {
     this.#blocked = false;
-    this.#retries.forget();
+    this.#retries.reset();
     await Promise.all([this.#publisher.open(model), this.#copier.open(model)]);
   }
 
-  #consumeUp(): void {
+  /** Durable queues too, because a broker may have lost them. */
+  #restoreAll(): void {
     for (const queue of this.#topology.all) void this.#restore(queue, this.#consuming.model);
-    for (const subscription of this.#subscriptions) subscription.wake();
+    for (const consumer of this.#consumers) consumer.wake();
   }
 
-  /** A broker may have lost its durable queues too. */
   async #restore(queue: QueueDeclaration, model: ChannelModel): Promise<void> {
     for (
       let waitMs = RESTORE_AGAIN_MS;
-      !this.#closing && this.#consuming.isOn(model);
-      waitMs = Math.min(2 * waitMs, RESTORE_AGAIN_MOST_MS)
+      !this.#closing && this.#consuming.isCurrent(model);
+      waitMs = Math.min(2 * waitMs, MAX_RESTORE_AGAIN_MS)
     ) {
       try {
         await this.#topology.restore(queue);
         return;
       } catch (error) {
-        if (this.#consuming.isOn(model))
-          this.#log?.warn({ queue: queue.name, code: errorCode(error), err: error }, 'queue cannot be declared again, trying again');
+        if (this.#consuming.isCurrent(model))
+          this.#log?.warn({ queue: queue.name, code: errorCode(error), err: error }, 'queue cannot be declared again yet');
       }
-      await this.#clock.sleep(waitMs, this.#over.signal);
+      await this.#clock.sleep(waitMs, this.#closed.signal);
     }
   }
 
-  #block(blocked: boolean): void {
+  #setBlocked(blocked: boolean): void {
     this.#blocked = blocked;
-    this.#publisher.block(blocked);
-    this.#copier.block(blocked);
-    this.#show();
+    this.#publisher.setBlocked(blocked);
+    this.#copier.setBlocked(blocked);
+    this.#updateState();
   }
 
-  #show(): void {
+  #updateState(): void {
     if (this.#closing) return;
-    if (!this.#publishing.up || !this.#consuming.up) this.#state.set('disconnected');
+    if (!this.#publishing.isOpen || !this.#consuming.isOpen) this.#state.set('disconnected');
     else this.#state.set(this.#blocked ? 'blocked' : 'connected');
   }
 }
-
-const inNeed = (): BlockhubError =>
-  new BlockhubError('BROKER_UNAVAILABLE', 'the broker takes no messages: it is short of memory or disk', {
-    fix: 'Give RabbitMQ memory or free its disk; `rabbitmqctl status` names the alarm. Let consumers work on, and purge no queue.',
-  });

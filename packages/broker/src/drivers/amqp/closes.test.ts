@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { code, collect, eventually, numbered, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { code, collect, eventually, numbered, outgoing } from './trays.fixture.ts';
 
 interface Line {
   readonly text: string;
@@ -13,7 +13,7 @@ function keepLines() {
   return { lines, log: { debug: write, info: write, warn: write, error: write } };
 }
 
-await onRabbit('what RabbitMQ says as it closes', (server) => {
+await onRabbit('reasons of RabbitMQ for closing', (server) => {
   let bench: Bench;
   beforeEach(async () => {
     bench = await new Bench(server).open();
@@ -22,7 +22,7 @@ await onRabbit('what RabbitMQ says as it closes', (server) => {
 
   const { ctl } = server;
   (ctl ? test : test.skip)(
-    `of a message that is held for too long is written down once, with the setting to change, and it comes again${ctl ? '' : ' (left out: the server is not ours to set)'}`,
+    `a message that is held for too long is logged once with the setting to change, and comes again${ctl ? '' : ' (skipped: the test cannot set up this server)'}`,
     async () => {
       const set = async (name: string, value: string): Promise<unknown> => ctl?.('eval', `application:set_env(rabbit, ${name}, ${value}).`);
       await set('consumer_timeout', '100');
@@ -34,7 +34,8 @@ await onRabbit('what RabbitMQ says as it closes', (server) => {
         const a = await collect(broker, 'a', 10);
         await broker.publish(numbered('a', 1, 3));
         await eventually(() => expect(a.ids().slice(3).sort()).toEqual(['1', '2', '3']));
-        // Older servers close the channel with 406, newer ones cancel the consumer and say nothing.
+        // Older servers close the channel with 406, newer ones cancel the consumer without a
+        // reason.
         const told = lines.filter(({ fix }) => /consumer_timeout/.test(String(fix)));
         expect(told).toEqual([
           expect.objectContaining({
@@ -51,13 +52,13 @@ await onRabbit('what RabbitMQ says as it closes', (server) => {
     },
   );
 
-  (ctl ? test : test.skip)('of rights that were taken away stands with the publish and in the log', async () => {
+  (ctl ? test : test.skip)('a missing right is in the error of the publish and in the log', async () => {
     const { lines, log } = keepLines();
     const broker = await bench.connect('', { log });
     await broker.declare([{ name: 'a', kind: 'durable' }]);
     await broker.publish([outgoing('a', '1')]);
     await ctl?.('set_permissions', '-p', bench.vhost, 'guest', '.*', '^nothing$', '.*');
-    // A channel remembers its rights for a while.
+    // RabbitMQ caches the rights of a channel for a while.
     bench.proxyOf(broker).cut();
     await eventually(async () => {
       const error = await broker.publish([outgoing('a', '2')]).catch((thrown: unknown) => thrown);
@@ -74,7 +75,7 @@ await onRabbit('what RabbitMQ says as it closes', (server) => {
     await eventually(() => broker.publish([outgoing('a', '3')]));
   });
 
-  test('of a connection that an operator closed stands in the log and in the state', async () => {
+  test('a connection that an operator closed is in the log and in broker.trouble', async () => {
     const { lines, log } = keepLines();
     const broker = await bench.connect('', { log });
     expect(broker.trouble).toBeUndefined();
@@ -94,7 +95,7 @@ await onRabbit('what RabbitMQ says as it closes', (server) => {
     await eventually(() => expect([broker.state, broker.trouble]).toEqual(['connected', undefined]));
   });
 
-  test('of a virtual host that is not there is said again and again, with what to do', async () => {
+  test('a missing virtual host is logged with a fix', async () => {
     const { lines, log } = keepLines();
     await bench.ask('DELETE', `vhosts/${bench.vhost}`);
     const broker = await bench.connect('', { log });

@@ -3,8 +3,8 @@ import { type Random, seededRandom } from '@blockhub/faults';
 import type { BreakableProxy } from '@blockhub/test-servers';
 import { expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
+import { eventually, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { eventually, outgoing } from './trays.fixture.ts';
 
 const MESSAGES = 1_500;
 const FAULTS = 25;
@@ -23,14 +23,17 @@ async function insist(broker: Broker, queue: string, id: string): Promise<void> 
   }
 }
 
-/** One fault: connections reset, or silent for longer than two heartbeats, or refused for a while. */
+/**
+ * One fault: connections reset, or silent for longer than two heartbeats, or refused for a while.
+ */
 async function harm(proxy: BreakableProxy, random: Random): Promise<void> {
   const kind = random();
   if (kind < 0.6) proxy.cut();
   else {
     proxy.mode = kind < 0.8 ? 'silent' : 'refuse';
     await sleep(random() * 2_500);
-    // What was swallowed in between is missing in the middle of a stream: such a connection is worth nothing.
+    // What was swallowed in between is missing in the middle of a stream: such a connection is
+    // worth nothing.
     proxy.cut();
     proxy.mode = 'pass';
   }

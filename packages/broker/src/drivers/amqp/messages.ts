@@ -1,8 +1,8 @@
-import { BlockhubError } from '@blockhub/errors';
 import type { MessageProperties, Options } from 'amqplib';
 import type { Meta, MetaValue, Outgoing } from '../../types.ts';
+import { tooLarge } from './errors.ts';
 
-/** Headers of our own. Meta names that begin alike, or that the broker would read itself, travel behind `escapedPrefix`. */
+/** Headers of the driver. Meta names that look like them, or like RabbitMQ's, are escaped. */
 const own = 'blockhub-';
 const attemptsHeader = `${own}attempts`;
 const firstAtHeader = `${own}first-at`;
@@ -11,72 +11,72 @@ const escapedPrefix = `${own}meta-`;
 const needsEscape = /^(?:CC|BCC|x-|blockhub-)/;
 const isBrokers = /^(?:CC|BCC|x-)/;
 
-/** What the driver itself keeps in a message. */
-export interface Story {
+/** What the headers of the driver hold. */
+export interface DriverHeaders {
   readonly attempts: number;
   readonly firstAt: number;
-  /** Names the message for `take`; a copy made by a retry is the same message. */
+  /** Names the message for `take`. A copy for a retry has the same. */
   readonly seq: string;
 }
 
-/** One message on its way to an exchange. */
-export interface Parcel {
+/** A message in the form that amqplib publishes. */
+export interface EncodedMessage {
   /** Named in errors. */
   readonly queue: string;
   readonly exchange: string;
-  readonly key: string;
+  readonly routingKey: string;
   readonly id: string;
   readonly seq: string;
   readonly body: Buffer;
   readonly options: Options.Publish;
-  /** It may be lost: a full queue or none is no error. */
+  /** If true, the message may be lost: a full or missing queue is not an error. */
   readonly hint: boolean;
 }
 
 export interface Route {
   readonly exchange: string;
-  /** False for queues that do not outlive this process. */
+  /** False for queues that end with this process. */
   readonly persistent: boolean;
 }
 
+/** To the queue itself, by the default exchange. */
 export const direct: Route = { exchange: '', persistent: true };
 
-/** Ready to be written. BROKER_MESSAGE_TOO_LARGE. */
-export function parcelOf({ queue, id, meta, body, hint = false }: Outgoing, story: Story, maxBytes: number, route = direct): Parcel {
-  if (body.length > maxBytes) throw tooLarge(queue, id, `its body has ${body.length} bytes, ${maxBytes} are taken`);
-  const headers: Record<string, unknown> = { [firstAtHeader]: story.firstAt, [seqHeader]: story.seq };
-  if (story.attempts > 0) headers[attemptsHeader] = story.attempts;
+/** BROKER_MESSAGE_TOO_LARGE */
+export function encodeMessage(
+  { queue, id, meta, body, hint = false }: Outgoing,
+  { attempts, firstAt, seq }: DriverHeaders,
+  maxBytes: number,
+  route = direct,
+): EncodedMessage {
+  if (body.length > maxBytes) throw tooLarge(queue, id, `its body has ${body.length} bytes, the limit is ${maxBytes}`);
+  const headers: Record<string, unknown> = { [firstAtHeader]: firstAt, [seqHeader]: seq };
+  if (attempts > 0) headers[attemptsHeader] = attempts;
   for (const name in meta) {
     const value = meta[name] as MetaValue;
     headers[needsEscape.test(name) ? escapedPrefix + name : name] = typeof value === 'number' ? numberHeader(value) : value;
   }
   const options = { headers, messageId: id, mandatory: !hint, persistent: route.persistent && !hint };
-  return { queue, exchange: route.exchange, key: queue, id, seq: story.seq, body, options, hint };
+  return { queue, exchange: route.exchange, routingKey: queue, id, seq, body, options, hint };
 }
 
-/** Whole numbers have types of their own in AMQP; left to itself amqplib takes some fractions and huge doubles for one, and loses the sign of -0. */
+/** amqplib sends some fractions and huge numbers as integers, and loses the sign of -0. */
 const numberHeader = (value: number): unknown => (Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { '!': 'double', value });
 
-export const tooLarge = (queue: string, id: string, why: string, cause?: unknown): BlockhubError =>
-  new BlockhubError('BROKER_MESSAGE_TOO_LARGE', `message ${id.slice(0, 100)} for "${queue}" is too large: ${why}`, {
-    cause,
-    details: { queue },
-  });
-
-/** What came out of a queue, without its body. */
-export interface Envelope extends Story {
+/** A message from a queue, without its body. */
+export interface DecodedMessage extends DriverHeaders {
   readonly id: string;
   readonly meta: Meta;
-  /** How often it was delivered before and came back, as far as the broker counts that. */
-  readonly comebacks: number;
+  /** How often it was delivered before and went back, as far as the broker counts that. */
+  readonly redeliveries: number;
 }
 
-/** Reads a message that came out of `queue`; `now` stands for what one of foreign origin does not say. */
-export function readEnvelope(
+/** The message of another program has no driver headers: its `firstAt` is `now`. */
+export function decodeMessage(
   queue: string,
   { headers = {}, messageId }: Pick<MessageProperties, 'headers' | 'messageId'>,
   now: number,
-): Envelope {
+): DecodedMessage {
   const meta: Meta = {};
   for (const name in headers) {
     const value: unknown = headers[name];
@@ -85,18 +85,18 @@ export function readEnvelope(
       if (name.startsWith(escapedPrefix)) meta[name.slice(escapedPrefix.length)] = value;
     } else if (!isBrokers.test(name)) meta[name] = value;
   }
-  const tried = count(headers[attemptsHeader], 0);
+  const attempts = count(headers[attemptsHeader], 0);
   const firstAt = count(headers[firstAtHeader], now);
-  const death = deathOf(headers['x-death'], queue);
-  if (death) Object.assign(meta, death, { 'dead-attempts': tried + 1, 'dead-first-at': firstAt, 'dead-last-at': now });
+  const dead = deadLetterMeta(headers['x-death'], queue);
+  if (dead) Object.assign(meta, dead, { 'dead-attempts': attempts + 1, 'dead-first-at': firstAt, 'dead-last-at': now });
   return {
     id: typeof messageId === 'string' ? messageId : '',
     meta,
-    // A dead letter is new in its queue, as one that a worker publishes.
-    attempts: death ? 0 : tried,
+    // A dead letter is new in its queue, like one that a worker publishes.
+    attempts: dead ? 0 : attempts,
     firstAt,
     seq: seqOf(headers),
-    comebacks: count(headers['x-delivery-count'], 0),
+    redeliveries: count(headers['x-delivery-count'], 0),
   };
 }
 
@@ -108,11 +108,19 @@ const isMetaValue = (value: unknown): value is MetaValue =>
 const count = (value: unknown, otherwise: number): number =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : otherwise;
 
+/** An entry of the header `x-death`. */
+interface Death {
+  readonly reason?: unknown;
+  readonly queue?: unknown;
+  readonly 'routing-keys'?: readonly unknown[];
+}
+
 /**
- * What the meta of a dead letter says, see `QueueDeclaration.deadLetterTo`, where the broker itself moved it to this queue. Its newest entry tells:
- * a message that waited for a retry has one too, and came to the queue where it belongs. Copies carry no older ones.
+ * The meta of a message that the broker itself moved to `queue` as a dead letter, see
+ * `QueueDeclaration.deadLetterTo`. The newest entry of `x-death` comes first. A message that
+ * returned from a delay queue has an entry too, but it is in the queue where it belongs.
  */
-function deathOf(deaths: unknown, queue: string): Meta | undefined {
+function deadLetterMeta(deaths: unknown, queue: string): Meta | undefined {
   const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as Death | undefined;
   if (!newest) return undefined;
   const waited = newest.reason === 'expired';
@@ -125,11 +133,4 @@ function deathOf(deaths: unknown, queue: string): Meta | undefined {
       : 'its consumers died or lost their connection again and again',
     'dead-queue': from,
   };
-}
-
-/** An entry of `x-death`: the newest of them comes first. */
-interface Death {
-  readonly reason?: unknown;
-  readonly queue?: unknown;
-  readonly 'routing-keys'?: readonly unknown[];
 }

@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events';
 import { VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
 import type { ChannelModel } from 'amqplib';
-import { parcelOf } from './messages.ts';
-import { Publisher, type Pulse } from './publisher.ts';
-import { outgoing } from './trays.fixture.ts';
+import { outgoing } from './deliveries.fixture.ts';
+import { encodeMessage } from './messages.ts';
+import { type LastConfirm, Publisher } from './publisher.ts';
 
-/** Confirms what it is told to. */
+/** Confirms on demand. */
 class Channel extends EventEmitter {
   readonly unconfirmed: { queue: string; properties: object; confirm: () => void }[] = [];
   closed = false;
@@ -15,7 +15,7 @@ class Channel extends EventEmitter {
     this.unconfirmed.push({ queue, properties, confirm: () => done(null) });
   }
 
-  /** Returns what is on its way there, as where there is no such queue. */
+  /** Returns the unconfirmed messages of this queue, as if it were missing. */
   return(queue: string): void {
     for (const { properties } of this.unconfirmed.filter((one) => one.queue === queue))
       this.emit('return', { fields: { exchange: '', routingKey: queue }, properties });
@@ -34,7 +34,7 @@ class Channel extends EventEmitter {
   }
 }
 
-async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_INFINITY }) {
+async function begin(clock: VirtualClock, lastConfirm: LastConfirm = { at: Number.NEGATIVE_INFINITY }) {
   const channels: Channel[] = [];
   const told: string[] = [];
   const model = {
@@ -46,17 +46,17 @@ async function begin(clock: VirtualClock, pulse: Pulse = { at: Number.NEGATIVE_I
   };
   const publisher = new Publisher({
     clock,
-    pulse,
-    stuck: () => told.push('stuck'),
-    late: (queues) => told.push(`late ${queues.join()}`),
-    closed: () => told.push('closed'),
-    broken: () => told.push('broken'),
+    lastConfirm,
+    onNoConfirms: () => told.push('stuck'),
+    onLate: (queues) => told.push(`late ${queues.join()}`),
+    onChannelClosed: () => told.push('closed'),
+    onBroken: () => told.push('broken'),
   });
   await publisher.open(model as unknown as ChannelModel);
   let seq = 0;
   const send = (queue: string, bytes = 10, id?: string): Promise<string> => {
-    const story = { attempts: 0, firstAt: 0, seq: String(seq++) };
-    return publisher.send([parcelOf(outgoing(queue, id ?? story.seq, Buffer.alloc(bytes)), story, 2 ** 30)]).then(
+    const headers = { attempts: 0, firstAt: 0, seq: String(seq++) };
+    return publisher.send([encodeMessage(outgoing(queue, id ?? headers.seq, Buffer.alloc(bytes)), headers, 2 ** 30)]).then(
       () => 'confirmed',
       (error) => error.code,
     );
@@ -79,7 +79,7 @@ test('a queue that confirms nothing fails alone, and the others go on', async ()
   expect(await dead).toBe('BROKER_UNAVAILABLE');
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['confirmed']));
   expect([told, channels.length]).toEqual([['late dead'], 1]);
-  // Too late, and nobody's any more.
+  // Too late: it has no effect.
   channels[0]?.confirm('dead');
 });
 
@@ -110,22 +110,22 @@ test('a channel that has to remember too much is replaced, and what is on its wa
 
 test('what is given up takes no room', async () => {
   const clock = new VirtualClock();
-  const pulse: Pulse = { at: 0 };
-  const { channels, send } = await begin(clock, pulse);
+  const lastConfirm: LastConfirm = { at: 0 };
+  const { channels, send } = await begin(clock, lastConfirm);
   const waiting = () => channels[0]?.unconfirmed.map(({ queue }) => queue);
   const dead = send('dead', 32 * 2 ** 20 - 50);
   await clock.advance(20_000);
   void send('b', 50);
   const behind = send('a');
   expect(waiting()).toEqual(['dead', 'b']);
-  pulse.at = clock.ticks();
+  lastConfirm.at = clock.ticks();
   await clock.advance(11_000);
   expect(waiting()).toEqual(['dead', 'b', 'a']);
   channels[0]?.confirm('a');
   expect([await dead, await behind]).toEqual(['BROKER_UNAVAILABLE', 'confirmed']);
 });
 
-test('a connection that confirms nothing at all is told, once something is due', async () => {
+test('onNoConfirms is called if no queue confirms in time', async () => {
   const clock = new VirtualClock();
   const { told, send, channels } = await begin(clock);
   const lost = send('a');
@@ -139,8 +139,8 @@ test('a connection that confirms nothing at all is told, once something is due',
 
 test('what another publisher of the connection has confirmed keeps it', async () => {
   const clock = new VirtualClock();
-  const pulse: Pulse = { at: 0 };
-  const [one, other] = [await begin(clock, pulse), await begin(clock, pulse)];
+  const lastConfirm: LastConfirm = { at: 0 };
+  const [one, other] = [await begin(clock, lastConfirm), await begin(clock, lastConfirm)];
   const dead = one.send('dead');
   await clock.advance(20_000);
   const alive = other.send('a');
@@ -154,12 +154,12 @@ test.each([false, true])(
   'what is returned after it was given up says nothing of the same message sent again (before: %j)',
   async (before) => {
     const clock = new VirtualClock();
-    const pulse: Pulse = { at: 0 };
-    const { channels, send } = await begin(clock, pulse);
+    const lastConfirm: LastConfirm = { at: 0 };
+    const { channels, send } = await begin(clock, lastConfirm);
     const [channel] = channels as [Channel];
     const first = send('late', 10, 'same');
     await clock.advance(20_000);
-    pulse.at = clock.ticks();
+    lastConfirm.at = clock.ticks();
     await clock.advance(11_000);
     expect(await first).toBe('BROKER_UNAVAILABLE');
     let second = before ? send('late', 10, 'same') : undefined;

@@ -2,72 +2,73 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { closedBroker, missingQueue } from '../../checks.ts';
-import { closeReason } from './close-reason.ts';
-import { unavailable } from './link.ts';
-import { type Parcel, seqOf, tooLarge } from './messages.ts';
+import { blockedBroker, closeReason, tooLarge, unavailable } from './errors.ts';
+import { type EncodedMessage, seqOf } from './messages.ts';
 
-/** Unconfirmed at a time; more only makes each one wait longer. */
+/** Limits of unconfirmed messages. With more of them, each one would only wait longer. */
 const WINDOW_MESSAGES = 1_000;
 const WINDOW_BYTES = 32 * 2 ** 20;
-/** A confirm takes milliseconds; after this long the queue has no leader or, where none came for any queue, the connection is dead. */
+/** After this time the queue has no leader or, if no queue confirms, the connection is dead. */
 const CONFIRM_MS = 30_000;
-/** amqplib remembers a little of every message behind one that is not confirmed. */
-const MOST_BEHIND = 100_000;
+/** amqplib keeps a little of every message that was written after an unconfirmed one. */
+const MAX_BEHIND = 100_000;
 
+/** One call of `send`. */
 interface Batch {
-  readonly parcels: readonly Parcel[];
+  readonly messages: readonly EncodedMessage[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   /** How many are written. */
-  next: number;
-  /** Written, and their fate not known yet. */
-  flying: number;
+  written: number;
+  /** How many are written and not confirmed. */
+  unconfirmed: number;
   failure: BlockhubError | undefined;
   ended: boolean;
 }
 
-interface Flight {
+/** A message that is written and not confirmed. */
+interface InFlight {
   readonly channel: ConfirmChannel;
   readonly batch: Batch;
-  readonly parcel: Parcel;
+  readonly message: EncodedMessage;
   readonly since: number;
-  /** By the broker, which confirms it next. */
+  /** The broker returned it, and confirms it next. */
   returned: boolean;
 }
 
 /** Shared by the publishers of one connection. */
-export interface Pulse {
-  /** When something was confirmed last, by the ticks of the clock. */
+export interface LastConfirm {
+  /** In ticks of the clock. */
   at: number;
 }
 
-export interface PublisherParts {
+export interface PublisherOptions {
   readonly clock: Clock;
-  readonly pulse: Pulse;
+  readonly lastConfirm: LastConfirm;
   /** No confirm came in time, for any queue. */
-  stuck(): void;
-  /** No confirm came in time for these, while others are confirmed. Their publishes failed. */
-  late(queues: readonly string[]): void;
-  /** The broker closed the channel; its reason is in the error. */
-  closed(error: unknown): void;
-  /** The channel is gone and cannot be opened again. */
-  broken(): void;
+  onNoConfirms(): void;
+  /** No confirm came in time for these queues, while others confirm. Their publishes failed. */
+  onLate(queues: readonly string[]): void;
+  /** The broker closed the channel. The error has its reason. */
+  onChannelClosed(error: unknown): void;
+  /** The channel is gone, and no other one can be opened. */
+  onBroken(): void;
 }
 
-/** A confirm channel on a connection that others keep. It never publishes anything twice. */
+/** Publishes on a confirm channel of a connection that it does not own, each message once. */
 export class Publisher {
-  readonly #parts: PublisherParts;
+  readonly #options: PublisherOptions;
   #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
-  /** Replaced ones, where some are still to be confirmed. */
-  readonly #retired = new Set<ConfirmChannel>();
-  readonly #waiting: Batch[] = [];
+  /** Replaced channels on which messages are still unconfirmed. */
+  readonly #replaced = new Set<ConfirmChannel>();
+  readonly #queue: Batch[] = [];
   /** By number, in the order in which they were written. */
-  readonly #flights = new Map<number, Flight>();
-  /** Why the broker closed a channel; those in flight on it are told after that. */
+  readonly #inFlight = new Map<number, InFlight>();
+  /** Why the broker closed a channel. The messages in flight on it fail after that. */
   readonly #reasons = new WeakMap<ConfirmChannel, unknown>();
   #written = 0;
-  /** The first on this channel that was given up. */
+  /** The first message on this channel that was given up. */
   #givenUp: number | undefined;
   #bytes = 0;
   #blocked = false;
@@ -75,127 +76,136 @@ export class Publisher {
   #closed = false;
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(parts: PublisherParts) {
-    this.#parts = parts;
+  constructor(options: PublisherOptions) {
+    this.#options = options;
   }
 
-  /** A new connection, or a new channel on it. */
+  /** Uses a new channel, on a new connection or on the same one. */
   async open(model: ChannelModel): Promise<void> {
-    const channel = await this.#take(model);
+    const channel = await this.#openChannel(model);
     this.#blocked = false;
     this.#channel = channel;
     this.#model = model;
     this.#givenUp = undefined;
   }
 
-  async #take(model: ChannelModel): Promise<ConfirmChannel> {
+  async #openChannel(model: ChannelModel): Promise<ConfirmChannel> {
     const channel = await model.createConfirmChannel();
     channel.on('error', (error) => {
       this.#reasons.set(channel, error);
-      this.#parts.closed(error);
+      this.#options.onChannelClosed(error);
     });
-    channel.on('return', (message) => this.#return(channel, message));
+    channel.on('return', (message) => this.#returned(channel, message));
     channel.once('close', () => {
-      this.#retired.delete(channel);
-      // Those in flight on another one are told by their callbacks.
+      this.#replaced.delete(channel);
+      // The messages of a replaced channel fail by their callbacks.
       if (this.#channel !== channel) return;
       this.#channel = undefined;
-      this.#failAll((batch) => closedUnder(batch, this.#reasons.get(channel)));
-      // Where the whole connection ended this fails, and changes nothing.
-      if (!this.#closed) this.open(model).catch(() => this.#parts.broken());
+      this.#failAll((batch) => channelClosed(batch, this.#reasons.get(channel)));
+      // If the whole connection ended, this fails and changes nothing.
+      if (!this.#closed) this.open(model).catch(() => this.#options.onBroken());
     });
     return channel;
   }
 
-  /** Resolves when every parcel is confirmed. All of them are known to have arrived or not when it rejects, but for BROKER_UNAVAILABLE. */
-  send(parcels: readonly Parcel[]): Promise<void> {
+  /**
+   * Resolves when every message is confirmed. When it rejects, it is known of each message whether
+   * it arrived, except after BROKER_UNAVAILABLE.
+   */
+  send(messages: readonly EncodedMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closedBroker();
       if (!this.#channel) throw unavailable('there is no connection to the broker now');
-      if (this.#blocked) throw blocked();
-      if (parcels.length === 0) return resolve();
-      this.#waiting.push({ parcels, resolve, reject, next: 0, flying: 0, failure: undefined, ended: false });
-      this.#pump();
+      if (this.#blocked) throw blockedBroker();
+      if (messages.length === 0) return resolve();
+      this.#queue.push({ messages, resolve, reject, written: 0, unconfirmed: 0, failure: undefined, ended: false });
+      this.#writeNext();
     });
   }
 
-  /** A broker in need stops reading: nobody should wait for it. What was written may still arrive. */
-  block(on: boolean): void {
-    this.#blocked = on;
-    if (on) this.#failAll(blocked);
+  /** A blocked broker stops reading, so nothing waits for it. What was written may still arrive. */
+  setBlocked(blocked: boolean): void {
+    this.#blocked = blocked;
+    if (blocked) this.#failAll(blockedBroker);
   }
 
-  /** Takes nothing more; resolves when the fate of all is known. */
+  /** Accepts nothing more. Resolves when the result of every message is known. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#idle ??= Promise.withResolvers<void>();
-    this.#pump();
+    this.#writeNext();
     await this.#idle.promise;
     this.#timer?.();
   }
 
-  #pump(): void {
-    for (let batch = this.#waiting[0]; batch; batch = this.#waiting[0]) {
-      while (!batch.failure && batch.next < batch.parcels.length) {
-        const parcel = batch.parcels[batch.next] as Parcel;
-        if (!this.#hasRoom(parcel)) return;
-        batch.next++;
-        this.#write(batch, parcel);
+  #writeNext(): void {
+    for (let batch = this.#queue[0]; batch; batch = this.#queue[0]) {
+      while (!batch.failure && batch.written < batch.messages.length) {
+        const message = batch.messages[batch.written] as EncodedMessage;
+        if (!this.#hasRoom(message)) return;
+        batch.written++;
+        this.#write(batch, message);
       }
-      this.#waiting.shift();
+      this.#queue.shift();
       this.#endIfDone(batch);
     }
-    if (this.#idle && [...this.#flights.values()].every(({ batch }) => batch.ended)) this.#idle.resolve();
+    if (this.#idle && [...this.#inFlight.values()].every(({ batch }) => batch.ended)) this.#idle.resolve();
   }
 
-  #hasRoom({ body }: Parcel): boolean {
-    const count = this.#flights.size;
-    return count === 0 || (count < WINDOW_MESSAGES && this.#bytes + body.length <= WINDOW_BYTES);
+  #hasRoom({ body }: EncodedMessage): boolean {
+    const { size } = this.#inFlight;
+    return size === 0 || (size < WINDOW_MESSAGES && this.#bytes + body.length <= WINDOW_BYTES);
   }
 
-  #write(batch: Batch, parcel: Parcel): void {
+  #write(batch: Batch, message: EncodedMessage): void {
+    const { exchange, routingKey, body, options } = message;
     const channel = this.#channel;
     const number = this.#written;
     try {
       if (!channel) throw unavailable('there is no connection to the broker now');
-      // The channel keeps this function until the confirm, which may never come: it must not hold the message.
-      channel.publish(parcel.exchange, parcel.key, parcel.body, parcel.options, (error) => this.#land(number, error));
-      this.#flights.set(number, { channel, batch, parcel, since: this.#parts.clock.ticks(), returned: false });
+      // The channel keeps this callback until the confirm: it must not hold the message.
+      channel.publish(exchange, routingKey, body, options, (error) => this.#confirmed(number, error));
+      this.#inFlight.set(number, { channel, batch, message, since: this.#options.clock.ticks(), returned: false });
       this.#written++;
     } catch (cause) {
-      // amqplib encodes before it writes: nothing of this one went out.
-      const wrong = cause instanceof RangeError || cause instanceof TypeError;
-      batch.failure ??= wrong
-        ? tooLarge(parcel.queue, parcel.id, 'id and meta must fit into 64 KiB', cause)
+      // amqplib encodes the whole message before it writes: nothing of it was sent.
+      const invalid = cause instanceof RangeError || cause instanceof TypeError;
+      batch.failure ??= invalid
+        ? tooLarge(message.queue, message.id, 'id and meta must fit into 64 KiB', cause)
         : unavailable('the channel is closing', cause);
       return;
     }
-    batch.flying++;
-    this.#bytes += parcel.body.length;
-    this.#timer ??= this.#parts.clock.after(CONFIRM_MS / 2, () => this.#lookForStuck());
+    batch.unconfirmed++;
+    this.#bytes += body.length;
+    this.#timer ??= this.#options.clock.after(CONFIRM_MS / 2, () => this.#checkLate());
   }
 
-  #land(number: number, error: unknown): void {
-    const flight = this.#flights.get(number);
-    if (!flight) return;
-    this.#flights.delete(number);
-    const { batch, parcel, returned, channel } = flight;
-    if (!error || isNack(error)) this.#parts.pulse.at = this.#parts.clock.ticks();
-    this.#bytes -= parcel.body.length;
-    batch.flying--;
-    const failure = error ? failureOf(error, flight, this.#reasons.get(channel)) : returned ? missingQueue(parcel.queue) : undefined;
-    if (failure && !(parcel.hint && failure.code !== 'BROKER_UNAVAILABLE')) this.#fail(batch, failure);
+  /** A confirm, a nack, or the end of the channel. */
+  #confirmed(number: number, error: unknown): void {
+    const inFlight = this.#inFlight.get(number);
+    if (!inFlight) return;
+    const { batch, message, returned, channel } = inFlight;
+    this.#remove(number, inFlight);
+    if (!error || isNack(error)) this.#options.lastConfirm.at = this.#options.clock.ticks();
+    const failure = error ? failureOf(error, inFlight, this.#reasons.get(channel)) : returned ? missingQueue(message.queue) : undefined;
+    if (failure && !(message.hint && failure.code !== 'BROKER_UNAVAILABLE')) this.#fail(batch, failure);
     this.#endIfDone(batch);
-    if (this.#waiting.length > 0 || this.#flights.size === 0) this.#pump();
+    if (this.#queue.length > 0 || this.#inFlight.size === 0) this.#writeNext();
+  }
+
+  #remove(number: number, { batch, message }: InFlight): void {
+    this.#inFlight.delete(number);
+    this.#bytes -= message.body.length;
+    batch.unconfirmed--;
   }
 
   #fail(batch: Batch, failure: BlockhubError): void {
-    // What never works outweighs what may work later.
+    // A failure that stays outweighs one that can pass.
     if (!batch.failure || hasCode(failure, 'BROKER_QUEUE_MISSING')) batch.failure = failure;
   }
 
   #endIfDone(batch: Batch): void {
-    if (batch.ended || batch.flying > 0 || (!batch.failure && batch.next < batch.parcels.length)) return;
+    if (batch.ended || batch.unconfirmed > 0 || (!batch.failure && batch.written < batch.messages.length)) return;
     this.#end(batch);
   }
 
@@ -206,98 +216,94 @@ export class Publisher {
   }
 
   #failAll(failure: (batch: Batch) => BlockhubError): void {
-    for (const batch of new Set([...this.#waiting, ...[...this.#flights.values()].map((flight) => flight.batch)])) {
+    for (const batch of new Set([...this.#queue, ...[...this.#inFlight.values()].map((inFlight) => inFlight.batch)])) {
       if (batch.ended) continue;
       batch.failure ??= failure(batch);
       this.#end(batch);
     }
-    this.#pump();
+    this.#writeNext();
   }
 
-  /** Comes before the confirm of the same message. By its seq and not its id: one that was given up may be on its way again. */
-  #return(from: ConfirmChannel, { fields, properties }: Message): void {
+  /** A return comes before its confirm. The id may be in flight twice, so the seq is compared. */
+  #returned(from: ConfirmChannel, { fields, properties }: Message): void {
     const seq = seqOf(properties.headers);
-    for (const flight of this.#flights.values()) {
-      const { channel, parcel } = flight;
-      if (channel !== from || parcel.seq !== seq || parcel.key !== fields.routingKey || parcel.exchange !== fields.exchange) continue;
-      flight.returned = true;
+    for (const inFlight of this.#inFlight.values()) {
+      const { channel, message } = inFlight;
+      const isSame = message.seq === seq && message.routingKey === fields.routingKey && message.exchange === fields.exchange;
+      if (channel !== from || !isSame) continue;
+      inFlight.returned = true;
       return;
     }
   }
 
-  #lookForStuck(): void {
+  #checkLate(): void {
     this.#timer = undefined;
-    const now = this.#parts.clock.ticks();
-    const late = [...this.#flights].filter(([, { since }]) => now - since >= CONFIRM_MS);
-    // A blocked broker confirms nothing and is not dead; heartbeats tell whether it is.
+    const { clock, lastConfirm, onNoConfirms, onBroken } = this.#options;
+    const now = clock.ticks();
+    const late = [...this.#inFlight].filter(([, { since }]) => now - since >= CONFIRM_MS);
+    // A blocked broker confirms nothing. Heartbeats show whether it is alive.
     if (late.length > 0 && !this.#blocked) {
-      if (now - this.#parts.pulse.at >= CONFIRM_MS) this.#parts.stuck();
+      if (now - lastConfirm.at >= CONFIRM_MS) onNoConfirms();
       else this.#giveUp(late);
     }
-    if (this.#givenUp !== undefined && this.#written - this.#givenUp >= MOST_BEHIND) this.#renew().catch(() => this.#parts.broken());
-    for (const channel of this.#retired)
-      if (![...this.#flights.values()].some((flight) => flight.channel === channel)) this.#leave(channel);
-    if (this.#flights.size > 0 || this.#retired.size > 0) this.#timer = this.#parts.clock.after(CONFIRM_MS / 2, () => this.#lookForStuck());
+    if (this.#givenUp !== undefined && this.#written - this.#givenUp >= MAX_BEHIND) this.#replaceChannel().catch(() => onBroken());
+    for (const channel of this.#replaced)
+      if (![...this.#inFlight.values()].some((inFlight) => inFlight.channel === channel)) this.#discard(channel);
+    if (this.#inFlight.size > 0 || this.#replaced.size > 0) this.#timer = clock.after(CONFIRM_MS / 2, () => this.#checkLate());
   }
 
-  /** Whether they arrive is unknown. They take no room any more. */
-  #giveUp(late: readonly [number: number, Flight][]): void {
+  /** It is unknown whether they arrive. They take no room any more. */
+  #giveUp(late: readonly [number: number, InFlight][]): void {
     const batches = new Set<Batch>();
-    for (const [number, { batch, parcel, channel }] of late) {
-      this.#flights.delete(number);
-      this.#bytes -= parcel.body.length;
-      batch.flying--;
-      batches.add(batch);
-      if (channel === this.#channel) this.#givenUp ??= number;
+    for (const [number, inFlight] of late) {
+      this.#remove(number, inFlight);
+      batches.add(inFlight.batch);
+      if (inFlight.channel === this.#channel) this.#givenUp ??= number;
     }
     for (const batch of batches) {
       if (batch.ended) continue;
-      this.#fail(batch, unavailable('the broker did not confirm in time, as where a queue has no leader'));
+      this.#fail(batch, unavailable('the broker did not confirm in time; the queue may have no leader'));
       this.#end(batch);
     }
-    this.#parts.late([...new Set(late.map(([, { parcel }]) => parcel.queue))]);
-    this.#pump();
+    this.#options.onLate([...new Set(late.map(([, { message }]) => message.queue))]);
+    this.#writeNext();
   }
 
-  /** Another channel for what comes; what is in flight on this one may still be confirmed. Not at once: a new channel that meets such a queue first may wait for it with all behind it. */
-  async #renew(): Promise<void> {
+  /**
+   * Uses another channel from now on. Messages in flight on the old one can still be confirmed.
+   * This is not done at the first late confirm: a new channel whose first message is for a queue
+   * without a leader can stop with all that follows.
+   */
+  async #replaceChannel(): Promise<void> {
     const [model, old] = [this.#model, this.#channel];
     if (!model || !old) return;
-    const channel = await this.#take(model);
-    if (this.#channel !== old) return this.#leave(channel);
+    const channel = await this.#openChannel(model);
+    if (this.#channel !== old) return this.#discard(channel);
     this.#channel = channel;
     this.#givenUp = undefined;
-    this.#retired.add(old);
+    this.#replaced.add(old);
   }
 
-  #leave(channel: ConfirmChannel): void {
-    this.#retired.delete(channel);
+  #discard(channel: ConfirmChannel): void {
+    this.#replaced.delete(channel);
     channel.close().catch(() => {});
   }
 }
 
-const blocked = (): BlockhubError => unavailable('the broker takes no messages now: it is short of memory or disk');
-
-/** The broker closed the channel, or the connection ended. What is too large for it would close the next one too. */
-function closedUnder({ parcels }: Batch, cause: unknown): BlockhubError {
-  const said = closeReason(cause);
-  if (!said) return unavailable('the connection ended before the broker confirmed', cause);
-  const most = Number(/message size \d+ is larger than .*?(\d+)/.exec(said.reason)?.[1]);
-  const large = parcels.find(({ body }) => body.length > most);
-  if (large) return tooLarge(large.queue, large.id, `the broker takes no more than ${most} bytes`, cause);
-  return unavailable(`the broker closed the channel before it confirmed (${said.reply}: ${said.reason})`, cause);
+/** A message that is too large would close the next channel too. */
+function channelClosed({ messages }: Batch, cause: unknown): BlockhubError {
+  const closed = closeReason(cause);
+  if (!closed) return unavailable('the connection ended before the broker confirmed', cause);
+  const limit = Number(/message size \d+ is larger than .*?(\d+)/.exec(closed.reason)?.[1]);
+  const large = messages.find(({ body }) => body.length > limit);
+  if (large) return tooLarge(large.queue, large.id, `the limit of the broker is ${limit} bytes`, cause);
+  return unavailable(`the broker closed the channel before it confirmed (${closed.reply}: ${closed.reason})`, cause);
 }
 
 const isNack = (error: unknown): boolean => error instanceof Error && error.message === 'message nacked';
 
-function failureOf(error: unknown, { batch, parcel: { queue } }: Flight, reason: unknown): BlockhubError {
-  if (isNack(error))
-    return new BlockhubError(
-      'BROKER_QUEUE_FULL',
-      `the broker refuses a message for "${queue}": the queue is at its limit, or has just gone`,
-      {
-        details: { queue },
-      },
-    );
-  return closedUnder(batch, reason ?? error);
+function failureOf(error: unknown, { batch, message: { queue } }: InFlight, reason: unknown): BlockhubError {
+  if (!isNack(error)) return channelClosed(batch, reason ?? error);
+  const text = `the broker refuses a message for "${queue}": the queue is at its limit, or was just deleted`;
+  return new BlockhubError('BROKER_QUEUE_FULL', text, { details: { queue } });
 }

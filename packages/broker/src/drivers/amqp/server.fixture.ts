@@ -6,7 +6,7 @@ import type { Broker, BrokerLog } from '../../types.ts';
 import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
 
-/** Tests on a real RabbitMQ, found or started for this file; where there is none, one that is skipped and says why. */
+/** Runs tests on a real RabbitMQ. If there is none, a skipped test has the reason. */
 export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void): Promise<void> {
   const server = await rabbitmq();
   if ('absent' in server) return test.skip(`${title} (RabbitMQ: ${server.absent})`, () => {});

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
-import { DELIVERY_LIMIT } from './arguments.ts';
+import { collect, eventually, listen, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { collect, eventually, listen, outgoing } from './trays.fixture.ts';
+import { DELIVERY_LIMIT } from './topology.ts';
 
 await onRabbit('queues on RabbitMQ', (server) => {
   let bench: Bench;
@@ -21,7 +21,7 @@ await onRabbit('queues on RabbitMQ', (server) => {
     await other.publish([outgoing('a', '1')]);
     expect(
       log.lines
-        .filter((line) => line.includes('another limit'))
+        .filter((line) => line.includes('another argument'))
         .map((line) => /x-[a-z-]+/.exec(line)?.[0])
         .sort(),
     ).toEqual([
@@ -106,7 +106,7 @@ await onRabbit('queues on RabbitMQ', (server) => {
     await other.publish([outgoing('a', '1')]);
     const { all } = await collect(other, 'a', 1, (delivery) => (delivery.attempts === 0 ? delivery.retry(0) : delivery.ack()));
     await eventually(() => expect(all.map(({ attempts }) => attempts)).toEqual([0, 1]));
-    const told = log.lines.filter((line) => line.includes('which stays'));
+    const told = log.lines.filter((line) => line.includes('which is kept'));
     expect(told.map((line) => /"queue":"(.*?)","argument":"(.*?)"/.exec(line)?.slice(1).join(' ')).sort()).toEqual([
       'a x-queue-leader-locator',
       'a x-quorum-initial-group-size',

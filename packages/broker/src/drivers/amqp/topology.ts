@@ -2,15 +2,55 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Channel, Options } from 'amqplib';
 import { checkDeclaration } from '../../checks.ts';
 import type { BrokerLog, QueueDeclaration } from '../../types.ts';
-import { type Arguments, argumentsOf, backExchange, deadLetters, delayPrefix, lostExchange, placement } from './arguments.ts';
-import { type Desk, isRefusal, questionError } from './desk.ts';
+import type { ControlChannel } from './channel.ts';
+import { isRefusal, queueError } from './errors.ts';
 
-/** Of each length of delay. Retries over it wait with their consumers, which then get nothing more. */
+/** After so many deliveries without an ack, a message goes to the dead letters. */
+export const DELIVERY_LIMIT = 200;
+/**
+ * For queues without dead letters: -1 is refused before RabbitMQ 4, and no value means 20 there.
+ */
+const NO_LIMIT = 2 ** 31 - 1;
+/** How many nodes keep a durable queue. If there are fewer nodes, all of them do. */
+const MEMBERS = 3;
+/** Limits of each delay queue. Retries beyond them stay with their consumers. */
 const DELAY_LIMITS = { maxMessages: 100_000, maxBytes: 2 ** 30 };
-/** The oldest are forgotten first; of those, only what has a consumer is declared again after the broker lost it. */
-const MOST_REMEMBERED = 2_000;
+/** Above this number the oldest declaration is dropped; its consumers keep it. */
+const MAX_KNOWN = 2_000;
 
-/** They may differ from what a queue has: nobody relies on them, and no queue can change them; policies and operators can. */
+/** Names of delay queues and of their exchanges begin with it. */
+export const delayPrefix = 'blockhub.delay.';
+/** Returns delayed messages to their queues, or to `lostExchange` if a queue is gone. */
+export const backExchange = 'blockhub.back';
+export const lostExchange = 'blockhub.lost';
+
+type Arguments = Record<string, string | number | boolean>;
+
+/** Every argument is explicit, so that all versions of RabbitMQ behave alike. */
+export function argumentsOf({ kind, singleActive, maxMessages, maxBytes, deadLetterTo }: QueueDeclaration): Arguments {
+  return {
+    'x-queue-type': kind === 'durable' ? 'quorum' : 'classic',
+    'x-overflow': 'reject-publish',
+    ...(kind === 'durable' && placement),
+    ...(kind === 'durable' && { 'x-delivery-limit': deadLetterTo === undefined ? NO_LIMIT : DELIVERY_LIMIT }),
+    ...(kind === 'durable' && deadLetterTo !== undefined && deadLetters('', deadLetterTo)),
+    ...(singleActive && { 'x-single-active-consumer': true }),
+    ...(maxMessages !== undefined && { 'x-max-length': maxMessages }),
+    ...(maxBytes !== undefined && { 'x-max-length-bytes': maxBytes }),
+  };
+}
+
+/** By default, leaders gather on the node that services are connected to. */
+const placement: Arguments = { 'x-quorum-initial-group-size': MEMBERS, 'x-queue-leader-locator': 'balanced' };
+
+/** A message leaves its queue only when it is safe in the next one. */
+const deadLetters = (exchange: string, key?: string): Arguments => ({
+  'x-dead-letter-exchange': exchange,
+  ...(key !== undefined && { 'x-dead-letter-routing-key': key }),
+  'x-dead-letter-strategy': 'at-least-once',
+});
+
+/** No code depends on these, and a queue cannot change them; an existing queue may have others. */
 const mayDiffer = new Set([
   'x-max-length',
   'x-max-length-bytes',
@@ -21,15 +61,15 @@ const mayDiffer = new Set([
   ...Object.keys(placement),
 ]);
 
-/** The queues that this process declared, and how they are declared. */
+/** Declares queues and exchanges, and keeps the declarations of this process. */
 export class Topology {
-  readonly #desk: Desk;
+  readonly #control: ControlChannel;
   readonly #log: BrokerLog | undefined;
   readonly #known = new Map<string, QueueDeclaration>();
   readonly #reviving = new Map<string, Promise<void>>();
 
-  constructor(desk: Desk, log: BrokerLog | undefined) {
-    this.#desk = desk;
+  constructor(control: ControlChannel, log: BrokerLog | undefined) {
+    this.#control = control;
     this.#log = log;
   }
 
@@ -49,28 +89,31 @@ export class Topology {
     }
   }
 
-  /** Again on a new connection, or after the broker lost it. */
+  /** Declares it again, on a new connection or after the broker lost it. */
   async restore(queue: QueueDeclaration): Promise<void> {
     const { name, kind } = queue;
     await this.#assert(name, { durable: kind === 'durable', exclusive: kind === 'private' }, argumentsOf(queue));
   }
 
-  /** As `restore`, for a queue that was found missing: once for all who found it. */
+  /** As `restore`, for a queue that is missing. Calls at the same time share one declaration. */
   revive(queue: QueueDeclaration): Promise<void> {
     const { name } = queue;
-    const under = this.#reviving.get(name);
-    if (under) return under;
+    const running = this.#reviving.get(name);
+    if (running) return running;
     const reviving = this.restore(queue)
-      .then(() => this.#log?.warn({ queue: name }, 'queue was gone, declared again'))
+      .then(() => this.#log?.warn({ queue: name }, 'queue was gone and is declared again'))
       .finally(() => this.#reviving.delete(name));
     this.#reviving.set(name, reviving);
     return reviving;
   }
 
-  /** A queue where messages wait so many ms, then go back to the queue that is their routing key. Gives the name of both, the queue and its exchange. */
+  /**
+   * Declares a queue whose messages return after `delayMs` to the queue that is their routing key.
+   * Returns the name of the queue, which is also the name of its exchange.
+   */
   async declareDelay(delayMs: number): Promise<string> {
     const name = `${delayPrefix}${delayMs}`;
-    await this.#desk.ask(async (channel) => {
+    await this.#control.request(async (channel) => {
       await declareBack(channel);
       await channel.assertExchange(name, 'fanout', { durable: true });
     });
@@ -79,23 +122,40 @@ export class Topology {
       { durable: true },
       { ...argumentsOf({ name, kind: 'durable', ...DELAY_LIMITS }), ...deadLetters(backExchange), 'x-message-ttl': delayMs },
     );
-    await this.#desk.ask((channel) => channel.bindQueue(name, name, ''));
+    await this.#control.request((channel) => channel.bindQueue(name, name, ''));
     return name;
+  }
+
+  /**
+   * For a queue with consumers: delayed messages return to it, lost ones go to its dead letters.
+   */
+  async bindBack(queue: string, deadLetterTo: string | undefined): Promise<void> {
+    await this.#control.request(async (channel) => {
+      await declareBack(channel);
+      await channel.bindQueue(queue, backExchange, queue);
+    });
+    if (deadLetterTo === undefined) return;
+    try {
+      await this.#control.request((channel) => channel.bindQueue(deadLetterTo, lostExchange, ''));
+    } catch (error) {
+      // If it is not declared yet, lost messages stay in the delay queue.
+      if (!isRefusal(error, 'MISSING')) throw error;
+    }
   }
 
   async #assert(name: string, options: Options.AssertQueue, wanted: Arguments): Promise<void> {
     // Each refusal names one argument.
     for (let refusals = 0; ; refusals++) {
       try {
-        await this.#desk.ask((channel) => channel.assertQueue(name, { ...options, arguments: { ...wanted } }));
+        await this.#control.request((channel) => channel.assertQueue(name, { ...options, arguments: { ...wanted } }));
         return;
       } catch (error) {
-        const other = isRefusal(error, 'MISMATCH') ? otherArgument(error.message) : undefined;
-        if (!other || refusals >= mayDiffer.size) throw questionError(error, name);
+        const other = isRefusal(error, 'MISMATCH') ? parseMismatch(error.message) : undefined;
+        if (!other || refusals >= mayDiffer.size) throw queueError(error, name);
         if (!mayDiffer.has(other.name)) throw mismatch(name, other, error as Error);
         this.#log?.warn(
           { queue: name, argument: other.name, wanted: wanted[other.name], is: other.is },
-          'queue exists with another limit or place, which stays',
+          'queue exists with another argument, which is kept',
         );
         if (other.is === undefined) delete wanted[other.name];
         else wanted[other.name] = /^\d+$/.test(other.is) ? Number(other.is) : other.is;
@@ -106,7 +166,7 @@ export class Topology {
   #remember(queue: QueueDeclaration): void {
     this.#known.delete(queue.name);
     this.#known.set(queue.name, queue);
-    if (this.#known.size <= MOST_REMEMBERED) return;
+    if (this.#known.size <= MAX_KNOWN) return;
     for (const { name, kind } of this.#known.values()) {
       if (kind === 'private') continue;
       this.#known.delete(name);
@@ -115,14 +175,21 @@ export class Topology {
   }
 }
 
+async function declareBack(channel: Channel): Promise<void> {
+  await channel.assertExchange(lostExchange, 'fanout', { durable: true });
+  await channel.assertExchange(backExchange, 'direct', { durable: true, alternateExchange: lostExchange });
+}
+
 interface OtherArgument {
   readonly name: string;
   readonly wanted: string | undefined;
   readonly is: string | undefined;
 }
 
-/** "inequivalent arg 'x-max-length' for queue 'a' in vhost '/': received '5' but current is the value '3' of type 'byte'"; or "none". */
-function otherArgument(text: string): OtherArgument | undefined {
+/**
+ * "inequivalent arg 'x' for queue 'a' in vhost '/': received '5' but current is the value '3' …"
+ */
+function parseMismatch(text: string): OtherArgument | undefined {
   const value = "(?:none|(?:the value )?'([^']*)')";
   const found = new RegExp(`inequivalent arg '([^']+)' for .* received ${value}.* but current is ${value}`).exec(text);
   return found ? { name: found[1] as string, wanted: found[2], is: found[3] } : undefined;
@@ -130,27 +197,7 @@ function otherArgument(text: string): OtherArgument | undefined {
 
 function mismatch(queue: string, { name, wanted, is }: OtherArgument, cause: Error): BlockhubError {
   const difference = `queue "${queue}" exists with ${name} ${is ?? '(none)'}, and ${wanted ?? '(none)'} is needed`;
-  // What waits for its time to come back is in none of its counts.
+  // Delayed messages are not counted at the queue that they return to.
   const text = `${difference}: delete it when \`rabbitmqctl list_queues name messages\` shows 0 for it and each ${delayPrefix}*, then start again`;
   return new BlockhubError('BROKER_QUEUE_MISMATCH', text, { cause, details: { queue, argument: name } });
-}
-
-/** Before its first consumer: the queue's way back from delays, and where it goes that comes back to no queue. */
-export async function bindBack(desk: Desk, queue: string, deadLetterTo: string | undefined): Promise<void> {
-  await desk.ask(async (channel) => {
-    await declareBack(channel);
-    await channel.bindQueue(queue, backExchange, queue);
-  });
-  if (deadLetterTo === undefined) return;
-  try {
-    await desk.ask((channel) => channel.bindQueue(deadLetterTo, lostExchange, ''));
-  } catch (error) {
-    // Not declared yet: what is lost waits with the broker.
-    if (!isRefusal(error, 'MISSING')) throw error;
-  }
-}
-
-async function declareBack(channel: Channel): Promise<void> {
-  await channel.assertExchange(lostExchange, 'fanout', { durable: true });
-  await channel.assertExchange(backExchange, 'direct', { durable: true, alternateExchange: lostExchange });
 }

@@ -1,8 +1,8 @@
 import { VirtualClock } from '@blockhub/clock';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Broker, Outgoing } from '../../types.ts';
+import { code, collect, eventually, listen, numbered, outgoing } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { code, collect, eventually, listen, numbered, outgoing } from './trays.fixture.ts';
 
 const connected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('connected'));
 const disconnected = (broker: Broker): Promise<void> => eventually(() => expect(broker.state).toBe('disconnected'));
@@ -154,7 +154,7 @@ await onRabbit('trouble with RabbitMQ', (server) => {
       { name: 'other', kind: 'durable' },
     ]);
     for (const name of ['kept', 'other']) await bench.ask('DELETE', `queues/${bench.vhost}/${name}`);
-    // RabbitMQ may refuse what comes while a queue goes: whoever publishes does it again.
+    // RabbitMQ may refuse messages while it deletes their queue: then the publish is repeated.
     const publish = (...messages: Outgoing[]): Promise<void> =>
       broker.publish(messages).catch((error: unknown) => {
         expect(error).toEqual(code('BROKER_QUEUE_FULL'));
@@ -170,7 +170,7 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     expect(new Set(kept.map(({ seq }) => seq)).size).toBe(kept.length);
     expect((await Array.fromAsync(broker.browse('other'))).map(({ id }) => id)).toContain('2');
     expect(await bench.ask('GET', `queues/${bench.vhost}/kept`)).toMatchObject({ arguments: { 'x-max-length': 1_000 } });
-    expect(log.lines.join()).toContain('queue was gone, declared again {"queue":"kept"}');
+    expect(log.lines.join()).toContain('queue was gone and is declared again {"queue":"kept"}');
     const stranger = await bench.connect();
     await bench.ask('DELETE', `queues/${bench.vhost}/kept`);
     await expect(stranger.publish([outgoing('kept', '21')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
@@ -261,7 +261,7 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     }
     await expect(lost).rejects.toEqual(code('BROKER_UNAVAILABLE'));
     await broker.publish([outgoing('a', '31')]);
-    expect(log.lines.join()).toContain('messages were not confirmed in time, as where a queue has no leader {"queues":["dead"]}');
+    expect(log.lines.join()).toContain('messages were not confirmed in time; a queue may have no leader {"queues":["dead"]}');
     await leader('resume');
     await broker.publish([outgoing('dead', '2')]);
     const dead = await collect(broker, 'dead');

@@ -1,8 +1,9 @@
+import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
-import { calm, type FaultPlan, type Outcome } from '@blockhub/faults';
+import { calm, type FaultPlan, type Outcome, type Random } from '@blockhub/faults';
 import { closedBroker } from '../../checks.ts';
-import { type HeldDelivery, newSlot, type Slot } from '../../consumers.ts';
-import type { Settlement } from '../../held.ts';
+import type { Settlement } from '../../delivery.ts';
+import { type LocalDelivery, newConsumer, type QueueConsumer } from '../../dispatcher.ts';
 import { StateHolder } from '../../state.ts';
 import type {
   Broker,
@@ -16,29 +17,51 @@ import type {
   StoredMessage,
 } from '../../types.ts';
 import { Unconfirmed } from '../../unconfirmed.ts';
-import type { ConnectOptions, MemoryBroker } from './server.ts';
+import type { MemoryQueues } from './queues.ts';
 
 const MAX_RECONNECT_MS = 1_000;
 const MAX_LOST_ACK_MS = 1_000;
+
+export interface ConnectOptions {
+  /**
+   * Faults of this connection. Operations of `decide`: `publish`, `ack` (all three settlements),
+   * `declare`, `consume`, `take`. Names of `chance`: `deliver-twice`, `reorder`, `lose-hint`,
+   * `disconnect` (at a publish or a settlement), `two-active` (a single-active queue serves all its
+   * consumers for a while), `part-publish` (a failed publish left some of its messages behind).
+   */
+  readonly plan?: FaultPlan;
+  /** Called when the plan ends the process. The connection is dead by then. */
+  readonly crash?: () => void;
+  /** Name of the connection in error texts. */
+  readonly name?: string;
+}
+
+/** The parts of the broker that its connections use. */
+interface Server {
+  readonly queues: MemoryQueues;
+  readonly clock: Clock;
+  readonly random: Random;
+}
 
 interface Subscription {
   readonly queue: string;
   readonly prefetch: number;
   readonly onDelivery: (delivery: Delivery) => void;
-  slot: Slot | undefined;
+  /** At the queue; another one after each reconnect. */
+  consumer: QueueConsumer | undefined;
 }
 
-/** Something on its way to the broker. */
-interface Flight {
-  /** The connection breaks: whether the effect happens is decided here, the caller learns nothing but that. */
+/** A request or an answer on its way. */
+interface InFlight {
+  /** The connection broke. The effect may happen or not; the caller gets an error. */
   lose(): void;
 }
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 
-/** One process's connection to a MemoryBroker, with the faults of its plan. */
+/** The connection of one process to a MemoryBroker, with the faults of its plan. */
 export class MemoryConnection implements Broker {
-  readonly #server: MemoryBroker;
+  readonly #server: Server;
   readonly #plan: FaultPlan;
   readonly #crash: () => void;
   readonly #name: string;
@@ -46,14 +69,14 @@ export class MemoryConnection implements Broker {
   readonly #unconfirmed = new Unconfirmed();
   readonly #subscriptions = new Set<Subscription>();
   readonly #privates = new Map<string, QueueDeclaration>();
-  /** They may still hold deliveries, which go back with the connection. */
-  readonly #cancelled = new Set<{ readonly queue: string; readonly slot: Slot }>();
-  readonly #flights = new Set<Flight>();
+  /** Their unsettled deliveries go back when the connection ends. */
+  readonly #cancelled = new Set<{ readonly queue: string; readonly consumer: QueueConsumer }>();
+  readonly #inFlight = new Set<InFlight>();
   #landed: (() => void) | undefined;
   #dead = false;
   #closing: Promise<void> | undefined;
 
-  constructor(server: MemoryBroker, { plan = calm, crash = () => {}, name = 'memory' }: ConnectOptions) {
+  constructor(server: Server, { plan = calm, crash = () => {}, name = 'memory' }: ConnectOptions) {
     this.#server = server;
     this.#plan = plan;
     this.#crash = crash;
@@ -74,13 +97,13 @@ export class MemoryConnection implements Broker {
 
   declare(queues: readonly QueueDeclaration[]): Promise<void> {
     return this.#perform('declare', () => {
-      this.#server.declare(queues, this);
+      this.#server.queues.declare(queues, this);
       for (const queue of queues) if (queue.kind === 'private') this.#privates.set(queue.name, queue);
     });
   }
 
   publish(messages: readonly Outgoing[]): Promise<void> {
-    const publish = (some: readonly Outgoing[]): void => this.#server.publish(some, this.#plan);
+    const publish = (some: readonly Outgoing[]): void => this.#server.queues.publish(some, this.#plan);
     const part = (): void => {
       if (this.#plan.chance('part-publish')) publish(messages.slice(0, Math.floor(this.#plan.random() * messages.length)));
     };
@@ -90,23 +113,23 @@ export class MemoryConnection implements Broker {
   }
 
   consume(queue: string, { prefetch }: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer> {
-    const subscription: Subscription = { queue, prefetch, onDelivery, slot: undefined };
+    const subscription: Subscription = { queue, prefetch, onDelivery, consumer: undefined };
     const start = (): Consumer => {
       this.#start(subscription);
       this.#subscriptions.add(subscription);
       return { cancel: () => this.#cancel(subscription) };
     };
     return this.#perform('consume', start).catch((error) => {
-      // The caller will ask again: what it does not know of must not take messages.
+      // The caller repeats the call: a consumer that it has no handle of must not get messages.
       this.#stop(subscription);
       throw error;
     });
   }
 
   queues(names?: readonly string[]): Promise<CountedQueue[]> {
-    return this.#ask(() =>
-      this.#server
-        .queuesOf(this)
+    return this.#read(() =>
+      [...this.#server.queues]
+        .filter(({ owner }) => owner === undefined || owner === this)
         .map((queue) => queue.info())
         .filter(({ name }) => !names || names.includes(name))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -114,14 +137,14 @@ export class MemoryConnection implements Broker {
   }
 
   async *browse(queue: string): AsyncGenerator<StoredMessage> {
-    yield* await this.#ask(() => this.#server.queue(queue, this).stored());
+    yield* await this.#read(() => this.#server.queues.get(queue, this).stored());
   }
 
   take(queue: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {
     return this.#perform('take', () => {
-      const from = this.#server.queue(queue, this);
-      from.checkWaiting(seqs);
-      this.#server.publish(replacement, this.#plan);
+      const from = this.#server.queues.get(queue, this);
+      from.checkStored(seqs);
+      this.#server.queues.publish(replacement, this.#plan);
       from.take(seqs);
     });
   }
@@ -131,14 +154,16 @@ export class MemoryConnection implements Broker {
     return this.#closing;
   }
 
-  /** The process dies: what it holds goes back, its private queues vanish, nothing answers any more. */
+  /**
+   * Ends the process: deliveries go back, private queues are removed, and no call settles any more.
+   */
   kill(): void {
     if (this.#dead) return;
     this.#dead = true;
     this.#leave();
   }
 
-  /** The connection breaks and comes back after a moment. */
+  /** Breaks the connection. It reconnects after at most a second. */
   disconnect(): void {
     if (this.#dead || this.state !== 'connected') return;
     this.#state.set('disconnected');
@@ -146,44 +171,49 @@ export class MemoryConnection implements Broker {
     this.#server.clock.after(1 + this.#server.random() * MAX_RECONNECT_MS, () => this.#reconnect());
   }
 
-  /** From a delivery. A settlement that is lost lets the message come again. */
-  settle(held: HeldDelivery, how: Settlement, afterMs: number): void {
+  /** If a settlement is lost, the message comes again. */
+  #settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
     if (this.#dead) return;
     const cut = this.#plan.chance('disconnect');
     const { outcome, delayMs } = this.#plan.decide('ack');
     if (cut) this.disconnect();
     else if (outcome === 'crash-before') this.#die();
-    else this.#send(held, how, afterMs, outcome, delayMs);
+    else this.#send(delivery, how, afterMs, outcome, delayMs);
   }
 
-  #send(held: HeldDelivery, how: Settlement, afterMs: number, outcome: Outcome, delayMs: number): void {
+  #send(delivery: LocalDelivery, how: Settlement, afterMs: number, outcome: Outcome, delayMs: number): void {
     const lost = outcome === 'fail-before';
     this.#fly(lost ? delayMs + 1 + this.#plan.random() * MAX_LOST_ACK_MS : delayMs, () => {
-      this.#server.queue(held.queue, this).settle(held, lost ? 'release' : how, afterMs);
+      this.#server.queues.get(delivery.queue, this).settle(delivery, lost ? 'release' : how, afterMs);
       if (outcome === 'crash-after') this.#die();
     });
   }
 
   #start(subscription: Subscription): void {
-    subscription.slot = newSlot(subscription.prefetch, subscription.onDelivery, this, this.#plan);
-    this.#server.queue(subscription.queue, this).consume(subscription.slot);
+    const settle: QueueConsumer['settle'] = (delivery, how, afterMs) => this.#settle(delivery, how, afterMs);
+    subscription.consumer = newConsumer(subscription.prefetch, subscription.onDelivery, settle, this.#plan);
+    this.#server.queues.get(subscription.queue, this).consume(subscription.consumer);
   }
 
   #stop(subscription: Subscription): void {
     this.#subscriptions.delete(subscription);
-    if (subscription.slot && !subscription.slot.gone) this.#server.queue(subscription.queue, this).drop(subscription.slot);
+    const { queue, consumer } = subscription;
+    if (consumer && !consumer.gone) this.#server.queues.get(queue, this).drop(consumer);
   }
 
   async #cancel(subscription: Subscription): Promise<void> {
-    const { queue, slot } = subscription;
+    const { queue, consumer } = subscription;
     this.#subscriptions.delete(subscription);
-    if (this.#dead || !slot || slot.gone) return;
-    this.#server.queue(queue, this).cancel(slot);
-    for (const other of this.#cancelled) if (other.slot.unacked === 0) this.#cancelled.delete(other);
-    this.#cancelled.add({ queue, slot });
+    if (this.#dead || !consumer || consumer.gone) return;
+    this.#server.queues.get(queue, this).cancel(consumer);
+    for (const other of this.#cancelled) if (other.consumer.unacked === 0) this.#cancelled.delete(other);
+    this.#cancelled.add({ queue, consumer });
   }
 
-  /** Runs an effect as the plan wants it. `part` is what a failure before the effect may leave; `survives`: a lost connection may have carried it over. */
+  /**
+   * Runs an effect by the plan. `part` is the effect that a failed call can leave behind. If
+   * `survives` is true, the effect can happen although the connection breaks first.
+   */
   #perform<T>(name: string, effect: () => T, part?: () => void, survives = false): Promise<T> {
     if (this.#dead) return never();
     const refusal = this.#refusal();
@@ -219,8 +249,8 @@ export class MemoryConnection implements Broker {
     });
   }
 
-  /** Without faults and delays, for looking. */
-  #ask<T>(answer: () => T): Promise<T> {
+  /** Reads, without faults and delays. */
+  #read<T>(answer: () => T): Promise<T> {
     if (this.#dead) return never();
     const refusal = this.#refusal();
     return refusal ? Promise.reject(refusal) : Promise.resolve().then(answer);
@@ -231,18 +261,18 @@ export class MemoryConnection implements Broker {
     return this.state === 'connected' ? undefined : this.#unavailable('connect');
   }
 
-  /** Lets `land` run after `ms`, at once for 0, unless the connection breaks before. */
+  /** Calls `land` after `ms`, at once for 0, or `lose` if the connection breaks first. */
   #fly(ms: number, land: () => void, lose: () => void = () => {}): void {
     if (!(ms > 0)) {
       land();
       return;
     }
-    const flight: Flight = { lose };
-    this.#flights.add(flight);
+    const flight: InFlight = { lose };
+    this.#inFlight.add(flight);
     this.#server.clock.after(ms, () => {
-      if (!this.#flights.delete(flight)) return;
+      if (!this.#inFlight.delete(flight)) return;
       land();
-      if (this.#flights.size === 0) this.#landed?.();
+      if (this.#inFlight.size === 0) this.#landed?.();
     });
   }
 
@@ -253,26 +283,27 @@ export class MemoryConnection implements Broker {
   }
 
   #leave(): void {
-    const flights = [...this.#flights];
-    this.#flights.clear();
-    for (const flight of flights) flight.lose();
+    const lost = [...this.#inFlight];
+    this.#inFlight.clear();
+    for (const flight of lost) flight.lose();
     this.#landed?.();
-    for (const { queue, slot } of [...this.#subscriptions, ...this.#cancelled])
-      if (slot && !slot.gone) this.#server.queue(queue, this).drop(slot);
+    for (const { queue, consumer } of [...this.#subscriptions, ...this.#cancelled])
+      if (consumer && !consumer.gone) this.#server.queues.get(queue, this).drop(consumer);
     this.#cancelled.clear();
-    this.#server.forget(this);
+    this.#server.queues.removeOwned(this);
   }
 
   #reconnect(): void {
     if (this.#dead || this.state !== 'disconnected') return;
-    this.#server.declare([...this.#privates.values()], this);
+    this.#server.queues.declare([...this.#privates.values()], this);
     for (const subscription of this.#subscriptions) this.#start(subscription);
     this.#state.set('connected');
   }
 
   async #close(): Promise<void> {
-    for (const { queue, slot } of this.#subscriptions) if (slot && !slot.gone) this.#server.queue(queue, this).cancel(slot);
-    while (this.#flights.size > 0 && !this.#dead) await new Promise<void>((resolve) => (this.#landed = resolve));
+    for (const { queue, consumer } of this.#subscriptions)
+      if (consumer && !consumer.gone) this.#server.queues.get(queue, this).cancel(consumer);
+    while (this.#inFlight.size > 0 && !this.#dead) await new Promise<void>((resolve) => (this.#landed = resolve));
     if (this.#dead) return never();
     this.#leave();
     this.#state.set('closed');

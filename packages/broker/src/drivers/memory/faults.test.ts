@@ -88,7 +88,7 @@ describe('faults of the memory broker', () => {
     for (const answer of ['BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE', 'resolved']) expect(await fate(clock, run())).toBe(answer);
     await broker.publish([message('a', '1'), message('a', '2')]);
     await clock.advance(10);
-    // A consumer that its caller does not know of would hold a message for ever.
+    // A consumer that its caller has no handle of would hold a message without end.
     if (effect === 'consume') expect([ids(got), server.info()[0]]).toMatchObject([['1'], { consumers: 1, ready: 1 }]);
   });
 
@@ -256,7 +256,10 @@ describe('faults of the memory broker', () => {
   });
 });
 
-/** Two publishers and two consumers under every fault, for a minute of virtual time, then in peace. Gives a trace of all that was seen. */
+/**
+ * Two publishers and two consumers under every fault, for a minute of virtual time, then in peace.
+ * Gives a trace of all that was seen.
+ */
 async function soak(seed: number): Promise<{ trace: string[]; lost: string[]; left: number }> {
   const clock = new VirtualClock();
   const random = seededRandom(seed);

@@ -2,11 +2,14 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import type { FaultPlan } from '@blockhub/faults';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import { ConsumerList, HeldDelivery, type Settler, type Slot } from '../../consumers.ts';
-import { deliver, type Settlement } from '../../held.ts';
+import type { Settlement } from '../../delivery.ts';
+import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispatcher.ts';
 import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
-/** How long a queue rests when a message came back: more than nothing, so that a consumer that releases what it gets cannot stop time. */
+/**
+ * How long a queue delivers nothing after a message went back. It is more than 0, so that a
+ * consumer that releases all its deliveries cannot stop a virtual clock.
+ */
 const REST_MS = 1;
 const MAX_TWIN_MS = 2_000;
 const MAX_TWO_ACTIVE_MS = 5_000;
@@ -16,20 +19,18 @@ interface Delayed {
   readonly cancel: Cancel;
 }
 
-/** A queue that lives in this process only. */
-export class MemoryQueue implements Settler {
+/** A queue in the memory of this process. */
+export class MemoryQueue {
   declaration: QueueDeclaration;
   /** The connection that a private queue belongs to. */
   readonly owner: object | undefined;
-  /** Every message that is not acked. */
+  /** All messages that are not acked. */
   readonly load: Load = { messages: 0, bytes: 0 };
   readonly #clock: Clock;
   readonly #ready = new Backlog();
-  readonly #unacked = new Set<HeldDelivery>();
   readonly #delayed = new Map<number, Delayed>();
-  readonly #consumers = new ConsumerList();
+  readonly #dispatcher: Dispatcher;
   #seq = 0;
-  #scheduled = false;
   #resting = false;
   #twoActiveUntil = 0;
   #closed = false;
@@ -38,6 +39,11 @@ export class MemoryQueue implements Settler {
     this.declaration = declaration;
     this.owner = owner;
     this.#clock = clock;
+    this.#dispatcher = new Dispatcher({
+      name: declaration.name,
+      onlyOldest: () => this.declaration.singleActive === true && clock.ticks() >= this.#twoActiveUntil,
+      next: (consumer) => this.#next(consumer),
+    });
   }
 
   /** Adds a message whose room is reserved. */
@@ -46,50 +52,39 @@ export class MemoryQueue implements Settler {
     if (plan.chance('reorder')) this.#ready.misplaceNewest(plan.random());
   }
 
-  consume(slot: Slot): void {
-    this.#consumers.add(slot);
-    this.#schedule();
+  consume(consumer: QueueConsumer): void {
+    this.#dispatcher.add(consumer);
   }
 
-  /** No more deliveries; what the consumer holds stays with it. */
-  cancel(slot: Slot): void {
-    this.#consumers.remove(slot);
-    this.#schedule();
+  /** The consumer gets no more deliveries. Its unsettled deliveries stay valid. */
+  cancel(consumer: QueueConsumer): void {
+    this.#dispatcher.remove(consumer);
   }
 
-  /** The consumer is gone: what it holds goes back. */
-  drop(slot: Slot): void {
-    slot.gone = true;
-    this.#consumers.remove(slot);
-    for (const held of this.#unacked) {
-      if (held.slot !== slot) continue;
-      this.#unacked.delete(held);
-      this.#giveBack(held.message);
-    }
-    this.#schedule();
+  /** The consumer's connection is gone: its unsettled deliveries go back. */
+  drop(consumer: QueueConsumer): void {
+    for (const message of this.#dispatcher.drop(consumer)) this.#giveBack(message);
   }
 
-  settle(held: HeldDelivery, how: Settlement, afterMs: number): void {
-    if (this.#closed || !this.#unacked.has(held)) return;
-    this.#unacked.delete(held);
-    held.slot.unacked--;
-    if (how === 'ack') unreserve(this.load, held.message.body.length);
-    else if (how === 'retry') this.#delay(held.message, afterMs);
-    else this.#giveBack(held.message);
-    this.#schedule();
+  settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
+    if (!this.#dispatcher.settle(delivery)) return;
+    if (how === 'ack') unreserve(this.load, delivery.body.length);
+    else if (how === 'retry') this.#delay(delivery.message, afterMs);
+    else this.#giveBack(delivery.message);
+    this.#dispatcher.schedule();
   }
 
-  /** Ends the queue with all that is in it. */
+  /** Ends the queue with all its messages. */
   close(): void {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
-    for (const held of this.#unacked) held.slot.gone = true;
+    this.#dispatcher.close();
   }
 
   info(): CountedQueue {
     const { name, kind } = this.declaration;
-    const counts = { ready: this.#ready.size, unacked: this.#unacked.size, delayed: this.#delayed.size };
-    return { name, kind, ...counts, bytes: this.load.bytes, consumers: this.#consumers.size };
+    const { unacked, consumers } = this.#dispatcher;
+    return { name, kind, ready: this.#ready.size, unacked, delayed: this.#delayed.size, bytes: this.load.bytes, consumers };
   }
 
   stored(): StoredMessage[] {
@@ -97,10 +92,10 @@ export class MemoryQueue implements Settler {
     return [...this.#ready, ...delayed].sort((a, b) => a.seq - b.seq).map(storedMessage);
   }
 
-  /** BROKER_MESSAGE_MISSING unless all of them wait here. */
-  checkWaiting(seqs: readonly string[]): void {
-    const waiting = new Set(this.stored().map((message) => message.seq));
-    for (const seq of seqs) if (!waiting.has(seq)) throw missingMessage(this.declaration.name, seq);
+  /** BROKER_MESSAGE_MISSING if one of them is neither ready nor delayed. */
+  checkStored(seqs: readonly string[]): void {
+    const stored = new Set(this.stored().map((message) => message.seq));
+    for (const seq of seqs) if (!stored.has(seq)) throw missingMessage(this.declaration.name, seq);
   }
 
   take(seqs: readonly string[]): void {
@@ -121,7 +116,13 @@ export class MemoryQueue implements Settler {
 
   #push(message: QueueMessage): void {
     this.#ready.push(message);
-    this.#schedule();
+    this.#dispatcher.schedule();
+  }
+
+  #next({ plan }: QueueConsumer): QueueMessage | undefined {
+    const message = this.#resting ? undefined : this.#ready.shift();
+    if (message) this.#disturb(message, plan);
+    return message;
   }
 
   #delay(failed: QueueMessage, afterMs: number): void {
@@ -129,7 +130,7 @@ export class MemoryQueue implements Settler {
     const cancel = this.#clock.after(Math.max(REST_MS, afterMs), () => {
       this.#delayed.delete(message.seq);
       this.#ready.putBack(message);
-      this.#schedule();
+      this.#dispatcher.schedule();
     });
     this.#delayed.set(message.seq, { message, cancel });
   }
@@ -140,34 +141,11 @@ export class MemoryQueue implements Settler {
     this.#resting = true;
     this.#clock.after(REST_MS, () => {
       this.#resting = false;
-      this.#schedule();
+      this.#dispatcher.schedule();
     });
   }
 
-  /** Once per turn, so that nobody's call runs another one's callback. */
-  #schedule(): void {
-    if (this.#scheduled || this.#resting || this.#closed) return;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      if (!this.#closed) this.#dispatch();
-    });
-  }
-
-  #dispatch(): void {
-    while (this.#ready.size > 0 && !this.#resting) {
-      const onlyOldest = this.declaration.singleActive === true && this.#clock.ticks() >= this.#twoActiveUntil;
-      const slot = this.#consumers.next(onlyOldest);
-      const message = slot && this.#ready.shift();
-      if (!message) return;
-      const held = new HeldDelivery(this.declaration.name, message, slot);
-      this.#unacked.add(held);
-      slot.unacked++;
-      this.#disturb(message, slot.plan);
-      deliver(slot.onDelivery, held);
-    }
-  }
-
+  /** Faults: it comes twice, or a single-active queue has two active consumers. */
   #disturb(message: QueueMessage, plan: FaultPlan): void {
     if (plan.chance('deliver-twice')) {
       this.#clock.after(plan.random() * MAX_TWIN_MS, () => {

@@ -2,8 +2,9 @@ import { realpathSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Cancel, type Clock, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
+import { type Lock, takeLock } from '@blockhub/lock';
 import { closedBroker } from '../../checks.ts';
-import { newSlot } from '../../consumers.ts';
+import { newConsumer } from '../../dispatcher.ts';
 import { StateHolder } from '../../state.ts';
 import type {
   Broker,
@@ -20,15 +21,14 @@ import type {
 import { Unconfirmed } from '../../unconfirmed.ts';
 import { MemoryQueue } from '../memory/queue.ts';
 import { brokerError, type FileOptions, openError, openFile } from './file.ts';
-import { type Lock, takeLock } from './lock.ts';
 import { LogSync } from './log-sync.ts';
 import { DurableQueue } from './queue.ts';
 import { Queues } from './queues.ts';
 import { Writer } from './writer.ts';
 
-/** How often a process with consumers looks whether another process wrote. */
-const LOOK_MS = 250;
-/** After a read that failed. */
+/** How often a process with consumers checks whether another process wrote. */
+const REFRESH_MS = 250;
+/** Pause after a failed read. */
 const READ_AGAIN_MS = 500;
 
 export interface SqliteBrokerOptions extends FileOptions {
@@ -37,14 +37,15 @@ export interface SqliteBrokerOptions extends FileOptions {
 }
 
 /**
- * Opens a broker whose durable queues lie in one SQLite file, created when missing. One process consumes, as private queues are in its memory:
- * for any other, `consume` throws BROKER_IN_USE, until the first one closes or ends. Others may look, publish and take.
- * BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it. BROKER_UNSAFE: it cannot have a write-ahead log.
- * DATA_FOLDER_UNUSABLE: it cannot be written.
+ * Opens a broker whose durable queues are in one SQLite file, which is created if it is missing.
+ * One process can consume, because private queues are in its memory. In any other process `consume`
+ * throws BROKER_IN_USE until the first one closes or ends; `publish`, `browse`, `take` and `queues`
+ * work. BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it.
+ * BROKER_UNSAFE: it cannot have a write-ahead log. DATA_FOLDER_UNUSABLE: it cannot be written.
  */
 export async function openSqliteBroker(path: string, options: SqliteBrokerOptions = {}): Promise<Broker> {
   const db = openFile(path, options);
-  // SQLite keeps its log beside the file itself, so the lock lies there too: one file, one lock, whatever links lead to it.
+  // The real path, so that there is one lock for the file, whatever links lead to it.
   return new SqliteBroker(realpathSync(path), db, options);
 }
 
@@ -60,9 +61,9 @@ class SqliteBroker implements Broker {
   readonly #queues: Queues;
   /** Held by the process that consumes. */
   #lock: Lock | undefined;
-  #look: Cancel | undefined;
+  #refreshTimer: Cancel | undefined;
   #readAgain: Cancel | undefined;
-  /** The file is damaged: nothing works any more. */
+  /** The file is damaged, so every call fails. */
   #broken: BlockhubError | undefined;
   #closed = false;
 
@@ -75,7 +76,7 @@ class SqliteBroker implements Broker {
       error: (cause) => brokerError(path, cause),
       blocked: (error) => this.#block(error),
       written: () => this.#unblock(),
-      failed: (error) => this.#readFailed(error),
+      readFailed: (error) => this.#readFailed(error),
     });
     this.#queues = new Queues(db, clock, this.#writer);
   }
@@ -104,7 +105,7 @@ class SqliteBroker implements Broker {
   publish(messages: readonly Outgoing[]): Promise<void> {
     const publishing = new Promise<void>((resolve, reject) => {
       this.#check();
-      this.#writer.add({ enqueued: this.#queues.enqueue(messages), resolve, reject });
+      this.#writer.add({ privatePart: this.#queues.enqueue(messages), resolve, reject });
     });
     return this.#unconfirmed.during(messages, publishing);
   }
@@ -113,16 +114,16 @@ class SqliteBroker implements Broker {
     this.#check();
     const found = this.#queues.get(queue);
     this.#lock ??= lockConsumers(this.#path);
-    const slot = newSlot(prefetch, onDelivery, found);
-    found.consume(slot);
-    this.#look ??= this.#clock.after(LOOK_MS, () => this.#lookAgain());
-    return { cancel: async () => found.cancel(slot) };
+    const consumer = newConsumer(prefetch, onDelivery, (delivery, how, afterMs) => found.settle(delivery, how, afterMs));
+    found.consume(consumer);
+    this.#refreshTimer ??= this.#clock.after(REFRESH_MS, () => this.#refresh());
+    return { cancel: async () => found.cancel(consumer) };
   }
 
   async queues(names?: readonly string[]): Promise<QueueInfo[]> {
-    const seen = this.#read(() => [...this.#queues].map((queue) => queue.info()));
-    // Another process may consume, unless this one has the right to.
-    const infos = this.#lock === undefined ? seen.map((info): QueueInfo => ({ ...info, unacked: undefined, consumers: undefined })) : seen;
+    const all = this.#read(() => [...this.#queues].map((queue) => queue.info()));
+    // Without the lock, another process may consume, and its counts are unknown here.
+    const infos = this.#lock ? all : all.map((info): QueueInfo => ({ ...info, unacked: undefined, consumers: undefined }));
     return infos.filter(({ name }) => !names || names.includes(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -143,29 +144,29 @@ class SqliteBroker implements Broker {
   async take(name: string, seqs: readonly string[], replacement: readonly Outgoing[] = []): Promise<void> {
     const queue = this.#read(() => this.#queues.get(name));
     if (queue instanceof MemoryQueue) {
-      queue.checkWaiting(seqs);
+      queue.checkStored(seqs);
       await this.publish(replacement);
       queue.take(seqs);
       return;
     }
-    const enqueued = this.#queues.enqueue(replacement);
+    const privatePart = this.#queues.enqueue(replacement);
     try {
       this.#writer.commit(
         () => queue.take(seqs),
         (taken) => queue.taken(seqs, taken),
       );
     } catch (error) {
-      enqueued.cancel();
+      privatePart.cancel();
       throw error;
     }
-    enqueued.deliver();
+    privatePart.deliver();
     await this.#writer.durable();
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#look?.();
+    this.#refreshTimer?.();
     this.#readAgain?.();
     await this.#writer.close();
     for (const queue of this.#queues) queue.close();
@@ -179,7 +180,7 @@ class SqliteBroker implements Broker {
     if (this.#broken) throw this.#broken;
   }
 
-  /** Reads what the file and the queues say after everything up to now. */
+  /** Reads from the file and the queues, after writing everything that is collected. */
   #read<T>(read: () => T): T {
     this.#check();
     this.#writer.flush();
@@ -193,8 +194,8 @@ class SqliteBroker implements Broker {
     }
   }
 
-  #lookAgain(): void {
-    this.#look = this.#clock.after(LOOK_MS, () => this.#lookAgain());
+  #refresh(): void {
+    this.#refreshTimer = this.#clock.after(REFRESH_MS, () => this.#refresh());
     if (this.#broken) return;
     try {
       this.#queues.refresh();
@@ -212,7 +213,7 @@ class SqliteBroker implements Broker {
     this.#log?.warn({ err: error }, 'broker file cannot be read');
     this.#readAgain ??= this.#clock.after(READ_AGAIN_MS, () => {
       this.#readAgain = undefined;
-      for (const queue of this.#queues) if (queue instanceof DurableQueue) queue.poke();
+      for (const queue of this.#queues) if (queue instanceof DurableQueue) queue.resume();
     });
   }
 

@@ -3,7 +3,7 @@ import type { Load } from '../../checks.ts';
 import type { QueueDeclaration } from '../../types.ts';
 import { QueueTable } from './table.ts';
 
-/** A durable queue as the file knows it. */
+/** A durable queue in the file. */
 export interface QueueRow extends Load {
   readonly number: number;
   readonly declaration: QueueDeclaration;
@@ -26,7 +26,7 @@ export class Catalogue {
     return row && toRow(row);
   }
 
-  /** Inside a transaction: creates the queue or gives it these limits. */
+  /** Inside a transaction: creates the queue, or changes its limits. */
   put({ name, singleActive, maxMessages, maxBytes }: QueueDeclaration): void {
     const known = this.find(name);
     const values = [singleActive ? 1 : 0, maxMessages ?? null, maxBytes ?? null];

@@ -1,7 +1,9 @@
 import { errorCode } from '@blockhub/errors';
 import { openSqliteBroker } from './broker.ts';
 
-/** A process that consumes queue `a` of the file given, acks nothing, and goes on until it is killed. Says `consumes`, or the code of the error. */
+/**
+ * Consumes queue `a` of a file without acks until it is killed. Prints `consumes` or an error code.
+ */
 const broker = await openSqliteBroker(process.argv[2] ?? '');
 await broker.declare([{ name: 'a', kind: 'durable' }]);
 await broker

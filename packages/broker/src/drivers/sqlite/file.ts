@@ -2,22 +2,25 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { BlockhubError, diskFault, GOES_ON } from '@blockhub/errors';
 
-/** Longest wait for another process's transaction. It stops the event loop, and such transactions take milliseconds. */
+/** How long to wait, with the event loop blocked, for the transaction of another process. */
 const BUSY_MS = 2_000;
-/** Files up to this size are checked whole when opened (0.2 s); damage in a bigger one shows when it is read. */
+/**
+ * Files up to this size are checked when they are opened (0.2 s), larger ones only as they are
+ * read.
+ */
 const CHECKED_BYTES = 256 * 1024 * 1024;
 
-/** Durability of publishes is the writer's (see LogSync); a checkpoint syncs by itself. */
+/** The writer makes publishes durable (see LogSync). A checkpoint has a sync of its own. */
 const pragmas = `
   PRAGMA synchronous = NORMAL;
   PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
 `;
 
-/** Of the tables. Raised by whoever changes them so that the version before, or this one, would read the file wrongly. */
+/** Raise it with each change of the tables that another version would read wrongly. */
 const FORMAT = 1;
 
-/** `messages` and `bytes` are kept with every transaction, so that nobody counts a million rows. The names leave room for other tables in the file. */
+/** Every transaction updates `messages` and `bytes`, so that no read counts a million rows. */
 const schema = `
   CREATE TABLE IF NOT EXISTS broker_queues (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, single_active INTEGER NOT NULL,
@@ -37,11 +40,11 @@ const CANTOPEN = 14;
 const NOTADB = 26;
 const [BUSY, LOCKED, IOERR, FULL] = [5, 6, 10, 13];
 
-const held = `Find the process that holds the file (fuser, lsof) and end it: an SQLite broker is for one process. ${GOES_ON}`;
+const held = `Find the process that holds the file (fuser, lsof) and end it: only one process may use an SQLite broker. ${GOES_ON}`;
 const rights = 'Mount the disk for reading and writing, and give the user of this process the right to write to the file and its folder.';
 const disk = `Look at the kernel log (dmesg) and at the disk, and mount a network share again. ${GOES_ON}`;
 
-/** What helps, by primary result code. */
+/** By primary result code. */
 const fixes: Readonly<Record<number, string>> = {
   [PERM]: rights,
   [BUSY]: held,
@@ -52,12 +55,12 @@ const fixes: Readonly<Record<number, string>> = {
   [FULL]: `Free space on its disk or raise its quota; look at inodes too (df -h, df -i). ${GOES_ON}`,
 };
 
-export const primaryCode = (error: unknown): number => {
+const primaryCode = (error: unknown): number => {
   const extended = (error as { errcode?: unknown } | null)?.errcode;
   return typeof extended === 'number' ? extended & 0xff : 0;
 };
 
-/** What an error of SQLite means while working: damaged for good, or (full, busy, read-only, I/O) not now. */
+/** BROKER_CORRUPT if the file is damaged, else BROKER_UNAVAILABLE (full, busy, read-only, I/O). */
 export function brokerError(path: string, cause: unknown): BlockhubError {
   if (cause instanceof BlockhubError) return cause;
   const options = { cause, details: { path } };
@@ -69,18 +72,22 @@ export function brokerError(path: string, cause: unknown): BlockhubError {
   return new BlockhubError('BROKER_UNAVAILABLE', text, { ...options, fix: fixes[code] ?? diskFault(cause, { setting: '--data' })?.fix });
 }
 
-/** As `brokerError`, for files that are opened or made: what may not be written will not be later. */
+/**
+ * As `brokerError`, but DATA_FOLDER_UNUSABLE for a missing permission: it does not end by itself.
+ */
 export function openError(path: string, cause: unknown): BlockhubError {
   if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
   return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path }, fix: rights });
 }
 
 export interface FileOptions {
-  /** The file never grows beyond this; then it is like a full disk. */
+  /** Size limit of the file. At the limit, writes fail as on a full disk. */
   readonly fileBytes?: number | undefined;
 }
 
-/** Opens or creates the file. BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, or BROKER_UNAVAILABLE where a disk is full. */
+/**
+ * BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, BROKER_UNAVAILABLE
+ */
 export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
@@ -88,7 +95,7 @@ export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync
     writeAhead(db, path);
     db.exec(pragmas);
     checkFile(db, path);
-    // A file or folder that cannot be written lets everything above pass.
+    // Everything above succeeds also if the file or its folder cannot be written.
     db.exec(`BEGIN IMMEDIATE; ${schema}`);
     checkFormat(db, path);
     db.exec('COMMIT');
@@ -109,7 +116,7 @@ function checkFile(db: DatabaseSync, path: string): void {
   throw new BlockhubError('BROKER_CORRUPT', `${path} is damaged: move it away and start again`, { details: { path, found } });
 }
 
-/** SQLite keeps another journal without a word where it cannot have the one that confirms rely on. BROKER_UNSAFE */
+/** Confirms need the log. If SQLite cannot have one, it gives no error. BROKER_UNSAFE */
 function writeAhead(db: DatabaseSync, path: string): void {
   const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
   if (mode === 'wal') return;

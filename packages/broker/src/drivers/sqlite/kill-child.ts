@@ -2,8 +2,9 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { openSqliteBroker } from './broker.ts';
 
 /**
- * The victim of the kill test: publishes numbered messages and consumes them until it is killed.
- * Arguments: folder, first number. `confirmed` and `received` in the folder say what it knew; they are written before it goes on.
+ * The process that the kill test kills: it publishes numbered messages and consumes them.
+ * Arguments: folder, first number. It writes to the files `confirmed` and `received` in the folder
+ * before it goes on.
  */
 const [folder = '', first = '0'] = process.argv.slice(2);
 const broker = await openSqliteBroker(`${folder}/broker.sqlite`);

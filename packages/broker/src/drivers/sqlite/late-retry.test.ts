@@ -6,7 +6,9 @@ import { expect, test } from '@jest/globals';
 import type { Delivery } from '../../types.ts';
 import { openSqliteBroker } from './broker.ts';
 
-/** `due` is chosen when the retry is asked for, but written later; what was loaded meanwhile has moved #duePlace past it. */
+/**
+ * `due` is set at the retry but written later. Rows that were read meanwhile may be due after it.
+ */
 test('a retry that could not be written for a while still comes again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'owner-'));
   const clock = new VirtualClock();

@@ -5,17 +5,18 @@ const syncFile = promisify(fdatasync);
 const closeFile = promisify(close);
 
 /**
- * Brings SQLite's write-ahead log to the disk without stopping the event loop: with `synchronous = NORMAL` a commit only writes it, and
- * syncing the log after a commit is what `synchronous = FULL` would have done within it (https://sqlite.org/wal.html).
+ * Brings SQLite's write-ahead log to the disk without stopping the event loop. With `synchronous =
+ * NORMAL` a commit only writes the log. `synchronous = FULL` would sync it inside the commit
+ * (https://sqlite.org/wal.html); this class does the same after it.
  */
 export class LogSync {
   readonly #file: number;
-  /** Some file systems count no names. */
+  /** False on file systems that do not count links. */
   readonly #hadName: boolean;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  /** The log must exist: open the database and write to it first. */
+  /** The log must exist, so the database must be open and written to before. */
   constructor(databasePath: string) {
     this.#file = openSync(`${databasePath}-wal`, 'r');
     this.#hadName = fstatSync(this.#file).nlink > 0;
@@ -25,7 +26,7 @@ export class LogSync {
     return this.#running !== undefined;
   }
 
-  /** Resolves when all that was written before the call is on the disk, in a file that still has a name. Calls while a sync runs share the one after it. */
+  /** Syncs everything that was written before the call. Calls during a sync share the next one. */
   sync(): Promise<void> {
     if (!this.#running) return this.#start();
     this.#next ??= this.#running.then(
@@ -53,9 +54,10 @@ export class LogSync {
     return running;
   }
 
-  /** A removed file takes writes and syncs as any other, and is gone with the process. */
+  /** A removed file can still be written and synced, but it is gone with the process. */
   async #syncNow(): Promise<void> {
     await syncFile(this.#file);
-    if (this.#hadName && fstatSync(this.#file).nlink === 0) throw new Error('its write-ahead log was removed; stop, and start again');
+    if (this.#hadName && fstatSync(this.#file).nlink === 0)
+      throw new Error('its write-ahead log was removed; stop the process and start it again');
   }
 }

@@ -57,7 +57,7 @@ const consume = (broker: Broker, got: string[] = []) =>
     delivery.ack();
   });
 
-test('a second process cannot consume and is told who does; everything else it can', async () => {
+test('a second process cannot consume, and the error names the first; everything else works', async () => {
   const first = await consumer();
   expect(first.said).toBe('consumes');
   expect((await consumer()).said).toBe('BROKER_IN_USE');
@@ -74,11 +74,11 @@ test('a second process cannot consume and is told who does; everything else it c
   await broker.take('b', [one?.seq ?? '']);
   expect(two?.id).toBe('2');
   expect(await broker.queues()).toMatchObject([{ name: 'a' }, { name: 'b', ready: 1 }]);
-  // It cannot know who consumes there, and what they hold.
+  // The consumers of another process are unknown.
   expect((await broker.queues()).map(({ consumers, unacked }) => [consumers, unacked])).toEqual(Array(2).fill([undefined, undefined]));
 });
 
-test('who consumed knows what is still held', async () => {
+test('a process that has consumed counts its unsettled deliveries', async () => {
   const broker = await open();
   await broker.declare([{ name: 'a', kind: 'durable' }]);
   await broker.publish([{ queue: 'a', id: '1', meta: {}, body: Buffer.alloc(0) }]);

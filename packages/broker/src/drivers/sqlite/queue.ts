@@ -1,29 +1,24 @@
-import type { Cancel } from '@blockhub/clock';
-import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
+import { type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import { ConsumerList, HeldDelivery, type Settler, type Slot } from '../../consumers.ts';
-import { deliver, type Settlement } from '../../held.ts';
+import type { Settlement } from '../../delivery.ts';
+import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispatcher.ts';
 import type { QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
+import { MEMORY_MESSAGES, ReadyMessages } from './ready-messages.ts';
 import type { RetryTime } from './retry-time.ts';
-import type { DuePlace, NewRow, QueueTable } from './table.ts';
+import type { NewRow, QueueTable } from './table.ts';
 
-/** Bounds of what a queue keeps in memory beside what consumers hold. One bigger message always fits. */
-const WINDOW_MESSAGES = 2_000;
-const WINDOW_BYTES = 8 * 1024 * 1024;
-/** Rows read at once: few enough that they are gone before they count as old objects. */
-const FILL_MESSAGES = 256;
 /** Rows that `browse` reads at once. */
 const PAGE_MESSAGES = 100;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
-/** How a queue asks for its file to be written. */
-export interface Writes {
-  /** At the end of this turn of the event loop. */
+/** What a queue asks of the writer of its file. */
+export interface WriteRequests {
+  /** Write at the end of this turn of the event loop. */
   soon(queue: DurableQueue): void;
-  /** Within a few milliseconds, or with the next publish. */
+  /** Write within a few milliseconds, or with the next publish. */
   later(queue: DurableQueue): void;
   /** Reading the file failed. */
-  failed(error: unknown): void;
+  readFailed(error: unknown): void;
 }
 
 interface Retry {
@@ -33,112 +28,104 @@ interface Retry {
 }
 
 /**
- * A queue in a table. Messages go from the publisher straight to consumers while the window is *in step*: it holds every fresh message
- * behind `#cursor`. When it overflows it falls out of step and is filled again from the table once it is empty.
- * What a consumer settled is collected here and written with the next transaction of the broker.
+ * A queue in a table. New messages and settlements are collected here, and the writer writes them
+ * with its next transaction: `write` inside of it, then `written` after the commit or `refused`
+ * after a rollback. `ReadyMessages` has the modes of delivering, `Dispatcher` the consumers.
  */
-export class DurableQueue implements Settler {
+export class DurableQueue {
   declaration: QueueDeclaration;
-  /** Declared by this process, not only found in the file. */
+  /** True if this process declared it; false if it was only found in the file. */
   declared = false;
-  /** Every message that is not acked, and those of publishes in flight. */
+  /** All messages that are not acked, and those of publishes that are not committed. */
   readonly load: Load = { messages: 0, bytes: 0 };
   /** Rows for the next transaction. */
   incoming: NewRow[] = [];
   readonly #table: QueueTable;
   readonly #time: RetryTime;
-  readonly #writes: Writes;
-  readonly #window = new Backlog();
-  readonly #consumers = new ConsumerList();
-  readonly #unacked = new Map<number, HeldDelivery>();
+  readonly #writes: WriteRequests;
+  readonly #ready: ReadyMessages;
+  readonly #dispatcher: Dispatcher;
   #acked: QueueMessage[] = [];
   #retried: Retry[] = [];
-  #returned: QueueMessage[] = [];
-  #inStep = false;
-  #cursor = 0;
-  #lastSeq: number;
-  #written = 0;
+  #released: QueueMessage[] = [];
+  /** The seq of the last row that `write` inserted. */
+  #inserted = 0;
   #recounted: Load | undefined;
-  /** Retried rows up to here have been loaded. */
-  #duePlace: DuePlace = { due: -1, seq: 0 };
-  /** More retried rows may be due than were loaded. */
-  #dueOpen = true;
-  #dueTimer: { readonly at: number; readonly cancel: Cancel } | undefined;
-  #scheduled = false;
-  #closed = false;
 
-  constructor(declaration: QueueDeclaration, table: QueueTable, time: RetryTime, writes: Writes) {
+  constructor(declaration: QueueDeclaration, table: QueueTable, time: RetryTime, writes: WriteRequests) {
     this.declaration = declaration;
     this.#table = table;
     this.#time = time;
     this.#writes = writes;
-    this.#lastSeq = table.lastSeq();
+    this.#ready = new ReadyMessages(table, time, () => this.#retriesDue());
+    this.#dispatcher = new Dispatcher({
+      name: declaration.name,
+      onlyOldest: () => this.declaration.singleActive === true,
+      next: () => this.#readSafely(() => this.#ready.shift()),
+    });
   }
 
-  consume(slot: Slot): void {
-    this.#consumers.add(slot);
-    this.#schedule();
+  consume(consumer: QueueConsumer): void {
+    this.#dispatcher.add(consumer);
   }
 
-  /** No more deliveries; what the consumer holds stays with it. */
-  cancel(slot: Slot): void {
-    this.#consumers.remove(slot);
-    this.#schedule();
+  /** The consumer gets no more deliveries. Its unsettled deliveries stay valid. */
+  cancel(consumer: QueueConsumer): void {
+    this.#dispatcher.remove(consumer);
   }
 
-  settle(held: HeldDelivery, how: Settlement, afterMs: number): void {
-    const { message, slot } = held;
-    if (this.#closed || !this.#unacked.delete(message.seq)) return;
-    slot.unacked--;
+  settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
+    if (!this.#dispatcher.settle(delivery)) return;
+    const { message } = delivery;
     if (how === 'ack') {
       this.#acked.push(message);
       unreserve(this.load, message.body.length);
     } else if (how === 'retry') {
       this.#retried.push({ seq: message.seq, attempts: message.attempts + 1, due: this.#time.now() + Math.ceil(afterMs) });
     } else {
-      this.#returned.push(message);
+      this.#released.push(message);
       this.#writes.soon(this);
       return;
     }
-    if (this.#acked.length >= WINDOW_MESSAGES) this.#writes.soon(this);
+    if (this.#acked.length >= MEMORY_MESSAGES) this.#writes.soon(this);
     else this.#writes.later(this);
-    if (this.#window.size > 0 || !this.#inStep || this.#dueOpen) this.#schedule();
+    if (this.#ready.mayHaveMore) this.#dispatcher.schedule();
   }
 
-  /** Inside the broker's transaction: all that is to be written. */
+  /** Inside the transaction of the writer. */
   write(): void {
-    let { messages, bytes } = { messages: 0, bytes: 0 };
-    if (this.incoming.length > 0) this.#written = this.#table.insert(this.incoming);
-    for (const row of this.incoming) bytes += row.body.length;
-    messages += this.incoming.length;
-    let foreign = false;
-    if (this.#acked.length > 0) {
-      foreign = this.#table.remove(this.#acked.map((message) => message.seq)) !== this.#acked.length;
-      for (const message of this.#acked) bytes -= message.body.length;
-      messages -= this.#acked.length;
-    }
+    const messages = this.incoming.length - this.#acked.length;
+    const bytes = bytesOf(this.incoming) - bytesOf(this.#acked);
+    if (this.incoming.length > 0) this.#inserted = this.#table.insert(this.incoming);
+    const removed = this.#table.remove(this.#acked.map((message) => message.seq));
     if (this.#retried.length > 0) this.#time.save();
-    // Other retries may have been loaded since it was settled: behind their place nobody would look for it.
-    for (const one of this.#retried) {
-      one.due = Math.max(one.due, this.#duePlace.due + 1);
-      this.#table.delay(one.seq, one.attempts, one.due);
+    for (const retry of this.#retried) {
+      retry.due = Math.max(retry.due, this.#ready.earliestRetry);
+      this.#table.delay(retry.seq, retry.attempts, retry.due);
     }
-    if (foreign) this.#recounted = this.#table.recount();
+    // Another process took some of the acked messages, and counted them.
+    if (removed !== this.#acked.length) this.#recounted = this.#table.recount();
     else if (messages !== 0 || bytes !== 0) this.#table.count(messages, bytes);
   }
 
-  /** After the commit: what was published goes on to consumers. */
+  /** After the commit: published messages go on to consumers. */
   written(): void {
-    if (this.incoming.length > 0) this.#accept(this.incoming);
+    if (this.incoming.length > 0) {
+      this.#ready.add(this.incoming, this.#inserted, this.#dispatcher.consumers > 0);
+      this.#dispatcher.schedule();
+    }
     this.incoming = [];
     this.#acked = [];
     if (this.#recounted) Object.assign(this.load, this.#recounted);
     this.#recounted = undefined;
-    for (const { due } of this.#retried) this.#wakeAt(due);
+    for (const { due } of this.#retried) this.#ready.wakeAt(due);
     this.#retried = [];
   }
 
-  /** After a rollback: settlements wait for the next transaction, publishes are the caller's again. Tells whether anything waits. */
+  /**
+   * After a rollback: settlements stay for the next transaction, and publishes fail.
+   * Returns whether settlements stay.
+   */
   refused(): boolean {
     this.#recounted = undefined;
     for (const row of this.incoming) unreserve(this.load, row.body.length);
@@ -146,40 +133,30 @@ export class DurableQueue implements Settler {
     return this.#acked.length + this.#retried.length > 0;
   }
 
-  /** Released messages get their place again. */
-  comeBack(): void {
-    if (this.#returned.length === 0) return;
-    for (const message of this.#returned) this.#window.putBack(message);
-    this.#returned = [];
-    while (this.#window.size > 2 * WINDOW_MESSAGES) {
-      const newest = this.#window.popNewest();
-      if (!newest) break;
-      this.#inStep = false;
-      this.#cursor = newest.seq - 1;
-    }
-    this.#schedule();
+  /** Released messages become ready again. */
+  putBackReleased(): void {
+    if (this.#released.length === 0) return;
+    this.#ready.putBack(this.#released);
+    this.#released = [];
+    this.#dispatcher.schedule();
   }
 
-  /** Another process wrote: what it took must not be delivered, what it published must. */
+  /** Another process wrote to the file. */
   refresh(stored: Load): void {
-    this.comeBack();
+    this.putBackReleased();
     this.load.messages = stored.messages - this.#acked.length + this.incoming.length;
     this.load.bytes = stored.bytes - bytesOf(this.#acked) + bytesOf(this.incoming);
-    this.#window.filter((message) => this.#table.find(message.seq) !== undefined);
-    if (this.#table.lastSeq() !== this.#lastSeq) {
-      this.#lastSeq = this.#table.lastSeq();
-      this.#inStep = false;
-    }
-    this.#schedule();
+    this.#ready.refresh();
+    this.#dispatcher.schedule();
   }
 
   info(): QueueInfo {
     const { name, kind } = this.declaration;
+    const { unacked, consumers } = this.#dispatcher;
     const delayed = this.#table.delayed(this.#time.now());
-    const unacked = this.#unacked.size;
-    // Another process may have taken what a consumer holds.
+    // Another process may have taken a message that a consumer holds.
     const ready = Math.max(0, this.load.messages - unacked - delayed);
-    return { name, kind, ready, unacked, delayed, bytes: this.load.bytes, consumers: this.#consumers.size };
+    return { name, kind, ready, unacked, delayed, bytes: this.load.bytes, consumers };
   }
 
   /** The highest seq ever given. */
@@ -187,12 +164,12 @@ export class DurableQueue implements Settler {
     return this.#table.lastSeq();
   }
 
-  /** Waiting messages behind `seq`, up to `last`, and behind which the next page begins; `last` at the end. */
+  /** Ready and delayed messages behind `seq` up to `last`, and the seq before the next page. */
   page(seq: number, last: number): { readonly messages: StoredMessage[]; readonly seq: number } {
     const messages: StoredMessage[] = [];
     let bytes = 0;
     for (const message of this.#table.scan(seq, last)) {
-      if (this.#unacked.has(message.seq)) continue;
+      if (this.#dispatcher.isUnacked(message.seq)) continue;
       messages.push(storedMessage(message));
       bytes += message.body.length;
       if (messages.length >= PAGE_MESSAGES || bytes > PAGE_BYTES) return { messages, seq: message.seq };
@@ -200,17 +177,17 @@ export class DurableQueue implements Settler {
     return { messages, seq: last };
   }
 
-  /** Looks again whether something can be delivered. */
-  poke(): void {
-    this.#schedule();
+  /** Delivers again after a failed read. */
+  resume(): void {
+    this.#dispatcher.schedule();
   }
 
-  /** Inside a transaction. BROKER_MESSAGE_MISSING unless all of them wait here. */
+  /** Inside a transaction. BROKER_MESSAGE_MISSING if one of them is neither ready nor delayed. */
   take(seqs: readonly string[]): Load {
     const taken: Load = { messages: 0, bytes: 0 };
     const numbers = [...new Set(seqs)].map(Number);
     for (const seq of numbers) {
-      const bytes = Number.isSafeInteger(seq) && !this.#unacked.has(seq) ? this.#table.find(seq) : undefined;
+      const bytes = Number.isSafeInteger(seq) && !this.#dispatcher.isUnacked(seq) ? this.#table.find(seq) : undefined;
       if (bytes === undefined) throw missingMessage(this.declaration.name, String(seq));
       taken.messages++;
       taken.bytes += bytes;
@@ -220,112 +197,30 @@ export class DurableQueue implements Settler {
     return taken;
   }
 
-  /** After its commit. */
+  /** After the commit of `take`. */
   taken(seqs: readonly string[], { messages, bytes }: Load): void {
-    const gone = new Set(seqs.map(Number));
-    this.#window.filter((message) => !gone.has(message.seq));
+    this.#ready.remove(new Set(seqs.map(Number)));
     this.load.messages -= messages;
     this.load.bytes -= bytes;
   }
 
   close(): void {
-    this.#closed = true;
-    this.#dueTimer?.cancel();
+    this.#dispatcher.close();
+    this.#ready.close();
   }
 
-  #accept(rows: readonly NewRow[]): void {
-    const first = this.#written - rows.length + 1;
-    // Without consumers nothing is kept; and something that lies between came from another process.
-    if (this.#consumers.size === 0 || first !== this.#lastSeq + 1) this.#inStep = false;
-    this.#lastSeq = this.#written;
-    for (let at = 0; at < rows.length && this.#inStep; at++) {
-      const { id, meta, body, firstAt } = rows[at] as NewRow;
-      if (this.#full(body.length)) {
-        this.#inStep = false;
-        break;
-      }
-      this.#cursor = first + at;
-      this.#window.push({ seq: first + at, id, meta, body, attempts: 0, firstAt });
-    }
-    this.#schedule();
+  #retriesDue(): void {
+    // Without a consumer or room they are read later, when memory is empty.
+    if (this.#dispatcher.consumers > 0 && !this.#ready.isFull) this.#readSafely(() => this.#ready.readRetried());
+    this.#dispatcher.schedule();
   }
 
-  #full(more: number): boolean {
-    return this.#window.size >= WINDOW_MESSAGES || (this.#window.size > 0 && this.#window.bytes + more > WINDOW_BYTES);
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#closed || this.#consumers.size === 0) return;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#guard(() => this.#dispatch());
-    });
-  }
-
-  #dispatch(): void {
-    const onlyOldest = this.declaration.singleActive === true;
-    while (!this.#closed) {
-      const slot = this.#consumers.next(onlyOldest);
-      if (!slot) return;
-      if (this.#window.size === 0) this.#fill();
-      const message = this.#window.shift();
-      if (!message) return;
-      const held = new HeldDelivery(this.declaration.name, message, slot);
-      this.#unacked.set(message.seq, held);
-      slot.unacked++;
-      deliver(slot.onDelivery, held);
-    }
-  }
-
-  #fill(): void {
-    if (this.#dueOpen) this.#loadDue();
-    if (this.#inStep) return;
-    let loaded = 0;
-    for (const message of this.#table.fresh(this.#cursor, FILL_MESSAGES)) {
-      if (this.#full(message.body.length)) return;
-      this.#window.push(message);
-      this.#cursor = message.seq;
-      loaded++;
-    }
-    this.#inStep = loaded < FILL_MESSAGES;
-  }
-
-  #loadDue(): void {
-    this.#dueOpen = true;
-    for (const message of this.#table.due(this.#duePlace, this.#time.now(), FILL_MESSAGES)) {
-      if (this.#full(message.body.length)) return;
-      this.#duePlace = { due: message.due ?? 0, seq: message.seq };
-      this.#window.putBack(message);
-    }
-    this.#dueOpen = false;
-    const next = this.#table.nextDue(this.#duePlace);
-    if (next !== undefined) this.#wakeAt(next);
-  }
-
-  #wakeAt(at: number): void {
-    if (this.#closed || (this.#dueTimer && this.#dueTimer.at <= at)) return;
-    this.#dueTimer?.cancel();
-    const wake = (): void => {
-      this.#dueTimer = undefined;
-      this.#wake();
-    };
-    this.#dueTimer = { at, cancel: this.#time.wakeAt(at, wake) };
-  }
-
-  #wake(): void {
-    if (this.#closed) return;
-    // Loaded once the window is empty, or a consumer is there.
-    if (this.#consumers.size === 0 || this.#full(0)) this.#dueOpen = true;
-    else this.#guard(() => this.#loadDue());
-    this.#schedule();
-  }
-
-  #guard(read: () => void): void {
+  #readSafely<T>(read: () => T): T | undefined {
     try {
-      read();
+      return read();
     } catch (error) {
-      this.#writes.failed(error);
+      this.#writes.readFailed(error);
+      return undefined;
     }
   }
 }

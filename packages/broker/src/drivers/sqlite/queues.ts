@@ -8,21 +8,13 @@ import { Catalogue, type QueueRow } from './catalogue.ts';
 import { DurableQueue } from './queue.ts';
 import { RetryTime } from './retry-time.ts';
 import { QueueTable } from './table.ts';
-import type { Writer } from './writer.ts';
+import type { PrivatePart, Writer } from './writer.ts';
 
 export type AnyQueue = DurableQueue | MemoryQueue;
 
-/** Messages on their way into queues of this process's memory. */
-export interface Enqueued {
-  /** Once everything that was published with them is safe. */
-  deliver(): void;
-  /** It was not: their room is given back. */
-  cancel(): void;
-}
+const noPrivatePart: PrivatePart = { deliver: () => {}, cancel: () => {} };
 
-const onlyDurable: Enqueued = { deliver: () => {}, cancel: () => {} };
-
-/** The queues of an open file, and the private ones of this process. */
+/** The queues of an open file, and the private queues of this process. */
 export class Queues {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
@@ -50,7 +42,7 @@ export class Queues {
 
   /** BROKER_QUEUE_MISSING */
   get(name: string): AnyQueue {
-    // Another process may have declared it since.
+    // Another process may have declared it.
     if (!this.#all.has(name)) this.refresh();
     const queue = this.#all.get(name);
     if (!queue) throw missingQueue(name);
@@ -62,7 +54,7 @@ export class Queues {
       checkDeclaration(declaration);
       const queue = this.#all.get(declaration.name);
       if (!queue) continue;
-      // What only the file says comes from an earlier version of the program: the new one decides.
+      // A declaration that was only found in the file can be that of an older version.
       const free = queue instanceof DurableQueue && !queue.declared;
       checkAlike(queue.declaration, free ? { ...declaration, singleActive: queue.declaration.singleActive === true } : declaration);
     }
@@ -75,10 +67,13 @@ export class Queues {
     for (const declaration of declarations) this.#declared(declaration);
   }
 
-  /** Puts messages before their queues, all or none. The durable ones go with the next transaction, the others with `deliver`. */
-  enqueue(messages: readonly Outgoing[]): Enqueued {
+  /**
+   * Adds all messages to their queues, or none. Messages of durable queues are written with the
+   * next transaction; the others enter their queues with `deliver`.
+   */
+  enqueue(messages: readonly Outgoing[]): PrivatePart {
     const metaTexts = messages.map(({ meta }) => JSON.stringify(meta));
-    // Before room is reserved, because it counts anew.
+    // Before room is reserved, because it sets the counts.
     if (messages.some(({ queue }) => !this.#all.has(queue))) this.refresh();
     const queues = reserveAll(messages, (name) => this.#all.get(name));
     const firstAt = this.#clock.now();
@@ -91,7 +86,7 @@ export class Queues {
         this.#writer.touch(queue);
       } else if (queue) privates++;
     }
-    if (privates === 0) return onlyDurable;
+    if (privates === 0) return noPrivatePart;
     const each = (run: (queue: MemoryQueue, message: Outgoing) => void): void => {
       for (const [at, queue] of queues.entries()) if (queue instanceof MemoryQueue) run(queue, messages[at] as Outgoing);
     };
@@ -101,7 +96,7 @@ export class Queues {
     };
   }
 
-  /** Takes over what another process wrote, if any did. */
+  /** Reads what another process wrote, if one did. */
   refresh(): void {
     const version = this.#dataVersion.get()?.data_version;
     if (version === this.#version) return;

@@ -2,8 +2,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Cancel, Clock } from '@blockhub/clock';
 
 /**
- * The time by which retries are due. It outlives the process as the time of day does, but never goes back: in a process only ticks move it, and a
- * file begins where it was left if the clock of the machine says less. So no step of that clock makes a wait longer than it was asked for.
+ * The time by which retries are due. It goes on after a restart, and it never goes back: within a
+ * process only ticks move it, and a file whose saved time is ahead of the machine's clock goes on
+ * from there. So setting that clock makes no wait longer.
  */
 export class RetryTime {
   readonly #clock: Clock;
@@ -17,17 +18,17 @@ export class RetryTime {
     this.#ahead = Math.max(clock.now(), saved) - clock.ticks();
   }
 
-  /** Milliseconds, an integer; close to the time since 1970 where nobody sets the clock. */
+  /** Whole milliseconds. If the machine's clock is never set, they are the time since 1970. */
   now(): number {
     return Math.floor(this.#ahead + this.#clock.ticks());
   }
 
-  /** Calls `run` once when it is `ms`, and never at once. */
+  /** Calls `run` once at the time `ms`, but never before the next millisecond. */
   wakeAt(ms: number, run: () => void): Cancel {
     return this.#clock.after(Math.max(1, ms - this.now()), run);
   }
 
-  /** Inside a transaction that writes retries: they were asked for by now. */
+  /** Inside a transaction that writes retries, so that a restart does not begin before them. */
   save(): void {
     this.#save.run(this.now());
   }

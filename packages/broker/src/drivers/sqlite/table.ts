@@ -3,7 +3,7 @@ import type { QueueMessage } from '../../backlog.ts';
 import type { Load } from '../../checks.ts';
 import type { Meta } from '../../types.ts';
 
-/** Rows per insert statement: fewer calls; more than this gains nothing. */
+/** Rows per insert statement. More than this makes it no faster. */
 const BULK = 16;
 
 export interface NewRow {
@@ -31,7 +31,7 @@ interface Row {
 }
 
 export interface LoadedMessage extends QueueMessage {
-  /** When it may come again; null when it was never retried. */
+  /** When its retry is due; null if it was never retried. */
   readonly due: number | null;
 }
 
@@ -46,8 +46,9 @@ const toMessage = (row: Row): LoadedMessage => ({
 });
 
 /**
- * The table of one queue. AUTOINCREMENT, because a seq must never name another message later (`take`), even when the table was empty in between.
- * `due` is null for a message that was never retried, so that the index costs nothing on the usual path.
+ * The table of one queue. It has AUTOINCREMENT, because a seq must never name another message
+ * (`take`), even if the table was empty in between. `due` is null for a message that was never
+ * retried, so that the index costs such a message nothing.
  */
 export class QueueTable {
   readonly #number: number;
@@ -95,7 +96,7 @@ export class QueueTable {
     `);
   }
 
-  /** Inserts in order; gives the seq of the last. Inside a transaction they are consecutive. */
+  /** Returns the seq of the last row. Inside a transaction the seqs are consecutive. */
   insert(rows: readonly NewRow[]): number {
     let last = 0;
     let at = 0;
@@ -114,7 +115,7 @@ export class QueueTable {
     return last;
   }
 
-  /** Removes these rows, neighbours with one statement; tells how many were still there. */
+  /** Removes rows, neighbours with one statement, and returns how many were still there. */
   remove(seqs: readonly number[]): number {
     const sorted = Float64Array.from(seqs).sort();
     let removed = 0;
@@ -134,7 +135,7 @@ export class QueueTable {
     this.#count.run(messages, bytes, this.#number);
   }
 
-  /** Sets the stored counters by looking at every row, and gives them. */
+  /** Counts every row, stores the counters and returns them. */
   recount(): Load {
     const found = this.#db.prepare(`SELECT count(*) AS messages, coalesce(sum(length(body)), 0) AS bytes FROM ${this.#name}`).get();
     const load = { messages: Number(found?.messages), bytes: Number(found?.bytes) };
@@ -152,7 +153,7 @@ export class QueueTable {
     for (const row of this.#fresh.iterate(seq, limit)) yield toMessage(row as unknown as Row);
   }
 
-  /** Retried rows behind `after` whose time came by `now`. */
+  /** Retried rows behind `after` that are due by `now`. */
   *due(after: DuePlace, now: number, limit: number): Generator<LoadedMessage> {
     for (const row of this.#due.iterate(after.due, after.seq, now, limit)) yield toMessage(row as unknown as Row);
   }
@@ -165,7 +166,7 @@ export class QueueTable {
     return Number(this.#db.prepare(`SELECT count(*) AS n FROM ${this.#name} WHERE due > ?`).get(now)?.n);
   }
 
-  /** Bytes of the body; undefined when the row is gone. */
+  /** Bytes of the body; undefined if the row is gone. */
   find(seq: number): number | undefined {
     return this.#find.get(seq)?.bytes as number | undefined;
   }

@@ -30,11 +30,11 @@ function start() {
     error: (cause) => brokerError('file', cause),
     blocked: ({ code }) => told.push(`blocked ${code}`),
     written: () => told.push('written'),
-    failed: () => told.push('failed'),
+    readFailed: () => told.push('failed'),
   });
   const publish = (name: string): void =>
     writer.add({
-      enqueued: { deliver: () => told.push(`${name} after`), cancel: () => {} },
+      privatePart: { deliver: () => told.push(`${name} after`), cancel: () => {} },
       resolve: () => told.push(`${name} confirmed`),
       reject: ({ code }) => told.push(`${name} ${code}`),
     });
@@ -81,7 +81,7 @@ describe('the writer and the disk', () => {
     expect(told).toEqual(['blocked BROKER_UNAVAILABLE', 'one BROKER_UNAVAILABLE']);
   });
 
-  test('a sync that fails after the end does not try for ever', async () => {
+  test('a sync that fails after close is not tried again without end', async () => {
     const { told, log, clock, db, writer, publish } = start();
     publish('one');
     await writer.close();
@@ -107,11 +107,11 @@ test('after a sync that failed nothing is confirmed before the log was copied an
     error: (cause) => brokerError('file', cause),
     blocked: () => {},
     written: () => {},
-    failed: () => {},
+    readFailed: () => {},
   });
   const publish = async (name: string): Promise<void> => {
     writer.add({
-      enqueued: { deliver: () => {}, cancel: () => {} },
+      privatePart: { deliver: () => {}, cancel: () => {} },
       resolve: () => told.push(`${name} confirmed`),
       reject: ({ code }) => told.push(`${name} ${code}`),
     });

@@ -2,40 +2,50 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Cancel, Clock } from '@blockhub/clock';
 import type { BlockhubError } from '@blockhub/errors';
 import type { LogSync } from './log-sync.ts';
-import type { DurableQueue, Writes } from './queue.ts';
-import type { Enqueued } from './queues.ts';
+import type { DurableQueue, WriteRequests } from './queue.ts';
 
-/** Longest wait of settlements for a publish to share a commit with. A crash in between only brings the messages again. */
+/**
+ * How long settlements wait for a publish to share a commit with. A crash before it repeats them.
+ */
 const SETTLE_MS = 10;
-/** Between two tries while nothing can be written. */
+/** Pause between two tries while the file cannot be written. */
 const RETRY_MS = 500;
 const PROBE_BYTES = 16 * 1024;
 
-/** What brings commits to the disk. */
+/** Brings commits to the disk. */
 type Log = Pick<LogSync, 'busy' | 'sync' | 'close'>;
+
+/** The part of a publish that goes to private queues, which are in memory. */
+export interface PrivatePart {
+  /** The whole publish is durable. */
+  deliver(): void;
+  /** The publish failed: its room is given back. */
+  cancel(): void;
+}
 
 /** One publish call. */
 export interface Pending {
-  readonly enqueued: Enqueued;
+  readonly privatePart: PrivatePart;
   readonly resolve: () => void;
   readonly reject: (error: BlockhubError) => void;
 }
 
 export interface WriterEvents {
   error(cause: unknown): BlockhubError;
-  /** Nothing could be written; what was settled is kept. */
+  /** A write failed. Settlements are kept for the next one. */
   blocked(error: BlockhubError): void;
   written(): void;
-  /** Reading failed. */
-  failed(error: unknown): void;
+  readFailed(error: unknown): void;
 }
 
 /**
- * Writes what came together in one transaction. Commits do not wait for the disk: the log is synced behind them without stopping the event
- * loop, and publishers are told after that. Consumers get messages at once, and acks need no sync: whoever loses power in between sees
- * them again, and no publisher was told of what is gone. What comes while the disk works shares the next transaction.
+ * Writes all publishes and settlements of one turn in one transaction. A commit does not wait for
+ * the disk: the log is synced after it, without stopping the event loop, and then publishes are
+ * confirmed. Consumers get messages right after the commit, and acks wait for no sync. If the power
+ * fails in between, only unconfirmed publishes are lost, and acked messages come again. What comes
+ * during a sync shares the next transaction.
  */
-export class Writer implements Writes {
+export class Writer implements WriteRequests {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #events: WriterEvents;
@@ -46,9 +56,9 @@ export class Writer implements Writes {
   #blocked: Cancel | undefined;
   #closed = false;
   readonly #log: Log;
-  /** Something came while the disk worked. */
+  /** Something came during a sync. */
   #again = false;
-  /** A sync failed. */
+  /** A sync failed, so the log may have a hole. */
   #holed = false;
 
   constructor(db: DatabaseSync, log: Log, clock: Clock, events: WriterEvents) {
@@ -81,11 +91,11 @@ export class Writer implements Writes {
     });
   }
 
-  failed(error: unknown): void {
-    this.#events.failed(error);
+  readFailed(error: unknown): void {
+    this.#events.readFailed(error);
   }
 
-  /** Runs `change` in a transaction of its own; throws what it throws, then nothing was written. */
+  /** Runs `change` in a transaction of its own. If it throws, nothing was written. */
   transaction<T>(change: () => T): T {
     try {
       this.#db.exec('BEGIN IMMEDIATE');
@@ -98,7 +108,10 @@ export class Writer implements Writes {
     }
   }
 
-  /** One transaction of all that is collected and of `change`; then `committed`, then the queues go on. Throws as `transaction`, then it stays collected. */
+  /**
+   * Writes all that is collected and `change` in one transaction, then calls `committed`, then lets
+   * the queues deliver. If it throws, nothing was written and settlements stay collected.
+   */
   commit<T>(change: () => T, committed: (result: T) => void = () => {}): void {
     let result: T;
     try {
@@ -117,12 +130,12 @@ export class Writer implements Writes {
     for (const queue of touched) queue.written();
   }
 
-  /** Commits now. Failing is told to the publishers and by `blocked`. */
+  /** Commits now. If that fails, the publishes are rejected and `blocked` is called. */
   flush(): void {
     if (this.#closed) return;
     this.#later?.();
     this.#later = undefined;
-    for (const queue of this.#touched) queue.comeBack();
+    for (const queue of this.#touched) queue.putBackReleased();
     const pending = this.#pending;
     this.#pending = [];
     if (this.#touched.size > 0) {
@@ -137,7 +150,7 @@ export class Writer implements Writes {
     if (pending.length > 0) void this.#confirm(pending);
   }
 
-  /** Resolves when everything that is committed now is on the disk. BROKER_UNAVAILABLE when that is not known. */
+  /** Brings everything that is committed now to the disk. BROKER_UNAVAILABLE if that is unknown. */
   async durable(): Promise<void> {
     try {
       if (this.#holed) this.#mendLog();
@@ -150,7 +163,7 @@ export class Writer implements Writes {
     }
   }
 
-  /** Writes what is left; what then cannot be written comes again after the next start. */
+  /** Writes what is left. If it cannot be written, its messages come again after the next start. */
   async close(): Promise<void> {
     this.flush();
     this.#closed = true;
@@ -166,15 +179,16 @@ export class Writer implements Writes {
       return;
     }
     this.#works();
-    for (const { enqueued, resolve } of pending) {
-      enqueued.deliver();
+    for (const { privatePart, resolve } of pending) {
+      privatePart.deliver();
       resolve();
     }
   }
 
   /**
-   * A sync that failed may have left a hole in the log for good, and the next one would succeed all the same: nothing behind it counts
-   * as durable before the log has been copied to the database, which syncs by itself, and begun anew. BROKER_UNAVAILABLE.
+   * A failed sync can leave a hole in the log that later syncs do not fill, although they succeed.
+   * So the log is copied to the database, which has a sync of its own, and is started anew. Nothing
+   * is durable before that. BROKER_UNAVAILABLE.
    */
   #mendLog(): void {
     try {
@@ -186,7 +200,7 @@ export class Writer implements Writes {
     this.#holed = false;
   }
 
-  /** After a sync: what came meanwhile. */
+  /** After a sync: writes what came during it. */
   #goOn(): void {
     if (!this.#again || this.#log.busy) return;
     this.#again = false;
@@ -205,10 +219,10 @@ export class Writer implements Writes {
 
   #refuse(pending: readonly Pending[], error: BlockhubError): void {
     this.#events.blocked(error);
-    // A sync may fail after `close`: then nobody is left to try for.
+    // A sync may fail after `close`, and then nothing is left to write.
     if (!this.#closed) this.#blocked ??= this.#clock.after(RETRY_MS, () => this.#tryAgain());
-    for (const { enqueued, reject } of pending) {
-      enqueued.cancel();
+    for (const { privatePart, reject } of pending) {
+      privatePart.cancel();
       reject(error);
     }
   }
@@ -216,9 +230,9 @@ export class Writer implements Writes {
   #tryAgain(): void {
     this.#blocked = undefined;
     try {
-      // SQLite does it after commits, and there are none now; the log then starts again in the room that it has.
+      // SQLite does this after commits, and there are none now. Then the log has room again.
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
-      // Acks first: they need less room than a publish, and they make room.
+      // Acks first: they need less room than a publish, and they free room.
       this.flush();
       this.transaction(() => {
         this.#db.prepare('INSERT OR REPLACE INTO broker_probe VALUES (1, zeroblob(?))').run(PROBE_BYTES);
@@ -228,7 +242,7 @@ export class Writer implements Writes {
       this.#refuse([], this.#events.error(error));
       return;
     }
-    // What failed may have been the sync: only one that succeeds shows that it works again.
+    // The failure may have been a sync: only a sync that succeeds shows that the disk works again.
     void this.#confirm([]);
   }
 

@@ -1,13 +1,13 @@
 import type { Delivery, Meta } from './types.ts';
 
-/** What a delivery is in the end: its message goes, or comes again later, or goes back. */
+/** How a delivery is settled: its message is removed, comes again later, or goes back. */
 export type Settlement = 'ack' | 'retry' | 'release';
 
-/** A message that a consumer holds. What is said of it first counts. */
-export abstract class Held<Message extends Pick<Delivery, 'id' | 'meta' | 'attempts' | 'firstAt'>> implements Delivery {
+/** A delivery whose first settlement counts. Later settlements are dropped. */
+export abstract class BaseDelivery<Message extends Pick<Delivery, 'id' | 'meta' | 'attempts' | 'firstAt'>> implements Delivery {
   readonly queue: string;
   readonly message: Message;
-  #open = true;
+  #settled = false;
 
   constructor(queue: string, message: Message) {
     this.queue = queue;
@@ -33,23 +33,23 @@ export abstract class Held<Message extends Pick<Delivery, 'id' | 'meta' | 'attem
   }
 
   ack(): void {
-    this.#say('ack', 0);
+    this.#settleOnce('ack', 0);
   }
   retry(afterMs: number): void {
-    this.#say('retry', Math.max(0, afterMs));
+    this.#settleOnce('retry', Math.max(0, afterMs));
   }
   release(): void {
-    this.#say('release', 0);
+    this.#settleOnce('release', 0);
   }
 
-  #say(how: Settlement, afterMs: number): void {
-    if (!this.#open) return;
-    this.#open = false;
+  #settleOnce(how: Settlement, afterMs: number): void {
+    if (this.#settled) return;
+    this.#settled = true;
     this.settle(how, afterMs);
   }
 }
 
-/** An error of the callback must not stop the queue; it comes up as an uncaught one. */
+/** An error of the callback must not stop the queue. It is thrown again as an uncaught error. */
 export function deliver(onDelivery: (delivery: Delivery) => void, delivery: Delivery): void {
   try {
     onDelivery(delivery);

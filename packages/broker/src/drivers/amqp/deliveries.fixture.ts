@@ -8,14 +8,19 @@ export const numbered = (queue: string, from: number, to: number): Outgoing[] =>
 
 export const code = (expected: string) => expect.objectContaining({ code: expected });
 
-export interface Tray {
+export interface Collected {
   readonly all: Delivery[];
   readonly ids: () => string[];
   cancel(): Promise<void>;
 }
 
 /** Collects what comes; `onDelivery` may settle it. */
-export async function collect(broker: Broker, queue: string, prefetch = 100, onDelivery?: (delivery: Delivery) => void): Promise<Tray> {
+export async function collect(
+  broker: Broker,
+  queue: string,
+  prefetch = 100,
+  onDelivery?: (delivery: Delivery) => void,
+): Promise<Collected> {
   const all: Delivery[] = [];
   const consumer = await broker.consume(queue, { prefetch }, (delivery) => {
     all.push(delivery);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Broker } from '../../types.ts';
+import { numbered } from './deliveries.fixture.ts';
 import { Bench, onRabbit } from './server.fixture.ts';
-import { numbered } from './trays.fixture.ts';
 
 await onRabbit('looking into queues of RabbitMQ', (server) => {
   let bench: Bench;

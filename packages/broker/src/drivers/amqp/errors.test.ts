@@ -1,6 +1,6 @@
 import { VirtualClock } from '@blockhub/clock';
 import { expect, test } from '@jest/globals';
-import { CloseLog, closeReason } from './close-reason.ts';
+import { CloseLog, closeReason } from './errors.ts';
 
 const words: Readonly<Record<number, string>> = { 320: 'CONNECTION-FORCED', 404: 'NOT-FOUND', 406: 'PRECONDITION-FAILED' };
 /** As amqplib makes it of the frame. */
@@ -46,7 +46,7 @@ test.each<[number, string, RegExp]>([
   expect(closeReason(closing(code, text))).toEqual({ reply: code, reason: text, fix: expect.stringMatching(fix) });
 });
 
-test('of what the broker did not say there is no reason', () => {
+test('an error without a reply of the broker has no reason', () => {
   for (const other of [
     undefined,
     new Error('Heartbeat timeout'),
@@ -61,15 +61,15 @@ test('each reason is written once a minute for each place, and memory of them en
   const lines: object[] = [];
   const none = (): void => {};
   const log = new CloseLog(clock, { debug: none, info: none, error: none, warn: (facts: object) => void lines.push(facts) } as never);
-  for (let n = 0; n < 3; n++) log.tell(closing(406, 'PRECONDITION_FAILED - unknown delivery tag 1'), { queue: 'a' });
-  log.tell(closing(404, 'NOT_FOUND - no queue'), { queue: 'a' });
-  log.tell(closing(406, 'PRECONDITION_FAILED - unknown delivery tag 1'), { queue: 'b' });
-  log.tell(new Error('cut'), { queue: 'a' });
+  for (let n = 0; n < 3; n++) log.write(closing(406, 'PRECONDITION_FAILED - unknown delivery tag 1'), { queue: 'a' });
+  log.write(closing(404, 'NOT_FOUND - no queue'), { queue: 'a' });
+  log.write(closing(406, 'PRECONDITION_FAILED - unknown delivery tag 1'), { queue: 'b' });
+  log.write(new Error('cut'), { queue: 'a' });
   expect(lines).toEqual([
     { queue: 'a', reply: 406, reason: 'PRECONDITION_FAILED - unknown delivery tag 1', fix: expect.any(String) },
     expect.objectContaining({ queue: 'a', reply: 404 }),
     expect.objectContaining({ queue: 'b', reply: 406 }),
   ]);
-  for (let n = 0; n < 2_000; n++) log.tell(closing(406, 'x'), { queue: `q${n}` });
+  for (let n = 0; n < 2_000; n++) log.write(closing(406, 'x'), { queue: `q${n}` });
   expect(lines).toHaveLength(2_003);
 });
