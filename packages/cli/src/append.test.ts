@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 import { run } from './run.ts';
 
 let data: string;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BlockhubError } from '@blockhub/errors';
 import { findReceipt, getChain } from '@blockhub/walker';
-import type { Patience } from './patience.ts';
+import type { Deadline } from './deadline.ts';
 import type { Session } from './session.ts';
 
 export interface CheckedMesh {
@@ -26,13 +26,13 @@ interface Place {
  * Sends an event to a mesh and waits until its block is in the chain.
  * @throws MESH_REFUSES for an answer that is no receipt; MESH_STALLED when no block has the event in time
  */
-export async function checkMesh(session: Session, { url, chain, token }: Place, patience: Patience): Promise<CheckedMesh> {
+export async function checkMesh(session: Session, { url, chain, token }: Place, deadline: Deadline): Promise<CheckedMesh> {
   const store = await session.store();
-  const { id } = await patience.until(`chain ${chain}`, () => getChain(store, chain, { scan: true }));
+  const { id } = await deadline.until(`chain ${chain}`, () => getChain(store, chain, { scan: true }));
   const target = new URL(`append/chain/${encodeURIComponent(chain)}`, url.href.endsWith('/') ? url : `${url}/`);
-  const event = await patience.until('the mesh', () => post(target, token, patience.signal(ANSWER_MS)));
+  const event = await deadline.until('the mesh', () => post(target, token, deadline.signal(ANSWER_MS)));
   const since = session.clock.ticks();
-  const { block } = await patience.until('a block', async () => {
+  const { block } = await deadline.until('a block', async () => {
     const found = await findReceipt(store, id, event, { signal: session.signal });
     if (found) return found;
     throw new BlockhubError('MESH_STALLED', `the event ${event} was taken, and no block of chain ${chain} has it`, { details: { event } });

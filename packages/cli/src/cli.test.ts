@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf, mainFile, start } from './blockhub.ts';
+import { blockhub, linesOf, mainFile, start } from './blockhub.fixture.ts';
 
 let data: string;
 const inData = (...args: string[]): string[] => [...args, '--data', data];

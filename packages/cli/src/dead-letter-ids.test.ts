@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openBroker } from '@blockhub/broker';
 import { deadLetter, keepDeadLetter, queues } from '@blockhub/message';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 const event = '01a22e5c-295a-71bc-b8a9-8f7c65210830';
 const chain = 'ab12'.repeat(16);

@@ -6,7 +6,7 @@ import { type Broker, type Outgoing, openBroker } from '@blockhub/broker';
 import { deadLetter, keepDeadLetter, queues } from '@blockhub/message';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 import { define } from './commands/dead-letter.ts';
 import type { Format } from './output.ts';
 import { Session } from './session.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@blockhub/clock';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran, slowClock } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran, slowClock } from './blockhub.fixture.ts';
 import type { Io } from './session.ts';
 
 /** A chain of a root and three blocks of one blob each, made anew for every test. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 let data: string;
 const keys = (...args: string[]): Promise<Ran> => blockhubHere(['keys', ...args, '--data', data], { env: {} });

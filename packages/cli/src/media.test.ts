@@ -7,7 +7,7 @@ import { type Meta, newEvent } from '@blockhub/chain';
 import { openStore } from '@blockhub/store';
 import { append, createChain } from '@blockhub/writer';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf } from './blockhub.ts';
+import { blockhubHere, linesOf } from './blockhub.fixture.ts';
 
 const text = 'grüße, and more\n';
 const latin1 = Buffer.from(text, 'latin1');

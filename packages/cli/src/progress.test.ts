@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { systemClock, VirtualClock } from '@blockhub/clock';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { blockhubHere, slowClock } from './blockhub.ts';
+import { blockhubHere, slowClock } from './blockhub.fixture.ts';
 import { Progress } from './progress.ts';
 
 let data: string;

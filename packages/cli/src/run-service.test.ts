@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { blockhub, linesOf, start } from './blockhub.ts';
+import { blockhub, linesOf, start } from './blockhub.fixture.ts';
 
 test('run without a service lists them all', async () => {
   const ran = await blockhub(['run']);

@@ -60,7 +60,7 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   if (!given?.signal) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onInterrupt);
   try {
     await program(session).parseAsync(argv[0] === '--' ? argv.slice(1) : [...argv], { from: 'user' });
-    for (const line of session.unseen.lines()) session.note(line);
+    for (const line of session.skipped.lines()) session.note(line);
     await new Promise(setImmediate);
     return lost ? outputLost(lost, session) : session.exitCode;
   } catch (error) {
@@ -89,7 +89,7 @@ function report(error: unknown, session: Session): number {
     return exitCodes.interrupted;
   }
   // This error names them itself.
-  if (!hasCode(error, 'SEARCH_INCOMPLETE')) for (const line of session.unseen.lines()) session.note(line);
+  if (!hasCode(error, 'SEARCH_INCOMPLETE')) for (const line of session.skipped.lines()) session.note(line);
   session.note(errorText(error));
   // A fault that was shown before is certain, whatever ended the command.
   return session.exitCode === exitCodes.faults ? exitCodes.faults : exitCodeOf(error);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minio } from '@blockhub/test-servers';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 
 const server = await minio();
 

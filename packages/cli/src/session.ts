@@ -13,7 +13,7 @@ import type { ChainRecord } from '@blockhub/walker';
 import { exitCodes } from './exit.ts';
 import { type Format, formats, Output } from './output.ts';
 import { Progress } from './progress.ts';
-import { UnseenThings } from './unseen.ts';
+import { SkippedList } from './skipped-list.ts';
 
 /** Where a run of the command reads and writes; the process, or what a test gives. */
 export interface Io {
@@ -44,7 +44,7 @@ export class Session {
   /** How to go on after an interruption; asked for only then. */
   resume: (() => string) | undefined;
   /** What the command skipped because it could not be read; it is listed on stderr at the end. */
-  readonly unseen: UnseenThings = new UnseenThings();
+  readonly skipped: SkippedList = new SkippedList();
   #options: CommonOptions = {};
   #output: Output | undefined;
   readonly #closing: (() => Promise<void>)[] = [];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minio, rabbitmq } from '@blockhub/test-servers';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.ts';
+import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.fixture.ts';
 
 let data = '';
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@blockhub/clock';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 /** Two chains, one of MD5, with some blocks. */
 let data: string;

@@ -1,13 +1,14 @@
 import { type Block, blockKey, checkBlock, entryKey } from '@blockhub/chain';
 import type { OnUnseen, Store } from '@blockhub/store';
+import { blockIds } from './block-ids.ts';
 import { pipeline } from './in-order.ts';
-import { blocksFrom } from './prefix.ts';
 
 const READS = 16;
 
 /**
- * Blocks from their copies, where the entry of their height is missing, damaged or cannot be read: for a search that could not read those.
- * Lists all blocks of the store and reads each, so it is the last resort. A block that lost the race for its height is left out.
+ * Blocks whose entry is missing, damaged or cannot be read, from their copies. Lists all blocks of
+ * the store and reads each, so it is the last resort of a search. A block that lost the race for its
+ * height is left out.
  * @param chain only blocks of this chain
  */
 export async function* readCopies(
@@ -27,10 +28,10 @@ export async function* readCopies(
       return undefined;
     }
   };
-  for await (const block of pipeline(blocksFrom(store, '', { onUnseen }), READS, read)) if (block) yield block;
+  for await (const block of pipeline(blockIds(store, '', { onUnseen }), READS, read)) if (block) yield block;
 }
 
-/** A block is given at that height: the search has seen it. */
+/** Then the search has read the block of that height. */
 async function hasSoundEntry(store: Store, { chain, height }: Block): Promise<boolean> {
   const bytes = await store.find(entryKey(chain, height)).catch(() => undefined);
   return bytes !== undefined && checkBlock(bytes, { chain, height }).faults.length === 0;

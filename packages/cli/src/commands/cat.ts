@@ -2,7 +2,7 @@ import { BlockhubError } from '@blockhub/errors';
 import { type DecodeCaps, decode } from '@blockhub/media';
 import { parseSize } from '@blockhub/settings';
 import type { Command } from 'commander';
-import { bytesOf, findThing, type Thing } from '../find-thing.ts';
+import { bytesOf, type Found, findById } from '../find-by-id.ts';
 import { codingOf } from '../preview.ts';
 import type { Session } from '../session.ts';
 
@@ -23,7 +23,7 @@ export function define(command: Command, session: Session): void {
     .action(async (id: string, options: Options) => {
       const caps = { maxBytes: parseSize(options.decodeLimit), maxRatio: parseRatio(options.decodeRatio) };
       const store = await session.store();
-      const thing = await findThing(session, store, id, options.chain);
+      const thing = await findById(session, store, id, options.chain);
       const bytes = await bytesOf(store, thing);
       const coding = options.decode ? codingToUndo(thing) : undefined;
       if (coding === undefined) await session.out.write(bytes);
@@ -38,7 +38,7 @@ function parseRatio(text: string): number {
 }
 
 /** A block has no coding. The coding of an object without a block is unknown. */
-function codingToUndo(thing: Thing): string | undefined {
+function codingToUndo(thing: Found): string | undefined {
   if (thing.kind === 'blob') return codingOf(thing.receipt.meta);
   if (thing.kind === 'block') return undefined;
   throw new BlockhubError(

@@ -3,8 +3,8 @@ import { hideUrl } from '@blockhub/settings';
 import type { ProbeCheck } from '@blockhub/store';
 import type { Command } from 'commander';
 import { checkMesh } from '../check-mesh.ts';
+import { Deadline } from '../deadline.ts';
 import { exitCodes } from '../exit.ts';
-import { Patience } from '../patience.ts';
 import type { Session } from '../session.ts';
 
 export function define(command: Command, session: Session): void {
@@ -37,7 +37,7 @@ export function define(command: Command, session: Session): void {
     .option('--wait <time>', 'how long it may take', '1m')
     .action(async (url: string, { chain, wait }: { chain: string; wait: string }) => {
       const place = { url: parseUrl(url), chain, token: await session.token() };
-      const checked = await checkMesh(session, place, new Patience(session, wait));
+      const checked = await checkMesh(session, place, new Deadline(session, wait));
       const { event, block, height, ms } = checked;
       await session.out.one(checked, `${event} B:${block} H:${height} after ${ms} ms`);
     });

@@ -2,7 +2,7 @@ import { checkBlock, entryKey } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import type { Command } from 'commander';
-import { bytesOf, findThing, type Thing } from '../find-thing.ts';
+import { bytesOf, type Found, findById } from '../find-by-id.ts';
 import { isoTime, printable } from '../output.ts';
 import { previewOf } from '../preview.ts';
 import type { Session } from '../session.ts';
@@ -16,7 +16,7 @@ export function define(command: Command, session: Session): void {
     .option('--chain <chain>', 'look only in this chain, id or name')
     .action(async (id: string, { chain }: { chain?: string }) => {
       const store = await session.store();
-      const facts = await factsOf(session, store, await findThing(session, store, id, chain));
+      const facts = await factsOf(session, store, await findById(session, store, id, chain));
       await session.out.one(facts, () =>
         Object.entries(facts)
           .filter(([, value]) => value !== undefined && value !== null)
@@ -26,7 +26,7 @@ export function define(command: Command, session: Session): void {
     });
 }
 
-async function factsOf(session: Session, store: Store, thing: Thing): Promise<object> {
+async function factsOf(session: Session, store: Store, thing: Found): Promise<object> {
   const bytes = await bytesOf(store, thing);
   if (thing.kind === 'block') {
     const { chain, id, prev, height, time, blobs, root } = thing.block;
@@ -75,10 +75,10 @@ async function idAt(session: Session, store: Store, chain: string, height: numbe
   try {
     const bytes = await store.find(key);
     const { tail, faults } = bytes ? checkBlock(bytes, { chain, height }) : { faults: [] };
-    if (faults[0]) session.unseen.add(key, new BlockhubError('CHAIN_DAMAGED', `height ${height} ${faults[0].message}`));
+    if (faults[0]) session.skipped.add(key, new BlockhubError('CHAIN_DAMAGED', `height ${height} ${faults[0].message}`));
     else return tail?.id;
   } catch (error) {
-    session.unseen.add(key, error);
+    session.skipped.add(key, error);
   }
   return undefined;
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { AddressSet, createKey, findKey, type KnownKey, keyIdOf, listKeys, parseKey, revokeKey } from '@blockhub/access';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import type { OnUnseen, Store } from '@blockhub/store';
-import { isOfOneThing } from '@blockhub/walker';
+import type { Store } from '@blockhub/store';
+import { canSkip } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { timeOption } from '../options.ts';
@@ -107,12 +107,7 @@ async function list(session: Session): Promise<void> {
   const store = await session.store();
   const progress = session.progress();
   const rows: Row[] = [];
-  let unseen = 0;
-  const onUnseen: OnUnseen = (key, error) => {
-    unseen++;
-    session.unseen.add(key, error);
-  };
-  for await (const id of listKeys(store, { onUnseen })) {
+  for await (const id of listKeys(store, { onUnseen: session.skipped.add })) {
     session.signal.throwIfAborted();
     rows.push(await look(session, store, id));
     progress.update(() => `${rows.length} keys`);
@@ -129,7 +124,7 @@ async function list(session: Session): Promise<void> {
     revoked: (row) => [timeText(row.revokedAt), row.reason ?? ''].join(' ').trim(),
   });
   if (rows.some(({ state }) => state === 'damaged')) session.exitCode = exitCodes.faults;
-  else if (unseen > 0 || rows.some(({ state }) => state === 'unreadable')) session.exitCode = exitCodes.unchecked;
+  else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
 }
 
 const timeText = (time: number | undefined): string => (time === undefined ? '' : isoTime(time));
@@ -141,8 +136,8 @@ async function look(session: Session, store: Store, id: string): Promise<Row> {
     return known ? rowOf(known, session.clock.now()) : { id, state: 'damaged' };
   } catch (error) {
     if (hasCode(error, 'KEY_DAMAGED')) return { id, state: 'damaged' };
-    if (!isOfOneThing(error)) throw error;
-    session.unseen.add(`keys/${id}.key`, error);
+    if (!canSkip(error)) throw error;
+    session.skipped.add(`keys/${id}.key`, error);
     return { id, state: 'unreadable', error: error.code };
   }
 }

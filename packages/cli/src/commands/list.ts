@@ -1,6 +1,6 @@
 import { errorCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { findNewest, isOfOneThing, type ListedChain, listChains } from '@blockhub/walker';
+import { canSkip, findNewest, type ListedChain, listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime } from '../output.ts';
@@ -25,12 +25,7 @@ export function define(command: Command, session: Session): void {
     const store = await session.store();
     const progress = session.progress();
     const rows: Row[] = [];
-    let unseen = 0;
-    const onUnseen: OnUnseen = (key, error) => {
-      unseen++;
-      session.unseen.add(key, error);
-    };
-    for await (const chain of listChains(store, { onUnseen })) {
+    for await (const chain of listChains(store, { onUnseen: session.skipped.add })) {
       session.signal.throwIfAborted();
       rows.push(await rowOf(session, store, chain));
       progress.update(() => `${rows.length} chains`);
@@ -46,8 +41,7 @@ export function define(command: Command, session: Session): void {
     });
     const isFault = ({ error }: Row): boolean => error !== undefined && damageCodes.has(error);
     if (rows.some(isFault)) session.exitCode = exitCodes.faults;
-    // What may be hidden: a chain that is not in the list, or more of one that is.
-    else if (unseen > 0 || rows.some(({ error }) => error !== undefined)) session.exitCode = exitCodes.unchecked;
+    else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
   });
 }
 
@@ -59,13 +53,13 @@ async function rowOf(session: Session, store: Store, chain: ListedChain): Promis
   const row: Row = { chain: id, ...(name === undefined ? {} : { name }), crypt, settings, ...(damaged ? {} : { createdAt }) };
   const codes: string[] = [];
   const onUnseen: OnUnseen = (key, reason) => {
-    session.unseen.add(key, reason);
+    session.skipped.add(key, reason);
     codes.push(errorCode(reason));
   };
   if (error !== undefined) onUnseen(`chains/${id}/`, error);
   else if (damaged) codes.push('CHAIN_DAMAGED');
   const newest = await findNewest(store, id, onUnseen).catch((reason: unknown): undefined => {
-    if (!isOfOneThing(reason)) throw reason;
+    if (!canSkip(reason)) throw reason;
     // Without its folder the entries are not known to be missing.
     if (error === undefined) onUnseen(`chains/${id}/`, reason);
   });

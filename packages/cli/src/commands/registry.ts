@@ -1,4 +1,3 @@
-import type { OnUnseen } from '@blockhub/store';
 import { listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
@@ -15,14 +14,9 @@ export function define(command: Command, session: Session): void {
       await registry.wipe();
       let chains = 0;
       let damaged = 0;
-      let unseen = 0;
-      const onUnseen: OnUnseen = (key, error) => {
-        unseen++;
-        session.unseen.add(key, error);
-      };
-      for await (const chain of listChains(store, { onUnseen })) {
+      for await (const chain of listChains(store, { onUnseen: session.skipped.add })) {
         session.signal.throwIfAborted();
-        if (chain.error !== undefined) onUnseen(`chains/${chain.id}/`, chain.error);
+        if (chain.error !== undefined) session.skipped.add(`chains/${chain.id}/`, chain.error);
         if (chain.damaged) damaged += chain.error === undefined ? 1 : 0;
         else {
           const { error: _, ...record } = chain;
@@ -35,6 +29,6 @@ export function define(command: Command, session: Session): void {
       const left = damaged === 0 ? '' : `; ${damaged} with a damaged root were left out, see blockhub verify --all`;
       await session.out.one({ chains, damaged }, `${chains} chains are known again${left}`);
       if (damaged > 0) session.exitCode = exitCodes.faults;
-      else if (unseen > 0) session.exitCode = exitCodes.unchecked;
+      else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
     });
 }

@@ -13,7 +13,7 @@ export function define(command: Command, session: Session): void {
       const { id } = await session.chain(store, nameOrId);
       const codes = new Set<string>();
       const { tail, last } = await findNewest(store, id, (key, error) => {
-        session.unseen.add(key, error);
+        session.skipped.add(key, error);
         codes.add(errorCode(error));
       });
       if (!tail)

@@ -7,15 +7,15 @@ import {
   heightText,
   parseHeight,
   type Report,
-  Unseen,
+  SkippedObjects,
   type VerifyLevel,
   type VerifyOptions,
   verifyAll,
   verifyChain,
+  verifyLevels,
 } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
-import { levels } from '../levels.ts';
 import { inOption } from '../options.ts';
 import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -42,7 +42,7 @@ export function define(command: Command, session: Session): void {
         '--level <level>',
         'none, links (ids and heights), blocks (their copies), blobs (all bytes), full (packs, name, loose blocks)',
       )
-        .choices(levels)
+        .choices(verifyLevels)
         .default('full'),
     )
     .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
@@ -50,13 +50,13 @@ export function define(command: Command, session: Session): void {
       if (options.all && (nameOrId !== undefined || options.from !== undefined))
         throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
       const store = await session.store();
-      const unseen = new Unseen(session.unseen.add);
-      const reports = await verify(session, store, nameOrId, { ...options, onUnseen: unseen.add });
+      const skipped = new SkippedObjects(session.skipped.add);
+      const reports = await verify(session, store, nameOrId, { ...options, onUnseen: skipped.add });
       // Nothing was checked, which must not look like nothing wrong: it may be the wrong store, or all may be lost.
-      if (reports.length === 0) throw unseen.notFound('a chain', session.noChain(store));
+      if (reports.length === 0) throw skipped.notFound('a chain', session.noChain(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
-      if (unseen.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;
+      if (skipped.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;
     });
 }
 

@@ -8,12 +8,12 @@ import {
   parsePosition,
   readBlobs,
   type VerifyLevel,
+  verifyLevels,
   type WalkedBlock,
   walk,
 } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
-import { levels } from '../levels.ts';
 import { inOption } from '../options.ts';
 import { type Output, oneLine, printable } from '../output.ts';
 import { previewOf } from '../preview.ts';
@@ -40,7 +40,7 @@ export function define(command: Command, session: Session): void {
     .option('--to <place>', 'last block, in the same forms (default: the tail)')
     .option('--live', 'do not end at the tail, show each block as it comes')
     .option('--poll <ms>', 'how often --live asks for the next height', POLL_MS)
-    .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(levels))
+    .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(verifyLevels))
     .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
     .action(async (nameOrId: string | undefined, options: Options) => {
       const [from, to] = (['from', 'to'] as const).map((name) => placeOf(name, options[name]));
@@ -59,7 +59,7 @@ export function define(command: Command, session: Session): void {
         chain,
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
-        onUnseen: session.unseen.add,
+        onUnseen: session.skipped.add,
         ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
         verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
         skipNextCheck: options.skipNextCheck === true,

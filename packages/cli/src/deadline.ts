@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 const PAUSE_MS = 1_000;
 
 /** Time that the steps of a command share, while servers are not there yet. */
-export class Patience {
+export class Deadline {
   readonly #session: Session;
   readonly #end: number;
 

@@ -1,22 +1,22 @@
 import { blockKey, checkBlock } from '@blockhub/chain';
 import type { OnUnseen, Store } from '@blockhub/store';
 
-export interface BlocksFromOptions {
-  /** Only blocks of this chain, which each block is read for. */
+export interface BlockIdsOptions {
+  /** Only blocks of this chain. Each block is read to find its chain. */
   chain?: string;
   onUnseen?: OnUnseen | undefined;
 }
 
-const blockForm = /^blocks\/([0-9a-f]{64}|[0-9a-f]{32})\.block$/;
+/** The id in the key of a copy. */
+export const idOfCopy = (key: string): string | undefined => /^blocks\/([0-9a-f]{64}|[0-9a-f]{32})\.block$/.exec(key)?.[1];
 
-/** Ids of the stored blocks that begin so, in order: a listing of that prefix. Stop taking them when there are enough. */
-export async function* blocksFrom(store: Store, prefix: string, { chain, onUnseen }: BlocksFromOptions = {}): AsyncGenerator<string> {
+/** The ids that begin with `prefix`, of all blocks that have a copy, in order. Costs one listing. */
+export async function* blockIds(store: Store, prefix: string, { chain, onUnseen }: BlockIdsOptions = {}): AsyncGenerator<string> {
   const hide: OnUnseen = (key, error) => {
-    const id = blockForm.exec(key)?.[1];
-    if (key === 'blocks/' || id?.startsWith(prefix)) onUnseen?.(key, error);
+    if (key === 'blocks/' || idOfCopy(key)?.startsWith(prefix)) onUnseen?.(key, error);
   };
   for await (const { key } of store.list(`blocks/${prefix}`, { onUnseen: hide })) {
-    const id = blockForm.exec(key)?.[1];
+    const id = idOfCopy(key);
     if (id !== undefined && (chain === undefined || (await isOf(store, id, chain, onUnseen)))) yield id;
   }
 }
@@ -25,7 +25,7 @@ async function isOf(store: Store, id: string, chain: string, onUnseen: OnUnseen 
   const key = blockKey(id);
   try {
     const bytes = await store.find(key);
-    // A damaged copy may be of this chain. Reading the block shows it.
+    // A damaged copy may belong to this chain. The caller finds out when it reads the block.
     return bytes !== undefined && (checkBlock(bytes).tail?.chain ?? chain) === chain;
   } catch (error) {
     onUnseen?.(key, error);

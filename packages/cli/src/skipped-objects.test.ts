@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '@blockhub/clock';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 /** Two chains: one of a root and five blocks, one of a root and one block; whole again for every test. */
 let folder: string;

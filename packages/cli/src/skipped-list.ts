@@ -5,7 +5,7 @@ import { counted, oneLine } from './output.ts';
 const MOST = 10;
 
 /** What a command could not look at on its way: damaged, missing or unreadable things that a search went around. */
-export class UnseenThings {
+export class SkippedList {
   readonly #shown = new Map<string, string>();
   readonly #fixes = new Set<string>();
   #count = 0;
