@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { blockhub, linesOf, mainFile, start } from './blockhub.fixture.ts';
@@ -25,7 +27,7 @@ describe('one chain, from its creation on', () => {
       expect(await blockhub(inData(...args))).toMatchObject({
         code: 4,
         stdout: '',
-        stderr: expect.stringMatching(`^STORE_NOT_FOUND: there is no folder ${join(data, 'store')}\n.*--data.*blockhub create`),
+        stderr: expect.stringMatching(`^STORE_NOT_FOUND: the folder ${join(data, 'store')} does not exist\n.*--data.*blockhub create`),
       });
   });
 
@@ -123,7 +125,7 @@ describe('one chain, from its creation on', () => {
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: '', BLOCKHUB_DATA: data } }))).toHaveLength(1);
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: path, BLOCKHUB_DATA: '' } }))).toHaveLength(1);
     const unset = await blockhub(['queues'], { env: { BLOCKHUB_BROKER: '', BLOCKHUB_DATA: '' }, cwd: path });
-    expect(unset.stderr).toContain(`there is no broker at ${join(path, 'data/broker.sqlite')}`);
+    expect(unset.stderr).toContain(`${join(path, 'data/broker.sqlite')} does not exist`);
   });
 
   test('with several chains and none named default, one must be named', async () => {
@@ -170,7 +172,7 @@ describe('one chain, from its creation on', () => {
       seen += bytes.toString();
     });
     const until = async (lines: number): Promise<void> => {
-      while (seen.split('\n').length <= lines) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (seen.split('\n').length <= lines) await once(child.stdout as Readable, 'data');
     };
     await until(4);
     await blockhub(inData('append'), { stdin: 'later' });
@@ -179,7 +181,7 @@ describe('one chain, from its creation on', () => {
     const { code, stdout, stderr } = await ran;
     expect(code).toBe(130);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ height: 4 });
-    expect(stderr).toContain(`go on with: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
+    expect(stderr).toContain(`to continue, run: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
   });
 
   test('is a program by itself', async () => {

@@ -335,7 +335,7 @@ describe('of many letters', () => {
     const { code, lines, stderr } = await run('ndjson', 'replay', '--all');
     expect([code, lines.map((line) => JSON.parse(line).id)]).toEqual([1, numbered('a', 120)]);
     expect(stderr).toBe(
-      ['x', 'y'].map((id) => `BROKER_QUEUE_MISSING: ${id} cannot be replayed, no queue "gone"; it stays here\n`).join(''),
+      ['x', 'y'].map((id) => `BROKER_QUEUE_MISSING: ${id} cannot be replayed, so it is kept: no queue "gone"\n`).join(''),
     );
     expect(await idsIn('ingress')).toEqual(numbered('a', 120));
     expect(await idsIn(queues.kept.name)).toEqual(['x', 'y']);

@@ -17,7 +17,7 @@ function waiting(wait: string) {
 test('says on stderr what it waits for and why, not at each try, and the last error is thrown', async () => {
   const { clock, stdout, stderr, deadline } = waiting('20s');
   let tries = 0;
-  const over = deadline.until('the broker', () => {
+  const over = deadline.retry('the broker', () => {
     tries++;
     return away();
   });
@@ -31,11 +31,11 @@ test('says on stderr what it waits for and why, not at each try, and the last er
 test('says also what has not answered yet, and nothing of what answers soon', async () => {
   const { clock, stderr, deadline } = waiting('20s');
   const { promise, resolve } = Promise.withResolvers<string>();
-  const late = deadline.until('the store', () => promise);
+  const late = deadline.retry('the store', () => promise);
   await clock.advance(2_000);
   expect(stderr.read()).toBe('waiting for the store, 2 s\n');
   resolve('late');
-  expect([await late, await deadline.until('the broker', async () => 'soon')]).toEqual(['late', 'soon']);
+  expect([await late, await deadline.retry('the broker', async () => 'soon')]).toEqual(['late', 'soon']);
   await clock.advance(60_000);
   expect(stderr.read()).toBeNull();
 });

@@ -49,11 +49,11 @@ test('on a terminal a line is cut, so that it can be taken away', async () => {
 });
 
 test.each([
-  ['append', [], /^looking for chain default\n.*reading stdin\nappending 1 blobs, 5 bytes\n$/s],
+  ['append', [], /^searching for chain default\n.*reading standard input\nappending 1 blob, 5 bytes\n$/s],
   ['append', [import.meta.filename], /reading .*progress\.test\.ts\n/],
   ['patchblock', [], /height \d+, 0 repairs\n/],
-  ['doctor', ['store'], /trying out file:.*, \d+ s\n/],
-  ['verify', ['--level', 'links'], /no block yet|\d blocks, \d events/],
+  ['doctor', ['store'], /testing file:.*, \d+ s\n/],
+  ['verify', ['--level', 'links'], /no blocks yet|\d blocks, \d events/],
 ] as const)('%s %p says on stderr what takes so long, and nothing of it on stdout', async (command, args, expected) => {
   const inData = [command, ...args, '--data', data];
   await blockhubHere(['create', 'default', '--data', data]);

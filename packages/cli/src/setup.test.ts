@@ -119,7 +119,7 @@ describe('doctor mesh', () => {
 
   test.each(['localhost:8080', 'mesh', 'ftp://mesh', 'http://user:word@mesh'])('%s is a mistake', async (url) => {
     const ran = await blockhubHere(['doctor', 'mesh', url], { env: { BLOCKHUB_DATA: data } });
-    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: url is http:.* such as http:/) });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: the URL must be http:.* such as http:/) });
     expect(ran.stderr).not.toContain('word');
   });
 

@@ -93,12 +93,12 @@ describe.each(harms)('an entry that is %s', (_, harm) => {
     expect(linesOf(await ran(['info', receipt(2).block]))).toMatchObject([{ kind: 'block', height: 2 }]);
   });
 
-  test('together with its copy is said to be what could not be looked at', async () => {
+  test('together with its copy is named as skipped', async () => {
     await harm(entry(3));
     await harm(copy(3));
     expect(await ran(['cat', receipt(5).event])).toMatchObject({ code: 0, stdout: 'five' });
     const found = await ran(['cat', receipt(5).hash]);
-    expect(found).toMatchObject({ code: 0, stdout: 'five', stderr: expect.stringMatching(/^warning: 1 thing could not be looked at/) });
+    expect(found).toMatchObject({ code: 0, stdout: 'five', stderr: expect.stringMatching(/^warning: 1 object was skipped/) });
     expect(found.stderr).toContain(entry(3));
     for (const id of [unknown, receipt(3).hash, receipt(3).event])
       expect(await ran(['cat', id])).toMatchObject({
@@ -120,7 +120,7 @@ describe.each(harms)('an entry that is %s', (_, harm) => {
   });
 });
 
-test('where everything was looked at, what is not there is not found', async () => {
+test('what is not there is not found, if everything could be read', async () => {
   expect(await ran(['cat', unknown])).toMatchObject({ code: 4, stderr: expect.stringContaining('OBJECT_MISSING') });
   await damage(entry(3));
   expect(await ran(['cat', unknown])).toMatchObject({ code: 4, stdout: '' });
