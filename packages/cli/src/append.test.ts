@@ -36,7 +36,7 @@ describe('append refuses, with 2 and without a block,', () => {
   });
 });
 
-test('append takes an empty blob from whoever asks for one', async () => {
+test('append takes an empty blob with --allow-empty', async () => {
   await mkdir(join(data, 'files'), { recursive: true });
   const empty = join(data, 'files/empty');
   await writeFile(empty, '');

@@ -4,8 +4,8 @@ import type { Store } from '@blockhub/store';
 import { type FoundReceipt, readBlobs } from '@blockhub/walker';
 
 /**
- * The bytes of a blob, with the right hash. Reads the location in its receipt, then that in the other
- * object of the block, then an object of the blob's own.
+ * The bytes of a blob, with the right hash. Reads the location in its receipt, then that in the
+ * other object of the block, then an object of the blob's own.
  * @throws CHAIN_DAMAGED if none has the bytes; the store's error if one cannot be read
  */
 export async function blobBytes(store: Store, found: FoundReceipt): Promise<Buffer> {
@@ -40,7 +40,9 @@ async function tryAt(store: Store, { block, receipt }: FoundReceipt, at: At): Pr
   return {};
 }
 
-/** Entry and copy may name different locations. A blob may also have been stored again on its own. */
+/**
+ * Entry and copy may name different locations. A blob may also have been stored again on its own.
+ */
 async function* otherLocations(store: Store, { block, index, receipt }: FoundReceipt): AsyncGenerator<At> {
   const isFirst = ({ key, offset }: At): boolean => key === receipt.at.key && offset === receipt.at.offset;
   for (const key of [blockKey(block.id), entryKey(block.chain, block.height)]) {

@@ -43,7 +43,7 @@ test('other ids and names stay as they are', async () => {
   expect(linesOf(await ran('show', 'by-hand'))).toMatchObject([{ id: 'by-hand' }]);
   expect(linesOf(await ran('list', '--chain', 'orders'))).toMatchObject([{ id: 'by-hand' }]);
   expect((await ran('show', 'by-foot')).code).toBe(4);
-  expect(await ran('list', '--chain', 'nobody')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await ran('list', '--chain', 'missing')).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 test.each<[string, string, RegExp]>([

@@ -125,7 +125,7 @@ describe('dead-letter', () => {
   });
 });
 
-/** As services/dead-letter keeps what is no dead letter. */
+/** As services/dead-letter keeps messages that are not dead letters. */
 const unreadable = (id: string, meta: Outgoing['meta'] = { chain: 'one', 'dead-queue': 'ingress' }): Outgoing =>
   keepDeadLetter({ id, meta, body: Buffer.from(`body of ${id}`) });
 

@@ -17,8 +17,8 @@ export class Deadline {
   }
 
   /**
-   * Repeats a step that failed with a transient error, until the time is over. Then it throws the last
-   * error. Meanwhile, progress shows what the command waits for, and why.
+   * Repeats a step that failed with a transient error, until the time is over. Then it throws the
+   * last error. Meanwhile, progress shows what the command waits for, and why.
    * @param what e.g. `the broker`
    */
   async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
@@ -38,7 +38,10 @@ export class Deadline {
     return this.#session.progress().during(trying(), (seconds) => `waiting for ${what}, ${Math.round(seconds)} s${why}`);
   }
 
-  /** For one request. Aborts when the command is interrupted, after `maxMs`, and when the time is over. */
+  /**
+   * For one request. Aborts when the command is interrupted, after `maxMs`, and when the time is
+   * over.
+   */
   signal(maxMs: number): AbortSignal {
     const leftMs = Math.max(0, this.#end - this.#session.clock.ticks());
     return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(maxMs, leftMs)))]);

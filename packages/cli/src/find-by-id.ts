@@ -95,11 +95,12 @@ class Search {
 }
 
 /**
- * Finds a block by its id, or a blob by its event id or hash, in one chain or in all. The id may have
- * any form of `readId`, or be the first 8 or more digits. Damaged and unreadable objects are skipped
- * and reported to the session.
- * @throws OBJECT_MISSING if everything was read; SEARCH_INCOMPLETE if objects were skipped; USAGE for
- * a text that is not an id, or begins several; CHAIN_DAMAGED for a block without any good object
+ * Finds a block by its id, or a blob by its event id or hash, in one chain or in all. The id may
+ * have any form of `readId`, or be the first 8 or more digits. Damaged and unreadable objects are
+ * skipped and reported to the session.
+ * @throws OBJECT_MISSING if everything was read; SEARCH_INCOMPLETE if objects were skipped; USAGE
+ * for a text that is not an id, or begins several; CHAIN_DAMAGED for a block without any good
+ * object
  */
 export async function findById(session: Session, store: Store, text: string, chain: string | undefined): Promise<Found> {
   const read = readId(text);
@@ -130,7 +131,10 @@ async function findByWholeId(search: Search, { hash, event }: WantedReceipt): Pr
   );
 }
 
-/** The block from its copy. If the copy is damaged: from the entry of the height that it names, or else the error. */
+/**
+ * The block from its copy. If the copy is damaged: from the entry of the height that it names, or
+ * else the error.
+ */
 async function findCopy(search: Search, id: string): Promise<Found | BlockhubError | undefined> {
   const bytes = await search.find(blockKey(id));
   if (!bytes) return undefined;
@@ -198,8 +202,9 @@ function findInCopies(search: Search, wanted: WantedReceipt): Promise<Found | un
 }
 
 /**
- * The only block, blob or event whose id begins with the prefix. Blocks are searched first, with one
- * listing. Only if there is none, the blobs with objects of their own are listed and the chains read.
+ * The only block, blob or event whose id begins with the prefix. Blocks are searched first, with
+ * one listing. Only if there is none, the blobs with objects of their own are listed and the chains
+ * read.
  */
 async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, chain: string | undefined): Promise<Found> {
   const { session, store, skipped } = search;

@@ -8,10 +8,10 @@ import type { Session } from './session.ts';
 export const MOST_CANDIDATES = 10;
 
 /**
- * The chain with this id, name, or beginning of an id. The name's object is read first, then the ids
- * are listed, and at last the roots of all chains are read, with two requests each.
- * @throws CHAIN_NOT_FOUND; USAGE for the beginning of several ids, and for an id with a typing error;
- * SEARCH_INCOMPLETE
+ * The chain with this id, name, or beginning of an id. The name's object is read first, then the
+ * ids are listed, and at last the roots of all chains are read, with two requests each.
+ * @throws CHAIN_NOT_FOUND; USAGE for the beginning of several ids, and for an id with a typing
+ * error; SEARCH_INCOMPLETE
  */
 export async function findNamedChain(session: Session, store: Store, text: string): Promise<ChainRecord> {
   const options = { onUnseen: session.skipped.add };

@@ -39,7 +39,7 @@ test('work shows itself after two seconds, again while it lasts, and not behind 
   expect(clock.runNext()).toBe(false);
 });
 
-test('on a terminal a line is cut, so that it can be taken away', async () => {
+test('on a terminal a line is cut, so that it can be cleared', async () => {
   const clock = new VirtualClock();
   const stderr = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 8 });
   const progress = new Progress(stderr, clock);

@@ -30,8 +30,8 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
 };
 
 /**
- * Runs the command and gives its exit code, see `exitCodes`. Never throws. A `--` before the command,
- * which `pnpm blockhub -- list` passes on, is ignored.
+ * Runs the command and gives its exit code, see `exitCodes`. Never throws. A `--` before the
+ * command, which `pnpm blockhub -- list` passes on, is ignored.
  */
 export async function run(argv: readonly string[], given?: Partial<Io>): Promise<number> {
   const stopping = new AbortController();
@@ -47,7 +47,8 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   let piped = true;
   let lost: NodeJS.ErrnoException | undefined;
   const onPipe = (error: NodeJS.ErrnoException): void => {
-    // A reader such as `head` may close the pipe. Any other error, such as a full disk, is reported.
+    // A reader such as `head` may close the pipe. Any other error, such as a full disk, is
+    // reported.
     if (error.code === 'EPIPE') piped = false;
     else lost = error;
     stopping.abort(error);

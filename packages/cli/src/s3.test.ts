@@ -38,7 +38,7 @@ else {
     });
 
     test('what a list could not look at comes with what to do about it', async () => {
-      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'nobody', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'missing', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
       expect(await blockhub(['list'], { env })).toMatchObject({
         code: 3,
         stdout: '',

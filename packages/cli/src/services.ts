@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 import { errorText, exitCodeOf } from './exit.ts';
 
-/** Services are loaded by their path, so that the command starts without them and depends on none. */
+/**
+ * Services are loaded by their path, so that the command starts without them and depends on none.
+ */
 const folder = new URL('../../../services/', import.meta.url);
 const mainOf = (name: string): URL => new URL(`${name}/src/main${extname(import.meta.filename)}`, folder);
 

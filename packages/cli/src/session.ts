@@ -104,7 +104,8 @@ export class Session {
 
   /**
    * @param mayBeNew the file of an embedded broker need not exist yet
-   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one that cannot be made
+   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one
+   * that cannot be made
    */
   async broker(mayBeNew = false): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
@@ -153,7 +154,10 @@ export class Session {
     return parseSettings(shape, { argv: [], env: this.io.env });
   }
 
-  /** The chain with this id, name or beginning of an id. Default: the one named `default`, else the only one. */
+  /**
+   * The chain with this id, name or beginning of an id. Default: the one named `default`, else the
+   * only one.
+   */
   chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
     return this.progress().during(this.#findChain(store, nameOrId), () => `searching for chain ${nameOrId ?? 'default'}`);
   }

@@ -105,7 +105,7 @@ describe('doctor mesh', () => {
     expect([passing, broken]).toEqual([[], true]);
   });
 
-  test('an event that comes into no block, and an answer that is no receipt, are failures', async () => {
+  test('an event that comes into no block, and a response without a receipt, are failures', async () => {
     const env = { BLOCKHUB_DATA: data };
     await blockhub(['create', 'default'], { env });
     const event = '01900000-0000-7000-8000-000000000000';

@@ -41,12 +41,12 @@ export async function* readBlobs(
   options: ReadBlobsOptions = {},
 ): AsyncGenerator<HydratedBlob> {
   const { concurrency = 4, signal, only } = options;
-  for await (const chunk of pipeline(wantedBlobs(blocks, only), concurrency, async (wants) =>
+  for await (const chunk of pipeline(wantedBlobs(blocks, only), concurrency, async (wanted) =>
     hydrate(
-      wants,
+      wanted,
       await fetchAll(
         store,
-        wants.map((want) => want.receipt),
+        wanted.map((want) => want.receipt),
       ),
     ),
   )) {
@@ -59,13 +59,13 @@ export async function* readBlobs(
 
 async function* wantedBlobs(blocks: Iterable<Block> | AsyncIterable<Block>, only: ReadBlobsOptions['only']): AsyncGenerator<WantedBlob[]> {
   for await (const block of blocks) {
-    const wants = block.blobs.map((receipt, index) => ({ block, index, receipt }));
-    yield* chunksOf(only ? wants.filter((want) => only(want.receipt)) : wants);
+    const wanted = block.blobs.map((receipt, index) => ({ block, index, receipt }));
+    yield* chunksOf(only ? wanted.filter((want) => only(want.receipt)) : wanted);
   }
 }
 
-function hydrate(wants: readonly WantedBlob[], fetched: Awaited<ReturnType<typeof fetchAll>>): HydratedBlob[] {
-  return wants.map((want, at) => {
+function hydrate(wanted: readonly WantedBlob[], fetched: Awaited<ReturnType<typeof fetchAll>>): HydratedBlob[] {
+  return wanted.map((want, at) => {
     const { bytes, error } = fetched[at] ?? {};
     if (error !== undefined) throw error;
     const fault = blobFault(want, bytes);

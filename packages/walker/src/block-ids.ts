@@ -10,7 +10,9 @@ export interface BlockIdsOptions {
 /** The id in the key of a copy. */
 export const idOfCopy = (key: string): string | undefined => /^blocks\/([0-9a-f]{64}|[0-9a-f]{32})\.block$/.exec(key)?.[1];
 
-/** The ids that begin with `prefix`, of all blocks that have a copy, in order. Costs one listing. */
+/**
+ * The ids that begin with `prefix`, of all blocks that have a copy, in order. Costs one listing.
+ */
 export async function* blockIds(store: Store, prefix: string, { chain, onUnseen }: BlockIdsOptions = {}): AsyncGenerator<string> {
   const hide: OnUnseen = (key, error) => {
     if (key === 'blocks/' || idOfCopy(key)?.startsWith(prefix)) onUnseen?.(key, error);

@@ -72,10 +72,10 @@ export class Checker {
     return copy.faults.length === 0 ? copy.block : undefined;
   }
 
-  async #checkBlobs(wants: Iterable<WantedBlob>, segment: Segment): Promise<void> {
+  async #checkBlobs(wanted: Iterable<WantedBlob>, segment: Segment): Promise<void> {
     const large: WantedBlob[] = [];
     const small: WantedBlob[] = [];
-    for (const want of wants) (want.receipt.length > CHUNK_BYTES ? large : small).push(want);
+    for (const want of wanted) (want.receipt.length > CHUNK_BYTES ? large : small).push(want);
     for (const chunk of chunksOf(small)) {
       const receipts = chunk.map((want) => want.receipt);
       const failed = new Map<string, unknown>();

@@ -109,7 +109,10 @@ async function findNamed(store: Store, name: string): Promise<{ root?: RootBlock
   return { found: bytes !== undefined, ...(block?.root?.name === name && { root: { ...block, root: block.root } }) };
 }
 
-/** As `findChain`. @throws CHAIN_NOT_FOUND; USAGE for an id with a typing error that is not a name either */
+/**
+ * As `findChain`.
+ * @throws CHAIN_NOT_FOUND; USAGE for an id with a typing error that is not a name either
+ */
 export async function getChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord> {
   const record = await findChain(store, nameOrId, options);
   if (record) return record;
@@ -131,7 +134,10 @@ export function noChain(nameOrId: string): BlockhubError {
 const notFound = (nameOrId: string): BlockhubError =>
   new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quoted(nameOrId)}`, { details: { chain: nameOrId } });
 
-/** The id of a name, even if its chain has no entries. An id is returned as it is. @throws CHAIN_NOT_FOUND */
+/**
+ * The id of a name, even if its chain has no entries. An id is returned as it is.
+ * @throws CHAIN_NOT_FOUND
+ */
 export async function getId(store: Store, nameOrId: string): Promise<string> {
   const { id, name } = readChain(nameOrId);
   if (id !== undefined) return id;
@@ -158,8 +164,8 @@ async function findByScan(store: Store, name: string, skipped: SkippedObjects): 
 const damaged = (id: string): ChainRecord & { damaged: true } => ({ id, crypt: cryptOfId(id), settings: {}, time: 0, damaged: true });
 
 /**
- * `damaged`: the root cannot be read from entry or copy, so only `id` and `crypt` are known. `error`:
- * why the entries, the root or its copy could not be read.
+ * `damaged`: the root cannot be read from entry or copy, so only `id` and `crypt` are known.
+ * `error`: why the entries, the root or its copy could not be read.
  */
 export type ListedChain = ChainRecord & { damaged?: true; error?: unknown };
 

@@ -3,7 +3,9 @@ import type { Store } from '@blockhub/store';
 import type { Fault } from './types.ts';
 import type { Unchecked } from './unchecked.ts';
 
-/** A block of a chain. `entry` has the bytes of its entry; absent if only its copy could be read. */
+/**
+ * A block of a chain. `entry` has the bytes of its entry; absent if only its copy could be read.
+ */
 export interface LinkedBlock {
   block: Block;
   entry?: Buffer;

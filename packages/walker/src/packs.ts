@@ -94,7 +94,9 @@ export class PackCache implements ReadableStore {
   }
 }
 
-/** Hashes an object or a part of it, in pieces. `length` is undefined if the object does not exist. */
+/**
+ * Hashes an object or a part of it, in pieces. `length` is undefined if the object does not exist.
+ */
 export async function hashRange(
   store: Store,
   key: string,

@@ -47,7 +47,7 @@ describe('a place is', () => {
   });
 });
 
-describe('what is no place is refused, with what is wrong and what to write', () => {
+describe('what is not a position is refused, with what is wrong and what to write', () => {
   test.each<[string, RegExp]>([
     // Numbers that are times somewhere else.
     [
@@ -128,7 +128,7 @@ test.each([0, 7, 999_999_999, 1_000_000_000, 99_999_999_999])('height %i is writ
   expect(parseHeight(heightText(height))).toBe(height);
 });
 
-test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('the number %p is no place', async (number) => {
+test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('the number %p is not a position', async (number) => {
   const store = new Store(new MemoryStore().driver());
   const { chain } = await writeSample(store, { blocks: 1 });
   await expect(findHeight(store, chain, number, 'from')).rejects.toMatchObject({ code: 'USAGE' });

@@ -53,10 +53,10 @@ function tooLarge(text: string): BlockhubError {
 }
 
 /**
- * `7` is a height. `-1` is the tail and `-10` the tenth block from the end. `2026-05-01T12:00:00Z` or
- * `2026-05-01` (00:00 UTC) is a time in a form of `readTime`. Hex digits are a block id in a form of
- * `readId`, or its first 8 or more digits. Decimal digits alone are a height; with `sha256:` before
- * them they are the beginning of an id.
+ * `7` is a height. `-1` is the tail and `-10` the tenth block from the end. `2026-05-01T12:00:00Z`
+ * or `2026-05-01` (00:00 UTC) is a time in a form of `readTime`. Hex digits are a block id in a
+ * form of `readId`, or its first 8 or more digits. Decimal digits alone are a height; with
+ * `sha256:` before them they are the beginning of an id.
  * @throws USAGE for anything else; the message says what is wrong
  */
 export function parsePosition(text: string): Position {
@@ -107,7 +107,8 @@ function positionOf(position: Position | number | string): Position {
  * - A count beyond the root is the root.
  * @param onUnseen called for each skipped object
  * @throws OBJECT_MISSING if the chain has no block with the id; SEARCH_INCOMPLETE if objects were
- * skipped that may hold it; USAGE if the ids of several blocks begin with the prefix; CHAIN_NOT_FOUND
+ * skipped that may hold it; USAGE if the ids of several blocks begin with the prefix;
+ * CHAIN_NOT_FOUND
  */
 export async function findHeight(
   store: Store,
@@ -156,7 +157,9 @@ async function idFrom(
 
 const MOST_CANDIDATES = 10;
 
-/** Reads the height from the copy. If the copy or the entry of that height is bad, reads the chain. */
+/**
+ * Reads the height from the copy. If the copy or the entry of that height is bad, reads the chain.
+ */
 async function heightOfId(store: Store, chain: string, id: string, onUnseen: OnUnseen | undefined): Promise<number> {
   const skipped = new SkippedObjects(onUnseen);
   const find = async (key: string): Promise<Buffer | undefined> => {

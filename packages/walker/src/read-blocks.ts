@@ -54,7 +54,8 @@ class Gaps {
     for (const { height = 0, message } of faults) this.#reasons.push({ height, error: new BlockhubError('CHAIN_DAMAGED', message) });
     for (const one of unchecked) {
       const height = heightOfKey(one.key);
-      // Other keys are listings, which may hide any height, or copies, whose entries are reported too.
+      // Other keys are listings, which may hide any height, or copies, whose entries are reported
+      // too.
       if (height !== undefined) this.#reasons.push({ height, error: one.error });
       else if (!one.key.startsWith('blocks/')) this.#onUnseen?.(one.key, one.error);
     }

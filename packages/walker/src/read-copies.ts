@@ -7,8 +7,8 @@ const READS = 16;
 
 /**
  * Blocks whose entry is missing, damaged or cannot be read, from their copies. Lists all blocks of
- * the store and reads each, so it is the last resort of a search. A block that lost the race for its
- * height is left out.
+ * the store and reads each, so it is the last resort of a search. A block that lost the race for
+ * its height is left out.
  * @param chain only blocks of this chain
  */
 export async function* readCopies(

@@ -27,8 +27,8 @@ export interface WantedReceipt {
 }
 
 /**
- * Finds a blob by its event id or its hash. Blocks from the time of the event id on are read. A hash
- * has no time, so the chain is read from its root. Damaged and unreadable heights are skipped.
+ * Finds a blob by its event id or its hash. Blocks from the time of the event id on are read. A
+ * hash has no time, so the chain is read from its root. Damaged and unreadable heights are skipped.
  * @param chain chain id
  * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error if the entries
  * cannot be listed

@@ -14,7 +14,10 @@ const skippable: ReadonlySet<string> = new Set([
   'SEARCH_INCOMPLETE',
 ]);
 
-/** True if the error may concern one chain or object only, so that a search continues with the others. */
+/**
+ * True if the error may concern one chain or object only, so that a search continues with the
+ * others.
+ */
 export const canSkip = (error: unknown): error is BlockhubError => error instanceof BlockhubError && skippable.has(error.code);
 
 /** Objects that a search skipped because they are damaged, missing or cannot be read. */
@@ -41,8 +44,8 @@ export class SkippedObjects {
   };
 
   /**
-   * The error of a search that found nothing: `absent` if nothing was skipped, else SEARCH_INCOMPLETE
-   * with the skipped objects.
+   * The error of a search that found nothing: `absent` if nothing was skipped, else
+   * SEARCH_INCOMPLETE with the skipped objects.
    * @param what e.g. `chain "orders"`
    */
   notFound(what: string, absent: BlockhubError): BlockhubError {

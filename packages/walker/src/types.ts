@@ -26,7 +26,7 @@ export const verifyLevels = [
 ] as const;
 export type VerifyLevel = (typeof verifyLevels)[number];
 
-export type FaultCode =
+type FaultCode =
   | BlockFaultCode
   /** A height that must have an entry has none. */
   | 'ENTRY_MISSING'
@@ -73,7 +73,9 @@ export interface Fault {
  */
 export type Position =
   | { id: string }
-  /** `wrong`: the fault of the text as a whole id, for the error if no id begins with the prefix. */
+  /**
+   * `wrong`: the fault of the text as a whole id, for the error if no id begins with the prefix.
+   */
   | { idPrefix: string; wrong?: string }
   | { height: number }
   | { time: number }

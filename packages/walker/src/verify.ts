@@ -29,7 +29,9 @@ export interface VerifyOptions {
   /** How long a block may be without an entry before it counts as detached. Default 2 s. */
   settleMs?: number;
   prefetch?: number;
-  /** For `verifyAll`: called if the list of chains may be incomplete. If not set, that is thrown. */
+  /**
+   * For `verifyAll`: called if the list of chains may be incomplete. If not set, that is thrown.
+   */
   onUnseen?: OnUnseen;
 }
 
@@ -88,8 +90,8 @@ class ReportBuilder {
 }
 
 /**
- * Checks a whole chain and finds all faults in one pass. Memory is bounded, except for 8 to 16 bytes
- * per block. Errors of the store are in the report.
+ * Checks a whole chain and finds all faults in one pass. Memory is bounded, except for 8 to 16
+ * bytes per block. Errors of the store are in the report.
  * @param chain id or name
  * @throws CHAIN_NOT_FOUND; the signal's reason
  */
@@ -108,8 +110,8 @@ interface Checked {
 }
 
 /**
- * Checks every chain of the store. At level `full`, the blocks of the store are listed twice more: to
- * find chains that lost all their entries, and to find detached blocks.
+ * Checks every chain of the store. At level `full`, the blocks of the store are listed twice more:
+ * to find chains that lost all their entries, and to find detached blocks.
  */
 export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
   const linked = new IdSet();
@@ -142,8 +144,8 @@ async function verifyListed(store: Store, { id, error }: ListedChain, options: V
 const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ builder }) => builder.report);
 
 /**
- * Chains that are not listed, but have blocks above the root. Such a block is built only if the root
- * has an entry, so the chain has lost its entries.
+ * Chains that are not listed, but have blocks above the root. Such a block is built only if the
+ * root has an entry, so the chain has lost its entries.
  */
 async function lostChains(
   store: Store,
@@ -196,7 +198,8 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
     }
   } catch (error) {
     if (signal?.aborted || !canSkip(error)) throw error;
-    // The rest of the chain is unchecked. Faults found before, and other chains, are still reported.
+    // The rest of the chain is unchecked. Faults found before, and other chains, are still
+    // reported.
     if (!hasCode(error, 'CHAIN_NOT_FOUND')) builder.add([], [reasonOf({ key: chainPrefix(chain), error })]);
     else if (lost || (await hasRootCopy(store, chain))) {
       const key = entryKey(chain, 0);

@@ -168,7 +168,10 @@ describe('walk', () => {
   });
 
   describe('with the next check skipped', () => {
-    /** Height 3 is a sound block of the same chain that follows another block than 2, and that 4 does not follow. */
+    /**
+     * Height 3 is a sound block of the same chain that follows another block than 2, and that 4
+     * does not follow.
+     */
     async function disagreeing(crypt: 'sha256' | 'md5' = 'sha256'): Promise<{ store: Store; sample: Sample; foreign: string }> {
       const store = openMemory();
       const sample = await writeSample(store, { blocks: 6, crypt });
@@ -215,7 +218,7 @@ describe('walk', () => {
         expect(faults.filter((fault) => fault.code === 'LINK_BROKEN' || fault.code === 'ENTRY_CHANGED')).toEqual([]);
         await store.put(key, bytes);
       }
-      // A block of another height is no block of this one.
+      // A block of another height is not a block of this one.
       await store.put(entryKey(chain, 2), await store.get(entryKey(chain, 1)));
       expect(codesOf(await verifyChain(store, chain, options))).toContainEqual(['HEIGHT_MISMATCH', 2]);
     });
@@ -227,7 +230,7 @@ describe('walk', () => {
     const other = await writeSample(store, { seed: 2 });
     const unknown = 'ab'.repeat(32);
     await expect(heights(store, { chain: unknown })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
-    await expect(heights(store, { chain: 'nobody' })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
+    await expect(heights(store, { chain: 'missing' })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
     await expect(heights(store, { chain, from: unknown })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
     await expect(heights(store, { chain: other.chain, from: tails[1]?.id ?? '' })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
     expect(() => parsePosition('yesterday')).toThrow(expect.objectContaining({ code: 'USAGE' }));

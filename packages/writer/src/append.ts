@@ -37,11 +37,11 @@ export interface Appended {
 
 /**
  * Appends one block with these blobs, without the mesh. The mesh may run: if another writer creates
- * the entry first, the block is built again after the new tail. If an error is thrown, the store may
- * hold blobs that belong to no block.
+ * the entry first, the block is built again after the new tail. If an error is thrown, the store
+ * may hold blobs that belong to no block.
  * @param chain id or name
- * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED; OBJECT_EXISTS if a key has a damaged object; USAGE if there
- * are no blobs
+ * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED; OBJECT_EXISTS if a key has a damaged object; USAGE if
+ * there are no blobs
  */
 export async function append(store: Store, chain: string, blobs: readonly NewBlob[], options: AppendOptions): Promise<Appended> {
   if (blobs.length === 0) throw new BlockhubError('USAGE', 'a block must have at least one blob');

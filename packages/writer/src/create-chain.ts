@@ -29,11 +29,11 @@ export interface CreateChainOptions {
 }
 
 /**
- * Creates a chain, or gives the one that already has the name. The name's object holds the root block
- * and is created first. That create decides which chain owns the name, and each later call completes
- * what is missing: the copy, then the entry at height 0.
- * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN if the chain of this name has
- * another `crypt`
+ * Creates a chain, or gives the one that already has the name. The name's object holds the root
+ * block and is created first. That create decides which chain owns the name, and each later call
+ * completes what is missing: the copy, then the entry at height 0.
+ * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN if the chain of this name
+ * has another `crypt`
  */
 export async function createChain(store: Store, options: CreateChainOptions): Promise<ChainRecord & { created: boolean }> {
   const { name, crypt, payload, settings, now } = options;
@@ -61,7 +61,10 @@ export async function createChain(store: Store, options: CreateChainOptions): Pr
 /** An id with a missing or an extra digit. */
 const almostId = /^(?:[0-9a-f]{30,34}|[0-9a-f]{62,63})$/;
 
-/** Such a name is most likely an id with a typing error. Existing chains with such a name are accepted. */
+/**
+ * Such a name is most likely an id with a typing error. Existing chains with such a name are
+ * accepted.
+ */
 async function refuseAlmostId(store: Store, name: string): Promise<void> {
   if (!almostId.test(name) || (await store.head(nameKey(name)))) return;
   throw new BlockhubError(

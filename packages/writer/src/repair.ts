@@ -22,7 +22,10 @@ export interface RepairOptions extends Pick<VerifyOptions, 'signal' | 'clock' | 
   onProgress?: (height: number) => void;
 }
 
-/** One object that was written again from another with the same block. Also the format of its record. */
+/**
+ * One object that was written again from another with the same block. Also the format of its
+ * record.
+ */
 export interface Repair {
   action: 'create-entry' | 'replace-entry' | 'create-copy' | 'replace-copy' | 'create-name' | 'replace-name';
   chain: string;
@@ -143,7 +146,10 @@ class ChainRepair {
     await this.#repair('name', { height: 0, id: this.#chain, key, from: entryKey(this.#chain, 0) });
   }
 
-  /** Creates the entries of detached blocks. Stops at a height with two, because either may be the lost one. */
+  /**
+   * Creates the entries of detached blocks. Stops at a height with two, because either may be the
+   * lost one.
+   */
   async attach(detached: readonly Fault[]): Promise<boolean> {
     const before = this.repairs.length;
     for (const { height = 0, id = '' } of detached) {

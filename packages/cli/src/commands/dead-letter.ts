@@ -31,7 +31,10 @@ interface Summary {
   readonly firstAt: number | undefined;
   readonly lastAt: number | undefined;
   readonly length: number;
-  /** The message is not a dead letter, so it has no queue to be replayed to. It can be shown and discarded. */
+  /**
+   * The message is not a dead letter, so it has no queue to be replayed to. It can be shown and
+   * discarded.
+   */
   readonly unreadable?: true;
 }
 

@@ -52,7 +52,8 @@ export function define(command: Command, session: Session): void {
       const store = await session.store();
       const skipped = new SkippedObjects(session.skipped.add);
       const reports = await verify(session, store, nameOrId, { ...options, onUnseen: skipped.add });
-      // Checking nothing must not look like success: the store may be the wrong one, or have lost everything.
+      // Checking nothing must not look like success: the store may be the wrong one, or have lost
+      // everything.
       if (reports.length === 0) throw skipped.notFound('a chain', session.noChain(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);

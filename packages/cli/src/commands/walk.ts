@@ -109,7 +109,10 @@ export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlo
   return { chain, id, prev, next, height, time, blobs: blobs.map(itemOf) };
 }
 
-/** The fields that the block id covers, then mime, then other meta fields, which cannot replace those. */
+/**
+ * The fields that the block id covers, then mime, then other meta fields, which cannot replace
+ * those.
+ */
 function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
   const { mime, ...rest } = meta;
   const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };
