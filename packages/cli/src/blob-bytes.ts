@@ -40,9 +40,7 @@ async function tryAt(store: Store, { block, receipt }: FoundReceipt, at: At): Pr
   return {};
 }
 
-/**
- * Entry and copy may name different locations. A blob may also have been stored again on its own.
- */
+/** Entry and copy may name different locations, and a blob may have been stored again alone. */
 async function* otherLocations(store: Store, { block, index, receipt }: FoundReceipt): AsyncGenerator<At> {
   const isFirst = ({ key, offset }: At): boolean => key === receipt.at.key && offset === receipt.at.offset;
   for (const key of [blockKey(block.id), entryKey(block.chain, block.height)]) {

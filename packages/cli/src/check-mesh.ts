@@ -14,9 +14,7 @@ export interface CheckedMesh {
 }
 
 interface Target {
-  /** URL of web-to-msg. */
   readonly url: URL;
-  /** Id or name. */
   readonly chain: string;
   /** Sent in the header x-token. */
   readonly token: string | undefined;

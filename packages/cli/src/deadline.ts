@@ -38,10 +38,7 @@ export class Deadline {
     return this.#session.progress().during(trying(), (seconds) => `waiting for ${what}, ${Math.round(seconds)} s${why}`);
   }
 
-  /**
-   * For one request. Aborts when the command is interrupted, after `maxMs`, and when the time is
-   * over.
-   */
+  /** Aborts when the command is interrupted, after `maxMs`, and when the time is over. */
   signal(maxMs: number): AbortSignal {
     const leftMs = Math.max(0, this.#end - this.#session.clock.ticks());
     return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(maxMs, leftMs)))]);

@@ -32,7 +32,6 @@ const byCode: Partial<Record<ErrorCode, number>> = {
 
 export const exitCodeOf = (error: unknown): number => (error instanceof BlockhubError && byCode[error.code]) || exitCodes.unchecked;
 
-/** For stderr: the code, what happened, and what to do. */
 export function errorText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const fix = error instanceof BlockhubError ? `\n${error.fix}` : '';

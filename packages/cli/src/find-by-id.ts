@@ -12,13 +12,13 @@ import {
   readCopies,
   receiptsIn,
   SkippedObjects,
+  soundBlock,
   type WantedReceipt,
 } from '@blockhub/walker';
 import { blobBytes } from './blob-bytes.ts';
 import { ambiguous, MOST_CANDIDATES } from './find-chain.ts';
 import type { Session } from './session.ts';
 
-/** What was found by an id. */
 export type Found =
   | { kind: 'block'; block: Block; bytes: Buffer }
   /** `bytes` is set if they were read and are correct. */
@@ -26,7 +26,6 @@ export type Found =
   /** An object that no block refers to, as far as blocks could be read. */
   | { kind: 'object'; key: string; bytes: Buffer };
 
-/** A search in one chain, or in all chains. */
 class Search {
   readonly session: Session;
   readonly store: Store;
@@ -99,8 +98,7 @@ class Search {
  * have any form of `readId`, or be the first 8 or more digits. Damaged and unreadable objects are
  * skipped and reported to the session.
  * @throws OBJECT_MISSING if everything was read; SEARCH_INCOMPLETE if objects were skipped; USAGE
- * for a text that is not an id, or begins several; CHAIN_DAMAGED for a block without any good
- * object
+ * for a text that is not an id, or begins several; CHAIN_DAMAGED for a block without a good object
  */
 export async function findById(session: Session, store: Store, text: string, chain: string | undefined): Promise<Found> {
   const read = readId(text);
@@ -131,10 +129,7 @@ async function findByWholeId(search: Search, { hash, event }: WantedReceipt): Pr
   );
 }
 
-/**
- * The block from its copy. If the copy is damaged: from the entry of the height that it names, or
- * else the error.
- */
+/** The block from its copy, else from the entry of the height in the damaged copy, else the error. */
 async function findCopy(search: Search, id: string): Promise<Found | BlockhubError | undefined> {
   const bytes = await search.find(blockKey(id));
   if (!bytes) return undefined;
@@ -148,8 +143,8 @@ async function findCopy(search: Search, id: string): Promise<Found | BlockhubErr
 }
 
 function blockOf(bytes: Buffer, id: string): Found | undefined {
-  const { block, faults } = checkBlock(bytes, { id });
-  return block && faults.length === 0 ? { kind: 'block', block, bytes } : undefined;
+  const block = soundBlock(bytes, { id });
+  return block && { kind: 'block', block, bytes };
 }
 
 /** The first receipt whose bytes are correct; if there is none, the first receipt. */
@@ -203,8 +198,7 @@ function findInCopies(search: Search, wanted: WantedReceipt): Promise<Found | un
 
 /**
  * The only block, blob or event whose id begins with the prefix. Blocks are searched first, with
- * one listing. Only if there is none, the blobs with objects of their own are listed and the chains
- * read.
+ * one listing. Only if there is none, blobs are listed and the chains read.
  */
 async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, chain: string | undefined): Promise<Found> {
   const { session, store, skipped } = search;

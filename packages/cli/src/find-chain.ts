@@ -47,7 +47,6 @@ export function ambiguous(prefix: string, what: string, candidates: readonly str
   });
 }
 
-/** The chain named `default`, else the only one. */
 export async function findDefaultChain(session: Session, store: Store): Promise<ChainRecord> {
   const byName = await findChain(store, 'default', { onUnseen: session.skipped.add });
   if (byName) return byName;

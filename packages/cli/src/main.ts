@@ -11,10 +11,7 @@ const argv = process.argv.slice(2);
 const [command, service, ...settings] = argv;
 // If the reader of stderr has gone, the exit code is still of use.
 process.stderr.on('error', () => {});
-if (command === 'run' && service !== undefined && !service.startsWith('-')) {
-  const { runService } = await import('./services.ts');
-  process.exitCode = await runService(service, settings);
-} else {
-  const { run } = await import('./run.ts');
-  process.exitCode = await run(argv);
-}
+const isService = command === 'run' && service !== undefined && !service.startsWith('-');
+process.exitCode = isService
+  ? await (await import('./services.ts')).runService(service, settings)
+  : await (await import('./run.ts')).run(argv);

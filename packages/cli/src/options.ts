@@ -15,7 +15,6 @@ export function inOption<T>(option: string, read: () => T): T {
   }
 }
 
-/** The time in an option, in ms since 1970. @throws USAGE */
 export function timeOption(option: string, text: string): number {
   const read = readTime(text);
   if ('ms' in read) return read.ms;

@@ -4,10 +4,7 @@ import type { Writable } from 'node:stream';
 export const formats = ['table', 'ndjson', 'json'] as const;
 export type Format = (typeof formats)[number];
 
-/**
- * Data on stdout, as text, as a JSON object per line, or as one JSON value. Waits until the data is
- * read, so that output of any length needs little memory.
- */
+/** Writes data to stdout. Waits until it is read, so that long output needs little memory. */
 export class Output {
   readonly format: Format;
   readonly #stream: Writable;
@@ -31,7 +28,6 @@ export class Output {
     if (this.format === 'json') await this.write(this.#items === 0 ? '[]\n' : '\n]\n');
   }
 
-  /** The only value. */
   async one(value: object, text: string | (() => string)): Promise<void> {
     await this.write(`${this.format === 'json' ? JSON.stringify(value, null, 2) : this.#one(value, text)}\n`);
   }

@@ -2,11 +2,9 @@ import type { Meta } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { decodeStart, decodeText, describe, parseCodings } from '@blockhub/media';
 
-/** The start of a blob, as it is shown. */
 export interface Preview {
   /** Decoded by its content codings and its charset; absent if it is not text. */
   readonly text?: string;
-  /** The blob is longer than the text. */
   readonly more: boolean;
   /** Media type, detected from the decoded bytes. */
   readonly type: string;

@@ -7,10 +7,7 @@ const COLUMNS = 80;
 
 type Terminal = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
-/**
- * Shows progress on stderr, after two seconds: on a terminal as one line that changes, otherwise as
- * a line every five seconds.
- */
+/** Shows progress on stderr after two seconds: on a terminal one line that changes, else many. */
 export class Progress {
   readonly #stream: Terminal;
   readonly #clock: Clock;

@@ -29,10 +29,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   doctor: { summary: 'Check that a store is safe to use, or that a mesh works.', load: () => import('./commands/doctor.ts') },
 };
 
-/**
- * Runs the command and gives its exit code, see `exitCodes`. Never throws. A `--` before the
- * command, which `pnpm blockhub -- list` passes on, is ignored.
- */
+/** Gives the exit code. Never throws. A first `--`, which `pnpm blockhub -- list` adds, is ignored. */
 export async function run(argv: readonly string[], given?: Partial<Io>): Promise<number> {
   const stopping = new AbortController();
   const io: Io = {
@@ -47,8 +44,7 @@ export async function run(argv: readonly string[], given?: Partial<Io>): Promise
   let piped = true;
   let lost: NodeJS.ErrnoException | undefined;
   const onPipe = (error: NodeJS.ErrnoException): void => {
-    // A reader such as `head` may close the pipe. Any other error, such as a full disk, is
-    // reported.
+    // A reader such as `head` may close the pipe. Other errors, such as a full disk, are reported.
     if (error.code === 'EPIPE') piped = false;
     else lost = error;
     stopping.abort(error);

@@ -4,9 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 import { errorText, exitCodeOf } from './exit.ts';
 
-/**
- * Services are loaded by their path, so that the command starts without them and depends on none.
- */
+/** Services are loaded by path, so the command depends on none and starts without them. */
 const folder = new URL('../../../services/', import.meta.url);
 const mainOf = (name: string): URL => new URL(`${name}/src/main${extname(import.meta.filename)}`, folder);
 
@@ -16,7 +14,6 @@ export interface Service {
   readonly summary: string;
 }
 
-/** Every service, by name. */
 export function listServices(): Service[] {
   const names = readdirSync(folder).filter((name) => existsSync(mainOf(name)));
   return names.toSorted().map((service) => ({ service, summary: summaryOf(service) }));

@@ -27,7 +27,6 @@ export interface Io {
   clock?: Clock;
 }
 
-/** Options of every command. */
 export interface CommonOptions {
   store?: string;
   broker?: string;
@@ -76,7 +75,6 @@ export class Session {
     return this.io.env[name] || undefined;
   }
 
-  /** Folder of the embedded store, broker and registry. */
   get data(): string {
     return resolve(this.#options.data ?? this.#env('BLOCKHUB_DATA') ?? 'data');
   }
@@ -154,10 +152,7 @@ export class Session {
     return parseSettings(shape, { argv: [], env: this.io.env });
   }
 
-  /**
-   * The chain with this id, name or beginning of an id. Default: the one named `default`, else the
-   * only one.
-   */
+  /** The chain with this id, name or beginning of an id; default as in `CHAIN_HELP`. */
   chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
     return this.progress().during(this.#findChain(store, nameOrId), () => `searching for chain ${nameOrId ?? 'default'}`);
   }
@@ -191,7 +186,6 @@ export class Session {
     void this.out.write(`${text}\n`);
   }
 
-  /** Writes a line to stderr. */
   note(text: string): void {
     for (const progress of this.#progress) progress.clear();
     this.io.stderr.write(`${text}\n`);

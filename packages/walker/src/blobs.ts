@@ -4,10 +4,8 @@ import { pipeline } from './in-order.ts';
 import { chunksOf, fetchAll } from './ranges.ts';
 import type { Fault } from './types.ts';
 
-/** A blob of a block with its bytes. */
 export interface HydratedBlob {
   block: Block;
-  /** Position in the block. */
   index: number;
   receipt: Receipt;
   /** Absent if the object is missing, or if its bytes do not have the blob's hash. */

@@ -13,7 +13,6 @@ export interface ReadEntriesOptions {
   from: number;
   /** Last height, inclusive. */
   to: number;
-  /** Maximum number of requests in flight. */
   prefetch: number;
   signal?: AbortSignal | undefined;
 }
@@ -23,10 +22,7 @@ const AHEAD_BYTES = 2 * 1024 * 1024;
 /** Requests in flight at first: a short chain must not cost many reads beyond its tail. */
 const SLOW_START = 4;
 
-/**
- * Reads heights in order, several at a time, until the caller stops. Starts with few requests, and
- * allows one more for each height read.
- */
+/** Reads heights in order until the caller stops, with one more request for each height read. */
 export async function* readEntries(
   store: Store,
   chain: string,

@@ -45,10 +45,7 @@ export async function firstNotBefore(
   return { low, high };
 }
 
-/**
- * Heights of a range, from its middle outwards. Of a large range: heights at doubling distances,
- * then evenly spread ones, in case a long run cannot be read.
- */
+/** From the middle outwards: at doubling distances in a large range, then evenly spread. */
 function* near(low: number, high: number): Generator<number> {
   const middle = Math.floor((low + high) / 2);
   const length = high - low;

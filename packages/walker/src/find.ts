@@ -18,6 +18,7 @@ import { nextEntry } from './entries.ts';
 import { pipeline } from './in-order.ts';
 import { quoted } from './quoted.ts';
 import { SkippedObjects } from './skipped-objects.ts';
+import { soundBlock } from './sound-block.ts';
 
 /** A list request returns about so many keys. */
 const LIST_PAGE = 1000;
@@ -28,7 +29,6 @@ const cryptOfId = (id: string): Crypt => (id.length === 32 ? 'md5' : 'sha256');
 
 type RootBlock = Block & { root: RootFields };
 
-/** The record of a chain, from its root block. */
 export function recordOf(block: RootBlock): ChainRecord {
   const { crypt, name, settings } = block.root;
   return { id: block.id, ...(name === undefined ? {} : { name }), crypt, settings, time: block.time };
@@ -38,7 +38,6 @@ interface FoundRoot {
   root?: RootBlock;
   /** Height 0 has an entry, good or bad. */
   entry: boolean;
-  /** Why the entry or the copy could not be read. */
   error?: unknown;
 }
 
@@ -49,8 +48,8 @@ async function findRoot(store: Store, chain: string): Promise<FoundRoot> {
     try {
       const bytes = await store.find(key);
       if (bytes && key === entryKey(chain, 0)) found.entry = true;
-      const { block, faults } = bytes ? checkBlock(bytes, { id: chain, height: 0 }) : { faults: [] };
-      if (block?.root && faults.length === 0) return { ...found, root: { ...block, root: block.root } };
+      const block = soundBlock(bytes, { id: chain, height: 0 });
+      if (block?.root) return { ...found, root: { ...block, root: block.root } };
     } catch (error) {
       found.error ??= error;
     }
@@ -171,8 +170,7 @@ export type ListedChain = ChainRecord & { damaged?: true; error?: unknown };
 
 export interface ListChainsOptions {
   /** Called if chains may be missing in the list. If it is not set, such an error is thrown. */
-  onUnseen?: OnUnseen;
-  /** Only chains whose ids begin with this. */
+  onUnseen?: OnUnseen | undefined;
   prefix?: string;
 }
 

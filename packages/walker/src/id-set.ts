@@ -1,7 +1,4 @@
-/**
- * A set of hashes. Holds only their first 52 bits, in 8 to 16 bytes each. Two hashes do not share
- * these by accident.
- */
+/** A set of hashes, of which it holds the first 52 bits. Two hashes do not share these. */
 export class IdSet {
   #cells = new Float64Array(1024);
   #size = 0;

@@ -6,11 +6,11 @@ export { findChain, getChain, type ListedChain, listChains, noChain, recordOf } 
 export { heightText, parseHeight, parsePosition } from './position.ts';
 export { quoted } from './quoted.ts';
 export { readBlocks } from './read-blocks.ts';
-export { readCopies } from './read-copies.ts';
+export { readCopies, unlinkedBlocks } from './read-copies.ts';
 export { type FoundReceipt, findReceipt, findReceipts, receiptsIn, type WantedReceipt } from './receipt.ts';
 export { canSkip, SkippedObjects } from './skipped-objects.ts';
+export { soundBlock } from './sound-block.ts';
 export { findNewest, findTail } from './tail.ts';
 export { type Fault, type Position, type VerifyLevel, verifyLevels, type WalkedBlock } from './types.ts';
-export { unlinkedBlocks } from './unlinked-blocks.ts';
 export { type Report, type VerifyOptions, verifyAll, verifyChain } from './verify.ts';
 export { walk } from './walk.ts';

@@ -3,9 +3,7 @@ import type { Store } from '@blockhub/store';
 import type { Fault } from './types.ts';
 import type { Unchecked } from './unchecked.ts';
 
-/**
- * A block of a chain. `entry` has the bytes of its entry; absent if only its copy could be read.
- */
+/** `entry` has the bytes of the block's entry; absent if only its copy could be read. */
 export interface LinkedBlock {
   block: Block;
   entry?: Buffer;
@@ -65,7 +63,6 @@ export class Linker {
     this.#options = options;
   }
 
-  /** The newest good block. */
   get tail(): Tail | undefined {
     return this.#tail;
   }
@@ -94,7 +91,6 @@ export class Linker {
     this.#gaps.push({ from, to, faults: isMissing ? [this.#missing(from, to)] : [] });
   }
 
-  /** The entry of the next height. */
   add(bytes: Buffer, height: number): void | Promise<void> {
     const { block, tail, faults } = this.#check(bytes, height);
     if (!block || faults.length > 0) {
@@ -196,10 +192,7 @@ export class Linker {
     return undefined;
   }
 
-  /**
-   * Two good entries do not belong together. If the block that the upper one follows exists, the
-   * lower entry is wrong; otherwise the upper one is.
-   */
+  /** The lower of two entries is wrong if the block that the upper one follows exists. */
   async #reportBrokenLink(id: string, previous: Tail, given: Block | undefined): Promise<void> {
     const { height } = previous;
     const copy = await this.#readCopy(id, height, []);

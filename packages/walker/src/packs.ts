@@ -94,9 +94,7 @@ export class PackCache implements ReadableStore {
   }
 }
 
-/**
- * Hashes an object or a part of it, in pieces. `length` is undefined if the object does not exist.
- */
+/** Hashes a part of an object in pieces. `length` is undefined if the object does not exist. */
 export async function hashRange(
   store: Store,
   key: string,

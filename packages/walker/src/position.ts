@@ -157,9 +157,7 @@ async function idFrom(
 
 const MOST_CANDIDATES = 10;
 
-/**
- * Reads the height from the copy. If the copy or the entry of that height is bad, reads the chain.
- */
+/** Reads the height from the copy. If the copy or that entry is bad, reads the whole chain. */
 async function heightOfId(store: Store, chain: string, id: string, onUnseen: OnUnseen | undefined): Promise<number> {
   const skipped = new SkippedObjects(onUnseen);
   const find = async (key: string): Promise<Buffer | undefined> => {

@@ -29,7 +29,6 @@ const CHUNK_ITEMS = 4096;
 /** Ranges of a chunk that are read at a time. Each may have many bytes between its blobs. */
 const READS = 4;
 
-/** Cuts a list into runs of bounded size. */
 export function* chunksOf<T extends { receipt: Receipt }>(items: Iterable<T>): Generator<T[]> {
   let chunk: T[] = [];
   let bytes = 0;
@@ -66,7 +65,6 @@ export async function fetchEach(
   await Promise.all(Array.from({ length: READS }, reader));
 }
 
-/** The bytes of all receipts, in their order. */
 export async function fetchAll(store: ReadableStore, receipts: readonly Receipt[]): Promise<Fetched[]> {
   const fetched: Fetched[] = receipts.map(() => ({}));
   await fetchEach(store, receipts, (index, one) => {

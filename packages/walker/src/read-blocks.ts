@@ -54,14 +54,12 @@ class Gaps {
     for (const { height = 0, message } of faults) this.#reasons.push({ height, error: new BlockhubError('CHAIN_DAMAGED', message) });
     for (const one of unchecked) {
       const height = heightOfKey(one.key);
-      // Other keys are listings, which may hide any height, or copies, whose entries are reported
-      // too.
+      // A listing may hide any height. A copy needs no report, because its entry has one.
       if (height !== undefined) this.#reasons.push({ height, error: one.error });
       else if (!one.key.startsWith('blocks/')) this.#onUnseen?.(one.key, one.error);
     }
   }
 
-  /** A block of this height is given. */
   reach(height: number): void {
     if (height > this.#next) this.#report(this.#next, height - 1);
     this.#next = Math.max(this.#next, height + 1);

@@ -6,7 +6,6 @@ import { Linker, type Segment } from './linker.ts';
 
 export interface ReaderOptions {
   from: number;
-  /** Last height, inclusive. */
   to: number;
   prefetch: number;
   /** Search for entries above a missing height, and read copies in place of bad entries. */
@@ -59,7 +58,6 @@ export class ChainReader {
     return this.#height;
   }
 
-  /** The newest good block. */
   get tail(): Tail | undefined {
     return this.#linker.tail;
   }

@@ -58,7 +58,6 @@ export async function* findReceipts(
   for await (const block of readBlocks(store, chain, { from, signal, onProgress, onUnseen })) yield* receiptsIn(block, wanted);
 }
 
-/** The wanted receipts of a block. */
 export function* receiptsIn(block: Block, { event, hash, isPrefix = false }: WantedReceipt): Generator<FoundReceipt> {
   const fits = (given: string | undefined, want: string | undefined): boolean =>
     want !== undefined && given !== undefined && (isPrefix ? given.startsWith(want) : given === want);

@@ -14,10 +14,7 @@ const skippable: ReadonlySet<string> = new Set([
   'SEARCH_INCOMPLETE',
 ]);
 
-/**
- * True if the error may concern one chain or object only, so that a search continues with the
- * others.
- */
+/** True if the error may concern one chain or object only, so that others can be read. */
 export const canSkip = (error: unknown): error is BlockhubError => error instanceof BlockhubError && skippable.has(error.code);
 
 /** Objects that a search skipped because they are damaged, missing or cannot be read. */

@@ -1,8 +1,9 @@
-import { type Block, chainPrefix, checkBlock, entryKey, parseBlock, type Tail, tailOf } from '@blockhub/chain';
+import { type Block, chainPrefix, entryKey, parseBlock, type Tail, tailOf } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { blockStore } from './block-store.ts';
 import { nextEntry } from './entries.ts';
+import { soundBlock } from './sound-block.ts';
 
 /**
  * The newest block of a chain, in O(log n) requests.
@@ -62,7 +63,7 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
     );
   const above = (probed?.found?.height ?? -1) + 1;
   const behind = await nextEntry(store, chain, above);
-  const block = probed?.found && behind === undefined ? soundBlock(probed.found.bytes, chain, probed.found.height) : undefined;
+  const block = probed?.found && behind === undefined ? soundBlock(probed.found.bytes, { chain, height: probed.found.height }) : undefined;
   if (block) return { last: block.height, tail: tailOf(block) };
   const last = behind === undefined && probed?.found ? probed.found.height : await lastEntry(store, chain, behind);
   if (last === undefined) throw notFound(chain);
@@ -70,7 +71,7 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
   for (let height = last; height >= 0 && height > last - MAX_READS; height--) {
     try {
       const bytes = await store.find(entryKey(chain, height));
-      const found = bytes && soundBlock(bytes, chain, height);
+      const found = soundBlock(bytes, { chain, height });
       if (found) return { last, tail: tailOf(found) };
       if (bytes) onUnseen(entryKey(chain, height), new BlockhubError('CHAIN_DAMAGED', 'the entry does not hold the block of its height'));
       else missing(height);
@@ -80,11 +81,6 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
   }
   return { last };
 }
-
-const soundBlock = (bytes: Buffer, chain: string, height: number): Block | undefined => {
-  const { block, faults } = checkBlock(bytes, { chain, height });
-  return faults.length === 0 ? block : undefined;
-};
 
 /** Halving by list requests, which find the entries above a missing one. */
 async function lastEntry(store: Store, chain: string, known: number | undefined): Promise<number | undefined> {

@@ -67,15 +67,10 @@ export interface Fault {
   message: string;
 }
 
-/**
- * A position in a chain: a block id or its beginning, a height, a time in ms since 1970, or a count
- * from the tail (1 is the tail).
- */
+/** A block id or its beginning, a height, a time in ms, or a count from the tail (1 is the tail). */
 export type Position =
   | { id: string }
-  /**
-   * `wrong`: the fault of the text as a whole id, for the error if no id begins with the prefix.
-   */
+  /** `wrong`: why the text is not a whole id, for the error if nothing has the prefix. */
   | { idPrefix: string; wrong?: string }
   | { height: number }
   | { time: number }

@@ -3,36 +3,36 @@ import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { Checker, covers } from './checker.ts';
+import { findDetached } from './detached-blocks.ts';
 import { getId, type ListedChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
+import { unlinkedBlocks } from './read-copies.ts';
 import { canSkip } from './skipped-objects.ts';
+import { soundBlock } from './sound-block.ts';
 import type { Fault, VerifyLevel } from './types.ts';
 import { reasonOf } from './unchecked.ts';
-import { findDetached, unlinkedBlocks } from './unlinked-blocks.ts';
 import { walk } from './walk.ts';
 
 export interface VerifyOptions {
   /** Default `full`. */
   level?: VerifyLevel;
   /** As in a walk. The report then has `nextSkipped`. */
-  skipNextCheck?: boolean;
+  skipNextCheck?: boolean | undefined;
   /** First height, to continue an interrupted verify. Then `detached` is off by default. */
-  from?: number;
-  signal?: AbortSignal;
+  from?: number | undefined;
+  signal?: AbortSignal | undefined;
   /** Called after each batch, with the counts so far. The object changes later. */
   onProgress?: (report: Readonly<Report>) => void;
   /** Called for each fault. The report holds only the first 10,000. */
   onFault?: (fault: Fault) => void;
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Search for detached blocks. Default: at level `full`. */
   detached?: boolean;
   /** How long a block may be without an entry before it counts as detached. Default 2 s. */
-  settleMs?: number;
-  prefetch?: number;
-  /**
-   * For `verifyAll`: called if the list of chains may be incomplete. If not set, that is thrown.
-   */
-  onUnseen?: OnUnseen;
+  settleMs?: number | undefined;
+  prefetch?: number | undefined;
+  /** For `verifyAll`: called if chains may be missing. If not set, the error is thrown. */
+  onUnseen?: OnUnseen | undefined;
 }
 
 /** At `level`, the chain is whole if `faultCount` and `uncheckedCount` are 0. */
@@ -117,8 +117,7 @@ export async function verifyAll(store: Store, options: VerifyOptions = {}): Prom
   const linked = new IdSet();
   const chains = new Map<string, Checked>();
   const { onUnseen } = options;
-  for await (const one of listChains(store, onUnseen ? { onUnseen } : {}))
-    chains.set(one.id, await verifyListed(store, one, options, linked));
+  for await (const one of listChains(store, { onUnseen })) chains.set(one.id, await verifyListed(store, one, options, linked));
   if (!wantsDetached(options)) return reportsOf(chains);
   const { lost, unchecked } = await lostChains(store, chains, linked, options);
   for (const id of lost) chains.set(id, await verifyEntries(store, id, options, linked, true));
@@ -126,10 +125,7 @@ export async function verifyAll(store: Store, options: VerifyOptions = {}): Prom
   return reportsOf(chains);
 }
 
-/**
- * A listed chain exists even if it has no entries. If its folder cannot be opened, its entries are
- * unchecked, not missing.
- */
+/** A listed chain exists. If its folder cannot be opened, its entries are unchecked, not missing. */
 async function verifyListed(store: Store, { id, error }: ListedChain, options: VerifyOptions, linked: IdSet): Promise<Checked> {
   try {
     return await verifyEntries(store, id, options, linked, error === undefined);
@@ -143,10 +139,7 @@ async function verifyListed(store: Store, { id, error }: ListedChain, options: V
 
 const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ builder }) => builder.report);
 
-/**
- * Chains that are not listed, but have blocks above the root. Such a block is built only if the
- * root has an entry, so the chain has lost its entries.
- */
+/** Chains with blocks but without entries: their root had an entry, so the entries are lost. */
 async function lostChains(
   store: Store,
   chains: ReadonlyMap<string, Checked>,
@@ -155,13 +148,13 @@ async function lostChains(
 ): Promise<{ lost: ReadonlySet<string>; unchecked: string[] }> {
   const lost = new Set<string>();
   const unchecked: string[] = [];
-  const onError = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
+  const onUnseen = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
   const above = { get: (chain: string) => (chains.has(chain) || lost.has(chain) ? undefined : { height: 0 }) };
   try {
-    for await (const { chain } of unlinkedBlocks(store, { above, linked, signal, onError })) lost.add(chain);
+    for await (const { chain } of unlinkedBlocks(store, { above, linked, signal, onUnseen })) lost.add(chain);
   } catch (error) {
     if (signal?.aborted) throw error;
-    onError('blocks/', error);
+    onUnseen('blocks/', error);
   }
   return { lost, unchecked };
 }
@@ -182,8 +175,8 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
       verify: level,
       skipNextCheck,
       onFault: 'report',
-      ...(signal ? { signal } : {}),
-      ...(prefetch ? { prefetch } : {}),
+      signal,
+      prefetch,
       onTail,
     })) {
       builder.add(faults, unchecked);
@@ -212,8 +205,7 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
 
 /** A chain that has this copy but no entries was not completed, or has lost them. */
 async function hasRootCopy(store: Store, chain: string): Promise<boolean> {
-  const bytes = await store.find(blockKey(chain));
-  return bytes !== undefined && checkBlock(bytes, { id: chain, height: 0 }).faults.length === 0;
+  return soundBlock(await store.find(blockKey(chain)), { id: chain, height: 0 }) !== undefined;
 }
 
 const wantsDetached = ({ level = 'full', from, detached = from === undefined && covers(level, 'full') }: VerifyOptions): boolean =>

@@ -15,24 +15,21 @@ export interface WalkOptions {
   /** Id or name. */
   chain: string;
   /** First block. Default: the root. A negative number counts from the tail; −1 is the tail. */
-  from?: Position | number | string;
+  from?: Position | number | string | undefined;
   /** Last block, inclusive. Default: the tail at the time it is reached. */
-  to?: Position | number | string;
+  to?: Position | number | string | undefined;
   /** Do not end at the tail, but read the next height every `pollMs`. */
   live?: { pollMs: number };
   /** Default `links`. */
   verify?: VerifyLevel;
-  /**
-   * Do not check that each block names the one before it: no LINK_BROKEN and no ENTRY_CHANGED.
-   * Everything else of the level is checked.
-   */
+  /** Do not check that each block names the one before it: no LINK_BROKEN, no ENTRY_CHANGED. */
   skipNextCheck?: boolean;
   /** `stop` (default): throw after the last block before a fault. `report`: add it to the batch. */
   onFault?: 'stop' | 'report';
   /** Maximum number of requests for entries in flight. Default 32. */
-  prefetch?: number;
+  prefetch?: number | undefined;
   /** Ends the walk with the signal's reason, even while it waits. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   clock?: Clock;
   /** Called for each object that was skipped in the search for `from` and `to`. */
   onUnseen?: OnUnseen | undefined;

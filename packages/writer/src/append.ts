@@ -31,7 +31,6 @@ export interface Appended {
   height: number;
   /** ms since 1970. */
   time: number;
-  /** In the order of the given blobs. */
   receipts: Receipt[];
 }
 

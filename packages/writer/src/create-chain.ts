@@ -16,12 +16,12 @@ import { type ChainRecord, findChain, recordOf } from '@blockhub/walker';
 type RootBlock = Block & { root: RootFields };
 
 export interface CreateChainOptions {
-  name?: string;
+  name?: string | undefined;
   /** Default sha256. */
-  crypt?: Crypt;
+  crypt?: Crypt | undefined;
   /** JSON for the root block; its numbers must be integers. */
   payload?: unknown;
-  settings?: ChainSettings;
+  settings?: ChainSettings | undefined;
   /** Milliseconds since 1970. */
   now: number;
   /** Numbers from 0 up to 1, for the salt. */
@@ -61,10 +61,7 @@ export async function createChain(store: Store, options: CreateChainOptions): Pr
 /** An id with a missing or an extra digit. */
 const almostId = /^(?:[0-9a-f]{30,34}|[0-9a-f]{62,63})$/;
 
-/**
- * Such a name is most likely an id with a typing error. Existing chains with such a name are
- * accepted.
- */
+/** Most likely an id with a typing error. Existing chains with such a name are accepted. */
 async function refuseAlmostId(store: Store, name: string): Promise<void> {
   if (!almostId.test(name) || (await store.head(nameKey(name)))) return;
   throw new BlockhubError(

@@ -1,10 +1,11 @@
-import { blockKey, checkBlock, entryKey, hashOf, nameKey } from '@blockhub/chain';
+import { blockKey, entryKey, hashOf, nameKey } from '@blockhub/chain';
 import { hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import {
   type Fault,
   findChain,
   type Report,
+  soundBlock,
   unlinkedBlocks,
   type VerifyOptions,
   verifyChain,
@@ -22,10 +23,7 @@ export interface RepairOptions extends Pick<VerifyOptions, 'signal' | 'clock' | 
   onProgress?: (height: number) => void;
 }
 
-/**
- * One object that was written again from another with the same block. Also the format of its
- * record.
- */
+/** One object that was written again from another. Also the format of its record. */
 export interface Repair {
   action: 'create-entry' | 'replace-entry' | 'create-copy' | 'replace-copy' | 'create-name' | 'replace-name';
   chain: string;
@@ -83,21 +81,16 @@ class ChainRepair {
       level: 'blocks',
       detached: true,
       onProgress: ({ height }) => onProgress?.(height),
-      ...(signal ? { signal } : {}),
-      ...(clock ? { clock } : {}),
-      ...(settleMs === undefined ? {} : { settleMs }),
+      signal,
+      clock,
+      settleMs,
     });
   }
 
   async repairHeights(): Promise<void> {
     const { signal } = this.#options;
     try {
-      for await (const { blocks } of walk(this.#store, {
-        chain: this.#chain,
-        verify: 'blocks',
-        onFault: 'report',
-        ...(signal ? { signal } : {}),
-      })) {
+      for await (const { blocks } of walk(this.#store, { chain: this.#chain, verify: 'blocks', onFault: 'report', signal })) {
         for (const block of blocks) {
           await this.#repairBlock(block);
           this.#options.onProgress?.(block.height);
@@ -106,8 +99,7 @@ class ChainRepair {
     } catch (error) {
       if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
       // The chain has no entries: it was not completed, or its entries were lost.
-      const bytes = await this.#store.find(blockKey(this.#chain));
-      if (!bytes || checkBlock(bytes, { id: this.#chain, height: 0 }).faults.length > 0) throw error;
+      if (!soundBlock(await this.#store.find(blockKey(this.#chain)), { id: this.#chain, height: 0 })) throw error;
       await this.#repair('entry', { height: 0, id: this.#chain, key: entryKey(this.#chain, 0), from: blockKey(this.#chain) });
     }
   }
@@ -121,10 +113,7 @@ class ChainRepair {
     await this.#repair('copy', { height, id, key: blockKey(id), from: entry });
   }
 
-  /**
-   * No block names the tail's id. If another block of its height follows the same block, the entry
-   * may be the one that was changed.
-   */
+  /** If another block follows the same block, it may be the real tail, and this entry changed. */
   async #hasRival(tail: WalkedBlock): Promise<boolean> {
     const above = new Map([[this.#chain, { height: tail.height - 1 }]]);
     for await (const { id, height, prev } of unlinkedBlocks(this.#store, { above })) {
@@ -138,18 +127,12 @@ class ChainRepair {
     const name = (await findChain(this.#store, this.#chain))?.name;
     if (name === undefined) return;
     const key = nameKey(name);
-    const there = await this.#store.find(key);
-    const root = there && checkBlock(there, { height: 0 });
-    if (root?.faults.length === 0 && root.block?.root?.name === name) {
-      if (root.block.id === this.#chain || (await this.#store.head(entryKey(root.block.id, 0)))) return;
-    }
+    const root = soundBlock(await this.#store.find(key), { height: 0 });
+    if (root?.root?.name === name && (root.id === this.#chain || (await this.#store.head(entryKey(root.id, 0))))) return;
     await this.#repair('name', { height: 0, id: this.#chain, key, from: entryKey(this.#chain, 0) });
   }
 
-  /**
-   * Creates the entries of detached blocks. Stops at a height with two, because either may be the
-   * lost one.
-   */
+  /** Creates entries of detached blocks, up to a height that has two such blocks. */
   async attach(detached: readonly Fault[]): Promise<boolean> {
     const before = this.repairs.length;
     for (const { height = 0, id = '' } of detached) {

@@ -42,18 +42,7 @@ export function define(command: Command, session: Session): void {
         .during(appending, () => `appending ${counted(blobs.length, 'blob')}, ${counted(size, 'byte')}`);
       const { id: block, height, time } = appended;
       for (const { event, crypt, hash, length, sha256, meta } of appended.receipts) {
-        const receipt = {
-          event,
-          chain: id,
-          hash,
-          crypt,
-          length,
-          ...(sha256 === undefined ? {} : { sha256 }),
-          mime: meta.mime,
-          block,
-          height,
-          time,
-        };
+        const receipt = { event, chain: id, hash, crypt, length, sha256, mime: meta.mime, block, height, time };
         await session.out.item(receipt, `${event} B:${block} H:${height} A:${hash}`);
       }
       await session.out.end();

@@ -46,7 +46,7 @@ function codingToUndo(found: Found): string | undefined {
   throw new BlockhubError('USAGE', `no block refers to ${found.key}, so its content coding is not known; run the command without --decode`);
 }
 
-/** Decodes twice, so that nofound is written of a blob that is broken or above a limit. */
+/** Decodes twice, so that nothing is written of a blob that is broken or above a limit. */
 async function writeDecoded(session: Session, bytes: Buffer, coding: string, caps: DecodeCaps): Promise<void> {
   for await (const _ of decode(bytes, coding, caps)) session.signal.throwIfAborted();
   for await (const piece of decode(bytes, coding, caps)) {

@@ -19,10 +19,10 @@ export function define(command: Command, session: Session): void {
     .action(async (name: string | undefined, options: Options) => {
       const store = await session.store(true);
       const { created, id, ...rest } = await createChain(store, {
-        ...(name === undefined ? {} : { name }),
-        ...(options.crypt ? { crypt: options.crypt } : {}),
-        ...(options.payload === undefined ? {} : { payload: parsePayload(options.payload) }),
-        ...(options.requests !== false ? {} : { settings: { requests: false } }),
+        name,
+        crypt: options.crypt,
+        payload: options.payload === undefined ? undefined : parsePayload(options.payload),
+        settings: options.requests === false ? { requests: false } : undefined,
         now: session.clock.now(),
         random: session.random,
       });

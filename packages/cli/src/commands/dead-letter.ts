@@ -22,19 +22,16 @@ interface Selection {
 interface Summary {
   readonly id: string;
   readonly code: string;
-  readonly cause?: string;
+  readonly cause?: string | undefined;
   readonly queue: string | undefined;
   readonly chain: MetaValue | undefined;
   readonly message: string;
-  readonly path?: string;
+  readonly path: string | undefined;
   readonly attempts: number | undefined;
   readonly firstAt: number | undefined;
   readonly lastAt: number | undefined;
   readonly length: number;
-  /**
-   * The message is not a dead letter, so it has no queue to be replayed to. It can be shown and
-   * discarded.
-   */
+  /** Not a dead letter, so it cannot be replayed. It can be shown and discarded. */
   readonly unreadable?: true;
 }
 
@@ -54,7 +51,6 @@ const MAX_BATCH = 100;
 const MAX_BATCH_BYTES = 8 * 2 ** 20;
 /** All rows of a table are held, to find the widths of its columns. */
 const MAX_ROWS = 10_000;
-/** The largest time of a Date, in ms. */
 const MAX_TIME = 8.64e15;
 
 export function define(command: Command, session: Session): void {
@@ -126,11 +122,11 @@ function read(message: StoredMessage): StoredLetter {
 const summaryOf = ({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
   id: original.id,
   code,
-  ...(cause === undefined ? {} : { cause }),
+  cause,
   queue,
   chain: original.meta.chain,
   message,
-  ...(path === undefined ? {} : { path }),
+  path,
   attempts,
   firstAt,
   lastAt,
@@ -149,7 +145,7 @@ function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, d
     queue: typeof queue === 'string' ? queue : undefined,
     chain: meta.chain,
     message,
-    ...(typeof details.path === 'string' ? { path: details.path } : {}),
+    path: typeof details.path === 'string' ? details.path : undefined,
     attempts: known('dead-attempts'),
     firstAt: known('dead-first-at'),
     lastAt: known('dead-last-at'),

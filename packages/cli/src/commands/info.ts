@@ -43,7 +43,7 @@ async function detailsOf(session: Session, store: Store, found: Found): Promise<
       linked: (await idAt(session, store, chain, height)) === id,
       blobs: blobs.length,
       length: bytes.length,
-      ...(root ? { root } : {}),
+      root,
     };
   }
   const preview = await previewOf(bytes, found.kind === 'blob' ? found.receipt.meta : {}, SHOWN_BYTES);

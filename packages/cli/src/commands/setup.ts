@@ -11,10 +11,7 @@ interface Options {
   wait: string;
 }
 
-/**
- * Creates what a mesh needs before its first event. Existing parts are not changed, so it may run
- * several times at once.
- */
+/** Existing parts are not changed, so setup may run several times, also at once. */
 export function define(command: Command, session: Session): void {
   command
     .option('--chain <name>', 'Name of the first chain.', 'default')

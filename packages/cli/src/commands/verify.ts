@@ -52,8 +52,7 @@ export function define(command: Command, session: Session): void {
       const store = await session.store();
       const skipped = new SkippedObjects(session.skipped.add);
       const reports = await verify(session, store, nameOrId, { ...options, onUnseen: skipped.add });
-      // Checking nothing must not look like success: the store may be the wrong one, or have lost
-      // everything.
+      // Checking nothing must not look like success: the store may be the wrong one.
       if (reports.length === 0) throw skipped.notFound('a chain', session.noChain(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
@@ -71,11 +70,11 @@ async function verify(
   let reached: Reached | undefined;
   const options: VerifyOptions = {
     level,
-    ...(skipNextCheck ? { skipNextCheck } : {}),
+    skipNextCheck,
     signal: session.signal,
     clock: session.clock,
     onUnseen,
-    ...(from === undefined ? {} : { from: inOption('--from', () => parseHeight(from)) }),
+    from: from === undefined ? undefined : inOption('--from', () => parseHeight(from)),
     onProgress: ({ blocks, events, height, faultCount }) => {
       reached = { blocks, events, height, faultCount };
     },
@@ -105,7 +104,6 @@ const progressOf = (reached: Reached | undefined, seconds: number): string => {
   return `${counted(blocks, 'block')}, ${counted(events, 'event')}, ${Math.round(events / seconds)} events/s, height ${height}, ${counted(faultCount, 'fault')}`;
 };
 
-/** Checking nothing must not look like success. */
 async function refuseAboveTail(store: Store, chain: string, from: string): Promise<never> {
   const { last: height } = await findNewest(store, chain);
   throw new BlockhubError('USAGE', `--from ${from} is above the tail of chain ${chain}, which is at height ${height}`);

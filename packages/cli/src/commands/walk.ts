@@ -63,8 +63,8 @@ export function define(command: Command, session: Session): void {
         );
       const batches = walk(store, {
         chain,
-        ...(from === undefined ? {} : { from }),
-        ...(to === undefined ? {} : { to }),
+        from,
+        to,
         onUnseen: session.skipped.add,
         ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
         verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
@@ -109,10 +109,7 @@ export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlo
   return { chain, id, prev, next, height, time, blobs: blobs.map(itemOf) };
 }
 
-/**
- * The fields that the block id covers, then mime, then other meta fields, which cannot replace
- * those.
- */
+/** The fields that the id covers, then mime, then other meta fields, which cannot replace those. */
 function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
   const { mime, ...rest } = meta;
   const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };
