@@ -81,16 +81,6 @@ class Search {
     if (this.#chain !== undefined) this.#id ??= (await this.session.chain(this.store, this.#chain)).id;
     return this.#id;
   }
-
-  /** Undefined if the object does not exist or cannot be read. */
-  async find(key: string): Promise<Buffer | undefined> {
-    try {
-      return await this.store.find(key);
-    } catch (error) {
-      this.skipped.add(key, error);
-      return undefined;
-    }
-  }
 }
 
 /**
@@ -115,12 +105,11 @@ async function findByWholeId(search: Search, { hash, event }: WantedReceipt): Pr
   if (byEvent) return byEvent;
   const byHash = hash === undefined ? undefined : await findInChains(search, hash);
   if (byHash) return byHash;
-  const lost =
-    search.skipped.count === 0 ? undefined : await findInCopies(search, { ...(hash ? { hash } : {}), ...(event ? { event } : {}) });
+  const lost = search.skipped.count === 0 ? undefined : await findInCopies(search, { hash, event });
   if (lost) return lost;
   if (copy) throw copy;
   const key = hash === undefined ? undefined : blobKey(hash);
-  const bytes = key !== undefined && search.inAll ? await search.find(key) : undefined;
+  const bytes = key !== undefined && search.inAll ? await search.skipped.find(search.store, key) : undefined;
   if (key !== undefined && bytes) return { kind: 'object', key, bytes };
   const id = event ?? hash ?? '';
   throw search.skipped.notFound(
@@ -129,16 +118,16 @@ async function findByWholeId(search: Search, { hash, event }: WantedReceipt): Pr
   );
 }
 
-/** The block from its copy, else from the entry of the height in the damaged copy, else the error. */
+/** The block from its copy, else from the entry that the damaged copy names, else the error. */
 async function findCopy(search: Search, id: string): Promise<Found | BlockhubError | undefined> {
-  const bytes = await search.find(blockKey(id));
+  const bytes = await search.skipped.find(search.store, blockKey(id));
   if (!bytes) return undefined;
   const { block, tail, faults } = checkBlock(bytes, { id });
   if (block && faults.length === 0) return { kind: 'block', block, bytes };
   const why = faults.map(({ message }) => message).join(', ');
   const error = new BlockhubError('CHAIN_DAMAGED', `${blockKey(id)} ${why}`);
   search.skipped.add(blockKey(id), new BlockhubError('CHAIN_DAMAGED', `it ${why}`));
-  const entry = tail && (await search.find(entryKey(tail.chain, tail.height)));
+  const entry = tail && (await search.skipped.find(search.store, entryKey(tail.chain, tail.height)));
   return (entry && blockOf(entry, id)) ?? error;
 }
 
@@ -176,7 +165,7 @@ async function findInChains(search: Search, hash: string): Promise<Found | undef
   let block: Found | undefined;
   async function* receipts(): AsyncGenerator<FoundReceipt> {
     for await (const one of search.each(read, hash)) {
-      const entry = one.id === hash ? await search.find(entryKey(one.chain, one.height)) : undefined;
+      const entry = one.id === hash ? await search.skipped.find(search.store, entryKey(one.chain, one.height)) : undefined;
       block = entry && blockOf(entry, hash);
       if (block) return;
       yield* receiptsIn(one, { hash });
@@ -213,7 +202,7 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
     ...(hash !== undefined && block.id.startsWith(hash) ? [block.id] : []),
     ...[...receiptsIn(block, wanted)].flatMap(({ receipt }) => idsOf(receipt, hash, event)),
   ];
-  const wanted = { ...(hash ? { hash } : {}), ...(event ? { event } : {}), isPrefix: true };
+  const wanted = { hash, event, isPrefix: true };
   async function* readIds(id: string, onProgress: (height: number) => void): AsyncGenerator<string> {
     // An event id begins with its time. No earlier block can hold the event.
     if (hash === undefined)

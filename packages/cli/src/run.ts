@@ -29,7 +29,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   doctor: { summary: 'Check that a store is safe to use, or that a mesh works.', load: () => import('./commands/doctor.ts') },
 };
 
-/** Gives the exit code. Never throws. A first `--`, which `pnpm blockhub -- list` adds, is ignored. */
+/** Gives the exit code; never throws. Ignores the `--` of `pnpm blockhub -- list`. */
 export async function run(argv: readonly string[], given?: Partial<Io>): Promise<number> {
   const stopping = new AbortController();
   const io: Io = {

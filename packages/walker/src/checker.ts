@@ -89,7 +89,11 @@ export class Checker {
       for (const [key, error] of failed) segment.unchecked.push({ key, error });
     }
     for (const want of large) await guard(want.receipt.at.key, segment.unchecked, () => this.#checkLarge(want, segment));
-    if (this.#packFaults.size > 0) for (const { receipt } of small.concat(large)) this.#takePackFault(receipt.at.key, segment);
+    for (const { receipt } of this.#packFaults.size > 0 ? small.concat(large) : []) {
+      const fault = this.#packFaults.get(receipt.at.key);
+      if (fault) segment.faults.push(fault);
+      this.#packFaults.delete(receipt.at.key);
+    }
   }
 
   /** Hashes the blob in pieces, so that it is never held as a whole. */
@@ -119,12 +123,6 @@ export class Checker {
     else
       for (const { message } of checkBlock(bytes, { id: root.id, height: 0 }).faults)
         faults.push({ code: 'NAME_CORRUPT', ...at, message: `${key} ${message}` });
-  }
-
-  #takePackFault(key: string, segment: Segment): void {
-    const fault = this.#packFaults.get(key);
-    if (fault) segment.faults.push(fault);
-    this.#packFaults.delete(key);
   }
 
   #onPack(key: string, verdict: PackVerdict): void {

@@ -160,20 +160,12 @@ const MOST_CANDIDATES = 10;
 /** Reads the height from the copy. If the copy or that entry is bad, reads the whole chain. */
 async function heightOfId(store: Store, chain: string, id: string, onUnseen: OnUnseen | undefined): Promise<number> {
   const skipped = new SkippedObjects(onUnseen);
-  const find = async (key: string): Promise<Buffer | undefined> => {
-    try {
-      return await store.find(key);
-    } catch (error) {
-      skipped.add(key, error);
-      return undefined;
-    }
-  };
-  const bytes = await find(blockKey(id));
+  const bytes = await skipped.find(store, blockKey(id));
   const copy = bytes && checkBlock(bytes, { id });
   const tail = copy?.faults.length === 0 ? copy.tail : undefined;
   if (tail && tail.chain !== chain) throw missing(chain, id, `belongs to chain ${tail.chain}`);
   if (tail) {
-    const entry = await find(entryKey(chain, tail.height));
+    const entry = await skipped.find(store, entryKey(chain, tail.height));
     const there = entry && checkBlock(entry, { chain, height: tail.height });
     if (there?.faults.length === 0 && there.tail?.id === id) return tail.height;
     if (there?.faults.length === 0) throw missing(chain, id, `was built, but height ${tail.height} has another block`);

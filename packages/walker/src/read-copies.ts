@@ -34,7 +34,7 @@ export async function* readCopies(
   yield* readAll(store, isWanted, options);
 }
 
-/** Sound blocks whose entries were not read. Lists all blocks of the store, and reads those not linked. */
+/** Sound blocks whose entries were not read. Lists all blocks, and reads those not linked. */
 export function unlinkedBlocks(store: Store, { above, linked, ...options }: UnlinkedBlocksOptions): AsyncGenerator<Block> {
   const isWanted = ({ chain, height }: Block): boolean => height > (above.get(chain)?.height ?? Number.POSITIVE_INFINITY);
   return readAll(store, isWanted, options, linked);

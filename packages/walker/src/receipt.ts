@@ -20,8 +20,8 @@ export interface FindReceiptOptions {
 
 /** The blob to find. If both are set, a blob that has either of them. */
 export interface WantedReceipt {
-  event?: string;
-  hash?: string;
+  event?: string | undefined;
+  hash?: string | undefined;
   /** `event` and `hash` are only the beginnings of ids. */
   isPrefix?: boolean;
 }

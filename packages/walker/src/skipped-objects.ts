@@ -1,5 +1,5 @@
 import { BlockhubError } from '@blockhub/errors';
-import type { OnUnseen } from '@blockhub/store';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { reasonOf, type Unchecked } from './unchecked.ts';
 
 /** Objects that the error message names; more are only counted. */
@@ -39,6 +39,16 @@ export class SkippedObjects {
     if (this.#count++ < MAX_NAMED) this.#first.push({ key, error });
     this.#onUnseen?.(key, error);
   };
+
+  /** The bytes of an object. Undefined if it does not exist, or if it is skipped. */
+  async find(store: Store, key: string): Promise<Buffer | undefined> {
+    try {
+      return await store.find(key);
+    } catch (error) {
+      this.add(key, error);
+      return undefined;
+    }
+  }
 
   /**
    * The error of a search that found nothing: `absent` if nothing was skipped, else

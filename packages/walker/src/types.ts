@@ -67,7 +67,7 @@ export interface Fault {
   message: string;
 }
 
-/** A block id or its beginning, a height, a time in ms, or a count from the tail (1 is the tail). */
+/** A block id or its beginning, a height, a time in ms, or a count from the tail (1: the tail). */
 export type Position =
   | { id: string }
   /** `wrong`: why the text is not a whole id, for the error if nothing has the prefix. */

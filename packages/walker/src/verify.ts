@@ -125,7 +125,7 @@ export async function verifyAll(store: Store, options: VerifyOptions = {}): Prom
   return reportsOf(chains);
 }
 
-/** A listed chain exists. If its folder cannot be opened, its entries are unchecked, not missing. */
+/** If the folder of a listed chain cannot be opened, its entries are unchecked, not missing. */
 async function verifyListed(store: Store, { id, error }: ListedChain, options: VerifyOptions, linked: IdSet): Promise<Checked> {
   try {
     return await verifyEntries(store, id, options, linked, error === undefined);

@@ -71,12 +71,7 @@ async function refuseAlmostId(store: Store, name: string): Promise<void> {
   );
 }
 
-const salt = (random: () => number): string =>
-  Array.from({ length: 16 }, () =>
-    Math.floor(random() * 256)
-      .toString(16)
-      .padStart(2, '0'),
-  ).join('');
+const salt = (random: () => number): string => Buffer.from(Array.from({ length: 16 }, () => Math.floor(random() * 256))).toString('hex');
 
 function rootOf(bytes: Buffer, name: string | undefined): RootBlock {
   const { block, faults } = checkBlock(bytes, { height: 0 });

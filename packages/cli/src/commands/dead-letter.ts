@@ -119,19 +119,10 @@ function read(message: StoredMessage): StoredLetter {
   }
 }
 
-const summaryOf = ({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
-  id: original.id,
-  code,
-  cause,
-  queue,
-  chain: original.meta.chain,
-  message,
-  path,
-  attempts,
-  firstAt,
-  lastAt,
-  length: original.body.length,
-});
+function summaryOf({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary {
+  const { id, meta, body } = original;
+  return { id, code, cause, queue, chain: meta.chain, message, path, attempts, firstAt, lastAt, length: body.length };
+}
 
 function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, details }: BlockhubError): Summary {
   const queue = meta['dead-queue'];

@@ -30,21 +30,11 @@ export function define(command: Command, session: Session): void {
 async function detailsOf(session: Session, store: Store, found: Found): Promise<object> {
   const bytes = await bytesOf(store, found);
   if (found.kind === 'block') {
-    const { chain, id, prev, height, time, blobs, root } = found.block;
-    const next = await idAt(session, store, chain, height + 1);
-    return {
-      kind: 'block',
-      chain,
-      id,
-      prev,
-      next: next ?? null,
-      height,
-      time,
-      linked: (await idAt(session, store, chain, height)) === id,
-      blobs: blobs.length,
-      length: bytes.length,
-      root,
-    };
+    const { chain, id, prev, height, time, root } = found.block;
+    const next = (await idAt(session, store, chain, height + 1)) ?? null;
+    const linked = (await idAt(session, store, chain, height)) === id;
+    const blobs = found.block.blobs.length;
+    return { kind: 'block', chain, id, prev, next, height, time, linked, blobs, length: bytes.length, ...(root ? { root } : {}) };
   }
   const preview = await previewOf(bytes, found.kind === 'blob' ? found.receipt.meta : {}, SHOWN_BYTES);
   const content = {
@@ -53,21 +43,10 @@ async function detailsOf(session: Session, store: Store, found: Found): Promise<
     ...(preview.problem === undefined ? {} : { undecoded: preview.problem }),
   };
   if (found.kind === 'object') return { kind: 'object', key: found.key, length: bytes.length, sniffed: preview.type, ...content };
-  const { block, index, receipt } = found;
+  const { block: holder, index, receipt } = found;
+  const { chain, id: block, height, time } = holder;
   const { at, meta, ...item } = receipt;
-  return {
-    kind: 'blob',
-    ...item,
-    ...meta,
-    sniffed: preview.type,
-    chain: block.chain,
-    block: block.id,
-    height: block.height,
-    index,
-    time: block.time,
-    at,
-    ...content,
-  };
+  return { kind: 'blob', ...item, ...meta, sniffed: preview.type, chain, block, height, index, time, at, ...content };
 }
 
 /** Id of the block at a height; undefined if there is none, or if it is skipped. */
