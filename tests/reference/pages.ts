@@ -109,8 +109,12 @@ export function walkLinePage(): string {
 
 ${generated}
 
-\`blockhub walk\` prints a JSON object per block, of this schema (JSON Schema, draft-07); with \`--output json\` an array of them. \`next\` is null at
-the tail. A blob's meta stand beside its own fields, so there may be others than these. Later versions may add fields to the block.
+\`blockhub walk --output ndjson\` prints one JSON object per block. With \`--output json\` it prints an
+array of them. Each object has the schema below (JSON Schema, draft-07).
+
+- \`next\` is null at the tail.
+- The meta fields of a blob are added to its own fields, so a blob may have further fields.
+- Later versions may add fields to the block.
 
 \`\`\`json
 ${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schemas.Block }, null, 2)}
