@@ -104,7 +104,12 @@ export function walkLinePage(): string {
 
 ${generated}
 
-\`blockhub walk\` prints one line for each block: a JSON object of this schema (JSON Schema, draft-07). With \`--output json\` it prints one array of these objects. \`next\` is null at the tail. The meta of a blob are fields of the same object, so an object can have further fields. Later versions may add fields to the block.
+\`blockhub walk --output ndjson\` prints one JSON object per block. With \`--output json\` it prints an
+array of them. Each object has the schema below (JSON Schema, draft-07).
+
+- \`next\` is null at the tail.
+- The meta fields of a blob are added to its own fields, so a blob may have further fields.
+- Later versions may add fields to the block.
 
 \`\`\`json
 ${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schemas.Block }, null, 2)}

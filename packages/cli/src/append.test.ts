@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 import { run } from './run.ts';
 
 let data: string;
@@ -18,12 +18,12 @@ afterAll(() => rm(data, { recursive: true }));
 
 describe('append refuses, with 2 and without a block,', () => {
   test.each([
-    ['a stdin that gives nothing', [], '', 'stdin gave nothing to append; --allow-empty appends an empty blob'],
+    ['a stdin that gives nothing', [], '', 'standard input is empty; use --allow-empty to append an empty blob'],
     ['the same by its name', ['-'], '', '--allow-empty'],
     ['a second stdin', ['-', '-'], 'x', 'only once'],
     ['a folder', [import.meta.dirname], '', `${import.meta.dirname} is a folder; name the files in it`],
     ['a file that does not exist', ['/no/such/file'], '', 'cannot read /no/such/file'],
-    ['a type without a subtype', ['--mime', 'text'], 'x', '--mime is type/subtype without parameters, such as text/plain, not "text"'],
+    ['a type without a subtype', ['--mime', 'text'], 'x', '--mime must be type/subtype without parameters, such as text/plain; got "text"'],
     ['an empty type', ['--mime', ''], 'x', '--mime'],
     ['a type with a parameter', ['--mime', 'text/plain; charset=utf-8'], 'x', '--mime'],
     ['a type with a control character', ['--mime', 'text/\u001b[2J'], 'x', '--mime'],
@@ -36,7 +36,7 @@ describe('append refuses, with 2 and without a block,', () => {
   });
 });
 
-test('append takes an empty blob from whoever asks for one', async () => {
+test('append takes an empty blob with --allow-empty', async () => {
   await mkdir(join(data, 'files'), { recursive: true });
   const empty = join(data, 'files/empty');
   await writeFile(empty, '');
@@ -64,7 +64,7 @@ describe('append from a terminal', () => {
     const { stderr, said } = notes();
     const code = await run(['append', '--data', data], { stdin: terminal(new PassThrough().end()), stdout: new PassThrough(), stderr });
     expect(code).toBe(2);
-    expect(said()).toMatch(/^reading from the terminal; Ctrl-D ends it\nUSAGE: stdin gave nothing/);
+    expect(said()).toMatch(/^reading from the terminal; end the input with Ctrl-D\nUSAGE: standard input is empty/);
   });
 
   test('ends at the first Ctrl-C', async () => {

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf, mainFile, start } from './blockhub.ts';
+import { blockhub, linesOf, mainFile, start } from './blockhub.fixture.ts';
 
 let data: string;
 const inData = (...args: string[]): string[] => [...args, '--data', data];
@@ -21,11 +23,11 @@ describe('one chain, from its creation on', () => {
   let hash: string;
 
   test('before there is one, everything says so with 4', async () => {
-    for (const args of [['list'], ['tail'], ['verify'], ['walk', 'nobody']])
+    for (const args of [['list'], ['tail'], ['verify'], ['walk', 'missing']])
       expect(await blockhub(inData(...args))).toMatchObject({
         code: 4,
         stdout: '',
-        stderr: expect.stringMatching(`^STORE_NOT_FOUND: there is no folder ${join(data, 'store')}\n.*--data.*blockhub create`),
+        stderr: expect.stringMatching(`^STORE_NOT_FOUND: the folder ${join(data, 'store')} does not exist\n.*--data.*blockhub create`),
       });
   });
 
@@ -123,7 +125,7 @@ describe('one chain, from its creation on', () => {
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: '', BLOCKHUB_DATA: data } }))).toHaveLength(1);
     expect(linesOf(await blockhub(['tail'], { env: { BLOCKHUB_STORE: path, BLOCKHUB_DATA: '' } }))).toHaveLength(1);
     const unset = await blockhub(['queues'], { env: { BLOCKHUB_BROKER: '', BLOCKHUB_DATA: '' }, cwd: path });
-    expect(unset.stderr).toContain(`there is no broker at ${join(path, 'data/broker.sqlite')}`);
+    expect(unset.stderr).toContain(`${join(path, 'data/broker.sqlite')} does not exist`);
   });
 
   test('with several chains and none named default, one must be named', async () => {
@@ -170,7 +172,7 @@ describe('one chain, from its creation on', () => {
       seen += bytes.toString();
     });
     const until = async (lines: number): Promise<void> => {
-      while (seen.split('\n').length <= lines) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (seen.split('\n').length <= lines) await once(child.stdout as Readable, 'data');
     };
     await until(4);
     await blockhub(inData('append'), { stdin: 'later' });
@@ -179,7 +181,7 @@ describe('one chain, from its creation on', () => {
     const { code, stdout, stderr } = await ran;
     expect(code).toBe(130);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ height: 4 });
-    expect(stderr).toContain(`go on with: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
+    expect(stderr).toContain(`to continue, run: blockhub walk ${chain} --from 5 --live --poll 20 --data ${data}\n`);
   });
 
   test('is a program by itself', async () => {
@@ -195,7 +197,7 @@ describe('one chain, from its creation on', () => {
   });
 
   test('a reader of stderr that has enough does not change the exit code', async () => {
-    const script = `"${process.execPath}" "${mainFile}" tail nobody --data "${data}" 2>&1 >/dev/null | true; echo "\${PIPESTATUS[0]}"`;
+    const script = `"${process.execPath}" "${mainFile}" tail missing --data "${data}" 2>&1 >/dev/null | true; echo "\${PIPESTATUS[0]}"`;
     expect((await promisify(execFile)('bash', ['-c', script])).stdout).toBe('4\n');
   });
 
@@ -210,7 +212,7 @@ describe('one chain, from its creation on', () => {
     expect((await sh('--help | true')).stderr).toBe('');
   });
 
-  test('a reader that has enough is no error', async () => {
+  test('a reader that closes the pipe is not an error', async () => {
     for (let number = 0; number < 3; number++) await blockhub(inData('append'), { stdin: 'x'.repeat(100_000) });
     const script = `"${process.execPath}" "${mainFile}" walk --output table --data "${data}" | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script]);
@@ -318,7 +320,7 @@ describe('exit codes of verify', () => {
   });
 
   test('4: no such chain', async () => {
-    expect(await verify('nobody')).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('CHAIN_NOT_FOUND') });
+    expect(await verify('missing')).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('CHAIN_NOT_FOUND') });
   });
 
   test('patchblock repairs what can be repaired, and records it', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openBroker } from '@blockhub/broker';
 import { deadLetter, keepDeadLetter, queues } from '@blockhub/message';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 const event = '01a22e5c-295a-71bc-b8a9-8f7c65210830';
 const chain = 'ab12'.repeat(16);
@@ -43,7 +43,7 @@ test('other ids and names stay as they are', async () => {
   expect(linesOf(await ran('show', 'by-hand'))).toMatchObject([{ id: 'by-hand' }]);
   expect(linesOf(await ran('list', '--chain', 'orders'))).toMatchObject([{ id: 'by-hand' }]);
   expect((await ran('show', 'by-foot')).code).toBe(4);
-  expect(await ran('list', '--chain', 'nobody')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await ran('list', '--chain', 'missing')).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 test.each<[string, string, RegExp]>([

@@ -6,7 +6,7 @@ import { type Broker, type Outgoing, openBroker } from '@blockhub/broker';
 import { deadLetter, keepDeadLetter, queues } from '@blockhub/message';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 import { define } from './commands/dead-letter.ts';
 import type { Format } from './output.ts';
 import { Session } from './session.ts';
@@ -125,7 +125,7 @@ describe('dead-letter', () => {
   });
 });
 
-/** As services/dead-letter keeps what is no dead letter. */
+/** As services/dead-letter keeps messages that are not dead letters. */
 const unreadable = (id: string, meta: Outgoing['meta'] = { chain: 'one', 'dead-queue': 'ingress' }): Outgoing =>
   keepDeadLetter({ id, meta, body: Buffer.from(`body of ${id}`) });
 
@@ -335,7 +335,7 @@ describe('of many letters', () => {
     const { code, lines, stderr } = await run('ndjson', 'replay', '--all');
     expect([code, lines.map((line) => JSON.parse(line).id)]).toEqual([1, numbered('a', 120)]);
     expect(stderr).toBe(
-      ['x', 'y'].map((id) => `BROKER_QUEUE_MISSING: ${id} cannot be replayed, no queue "gone"; it stays here\n`).join(''),
+      ['x', 'y'].map((id) => `BROKER_QUEUE_MISSING: ${id} cannot be replayed, so it is kept: no queue "gone"\n`).join(''),
     );
     expect(await idsIn('ingress')).toEqual(numbered('a', 120));
     expect(await idsIn(queues.kept.name)).toEqual(['x', 'y']);

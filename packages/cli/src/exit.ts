@@ -1,7 +1,11 @@
 import { BlockhubError, type ErrorCode, errorCode } from '@blockhub/errors';
 import { hideUserinfo } from '@blockhub/settings';
 
-/** What the exit code of the command says. */
+/**
+ * - `faults`: a chain, object or key is damaged, or the store is unsafe
+ * - `usage`: an argument, option or setting is wrong
+ * - `unchecked`: not everything could be checked, e.g. because the store does not answer
+ */
 export const exitCodes = { ok: 0, faults: 1, usage: 2, unchecked: 3, notFound: 4, interrupted: 130 } as const;
 
 const byCode: Partial<Record<ErrorCode, number>> = {
@@ -26,10 +30,8 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   STORE_NOT_FOUND: exitCodes.notFound,
 };
 
-/** Everything that says nothing about the chain itself, such as a store that does not answer, is "could not check". */
 export const exitCodeOf = (error: unknown): number => (error instanceof BlockhubError && byCode[error.code]) || exitCodes.unchecked;
 
-/** What the person reads on stderr: code, what happened, what to do. */
 export function errorText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const fix = error instanceof BlockhubError ? `\n${error.fix}` : '';

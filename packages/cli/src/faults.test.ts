@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@blockhub/clock';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran, slowClock } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran, slowClock } from './blockhub.fixture.ts';
 import type { Io } from './session.ts';
 
 /** A chain of a root and three blocks of one blob each, made anew for every test. */
@@ -71,7 +71,7 @@ test('for people too, faults and repairs are data', async () => {
     stderr: '',
   });
   for (const [args, told] of [
-    [['--dry-run'], new RegExp(`^would ${made}ENTRY_MISSING .*\\n1 repair to do, 1 fault now\\n$`)],
+    [['--dry-run'], new RegExp(`^would ${made}ENTRY_MISSING .*\\n1 repair to make, 1 fault found\\n$`)],
     [[], new RegExp(`^${made}1 repair, 0 faults left\\n$`)],
   ] as const)
     expect(await ran(['patchblock', ...args, '--output', 'table'])).toMatchObject({ stdout: expect.stringMatching(told), stderr: '' });
@@ -130,13 +130,13 @@ describe('what is interrupted ends with 130 and says how to go on', () => {
     const { code, stderr } = await interrupted(['verify', 'mine', '--skip-next-check']);
     expect([code, stderr]).toEqual([
       130,
-      `interrupted; go on with: blockhub verify mine --level full --skip-next-check --from 2 --data '${data}'\n`,
+      `interrupted; to continue, run: blockhub verify mine --level full --skip-next-check --from 2 --data '${data}'\n`,
     ]);
   });
 
   test('walk with the next block, and the same options', async () => {
     const { code, stderr } = await interrupted(['walk', 'mine', '--from', '-2', '--live', '--verify', 'full', '--skip-next-check']);
     const again = `blockhub walk mine --from 4 --live --verify full --skip-next-check --data '${data}'`;
-    expect([code, stderr]).toEqual([130, `interrupted; go on with: ${again}\n`]);
+    expect([code, stderr]).toEqual([130, `interrupted; to continue, run: ${again}\n`]);
   });
 });

@@ -1,19 +1,20 @@
 import { readChain } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, Unseen } from '@blockhub/walker';
+import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, SkippedObjects } from '@blockhub/walker';
 import type { Session } from './session.ts';
 
-/** Candidates that are shown of an ambiguous beginning. */
+/** Candidates that an error shows. */
 export const MOST_CANDIDATES = 10;
 
 /**
- * The chain with this id, name, or unique beginning of an id. A name whose object is there comes before a beginning, and that before the
- * look at the roots of all chains, which costs two requests for each.
- * @throws CHAIN_NOT_FOUND; USAGE for a beginning of several ids, and for an id that is damaged; SEARCH_INCOMPLETE
+ * The chain with this id, name, or beginning of an id. The name's object is read first, then the
+ * ids are listed, and at last the roots of all chains are read, with two requests each.
+ * @throws CHAIN_NOT_FOUND; USAGE for the beginning of several ids, and for an id with a typing
+ * error; SEARCH_INCOMPLETE
  */
 export async function findNamedChain(session: Session, store: Store, text: string): Promise<ChainRecord> {
-  const options = { onUnseen: session.unseen.add };
+  const options = { onUnseen: session.skipped.add };
   const { prefix } = readChain(text);
   if (prefix === undefined) return getChain(store, text, { ...options, scan: true });
   const named = await findChain(store, text, options).catch((error: unknown) => {
@@ -23,12 +24,12 @@ export async function findNamedChain(session: Session, store: Store, text: strin
 }
 
 async function findByPrefix(session: Session, store: Store, text: string, prefix: string): Promise<ChainRecord | undefined> {
-  const unseen = new Unseen(session.unseen.add);
+  const skipped = new SkippedObjects(session.skipped.add);
   const found: ChainRecord[] = [];
-  for await (const chain of listChains(store, { prefix, onUnseen: unseen.add })) if (found.push(chain) > MOST_CANDIDATES) break;
+  for await (const chain of listChains(store, { prefix, onUnseen: skipped.add })) if (found.push(chain) > MOST_CANDIDATES) break;
   const [only, another] = found;
-  // What can be a name is looked for among the roots as well.
-  if (!only && unseen.count > 0 && readChain(text).name === undefined) throw unseen.notFound(`chain ${quoted(text)}`, noChain(text));
+  // A text that may be a name is searched in the roots as well.
+  if (!only && skipped.count > 0 && readChain(text).name === undefined) throw skipped.notFound(`chain ${quoted(text)}`, noChain(text));
   if (!another) return only;
   throw ambiguous(
     prefix,
@@ -37,7 +38,7 @@ async function findByPrefix(session: Session, store: Store, text: string, prefix
   );
 }
 
-/** @param candidates one more than are shown where there are more */
+/** @param candidates up to one more than are shown */
 export function ambiguous(prefix: string, what: string, candidates: readonly string[]): BlockhubError {
   const more = candidates.length > MOST_CANDIDATES ? '\n  and more' : '';
   const lines = candidates.slice(0, MOST_CANDIDATES).map((one) => `\n  ${one}`);
@@ -46,15 +47,14 @@ export function ambiguous(prefix: string, what: string, candidates: readonly str
   });
 }
 
-/** The chain named `default`, else the only one. */
 export async function findDefaultChain(session: Session, store: Store): Promise<ChainRecord> {
-  const byName = await findChain(store, 'default', { onUnseen: session.unseen.add });
+  const byName = await findChain(store, 'default', { onUnseen: session.skipped.add });
   if (byName) return byName;
-  const unseen = new Unseen(session.unseen.add);
+  const skipped = new SkippedObjects(session.skipped.add);
   const some: ChainRecord[] = [];
-  for await (const chain of listChains(store, { onUnseen: unseen.add })) if (some.push(chain) > 1) break;
+  for await (const chain of listChains(store, { onUnseen: skipped.add })) if (some.push(chain) > 1) break;
   const [only, another] = some;
-  if (another) throw new BlockhubError('USAGE', 'the store has several chains and none is named default: name one');
+  if (another) throw new BlockhubError('USAGE', 'the store has several chains, and none is named default; write the name or id of one');
   if (only) return only;
-  throw unseen.notFound('a chain', session.noChain(store));
+  throw skipped.notFound('a chain', session.noChain(store));
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf, type Ran } from './blockhub.ts';
+import { blockhubHere, linesOf, type Ran } from './blockhub.fixture.ts';
 
 let data: string;
 const keys = (...args: string[]): Promise<Ran> => blockhubHere(['keys', ...args, '--data', data], { env: {} });
@@ -37,7 +37,7 @@ test('a key for chains knows them by id, however they were named', async () => {
   const { id, chains } = await created('--chain', 'other', chain, 'default');
   expect(chains).toEqual([chain, expect.stringMatching(/^[0-9a-f]{64}$/)]);
   expect(linesOf(await keys('list'))).toMatchObject([{ id, chains }]);
-  expect(await keys('create', '--chain', 'nobody')).toMatchObject({ code: 4, stderr: expect.stringContaining('CHAIN_NOT_FOUND') });
+  expect(await keys('create', '--chain', 'missing')).toMatchObject({ code: 4, stderr: expect.stringContaining('CHAIN_NOT_FOUND') });
 });
 
 test('a key for addresses keeps them', async () => {
@@ -80,7 +80,7 @@ test('one damaged key hides no other, is a fault, and can be revoked', async () 
 
 test.each<[string, string[], number, RegExp]>([
   ['an end in the past', ['create', '--expires', '2001-01-01'], 2, /is in the past/],
-  ['an end that is no time', ['create', '--expires', 'tomorrow'], 2, /--expires: "tomorrow" is not a time, expected a time such as/],
+  ['an end that is not a time', ['create', '--expires', 'tomorrow'], 2, /--expires: "tomorrow" is not a time, expected a time such as/],
   ['an end that no calendar has', ['create', '--expires', '2999-13-01'], 2, /month 13/],
   [
     'an end without a time zone',
@@ -88,16 +88,16 @@ test.each<[string, string[], number, RegExp]>([
     2,
     /--expires: .* no time zone: write 2999-01-31T12:00Z for UTC/,
   ],
-  ['an empty label', ['create', '--label', ' '], 2, /--label has 1 to 200/],
-  ['an endless label', ['create', '--label', 'x'.repeat(201)], 2, /--label has 1 to 200/],
-  ['an address that is none', ['create', '--source', '10.0.0.1', 'home'], 2, /--source: "home" is not an address/],
+  ['an empty label', ['create', '--label', ' '], 2, /--label must have 1 to 200/],
+  ['an endless label', ['create', '--label', 'x'.repeat(201)], 2, /--label must have 1 to 200/],
+  ['what is not an address', ['create', '--source', '10.0.0.1', 'home'], 2, /--source: "home" is not an address/],
   ['a block with bits behind it', ['create', '--source', '10.0.0.1/8'], 2, /--source: "10.0.0.1\/8" has bits after/],
   ['a key that is not there', ['revoke', '0'.repeat(16)], 4, /KEY_NOT_FOUND/],
-  ['what is no id', ['revoke', '../x'], 2, /USAGE: this is neither/],
+  ['what is not an id', ['revoke', '../x'], 2, /USAGE: expected a key or its id/],
   ['an id with the letter O', ['revoke', `O${'0'.repeat(15)}`], 2, /16 hex digits/],
   ['a part of an id', ['revoke', '0'.repeat(15)], 2, /16 hex digits/],
   ['nothing', ['revoke', ''], 2, /16 hex digits/],
-])('%s is told, and nothing is made', async (_name, args, code, text) => {
+])('%s is refused, and nothing is made', async (_name, args, code, text) => {
   expect(await keys(...args)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(text) });
   expect(await readdir(join(data, 'store', 'keys')).catch(() => [])).toEqual([]);
 });

@@ -7,7 +7,7 @@ import { type Meta, newEvent } from '@blockhub/chain';
 import { openStore } from '@blockhub/store';
 import { append, createChain } from '@blockhub/writer';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhubHere, linesOf } from './blockhub.ts';
+import { blockhubHere, linesOf } from './blockhub.fixture.ts';
 
 const text = 'grüße, and more\n';
 const latin1 = Buffer.from(text, 'latin1');
@@ -24,7 +24,7 @@ const samples: readonly (readonly [name: string, meta: Meta, bytes: Buffer, insi
   ['identity', { coding: 'identity' }, Buffer.from(text), text],
   ['a charset', { mime: 'text/plain', charset: 'iso-8859-1' }, latin1, text],
   ['a coding and a charset', { charset: 'iso-8859-1', coding: 'gzip' }, gzipSync(latin1), text],
-  ['a charset that nobody knows', { charset: 'x-nothing' }, Buffer.from(text), text],
+  ['an unknown charset', { charset: 'x-nothing' }, Buffer.from(text), text],
   ['UTF-16', { charset: 'utf-16le' }, Buffer.from(text, 'utf16le'), text],
   ['bytes', { coding: 'gzip' }, gzipSync(Buffer.from([0, 1, 2, 255])), undefined],
   ['nothing', { coding: 'gzip' }, Buffer.alloc(0), ''],

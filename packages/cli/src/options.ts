@@ -1,7 +1,11 @@
 import { readTime } from '@blockhub/clock';
 import { BlockhubError, hasCode } from '@blockhub/errors';
+import { quoted } from '@blockhub/walker';
 
-/** Reads the value of an option; the error of a wrong one names the option. @throws USAGE */
+export const CHAIN_HELP = 'Id or name of the chain. Default: the chain named default, or the only one.';
+export const ONE_CHAIN_HELP = 'Search only this chain, by id or name.';
+
+/** Reads the value of an option. Its error names the option. @throws USAGE */
 export function inOption<T>(option: string, read: () => T): T {
   try {
     return read();
@@ -11,9 +15,8 @@ export function inOption<T>(option: string, read: () => T): T {
   }
 }
 
-/** The time in an option, in ms since 1970. @throws USAGE */
 export function timeOption(option: string, text: string): number {
   const read = readTime(text);
   if ('ms' in read) return read.ms;
-  throw new BlockhubError('USAGE', `${option}: ${JSON.stringify(text)} ${read.wrong}`, { details: { option } });
+  throw new BlockhubError('USAGE', `${option}: ${quoted(text)} ${read.wrong}`, { details: { option } });
 }

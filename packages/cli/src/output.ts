@@ -4,10 +4,7 @@ import type { Writable } from 'node:stream';
 export const formats = ['table', 'ndjson', 'json'] as const;
 export type Format = (typeof formats)[number];
 
-/**
- * Data on stdout, in one of three forms: text for people, a JSON object per line, or one JSON value.
- * Waits for whoever reads it, so that a walk of any length needs no memory.
- */
+/** Writes data to stdout. Waits until it is read, so that long output needs little memory. */
 export class Output {
   readonly format: Format;
   readonly #stream: Writable;
@@ -20,7 +17,7 @@ export class Output {
     this.#color = color;
   }
 
-  /** One of many things; `end` must follow the last. */
+  /** One of several values; call `end` after the last. */
   async item(value: object, text: string | (() => string)): Promise<void> {
     if (this.format === 'json') await this.write(`${this.#items === 0 ? '[' : ','}\n${JSON.stringify(value)}`);
     else await this.write(`${this.#one(value, text)}\n`);
@@ -31,12 +28,11 @@ export class Output {
     if (this.format === 'json') await this.write(this.#items === 0 ? '[]\n' : '\n]\n');
   }
 
-  /** The only thing. */
   async one(value: object, text: string | (() => string)): Promise<void> {
     await this.write(`${this.format === 'json' ? JSON.stringify(value, null, 2) : this.#one(value, text)}\n`);
   }
 
-  /** Things that a table shows below one another. */
+  /** Several values, as rows of a table. */
   async all<T extends object>(values: readonly T[], columns: Readonly<Record<string, (value: T) => string | number>>): Promise<void> {
     if (this.format === 'table') return this.write(this.#table(values, columns));
     for (const value of values) await this.item(value, '');
@@ -73,7 +69,7 @@ export class Output {
   }
 }
 
-/** What others wrote must not steer the terminal: control characters are shown as pictures. */
+/** Shows control characters as symbols, because text of others must not control the terminal. */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (sign) =>
@@ -82,7 +78,6 @@ export const printable = (text: string): string =>
 
 export const oneLine = (text: string): string => printable(text.replace(/[\n\t]/g, ' '));
 
-/** ms since 1970 as people read it. */
 export const isoTime = (ms: number): string => new Date(ms).toISOString();
 
 /** `1 block`, `2 blocks`. */

@@ -2,25 +2,23 @@ import type { Meta } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { decodeStart, decodeText, describe, parseCodings } from '@blockhub/media';
 
-/** What a person sees of a blob. */
 export interface Preview {
-  /** The start of it as text, its content codings undone, in its charset; absent if it is not text. */
+  /** Decoded by its content codings and its charset; absent if it is not text. */
   readonly text?: string;
-  /** There is more of it than the text. */
   readonly more: boolean;
-  /** What the bytes inside of the codings seem to be. */
+  /** Media type, detected from the decoded bytes. */
   readonly type: string;
-  /** Why the codings could not be undone. The bytes are shown as they are then. */
+  /** Why the content codings could not be undone. The stored bytes are shown then. */
   readonly problem?: string;
 }
 
-/** The type is found from at most this many bytes. */
+/** The type is detected from at most this many bytes. */
 const SNIFFED_BYTES = 64 * 1024;
 
-/** The content codings that the meta of a blob name; undefined where there are none. Writers other than capture may have spelt them otherwise. */
+/** The content codings in the meta fields of a blob, normalized; undefined if there are none. */
 export const codingOf = (meta: Meta): string | undefined => (typeof meta.coding === 'string' ? parseCodings(meta.coding) : undefined);
 
-/** The start of a blob; costs no more than the start, whatever the blob decodes to. */
+/** Decodes only the start of a blob. */
 export async function previewOf(bytes: Buffer, meta: Meta, length: number): Promise<Preview> {
   const coding = codingOf(meta);
   const limit = Math.max(length, SNIFFED_BYTES);
@@ -37,7 +35,7 @@ export async function previewOf(bytes: Buffer, meta: Meta, length: number): Prom
   const start = inside.bytes.subarray(0, length);
   const more = inside.more || inside.bytes.length > length;
   const charset = typeof meta.charset === 'string' ? meta.charset : undefined;
-  // An unknown charset may be a mistake for UTF-8.
+  // If the charset is wrong or unknown, UTF-8 is tried.
   const text = decodeText(start, charset, more) ?? decodeText(start, undefined, more);
   const type = await describe(inside.bytes, charset);
   return { more, type, ...(text === undefined ? {} : { text }), ...(problem === undefined ? {} : { problem }) };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { systemClock, VirtualClock } from '@blockhub/clock';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { blockhubHere, slowClock } from './blockhub.ts';
+import { blockhubHere, slowClock } from './blockhub.fixture.ts';
 import { Progress } from './progress.ts';
 
 let data: string;
@@ -39,7 +39,7 @@ test('work shows itself after two seconds, again while it lasts, and not behind 
   expect(clock.runNext()).toBe(false);
 });
 
-test('on a terminal a line is cut, so that it can be taken away', async () => {
+test('on a terminal a line is cut, so that it can be cleared', async () => {
   const clock = new VirtualClock();
   const stderr = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 8 });
   const progress = new Progress(stderr, clock);
@@ -49,11 +49,11 @@ test('on a terminal a line is cut, so that it can be taken away', async () => {
 });
 
 test.each([
-  ['append', [], /^looking for chain default\n.*reading stdin\nappending 1 blobs, 5 bytes\n$/s],
+  ['append', [], /^searching for chain default\n.*reading standard input\nappending 1 blob, 5 bytes\n$/s],
   ['append', [import.meta.filename], /reading .*progress\.test\.ts\n/],
   ['patchblock', [], /height \d+, 0 repairs\n/],
-  ['doctor', ['store'], /trying out file:.*, \d+ s\n/],
-  ['verify', ['--level', 'links'], /no block yet|\d blocks, \d events/],
+  ['doctor', ['store'], /testing file:.*, \d+ s\n/],
+  ['verify', ['--level', 'links'], /no blocks yet|\d blocks, \d events/],
 ] as const)('%s %p says on stderr what takes so long, and nothing of it on stdout', async (command, args, expected) => {
   const inData = [command, ...args, '--data', data];
   await blockhubHere(['create', 'default', '--data', data]);

@@ -7,7 +7,7 @@ const COLUMNS = 80;
 
 type Terminal = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
-/** Says on stderr how far a thing is, once it takes over two seconds. On a terminal one line that changes. */
+/** Shows progress on stderr after two seconds: on a terminal one line that changes, else many. */
 export class Progress {
   readonly #stream: Terminal;
   readonly #clock: Clock;
@@ -22,18 +22,18 @@ export class Progress {
     this.#next = this.#start + FIRST_MS;
   }
 
-  /** Called as often as one likes; `text` is asked for only when it is shown. */
+  /** May be called often. `text` is called only if it is shown. */
   update(text: (seconds: number) => string): void {
     const now = this.#clock.ticks();
     if (now < this.#next) return;
     this.#next = now + (this.#stream.isTTY ? TERMINAL_MS : LOG_MS);
     const line = text((now - this.#start) / 1000);
-    // A line that goes on in the next one could not be taken away.
+    // A line that wraps could not be cleared.
     this.#stream.write(this.#stream.isTTY ? `\r\u001b[K${line.slice(0, (this.#stream.columns || COLUMNS) - 1)}` : `${line}\n`);
     this.#shown = true;
   }
 
-  /** Updates by itself until the work is done, so that also a store that does not answer is seen. */
+  /** Updates until the work is done, so that a store that does not answer is noticed. */
   async during<T>(work: Promise<T>, text: (seconds: number) => string): Promise<T> {
     let cancel: Cancel = () => {};
     const tick = (): void => {
@@ -49,7 +49,7 @@ export class Progress {
     }
   }
 
-  /** Takes the line away before something else is written. */
+  /** Clears the line before something else is written. */
   clear(): void {
     if (this.#shown && this.#stream.isTTY) this.#stream.write('\r\u001b[K');
     this.#shown = false;

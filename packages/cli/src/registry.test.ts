@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRegistry } from '@blockhub/registry';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 
 let data: string;
 beforeAll(async () => {

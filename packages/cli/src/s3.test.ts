@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minio } from '@blockhub/test-servers';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { blockhub, linesOf } from './blockhub.ts';
+import { blockhub, linesOf } from './blockhub.fixture.ts';
 
 const server = await minio();
 
@@ -38,7 +38,7 @@ else {
     });
 
     test('what a list could not look at comes with what to do about it', async () => {
-      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'nobody', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
+      const env = { BLOCKHUB_STORE: server.url, BLOCKHUB_STORE_ACCESS_KEY: 'missing', BLOCKHUB_STORE_SECRET_KEY: 'nothing' };
       expect(await blockhub(['list'], { env })).toMatchObject({
         code: 3,
         stdout: '',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -13,20 +14,19 @@ import type { ChainRecord } from '@blockhub/walker';
 import { exitCodes } from './exit.ts';
 import { type Format, formats, Output } from './output.ts';
 import { Progress } from './progress.ts';
-import { UnseenThings } from './unseen.ts';
+import { SkippedList } from './skipped-list.ts';
 
-/** Where a run of the command reads and writes; the process, or what a test gives. */
+/** What a run of the command reads and writes. Tests replace it. */
 export interface Io {
   stdin: Readable & { isTTY?: boolean };
   stdout: Writable & { isTTY?: boolean };
   stderr: Writable & { isTTY?: boolean };
   env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by SIGINT and SIGTERM. */
   signal: AbortSignal;
   clock?: Clock;
 }
 
-/** Options that every command has. */
 export interface CommonOptions {
   store?: string;
   broker?: string;
@@ -35,16 +35,18 @@ export interface CommonOptions {
   output?: string;
 }
 
-/** What a command works with. Stores and brokers are opened when a command asks for them, and closed behind it. */
+/** Opens the store, the broker and the registry for a command, and closes them after it. */
 export class Session {
   readonly io: Io;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Numbers from 0 up to 1. */
+  readonly random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
   exitCode: number = exitCodes.ok;
-  /** How to go on after an interruption; asked for only then. */
+  /** Gives the command line that continues after an interruption. */
   resume: (() => string) | undefined;
-  /** What the command skipped because it could not be read; it is listed on stderr at the end. */
-  readonly unseen: UnseenThings = new UnseenThings();
+  /** Listed on stderr at the end. */
+  readonly skipped: SkippedList = new SkippedList();
   #options: CommonOptions = {};
   #output: Output | undefined;
   readonly #closing: (() => Promise<void>)[] = [];
@@ -59,7 +61,7 @@ export class Session {
   configure(options: CommonOptions): void {
     this.#options = options;
     const format = (options.output ?? (this.io.stdout.isTTY ? 'table' : 'ndjson')) as Format;
-    if (!formats.includes(format)) throw new BlockhubError('USAGE', `--output is one of ${formats.join(', ')}, not ${format}`);
+    if (!formats.includes(format)) throw new BlockhubError('USAGE', `--output must be one of ${formats.join(', ')}; got ${format}`);
     this.#output = new Output(this.io.stdout, format, this.io.stdout.isTTY === true && !this.io.env.NO_COLOR);
   }
 
@@ -68,18 +70,17 @@ export class Session {
     return this.#output;
   }
 
-  /** An empty one is as good as none, as it is for the settings of a service. */
+  /** An empty variable counts as not set, as in the settings of services. */
   #env(name: string): string | undefined {
     return this.io.env[name] || undefined;
   }
 
-  /** Folder of the embedded parts. */
   get data(): string {
     return resolve(this.#options.data ?? this.#env('BLOCKHUB_DATA') ?? 'data');
   }
 
   /**
-   * @param mayBeNew the command writes, so the folder of a file store need not exist yet
+   * @param mayBeNew the folder of a file store need not exist yet
    * @throws STORE_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
    */
   async store(mayBeNew = false): Promise<Store> {
@@ -90,26 +91,28 @@ export class Session {
     this.#closing.push(() => store.close());
     const folder = store.url.startsWith('file:') ? fileURLToPath(store.url) : undefined;
     if (folder && !mayBeNew && !existsSync(folder))
-      throw new BlockhubError('STORE_NOT_FOUND', `there is no folder ${folder}`, { details: { folder } });
+      throw new BlockhubError('STORE_NOT_FOUND', `the folder ${folder} does not exist`, { details: { folder } });
     return store;
   }
 
-  /** True when the broker is the file in the data folder, not one that was named. */
+  /** True if no broker was named, so the one in the data folder is used. */
   get embedded(): boolean {
     return (this.#options.broker ?? this.#env('BLOCKHUB_BROKER')) === undefined;
   }
 
   /**
-   * @param mayBeNew the command declares queues, so the file of an embedded broker need not exist yet
-   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one that cannot be made
+   * @param mayBeNew the file of an embedded broker need not exist yet
+   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one
+   * that cannot be made
    */
   async broker(mayBeNew = false): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));
     const url = this.#options.broker ?? this.#env('BLOCKHUB_BROKER') ?? `sqlite://${file.pathname}`;
     const path = /^sqlite:\/\/(\/.*)$/.exec(url)?.[1];
     if (path && !existsSync(decodeURIComponent(path))) {
-      if (!mayBeNew) throw new BlockhubError('BROKER_URL_INVALID', `there is no broker at ${path}; --broker or --data names another`);
-      // What keeps the folder from being made keeps the broker from being opened, which says so.
+      if (!mayBeNew)
+        throw new BlockhubError('BROKER_URL_INVALID', `${path} does not exist; name the broker with --broker, or its folder with --data`);
+      // If this fails, opening the broker fails with the reason.
       await mkdir(dirname(decodeURIComponent(path))).catch(() => undefined);
     }
     const { brokerLogin, openBroker } = await import('@blockhub/broker');
@@ -119,14 +122,14 @@ export class Session {
     return broker;
   }
 
-  /** How many queues the chains are spread over, as all services are told. @throws SETTINGS_INVALID */
+  /** The number of partitions. @throws SETTINGS_INVALID */
   async partitions(given?: string): Promise<number> {
     const { parseSettings, setting } = await import('@blockhub/settings');
-    const shape = { partitions: setting.integer({ text: 'Partitions.', default: 1, min: 1, max: 1024 }) };
+    const shape = { partitions: setting.integer({ text: 'Number of partitions.', default: 1, min: 1, max: 1024 }) };
     return parseSettings(shape, { argv: given === undefined ? [] : [`--partitions=${given}`], env: this.io.env }).partitions;
   }
 
-  /** What opens the door of a mesh: a token or API key, from BLOCKHUB_TOKEN or a file. */
+  /** The token or API key of a sender, from BLOCKHUB_TOKEN or a file. */
   async token(): Promise<string | undefined> {
     const { setting } = await import('@blockhub/settings');
     return (await this.#ofEnvironment({ token: setting.text({ text: 'Token of a sender.', secret: true, unlike: ['tokens'] }) })).token;
@@ -143,15 +146,15 @@ export class Session {
     return registry;
   }
 
-  /** What services read, too. Secrets are never flags here: a command line is seen by others and remembered by shells. */
+  /** Secrets have no flags: other users see command lines, and shells store them. */
   async #ofEnvironment<const S extends SettingsShape>(shape: S): Promise<Values<S>> {
     const { parseSettings } = await import('@blockhub/settings');
     return parseSettings(shape, { argv: [], env: this.io.env });
   }
 
-  /** The chain with this id, name or unique beginning of an id; without it the one named `default`, else the only one. */
+  /** The chain with this id, name or beginning of an id; default as in `CHAIN_HELP`. */
   chain(store: Store, nameOrId: string | undefined): Promise<ChainRecord> {
-    return this.progress().during(this.#findChain(store, nameOrId), () => `looking for chain ${nameOrId ?? 'default'}`);
+    return this.progress().during(this.#findChain(store, nameOrId), () => `searching for chain ${nameOrId ?? 'default'}`);
   }
 
   async #findChain(store: Store, text: string | undefined): Promise<ChainRecord> {
@@ -159,16 +162,16 @@ export class Session {
     return text === undefined ? findDefaultChain(this, store) : findNamedChain(this, store, text);
   }
 
-  /** What to throw when a store without a chain was asked for one. */
+  /** The error if the store has no chain. */
   noChain({ url }: Store): BlockhubError {
     return new BlockhubError('CHAIN_NOT_FOUND', `the store ${url} has no chain`, { details: { store: url } });
   }
 
-  /** A command that works on the same store, for a person to copy. */
+  /** A command line for the same store, for the operator to copy. */
   commandLine(...words: readonly string[]): string {
     const { store, data } = this.#options;
-    const place = [...(store === undefined ? [] : ['--store', store]), ...(data === undefined ? [] : ['--data', data])];
-    return ['blockhub', ...words, ...place].map(shellWord).join(' ');
+    const options = [...(store === undefined ? [] : ['--store', store]), ...(data === undefined ? [] : ['--data', data])];
+    return ['blockhub', ...words, ...options].map(shellWord).join(' ');
   }
 
   progress(): Progress {
@@ -177,13 +180,12 @@ export class Session {
     return progress;
   }
 
-  /** A line of data on stdout, from where nobody can wait for its reader. */
-  tell(text: string): void {
+  /** Writes a line of data to stdout, for callers that cannot wait until it is written. */
+  writeData(text: string): void {
     for (const progress of this.#progress) progress.clear();
     void this.out.write(`${text}\n`);
   }
 
-  /** A line for the person on stderr. */
   note(text: string): void {
     for (const progress of this.#progress) progress.clear();
     this.io.stderr.write(`${text}\n`);
@@ -191,7 +193,8 @@ export class Session {
 
   async close(): Promise<void> {
     for (const progress of this.#progress) progress.clear();
-    for (const close of this.#closing.toReversed()) await close().catch((error: unknown) => this.note(`closing: ${String(error)}`));
+    for (const close of this.#closing.toReversed())
+      await close().catch((error: unknown) => this.note(`error while closing: ${String(error)}`));
     this.#closing.length = 0;
   }
 }

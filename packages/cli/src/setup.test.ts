@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minio, rabbitmq } from '@blockhub/test-servers';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.ts';
+import { blockhub, blockhubHere, linesOf, slowClock } from './blockhub.fixture.ts';
 
 let data = '';
 beforeEach(async () => {
@@ -105,7 +105,7 @@ describe('doctor mesh', () => {
     expect([passing, broken]).toEqual([[], true]);
   });
 
-  test('an event that comes into no block, and an answer that is no receipt, are failures', async () => {
+  test('an event that comes into no block, and a response without a receipt, are failures', async () => {
     const env = { BLOCKHUB_DATA: data };
     await blockhub(['create', 'default'], { env });
     const event = '01900000-0000-7000-8000-000000000000';
@@ -119,7 +119,7 @@ describe('doctor mesh', () => {
 
   test.each(['localhost:8080', 'mesh', 'ftp://mesh', 'http://user:word@mesh'])('%s is a mistake', async (url) => {
     const ran = await blockhubHere(['doctor', 'mesh', url], { env: { BLOCKHUB_DATA: data } });
-    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: url is http:.* such as http:/) });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringMatching(/^USAGE: the URL must be http:.* such as http:/) });
     expect(ran.stderr).not.toContain('word');
   });
 

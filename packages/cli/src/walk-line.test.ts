@@ -7,7 +7,7 @@ import { openStore } from '@blockhub/store';
 import { append, createChain } from '@blockhub/writer';
 import { expect, test } from '@jest/globals';
 import { Ajv } from 'ajv';
-import { blockhubHere, linesOf } from './blockhub.ts';
+import { blockhubHere, linesOf } from './blockhub.fixture.ts';
 
 const kinds = ['Block', 'RootBlock', 'LinkBlock', 'TailBlock'] as const;
 const compiled = kinds.map((kind) => [kind, new Ajv({ strict: true }).compile(schemas[kind])] as const);

@@ -1,39 +1,37 @@
 import { type Block, blobMatches, type Receipt } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 import { pipeline } from './in-order.ts';
-import { chunksOf, fetchAll, sourceOf } from './ranges.ts';
+import { chunksOf, fetchAll } from './ranges.ts';
 import type { Fault } from './types.ts';
 
-/** A blob of a block with its bytes. */
 export interface HydratedBlob {
   block: Block;
-  /** Position in the block. */
   index: number;
   receipt: Receipt;
-  /** Absent when the object is missing. Never bytes that do not match: those are absent too. */
+  /** Absent if the object is missing, or if its bytes do not have the blob's hash. */
   bytes?: Buffer;
-  /** BLOB_MISSING or BLOB_CORRUPT when there are no bytes. */
+  /** BLOB_MISSING or BLOB_CORRUPT, if `bytes` is absent. */
   fault?: Fault;
 }
 
 export interface ReadBlobsOptions {
-  /** Chunks of up to 8 MB in flight. Default 4. */
+  /** Maximum number of chunks of 8 MB in flight. Default 4. */
   concurrency?: number;
   signal?: AbortSignal;
-  /** Which blobs are wanted; default all. */
+  /** Which blobs to read. Default: all. */
   only?: (receipt: Receipt) => boolean;
 }
 
-interface Want {
+interface WantedBlob {
   block: Block;
   index: number;
   receipt: Receipt;
 }
 
 /**
- * Reads the blobs of blocks, in the order of the blocks and of the blobs in them; neighbours in a pack cost one range read.
- * Every hash is checked.
- * @throws the error of the store when an object cannot be read
+ * Reads the blobs of blocks, in order, and checks every hash. Neighbours in a pack are read in one
+ * request.
+ * @throws the store's error if an object cannot be read
  */
 export async function* readBlobs(
   store: Store,
@@ -41,13 +39,12 @@ export async function* readBlobs(
   options: ReadBlobsOptions = {},
 ): AsyncGenerator<HydratedBlob> {
   const { concurrency = 4, signal, only } = options;
-  const source = sourceOf(store);
-  for await (const chunk of pipeline(wantsOf(blocks, only), concurrency, async (wants) =>
+  for await (const chunk of pipeline(wantedBlobs(blocks, only), concurrency, async (wanted) =>
     hydrate(
-      wants,
+      wanted,
       await fetchAll(
-        source,
-        wants.map((want) => want.receipt),
+        store,
+        wanted.map((want) => want.receipt),
       ),
     ),
   )) {
@@ -58,15 +55,15 @@ export async function* readBlobs(
   }
 }
 
-async function* wantsOf(blocks: Iterable<Block> | AsyncIterable<Block>, only: ReadBlobsOptions['only']): AsyncGenerator<Want[]> {
+async function* wantedBlobs(blocks: Iterable<Block> | AsyncIterable<Block>, only: ReadBlobsOptions['only']): AsyncGenerator<WantedBlob[]> {
   for await (const block of blocks) {
-    const wants = block.blobs.map((receipt, index) => ({ block, index, receipt }));
-    yield* chunksOf(only ? wants.filter((want) => only(want.receipt)) : wants);
+    const wanted = block.blobs.map((receipt, index) => ({ block, index, receipt }));
+    yield* chunksOf(only ? wanted.filter((want) => only(want.receipt)) : wanted);
   }
 }
 
-function hydrate(wants: readonly Want[], fetched: Awaited<ReturnType<typeof fetchAll>>): HydratedBlob[] {
-  return wants.map((want, at) => {
+function hydrate(wanted: readonly WantedBlob[], fetched: Awaited<ReturnType<typeof fetchAll>>): HydratedBlob[] {
+  return wanted.map((want, at) => {
     const { bytes, error } = fetched[at] ?? {};
     if (error !== undefined) throw error;
     const fault = blobFault(want, bytes);
@@ -74,12 +71,12 @@ function hydrate(wants: readonly Want[], fetched: Awaited<ReturnType<typeof fetc
   });
 }
 
-/** What is wrong with the bytes of a blob, if anything. */
+/** The fault of the bytes of a blob, if they are wrong. */
 export function blobFault(want: { block: Block; receipt: Receipt }, bytes: Buffer | undefined): Fault | undefined {
   return bytes && blobMatches(want.receipt, bytes) ? undefined : wrongBlob(want, bytes?.length);
 }
 
-/** The fault of a blob whose bytes are not right; `found` is how many there are, undefined when there is no object. */
+/** @param found how many bytes there are; undefined if the object does not exist */
 export function wrongBlob({ block, receipt }: { block: Block; receipt: Receipt }, found: number | undefined): Fault {
   const { key, offset } = receipt.at;
   const what = `blob ${receipt.hash} of event ${receipt.event}`;

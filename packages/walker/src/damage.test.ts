@@ -20,7 +20,10 @@ async function sampleFiles(crypt: 'sha256' | 'md5' = 'sha256'): Promise<{ store:
 
 const verify = (store: Store, { chain }: Sample): Promise<Report> => verifyChain(store, chain, { settleMs: 0 });
 
-/** Nothing vouches for the id of the tail but its copy: a sound change of its entry shows as a copy that is missing. */
+/**
+ * Nothing vouches for the id of the tail but its copy: a sound change of its entry shows as a copy
+ * that is missing.
+ */
 function locates(fault: Fault, key: string, { chain, tails }: Sample): boolean {
   const tail = tails.length - 1;
   return fault.key === key || (key === entryKey(chain, tail) && fault.height === tail && fault.code === 'BLOCK_MISSING');
@@ -133,7 +136,7 @@ describe('verify at level full', () => {
       entryKey(sample.chain, 40),
     ])
       await flip(key);
-    // Gone in both places: nobody can say what it was.
+    // Gone in both places: its content is lost.
     for (const key of [entryKey(sample.chain, 30), blockKey(id(30))]) await store.remove(key);
     const { faults, blocks } = await verify(store, sample);
     expect(

@@ -1,8 +1,8 @@
-import { entryKey } from '@blockhub/chain';
-import type { Store } from '@blockhub/store';
+import { chainPrefix, entryKey, heightOfKey } from '@blockhub/chain';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { inOrder } from './in-order.ts';
 
-/** What lies at a height: bytes, nothing, or an error of the store. */
+/** What was read at a height: the bytes of its entry, nothing, or an error of the store. */
 export interface EntryRead {
   height: number;
   bytes?: Buffer;
@@ -13,17 +13,16 @@ export interface ReadEntriesOptions {
   from: number;
   /** Last height, inclusive. */
   to: number;
-  /** Most requests in flight. */
   prefetch: number;
   signal?: AbortSignal | undefined;
 }
 
-/** Bytes of entries in flight or waiting to be taken, as far as their mean size tells. */
+/** Maximum bytes of entries in flight or not yet taken, estimated from their mean size. */
 const AHEAD_BYTES = 2 * 1024 * 1024;
 /** Requests in flight at first: a short chain must not cost many reads beyond its tail. */
 const SLOW_START = 4;
 
-/** Reads heights in order, several at a time; the caller stops at what it does not like. Starts slowly and doubles as heights turn out to exist. */
+/** Reads heights in order until the caller stops, with one more request for each height read. */
 export async function* readEntries(
   store: Store,
   chain: string,
@@ -51,4 +50,30 @@ async function readEntry(store: Store, chain: string, height: number): Promise<E
   } catch (error) {
     return { height, error };
   }
+}
+
+/**
+ * The first height at or above `from` that has an entry, even one that cannot be read. Undefined if
+ * there is none. Costs one list request.
+ * @throws the store's error if the entries cannot be listed
+ */
+export async function nextEntry(store: Store, chain: string, from: number): Promise<number | undefined> {
+  const prefix = chainPrefix(chain);
+  const after = from > 0 ? entryKey(chain, from - 1) : prefix;
+  let unread = Number.POSITIVE_INFINITY;
+  let failure: { error: unknown } | undefined;
+  const onUnseen: OnUnseen = (key, error) => {
+    if (key === prefix) failure = { error };
+    // Other keys, such as a folder of the operating system, cannot hide an entry.
+    const height = heightOfKey(key);
+    if (height !== undefined && height >= from) unread = Math.min(unread, height);
+  };
+  for await (const { key } of store.list(prefix, { after, onUnseen })) {
+    const height = heightOfKey(key);
+    if (height !== undefined) return Math.min(height, unread);
+    // Digits sort before letters, so no entry follows.
+    if (key > `${prefix}:`) break;
+  }
+  if (failure) throw failure.error;
+  return Number.isFinite(unread) ? unread : undefined;
 }

@@ -2,18 +2,19 @@ import { checkBlock, entryKey } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 
-/** The first height with at least a time is at or above `low` and at or below `high`; they differ only where damage lies between. */
+/** A height from `low` to `high`. They differ only if the heights between them cannot be read. */
 export interface TimeRange {
   low: number;
   high: number;
 }
 
-/** A range this small is looked at whole before it counts as unreadable. */
+/** Every height of a range this small is tried before the range counts as unreadable. */
 const SMALL = 64;
 
 /**
- * The first height whose block has at least this time; one above the tail when none has. Time never decreases with height, so it is found
- * by halving. Where the middle is missing, damaged or cannot be read, another height near it decides instead.
+ * The first height whose block has at least this time; one above the tail if none has. Time never
+ * decreases with height, so it is found by halving. If the middle cannot be read, a height near it
+ * decides.
  * @param tail height of the newest entry
  */
 export async function firstNotBefore(
@@ -44,25 +45,22 @@ export async function firstNotBefore(
   return { low, high };
 }
 
-/**
- * Heights of a range from its middle outwards: all of a small range; of a large one those close to the middle in steps that double, then
- * some that are spread evenly, for where a long run cannot be read.
- */
+/** From the middle outwards: at doubling distances in a large range, then evenly spread. */
 function* near(low: number, high: number): Generator<number> {
   const middle = Math.floor((low + high) / 2);
   const length = high - low;
   yield middle;
-  if (length > SMALL) for (let step = 1; step < length; step *= 2) yield* around(middle, step, low, high);
+  if (length > SMALL) for (let step = 1; step < length; step *= 2) yield* bothSides(middle, step, low, high);
   const even = Math.max(1, Math.floor(length / SMALL));
-  for (let step = even; step < length; step += even) yield* around(middle, step, low, high);
+  for (let step = even; step < length; step += even) yield* bothSides(middle, step, low, high);
 }
 
-function* around(middle: number, step: number, low: number, high: number): Generator<number> {
+function* bothSides(middle: number, step: number, low: number, high: number): Generator<number> {
   if (middle + step < high) yield middle + step;
   if (middle - step >= low) yield middle - step;
 }
 
-/** Undefined where no sound block can be read. */
+/** Undefined if no sound block can be read. */
 async function timeAt(store: Store, chain: string, height: number, onUnseen: OnUnseen): Promise<number | undefined> {
   const key = entryKey(chain, height);
   try {

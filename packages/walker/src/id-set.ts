@@ -1,13 +1,9 @@
-/** A set of hashes in 8 to 16 bytes each: their first 52 bits. Ids are hashes, so two that share those do not happen by accident. */
+/** A set of hashes, of which it holds the first 52 bits. Two hashes do not share these. */
 export class IdSet {
   #cells = new Float64Array(1024);
   #size = 0;
 
-  get size(): number {
-    return this.#size;
-  }
-
-  /** True when it was not there. */
+  /** True if the set did not have it. */
   add(hash: string): boolean {
     if (this.#size * 2 >= this.#cells.length) this.#grow();
     const cell = numberOf(hash);
@@ -23,7 +19,7 @@ export class IdSet {
     return this.#cells[this.#find(cell)] === cell;
   }
 
-  /** Where the number lies, or the free cell where it would. */
+  /** Index of the number's cell, or of the free cell for it. */
   #find(cell: number): number {
     const mask = this.#cells.length - 1;
     let at = (cell % 0x8000_0000) & mask;

@@ -5,14 +5,15 @@ interface Slot<O> {
 }
 
 export interface InOrderOptions {
-  /** How many may be in flight or waiting to be taken; asked again before each start. */
+  /** Maximum number of items in flight or not yet taken. Called before each start. */
   width: () => number;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs `run` for every item that `next` gives, several at a time, and gives the results in the order of the items: each time all that have
- * arrived. Nothing more is started while the consumer does not ask. Ends when `next` gives undefined; throws the signal's reason.
+ * Runs `run` for every item of `next`, several at a time. Gives the results in the order of the
+ * items, in batches of those that have arrived. Starts nothing while the caller does not ask. Ends
+ * when `next` gives undefined. Throws the signal's reason.
  */
 export async function* inOrder<I, O>(
   next: () => I | undefined,
@@ -75,7 +76,10 @@ function takeDone<O>(slots: readonly Slot<O>[]): O[] {
   return done;
 }
 
-/** Runs `run` on each item of a stream, up to `width` at once, and gives the results in order. With 1, each result is given before the next item is taken. */
+/**
+ * Runs `run` on each item of a stream, up to `width` at a time, and gives the results in order. If
+ * `width` is 1, each result is given before the next item is taken.
+ */
 export async function* pipeline<I, O>(
   source: Iterable<I> | AsyncIterable<I>,
   width: number,
@@ -84,7 +88,7 @@ export async function* pipeline<I, O>(
   const pending: Promise<O>[] = [];
   for await (const item of source) {
     const result = run(item);
-    // It is awaited in its turn; until then a failure must not count as unhandled.
+    // It is awaited later; until then a failure must not count as unhandled.
     result.catch(() => {});
     pending.push(result);
     if (pending.length >= width) yield await (pending.shift() as Promise<O>);

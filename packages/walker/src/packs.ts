@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Crypt, hashOf } from '@blockhub/chain';
-import type { Store } from '@blockhub/store';
+import type { ByteRange, Store } from '@blockhub/store';
 import { IdSet } from './id-set.ts';
-import { CHUNK_BYTES, type Source } from './ranges.ts';
+import { CHUNK_BYTES, type ReadableStore } from './ranges.ts';
 
-/** What a pack turned out to be, when it is read the first time. */
 export type PackVerdict = 'sound' | 'missing' | 'corrupt';
 
-/** Packs up to this size are held as a whole; larger ones are hashed once and read by range. */
+/** Packs below this size are held as a whole. Larger ones are hashed once, then read by range. */
 const WHOLE_BYTES = 8 * 1024 * 1024;
 const CACHE_BYTES = 8 * 1024 * 1024;
 
@@ -20,10 +19,10 @@ interface Cached {
 const packForm = /^packs\/([0-9a-f]{64})\.pack$/;
 
 /**
- * Reads packs once per run of blocks, each as a whole, and compares the whole with its name. Bounded: the newest 8 MB stay.
- * `onVerdict` is called once per pack.
+ * Reads each pack as a whole, and compares its hash with its key. The packs used last are held, up
+ * to 8 MB, so that a run of blocks reads its pack once. `onVerdict` is called once per pack.
  */
-export class PackCache {
+export class PackCache implements ReadableStore {
   readonly #store: Store;
   readonly #onVerdict: (key: string, verdict: PackVerdict) => void;
   readonly #packs = new Map<string, Promise<Cached>>();
@@ -36,15 +35,15 @@ export class PackCache {
     this.#onVerdict = onVerdict;
   }
 
-  readonly source: Source = async (key, range) => {
+  async find(key: string, range?: ByteRange): Promise<Buffer | undefined> {
     if (!range || !packForm.test(key)) return this.#store.find(key, range);
     const pack = await this.#pack(key);
     if (pack.missing) return undefined;
     if (!pack.bytes) return this.#store.find(key, range);
     return pack.bytes.subarray(range.offset, range.offset + range.length);
-  };
+  }
 
-  /** Sees to it that the pack was compared with its name. */
+  /** Compares the pack with its key, if that was not done before. */
   async judge(key: string): Promise<void> {
     if (packForm.test(key)) await this.#pack(key);
   }
@@ -95,7 +94,7 @@ export class PackCache {
   }
 }
 
-/** Hashes an object, or a part of it, without holding it. `length` is what there was; undefined when no object lies there. */
+/** Hashes a part of an object in pieces. `length` is undefined if the object does not exist. */
 export async function hashRange(
   store: Store,
   key: string,

@@ -47,7 +47,7 @@ describe('a place is', () => {
   });
 });
 
-describe('what is no place is refused, with what is wrong and what to write', () => {
+describe('what is not a position is refused, with what is wrong and what to write', () => {
   test.each<[string, RegExp]>([
     // Numbers that are times somewhere else.
     [
@@ -65,22 +65,22 @@ describe('what is no place is refused, with what is wrong and what to write', ()
     ['0000001777636800', /too large for a height/],
     ['-1777636800', /too large for a count from the tail/],
     // Numbers of other notations.
-    ['-0', /counts nothing: -1 is the tail/],
-    ['+5', /plus sign: write 5/],
+    ['-0', /count of zero; expected -1 for the tail/],
+    ['+5', /plus sign; expected 5/],
     ['--5', /is not a/],
-    ['1e3', /is not a number in plain digits/],
-    ['1E3', /is not a number in plain digits/],
-    ['0x10', /is not a number in plain digits/],
-    ['1_000', /is not a number in plain digits/],
-    ['1,000', /is not a number in plain digits/],
-    ["1'000", /is not a number in plain digits/],
-    ['1.5', /is not a number in plain digits/],
-    ['5.', /is not a number in plain digits/],
-    [' 5', /is not a number in plain digits/],
-    ['5 ', /is not a number in plain digits/],
-    ['5\n', /is not a number in plain digits/],
-    ['１２', /is not a number in plain digits/],
-    ['٣', /is not a number in plain digits/],
+    ['1e3', /is not a number in digits 0 to 9/],
+    ['1E3', /is not a number in digits 0 to 9/],
+    ['0x10', /is not a number in digits 0 to 9/],
+    ['1_000', /is not a number in digits 0 to 9/],
+    ['1,000', /is not a number in digits 0 to 9/],
+    ["1'000", /is not a number in digits 0 to 9/],
+    ['1.5', /is not a number in digits 0 to 9/],
+    ['5.', /is not a number in digits 0 to 9/],
+    [' 5', /is not a number in digits 0 to 9/],
+    ['5 ', /is not a number in digits 0 to 9/],
+    ['5\n', /is not a number in digits 0 to 9/],
+    ['１２', /is not a number in digits 0 to 9/],
+    ['٣', /is not a number in digits 0 to 9/],
     ['', /is empty/],
     [' ', /is empty/],
     // Times.
@@ -101,7 +101,7 @@ describe('what is no place is refused, with what is wrong and what to write', ()
     ['2026/05/01', /is not a time/],
     ['20260501T120000Z', /is not a time/],
     ['12:00', /is not a time/],
-    ['yesterday', /is not a position, expected a height/],
+    ['yesterday', /is not a position; expected a height/],
     ['now', /is not a position/],
     ['NaN', /is not a position/],
     ['Infinity', /is not a position/],
@@ -128,7 +128,7 @@ test.each([0, 7, 999_999_999, 1_000_000_000, 99_999_999_999])('height %i is writ
   expect(parseHeight(heightText(height))).toBe(height);
 });
 
-test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('the number %p is no place', async (number) => {
+test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('the number %p is not a position', async (number) => {
   const store = new Store(new MemoryStore().driver());
   const { chain } = await writeSample(store, { blocks: 1 });
   await expect(findHeight(store, chain, number, 'from')).rejects.toMatchObject({ code: 'USAGE' });

@@ -2,45 +2,45 @@ import { blockKey, checkBlock, entryKey, MAX_HEIGHT, readId } from '@blockhub/ch
 import { readTime } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
+import { blockIds } from './block-ids.ts';
 import { firstNotBefore } from './find-time.ts';
-import { blocksFrom } from './prefix.ts';
+import { quoted } from './quoted.ts';
 import { readBlocks } from './read-blocks.ts';
-import { quoted } from './reason.ts';
+import { SkippedObjects } from './skipped-objects.ts';
 import { findNewest } from './tail.ts';
 import type { Position } from './types.ts';
-import { Unseen } from './unseen.ts';
 
 const FORMS = 'a height, -count from the tail, a block id, or a time such as 2026-05-01T12:00:00Z';
-/** Longer numbers are no heights that anybody means, but times. */
+/** A longer number is most likely a time. */
 const HEIGHT_DIGITS = 9;
-/** As in the key of an entry, where zeros fill it up. */
+/** As in the key of an entry, with leading zeros. */
 const ENTRY_HEIGHT = /^0\d{11}$/;
-/** Longest first: how many digits a number of today has, at least, and how many of its units a millisecond has. */
+/** `digits`: minimum digits of a present time in this unit. Longest first. */
 const units = [
   { name: 'nanoseconds', digits: 18, perMs: 1_000_000 },
   { name: 'microseconds', digits: 15, perMs: 1_000 },
   { name: 'milliseconds', digits: 12, perMs: 1 },
   { name: 'seconds', digits: 10, perMs: 0.001 },
 ];
-/** Numbers that would be later than the year 3000 are no times that anybody means. */
-const MAX_TIME = 32_503_680_000_000;
+/** A later number is most likely not a time. */
+const MAX_TIME = Date.UTC(3000);
 const MAX_DIGITS = 20;
 
 const usage = (text: string, what: string): BlockhubError =>
   new BlockhubError('USAGE', `${quoted(text)} ${what}`, { details: { position: text } });
 
 /**
- * Reads a height: up to nine digits, or twelve with zeros before them, as in the key of an entry. A longer number is refused, because it is a
- * time in seconds or milliseconds, which is not a position; the message shows the time.
+ * Reads a height: up to nine digits, or twelve with leading zeros, as in the key of an entry. A
+ * longer number is refused, because it is most likely a time. The message then shows the time.
  * @throws USAGE
  */
 export function parseHeight(text: string): number {
-  if (!/^[0-9]+$/.test(text)) throw usage(text, `is not a height: expected a whole number from 0 on, in plain digits`);
+  if (!/^[0-9]+$/.test(text)) throw usage(text, 'is not a height; expected a whole number of 0 or more, in digits 0 to 9');
   if (text.length <= HEIGHT_DIGITS || ENTRY_HEIGHT.test(text)) return Number(text);
   throw tooLarge(text);
 }
 
-/** A height as `parseHeight` reads it. */
+/** A height in the form that `parseHeight` reads. */
 export const heightText = (height: number): string =>
   height < 10 ** HEIGHT_DIGITS ? String(height) : String(height).padStart(String(MAX_HEIGHT).length, '0');
 
@@ -53,33 +53,34 @@ function tooLarge(text: string): BlockhubError {
 }
 
 /**
- * `7` is a height, `-1` the tail and `-10` the tenth block from the end, `2026-05-01T12:00:00Z` or `2026-05-01` (00:00 UTC) a time as
- * `readTime` takes it, and hex digits a block id as `readId` takes it, or its first 8 or more. Decimal digits only are a height; with `sha256:`
- * before them they are the beginning of an id.
- * @throws USAGE for anything else, with what is wrong with it
+ * `7` is a height. `-1` is the tail and `-10` the tenth block from the end. `2026-05-01T12:00:00Z`
+ * or `2026-05-01` (00:00 UTC) is a time in a form of `readTime`. Hex digits are a block id in a
+ * form of `readId`, or its first 8 or more digits. Decimal digits alone are a height; with
+ * `sha256:` before them they are the beginning of an id.
+ * @throws USAGE for anything else; the message says what is wrong
  */
 export function parsePosition(text: string): Position {
   if (/^[0-9]+$/.test(text) && (text.length <= MAX_DIGITS || text.length === 0)) return { height: parseHeight(text) };
   if (/^-[0-9]+$/.test(text)) return { fromTail: parseCount(text) };
-  if (text.trim() === '') throw usage(text, `is empty, expected ${FORMS}`);
-  if (/^\+[0-9]+$/.test(text)) throw usage(text, `has a plus sign: write ${text.slice(1)} for the height`);
+  if (text.trim() === '') throw usage(text, `is empty; expected ${FORMS}`);
+  if (/^\+[0-9]+$/.test(text)) throw usage(text, `has a plus sign; expected ${text.slice(1)} for the height`);
   if (/^[+-]?[0-9]{4,}-[0-9]/.test(text) && !/^[0-9a-f]{8}-[0-9a-f]{4}-/i.test(text)) return { time: parseTime(text) };
   const read = readId(text);
   if (read.kind === 'wrong') {
     if (read.meant) throw usage(text, `is not a block id: it ${read.wrong}`);
     if (/^[+-]?[0-9][0-9._,' eExX+-]*$/.test(text.trim()) || /^[\p{Nd}\s]+$/u.test(text))
-      throw usage(text, `is not a number in plain digits 0 to 9, expected ${FORMS}`);
+      throw usage(text, `is not a number in digits 0 to 9; expected ${FORMS}`);
     if (/^[0-9]{4}|[0-9]:[0-9]/.test(text.trim())) return { time: parseTime(text) };
-    throw usage(text, `is not a position, expected ${FORMS}`);
+    throw usage(text, `is not a position; expected ${FORMS}`);
   }
-  if (read.hash === undefined) throw usage(text, `is an event id, expected ${FORMS}; \`blockhub info\` shows the block of an event`);
+  if (read.hash === undefined) throw usage(text, `is an event id; expected ${FORMS}. \`blockhub info\` shows the block of an event`);
   if (read.kind === 'id') return { id: read.hash };
   return { idPrefix: read.hash, ...(read.wrong === undefined ? {} : { wrong: read.wrong }) };
 }
 
 function parseCount(text: string): number {
   const count = Number(text.slice(1));
-  if (count === 0) throw usage(text, 'counts nothing: -1 is the tail, -2 the block before it');
+  if (count === 0) throw usage(text, 'is a count of zero; expected -1 for the tail, -2 for the block before it');
   if (text.length - 1 <= HEIGHT_DIGITS) return count;
   throw usage(text, `is too large for a count from the tail, which has at most ${HEIGHT_DIGITS} digits`);
 }
@@ -93,17 +94,21 @@ function parseTime(text: string): number {
 function positionOf(position: Position | number | string): Position {
   if (typeof position === 'string') return parsePosition(position);
   if (typeof position !== 'number') return position;
-  if (!Number.isSafeInteger(position)) throw usage(String(position), `is not a whole number, expected ${FORMS}`);
+  if (!Number.isSafeInteger(position)) throw usage(String(position), `is not a whole number; expected ${FORMS}`);
   return position < 0 ? { fromTail: -position } : { height: position };
 }
 
 /**
- * The height of a place. As `from`, a time means the first block with at least that time, which may be one above the tail; as `to`, the last
- * with at most that time, which may be −1. A count beyond the root is the root. Where damage keeps it from being known, a time means the
- * lowest height that it can be as `from`, and the highest as `to`, so that no block of the time is left out.
- * @param onUnseen told of what could not be looked at on the way
- * @throws OBJECT_MISSING when the chain has no block of the id, SEARCH_INCOMPLETE when it may be where nothing could be looked at; USAGE
- * where several blocks have ids that begin so; CHAIN_NOT_FOUND
+ * The height of a position.
+ * - A time as `from` is the first block with at least that time, which may be one above the tail.
+ * - A time as `to` is the last block with at most that time, which may be −1.
+ * - If damage leaves several heights possible, it is the lowest as `from`, and the highest as `to`,
+ *   so that no block of that time is left out.
+ * - A count beyond the root is the root.
+ * @param onUnseen called for each skipped object
+ * @throws OBJECT_MISSING if the chain has no block with the id; SEARCH_INCOMPLETE if objects were
+ * skipped that may hold it; USAGE if the ids of several blocks begin with the prefix;
+ * CHAIN_NOT_FOUND
  */
 export async function findHeight(
   store: Store,
@@ -118,7 +123,6 @@ export async function findHeight(
   if ('idPrefix' in position) return heightOfId(store, chain, await idFrom(store, chain, position, onUnseen), onUnseen);
   const { last } = await findNewest(store, chain, onUnseen);
   if ('fromTail' in position) return Math.max(0, last + 1 - position.fromTail);
-  // From a time on: blocks with at least it. Up to a time: the block before the first that is later.
   if (side === 'from') return (await firstNotBefore(store, chain, position.time, last, onUnseen)).low;
   return (await firstNotBefore(store, chain, position.time + 1, last, onUnseen)).high - 1;
 }
@@ -126,23 +130,23 @@ export async function findHeight(
 const missing = (chain: string, id: string, why: string): BlockhubError =>
   new BlockhubError('OBJECT_MISSING', `block ${id} ${why}`, { details: { chain, id } });
 
-/** The only block of the chain whose id begins so. */
+/** The id of the only block of the chain whose id begins with the prefix. */
 async function idFrom(
   store: Store,
   chain: string,
   { idPrefix: prefix, wrong }: Extract<Position, { idPrefix: string }>,
   onUnseen: OnUnseen | undefined,
 ): Promise<string> {
-  const unseen = new Unseen(onUnseen);
+  const skipped = new SkippedObjects(onUnseen);
   const ids: string[] = [];
-  for await (const id of blocksFrom(store, prefix, { chain, onUnseen: unseen.add })) if (ids.push(id) > MOST_CANDIDATES) break;
+  for await (const id of blockIds(store, prefix, { chain, onUnseen: skipped.add })) if (ids.push(id) > MOST_CANDIDATES) break;
   const [id, another] = ids;
   if (id === undefined) {
     const absent =
       wrong === undefined
-        ? missing(chain, `${prefix}…`, `is not in chain ${chain}: no id of its blocks begins so`)
-        : usage(prefix, `is not a block id, and none of chain ${chain} begins so: it ${wrong}`);
-    throw unseen.notFound(`a block whose id begins with ${prefix}`, absent);
+        ? missing(chain, `${prefix}…`, `is not in chain ${chain}: it has no block whose id begins with these digits`)
+        : usage(prefix, `is not a block id, and no block id of chain ${chain} begins with it: it ${wrong}`);
+    throw skipped.notFound(`a block whose id begins with ${prefix}`, absent);
   }
   if (another === undefined) return id;
   const more = ids.length > MOST_CANDIDATES ? ', and more' : '';
@@ -153,31 +157,23 @@ async function idFrom(
 
 const MOST_CANDIDATES = 10;
 
-/** By its copy, which says its height; where the copy or the entry of that height is no good, the whole chain is read. */
+/** Reads the height from the copy. If the copy or that entry is bad, reads the whole chain. */
 async function heightOfId(store: Store, chain: string, id: string, onUnseen: OnUnseen | undefined): Promise<number> {
-  const unseen = new Unseen(onUnseen);
-  const look = async (key: string): Promise<Buffer | undefined> => {
-    try {
-      return await store.find(key);
-    } catch (error) {
-      unseen.add(key, error);
-      return undefined;
-    }
-  };
-  const bytes = await look(blockKey(id));
+  const skipped = new SkippedObjects(onUnseen);
+  const bytes = await skipped.find(store, blockKey(id));
   const copy = bytes && checkBlock(bytes, { id });
   const tail = copy?.faults.length === 0 ? copy.tail : undefined;
-  if (tail && tail.chain !== chain) throw missing(chain, id, `is of chain ${tail.chain}`);
+  if (tail && tail.chain !== chain) throw missing(chain, id, `belongs to chain ${tail.chain}`);
   if (tail) {
-    const entry = await look(entryKey(chain, tail.height));
+    const entry = await skipped.find(store, entryKey(chain, tail.height));
     const there = entry && checkBlock(entry, { chain, height: tail.height });
     if (there?.faults.length === 0 && there.tail?.id === id) return tail.height;
-    if (there?.faults.length === 0) throw missing(chain, id, `was built, but another one became height ${tail.height}`);
+    if (there?.faults.length === 0) throw missing(chain, id, `was built, but height ${tail.height} has another block`);
   }
-  for await (const block of readBlocks(store, chain, { from: tail?.height ?? 0, onUnseen: unseen.add })) {
+  for await (const block of readBlocks(store, chain, { from: tail?.height ?? 0, onUnseen: skipped.add })) {
     if (block.id === id) return block.height;
     if (tail && block.height > tail.height) break;
   }
   const why = tail ? 'is not linked into the chain' : bytes ? 'is damaged, and the chain has no other copy' : 'is not in the store';
-  throw unseen.notFound(`block ${id}`, missing(chain, id, why));
+  throw skipped.notFound(`block ${id}`, missing(chain, id, why));
 }

@@ -1,35 +1,34 @@
 import type { Receipt } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 
-/** Bytes of one blob; without both, no object lies there. */
+/** The bytes of one blob. If both are absent, the object does not exist. */
 export interface Fetched {
   bytes?: Buffer;
   error?: unknown;
 }
 
-/** Gives an object's bytes, or those of the range that exist; undefined where no object lies. */
-export type Source = (key: string, range?: { offset: number; length: number }) => Promise<Buffer | undefined>;
+/** A store, or a cache in front of it. */
+export type ReadableStore = Pick<Store, 'find'>;
 
 interface Range {
   key: string;
   /** Absent: the whole object. */
   offset?: number;
   end: number;
-  /** Bytes of it that are asked for; the rest lies between them. */
+  /** How many of its bytes belong to blobs; the rest is between them. */
   wanted: number;
-  /** Which of the receipts it serves. */
+  /** Indexes of its receipts. */
   members: number[];
 }
 
-/** Bytes between two blobs that are rather read than asked for separately. */
+/** Two blobs with at most this many bytes between them are read in one request. */
 const GAP_BYTES = 64 * 1024;
-/** Receipts that are fetched together hold at most so many bytes, or are one. */
+/** Maximum bytes of the blobs that are read together, except for a single larger one. */
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 const CHUNK_ITEMS = 4096;
-/** Ranges of one chunk that are read at a time: each may hold a whole pack for the sake of a few bytes. */
+/** Ranges of a chunk that are read at a time. Each may have many bytes between its blobs. */
 const READS = 4;
 
-/** Cuts a list into runs of bounded size. */
 export function* chunksOf<T extends { receipt: Receipt }>(items: Iterable<T>): Generator<T[]> {
   let chunk: T[] = [];
   let bytes = 0;
@@ -46,19 +45,19 @@ export function* chunksOf<T extends { receipt: Receipt }>(items: Iterable<T>): G
 }
 
 /**
- * Reads the bytes of receipts, neighbours in one object together, and gives each to `take` as its range arrives, a few ranges at a time.
- * Whoever does not keep the bytes lets go of the range. Throws only what `take` throws.
+ * Reads the bytes of receipts, and passes each to `take` when its range has arrived. Neighbours in
+ * one object are read together. Throws only what `take` throws.
  */
 export async function fetchEach(
-  source: Source,
+  store: ReadableStore,
   receipts: readonly Receipt[],
   take: (index: number, fetched: Fetched) => void,
 ): Promise<void> {
   const ranges = rangesOf(receipts).values();
-  // All readers take from the same list.
+  // All readers share this iterator.
   const reader = async (): Promise<void> => {
     for (const range of ranges) {
-      const fetched = await read(source, range);
+      const fetched = await read(store, range);
       const { bytes } = fetched;
       for (const index of range.members) take(index, bytes ? { bytes: cut(bytes, range, receipts[index] as Receipt) } : fetched);
     }
@@ -66,30 +65,24 @@ export async function fetchEach(
   await Promise.all(Array.from({ length: READS }, reader));
 }
 
-/** The bytes of all receipts, in their order. */
-export async function fetchAll(source: Source, receipts: readonly Receipt[]): Promise<Fetched[]> {
+export async function fetchAll(store: ReadableStore, receipts: readonly Receipt[]): Promise<Fetched[]> {
   const fetched: Fetched[] = receipts.map(() => ({}));
-  await fetchEach(source, receipts, (index, one) => {
+  await fetchEach(store, receipts, (index, one) => {
     fetched[index] = one;
   });
   return fetched;
 }
 
-export const sourceOf =
-  (store: Store): Source =>
-  (key, range) =>
-    store.find(key, range);
-
-async function read(source: Source, { key, offset, end }: Range): Promise<Fetched> {
+async function read(store: ReadableStore, { key, offset, end }: Range): Promise<Fetched> {
   try {
-    const bytes = await (offset === undefined ? source(key) : source(key, { offset, length: Math.max(1, end - offset) }));
+    const bytes = await (offset === undefined ? store.find(key) : store.find(key, { offset, length: Math.max(1, end - offset) }));
     return bytes ? { bytes } : {};
   } catch (error) {
     return { error };
   }
 }
 
-/** A copy where most of the range was not asked for: else a few bytes that are kept would keep all of it. */
+/** Copies a small part of a range, so that it does not keep the whole range in memory. */
 function cut(bytes: Buffer, { offset, wanted }: Range, receipt: Receipt): Buffer {
   if (offset === undefined) return bytes;
   const start = (receipt.at.offset ?? 0) - offset;

@@ -1,32 +1,33 @@
 import { type Block, entryKey, heightOfKey } from '@blockhub/chain';
 import { BlockhubError, errorCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { ChainReader, type Stretch } from './reader.ts';
+import type { Segment } from './linker.ts';
+import { ChainReader } from './reader.ts';
 
 export interface ReadBlocksOptions {
-  /** First height; default the root. */
+  /** First height. Default: 0. */
   from?: number;
   signal?: AbortSignal | undefined;
   onProgress?: ((height: number) => void) | undefined;
-  /** Told of heights of which no block could be read, neither from the entry nor from the copy under its id, and why. */
+  /** Called for heights whose block could be read neither from its entry nor from its copy. */
   onUnseen?: OnUnseen | undefined;
 }
 
 const PREFETCH = 32;
 
 /**
- * Every block of a chain that can be read, in order, for a search: goes around what is damaged, missing or cannot be read. Where the entry
- * of a height is no good the copy of the block stands in for it. Of a chain without any entry there is nothing.
+ * Every block of a chain that can be read, in order. If an entry is bad, its block is read from the
+ * copy. A chain without any entry gives no block.
  */
 export async function* readBlocks(store: Store, chain: string, options: ReadBlocksOptions = {}): AsyncGenerator<Block> {
   const { from = 0, signal, onProgress, onUnseen } = options;
   const to = Number.MAX_SAFE_INTEGER - 1;
-  const reader = new ChainReader(store, chain, { from, to, prefetch: PREFETCH, thorough: true, next: true, signal });
+  const reader = new ChainReader(store, chain, { from, to, prefetch: PREFETCH, thorough: true, checkLinks: true, signal });
   const gaps = new Gaps(chain, from, onUnseen);
-  for await (const stretch of reader.stretches()) {
+  for await (const segment of reader.segments()) {
     signal?.throwIfAborted();
-    gaps.note(stretch);
-    for (const { block } of stretch.seen) {
+    gaps.note(segment);
+    for (const { block } of segment.blocks) {
       gaps.reach(block.height);
       onProgress?.(block.height);
       yield block;
@@ -35,12 +36,12 @@ export async function* readBlocks(store: Store, chain: string, options: ReadBloc
   gaps.end();
 }
 
-/** Heights without a block, and the reason that was given for each. */
+/** Heights without a block, and why. */
 class Gaps {
   readonly #chain: string;
   readonly #onUnseen: OnUnseen | undefined;
   #next: number;
-  /** Reasons of heights that no block was given for yet. */
+  /** Of heights for which no block was given yet. */
   #reasons: { height: number; error: unknown }[] = [];
 
   constructor(chain: string, from: number, onUnseen: OnUnseen | undefined) {
@@ -49,29 +50,28 @@ class Gaps {
     this.#onUnseen = onUnseen;
   }
 
-  note({ faults, unchecked }: Stretch): void {
+  note({ faults, unchecked }: Segment): void {
     for (const { height = 0, message } of faults) this.#reasons.push({ height, error: new BlockhubError('CHAIN_DAMAGED', message) });
     for (const one of unchecked) {
       const height = heightOfKey(one.key);
-      // A key that is not an entry is a listing, which may hide anything, or a copy, whose entry is reported too.
+      // A listing may hide any height. A copy needs no report, because its entry has one.
       if (height !== undefined) this.#reasons.push({ height, error: one.error });
       else if (!one.key.startsWith('blocks/')) this.#onUnseen?.(one.key, one.error);
     }
   }
 
-  /** A block of this height was given. */
   reach(height: number): void {
-    if (height > this.#next) this.#tell(this.#next, height - 1);
+    if (height > this.#next) this.#report(this.#next, height - 1);
     this.#next = Math.max(this.#next, height + 1);
     if (this.#reasons.length > 0) this.#reasons = this.#reasons.filter((one) => one.height > height);
   }
 
   end(): void {
     const heights = this.#reasons.map(({ height }) => height).filter((height) => height >= this.#next);
-    if (heights.length > 0) this.#tell(this.#next, Math.max(...heights));
+    if (heights.length > 0) this.#report(this.#next, Math.max(...heights));
   }
 
-  #tell(from: number, to: number): void {
+  #report(from: number, to: number): void {
     const reason = this.#reasons.find(({ height }) => height >= from && height <= to);
     const heights = from === to ? `height ${from} has` : `heights ${from} to ${to} have`;
     const key = entryKey(this.#chain, from);
@@ -80,7 +80,7 @@ class Gaps {
   }
 }
 
-/** Faults begin with their key, which is said beside the reason anyway. */
+/** The message of a fault begins with its key, which the report repeats. */
 function withoutKey(error: unknown, key: string): string {
   const message = error instanceof Error ? error.message : String(error);
   if (message.startsWith(`${key} `)) return `it ${message.slice(key.length + 1)}`;

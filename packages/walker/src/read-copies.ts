@@ -1,37 +1,64 @@
-import { type Block, blockKey, checkBlock, entryKey } from '@blockhub/chain';
+import { type Block, blockKey, entryKey, type Tail } from '@blockhub/chain';
 import type { OnUnseen, Store } from '@blockhub/store';
+import { blockIds } from './block-ids.ts';
+import type { IdSet } from './id-set.ts';
 import { pipeline } from './in-order.ts';
-import { blocksFrom } from './prefix.ts';
+import { soundBlock } from './sound-block.ts';
+
+export interface ReadCopiesOptions {
+  signal?: AbortSignal | undefined;
+  onUnseen?: OnUnseen | undefined;
+}
+
+export interface UnlinkedBlocksOptions extends ReadCopiesOptions {
+  /** Only blocks of these chains, above these heights. The key is the chain's id. */
+  above: Pick<ReadonlyMap<string, Pick<Tail, 'height'>>, 'get'>;
+  /** Ids of blocks that have an entry. They are not read. */
+  linked?: IdSet;
+}
 
 const READS = 16;
 
 /**
- * Blocks from their copies, where the entry of their height is missing, damaged or cannot be read: for a search that could not read those.
- * Lists all blocks of the store and reads each, so it is the last resort. A block that lost the race for its height is left out.
+ * Blocks whose entry is missing, damaged or cannot be read, from their copies. Reads all blocks of
+ * the store, so it is the last resort of a search. A block that lost the race for its height is
+ * left out.
  * @param chain only blocks of this chain
  */
 export async function* readCopies(
   store: Store,
-  { chain, signal, onUnseen }: { chain?: string | undefined; signal?: AbortSignal; onUnseen?: OnUnseen },
+  { chain, ...options }: ReadCopiesOptions & { chain?: string | undefined },
+): AsyncGenerator<Block> {
+  const isWanted = async (block: Block): Promise<boolean> =>
+    (chain === undefined || block.chain === chain) && !(await hasSoundEntry(store, block).catch(() => false));
+  yield* readAll(store, isWanted, options);
+}
+
+/** Sound blocks whose entries were not read. Lists all blocks, and reads those not linked. */
+export function unlinkedBlocks(store: Store, { above, linked, ...options }: UnlinkedBlocksOptions): AsyncGenerator<Block> {
+  const isWanted = ({ chain, height }: Block): boolean => height > (above.get(chain)?.height ?? Number.POSITIVE_INFINITY);
+  return readAll(store, isWanted, options, linked);
+}
+
+async function* readAll(
+  store: Store,
+  isWanted: (block: Block) => boolean | Promise<boolean>,
+  { signal, onUnseen }: ReadCopiesOptions,
+  except?: IdSet,
 ): AsyncGenerator<Block> {
   const read = async (id: string): Promise<Block | undefined> => {
     signal?.throwIfAborted();
-    const key = blockKey(id);
     try {
-      const bytes = await store.find(key);
-      const { block, faults } = bytes ? checkBlock(bytes, { id }) : { faults: [] };
-      if (!block || faults.length > 0 || (chain !== undefined && block.chain !== chain)) return undefined;
-      return (await hasSoundEntry(store, block)) ? undefined : block;
+      const block = soundBlock(await store.find(blockKey(id)), { id });
+      return block && (await isWanted(block)) ? block : undefined;
     } catch (error) {
-      onUnseen?.(key, error);
+      onUnseen?.(blockKey(id), error);
       return undefined;
     }
   };
-  for await (const block of pipeline(blocksFrom(store, '', { onUnseen }), READS, read)) if (block) yield block;
+  for await (const block of pipeline(blockIds(store, '', { except, onUnseen }), READS, read)) if (block) yield block;
 }
 
-/** A block is given at that height: the search has seen it. */
-async function hasSoundEntry(store: Store, { chain, height }: Block): Promise<boolean> {
-  const bytes = await store.find(entryKey(chain, height)).catch(() => undefined);
-  return bytes !== undefined && checkBlock(bytes, { chain, height }).faults.length === 0;
+export async function hasSoundEntry(store: Store, { chain, height }: Pick<Tail, 'chain' | 'height'>): Promise<boolean> {
+  return soundBlock(await store.find(entryKey(chain, height)), { chain, height }) !== undefined;
 }

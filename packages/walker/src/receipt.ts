@@ -3,7 +3,7 @@ import type { OnUnseen, Store } from '@blockhub/store';
 import { findHeight } from './position.ts';
 import { readBlocks } from './read-blocks.ts';
 
-/** A blob's place in its chain. */
+/** A blob, and the block that holds it. */
 export interface FoundReceipt {
   block: Block;
   /** Position in the block. */
@@ -14,23 +14,24 @@ export interface FoundReceipt {
 export interface FindReceiptOptions {
   signal?: AbortSignal;
   onProgress?: (height: number) => void;
-  /** Told of heights that could not be looked at. Without a receipt and without a call, the chain has none. */
+  /** Called for each skipped height. If it is never called, the chain was read completely. */
   onUnseen?: OnUnseen;
 }
 
-/** What is looked for; with both, what fits either. */
+/** The blob to find. If both are set, a blob that has either of them. */
 export interface WantedReceipt {
-  event?: string;
-  hash?: string;
-  /** They are only the beginnings of ids. */
+  event?: string | undefined;
+  hash?: string | undefined;
+  /** `event` and `hash` are only the beginnings of ids. */
   isPrefix?: boolean;
 }
 
 /**
- * Finds a blob by its event id, or by its hash. An event of a time can only be in blocks of that time or later, so the search starts there;
- * a hash has no time, so the whole chain is read until the first such blob. Damaged and unreadable heights are gone around.
+ * Finds a blob by its event id or its hash. Blocks from the time of the event id on are read. A
+ * hash has no time, so the chain is read from its root. Damaged and unreadable heights are skipped.
  * @param chain chain id
- * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error when the entries cannot be listed
+ * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error if the entries
+ * cannot be listed
  */
 export async function findReceipt(
   store: Store,
@@ -43,7 +44,7 @@ export async function findReceipt(
   return undefined;
 }
 
-/** Every receipt that fits, in the order of the chain. @throws as `findReceipt` */
+/** All such receipts, in the order of the chain. @throws as `findReceipt` */
 export async function* findReceipts(
   store: Store,
   chain: string,
@@ -57,7 +58,6 @@ export async function* findReceipts(
   for await (const block of readBlocks(store, chain, { from, signal, onProgress, onUnseen })) yield* receiptsIn(block, wanted);
 }
 
-/** The receipts of a block that fit. */
 export function* receiptsIn(block: Block, { event, hash, isPrefix = false }: WantedReceipt): Generator<FoundReceipt> {
   const fits = (given: string | undefined, want: string | undefined): boolean =>
     want !== undefined && given !== undefined && (isPrefix ? given.startsWith(want) : given === want);
@@ -65,5 +65,5 @@ export function* receiptsIn(block: Block, { event, hash, isPrefix = false }: Wan
     if (fits(receipt.event, event) || fits(receipt.hash, hash) || fits(receipt.sha256, hash)) yield { block, index, receipt };
 }
 
-/** The earliest time that an event whose id begins so can have. */
+/** The earliest time of an event whose id begins with `event`. */
 const firstTime = (event: string): number => Number.parseInt(event.replaceAll('-', '').slice(0, 12).padEnd(12, '0'), 16);

@@ -50,7 +50,7 @@ function bytesOf(number: number, length: number): Buffer {
   return bytes;
 }
 
-/** Writes a chain as the mesh does, straight into the store, or by any other way to write; for tests and benchmarks. */
+/** Writes a chain as the mesh does, for tests and benchmarks. */
 export async function writeSample(store: Store | Write, options: SampleOptions = {}): Promise<Sample> {
   const {
     blocks = 3,

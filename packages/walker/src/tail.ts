@@ -1,13 +1,15 @@
-import { type Block, chainPrefix, checkBlock, entryKey, parseBlock, type Tail, tailOf } from '@blockhub/chain';
+import { type Block, chainPrefix, entryKey, parseBlock, type Tail, tailOf } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { blockStore } from './blocks.ts';
-import { nextEntry } from './find.ts';
+import { blockStore } from './block-store.ts';
+import { nextEntry } from './entries.ts';
+import { soundBlock } from './sound-block.ts';
 
 /**
  * The newest block of a chain, in O(log n) requests.
- * @param hint a height that is known to exist; only makes it faster
- * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED when the root has no entry but others have, when the tail is not a block of this chain, or lies below the hint
+ * @param hint a height that is known to exist; it only saves requests
+ * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED if the root has no entry but others have, if the tail is
+ * not a block of this chain, or if it is below the hint
  */
 export async function findTail(store: Store, chain: string, hint?: number): Promise<Tail> {
   const found = await blockStore(store).tail(chain, hint);
@@ -34,22 +36,21 @@ function parseEntry(bytes: Buffer, details: { chain: string; height: number; key
   throw new BlockhubError('CHAIN_DAMAGED', `${details.key} holds height ${block.height} of chain ${block.chain}`, { details });
 }
 
-/** The end of a chain that may be damaged. */
 export interface Newest {
-  /** Height of the newest entry, whether it can be read or not. */
+  /** Height of the newest entry, even if it cannot be read. */
   last: number;
-  /** The newest block that can be read; undefined when none of the last 1,000 can. */
+  /** The newest block that can be read; undefined if none of the last 1,000 can. */
   tail?: Tail;
 }
 
 const GALLOP = 16;
-const READ_MOST = 1_000;
+const MAX_READS = 1_000;
 
 /**
- * The end of a chain, also where entries are missing, damaged or cannot be read: a missing height in the middle is not taken for the end.
- * Costs one list request more than `findTail`; where something is wrong, O(log n) of them.
- * @param onUnseen told of each height that is wrong
- * @throws CHAIN_NOT_FOUND; the store's error when the entries cannot be listed
+ * The newest block of a chain that may be damaged. A missing height below it is not taken for the
+ * end. Costs one list request more than `findTail`, or O(log n) of them if something is wrong.
+ * @param onUnseen called for each skipped height
+ * @throws CHAIN_NOT_FOUND; the store's error if the entries cannot be listed
  */
 export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen = () => {}): Promise<Newest> {
   const missing = (height: number): void =>
@@ -62,18 +63,17 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
     );
   const above = (probed?.found?.height ?? -1) + 1;
   const behind = await nextEntry(store, chain, above);
-  const block = probed?.found && behind === undefined ? soundBlock(probed.found.bytes, chain, probed.found.height) : undefined;
+  const block = probed?.found && behind === undefined ? soundBlock(probed.found.bytes, { chain, height: probed.found.height }) : undefined;
   if (block) return { last: block.height, tail: tailOf(block) };
   const last = behind === undefined && probed?.found ? probed.found.height : await lastEntry(store, chain, behind);
   if (last === undefined) throw notFound(chain);
-  // Probing failed, so the listed entries are read from the newest on.
   if (probed && behind !== undefined && behind > above) missing(above);
-  for (let height = last; height >= 0 && height > last - READ_MOST; height--) {
+  for (let height = last; height >= 0 && height > last - MAX_READS; height--) {
     try {
       const bytes = await store.find(entryKey(chain, height));
-      const found = bytes && soundBlock(bytes, chain, height);
+      const found = soundBlock(bytes, { chain, height });
       if (found) return { last, tail: tailOf(found) };
-      if (bytes) onUnseen(entryKey(chain, height), new BlockhubError('CHAIN_DAMAGED', 'this is not the block of its height'));
+      if (bytes) onUnseen(entryKey(chain, height), new BlockhubError('CHAIN_DAMAGED', 'the entry does not hold the block of its height'));
       else missing(height);
     } catch (error) {
       onUnseen(entryKey(chain, height), error);
@@ -82,12 +82,7 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
   return { last };
 }
 
-const soundBlock = (bytes: Buffer, chain: string, height: number): Block | undefined => {
-  const { block, faults } = checkBlock(bytes, { chain, height });
-  return faults.length === 0 ? block : undefined;
-};
-
-/** Whether there is an entry at or above a height is answered by a listing, whatever is missing below. */
+/** Halving by list requests, which find the entries above a missing one. */
 async function lastEntry(store: Store, chain: string, known: number | undefined): Promise<number | undefined> {
   let low = known ?? (await nextEntry(store, chain, 0));
   if (low === undefined) return undefined;

@@ -1,38 +1,34 @@
-import type { Block, FaultCode as BlockFaultCode, Crypt } from '@blockhub/chain';
+import type { Block, FaultCode as BlockFaultCode } from '@blockhub/chain';
 
 /**
- * Words used here:
- * - *entry*: the object at `chains/{chain}/{height}.block`; creating it was what made its block the chain's next.
- * - *copy*: the object at `blocks/{id}.block`, which holds the same block under its id.
- * - *beside*: the second line of both, which says where the blobs lie; it may differ between entry and copy.
+ * Words of this package:
+ * - *entry*: the object `chains/{chain}/{height}.block`. Creating it made its block the next one.
+ * - *copy*: the object `blocks/{id}.block`, which holds the same block under its id.
+ * - *segment*: consecutive heights that were read and linked.
+ * - *gap*: heights without a good entry.
+ * - *unlinked block*: a block that has a copy, but whose entry was not read.
+ * - *detached block*: an unlinked block that follows the tail.
+ * - *skipped object*: one that a search could not read, or that is damaged.
  */
 
-/** A chain as its root block tells it. */
-export interface ChainRecord {
-  id: string;
-  name?: string;
-  crypt: Crypt;
-  settings: { requests?: boolean };
-  /** Creation, ms since 1970. */
-  time: number;
-}
-
-/** How much is checked; each level checks everything the ones before it check. */
-export type VerifyLevel =
-  /** Entries: blocks of this chain and height, in order of time. */
-  | 'none'
+/** How much is checked. Each level also checks everything of the levels before it. */
+export const verifyLevels = [
+  /** Entries: each holds a block of its chain and height, and times do not decrease. */
+  'none',
   /** Entries: each names the id of the one before it. */
-  | 'links'
-  /** Copies: there, whole, and the same block. */
-  | 'blocks'
-  /** Bytes of every blob: there, of the right length, and with the right hash. */
-  | 'blobs'
-  /** Every pack as a whole against its name, the name of the chain, and blocks that follow the tail without an entry. */
-  | 'full';
+  'links',
+  /** Copies: each exists and holds the same block as the entry. */
+  'blocks',
+  /** Blobs: each exists and has the right length and hash. */
+  'blobs',
+  /** Whole packs, the object of the chain's name, and detached blocks. */
+  'full',
+] as const;
+export type VerifyLevel = (typeof verifyLevels)[number];
 
-export type FaultCode =
+type FaultCode =
   | BlockFaultCode
-  /** No entry lies at a height that must have one. */
+  /** A height that must have an entry has none. */
   | 'ENTRY_MISSING'
   /** The entry holds a block, but not the one that the next height follows. */
   | 'ENTRY_CHANGED'
@@ -40,60 +36,60 @@ export type FaultCode =
   | 'LINK_BROKEN'
   /** The copy is missing. */
   | 'BLOCK_MISSING'
-  /** A block claims to follow the tail, but has no entry. */
+  /** A block follows the tail, but has no entry. */
   | 'BLOCK_DETACHED'
   /** The object that should hold the blob is missing. */
   | 'BLOB_MISSING'
   /** The blob's bytes do not have its hash or its length. */
   | 'BLOB_CORRUPT'
   | 'PACK_MISSING'
-  /** The pack's bytes do not have the hash that is its name. */
+  /** The pack's bytes do not have the hash in its key. */
   | 'PACK_CORRUPT'
-  /** The object that holds the chain's name is missing. */
+  /** The object of the chain's name is missing. */
   | 'NAME_MISSING'
-  /** The object that holds the chain's name does not hold the chain's root. */
+  /** The object of the chain's name does not hold the chain's root. */
   | 'NAME_CORRUPT';
 
 /** One thing that is wrong, and where. */
 export interface Fault {
   code: FaultCode;
   chain: string;
-  /** Absent where no height is concerned, e.g. the chain's name. */
+  /** Absent if the fault has no height, e.g. that of the chain's name. */
   height?: number;
-  /** Last height of a run of missing entries; absent when it is one. */
+  /** Last height of a run of missing entries; absent if there is only one. */
   toHeight?: number;
-  /** Id of the block concerned, where it is known. */
+  /** Id of the block, if it is known. */
   id?: string;
-  /** Event id of the blob concerned. */
+  /** Event id of the blob, if the fault is about one. */
   event?: string;
   /** Key of the object that is wrong or missing. */
   key: string;
   message: string;
 }
 
-/** A place in a chain: a block id or its beginning, a height, a time in ms, or a count back from the tail (1 is the tail itself). */
+/** A block id or its beginning, a height, a time in ms, or a count from the tail (1: the tail). */
 export type Position =
   | { id: string }
-  /** `wrong`: what to say where no id begins so, because a whole id was meant. */
+  /** `wrong`: why the text is not a whole id, for the error if nothing has the prefix. */
   | { idPrefix: string; wrong?: string }
   | { height: number }
   | { time: number }
   | { fromTail: number };
 
-/** A block as a walk gives it. */
+/** A block of a walk. */
 export interface WalkedBlock extends Block {
-  /** Id of the block behind it; null at the tail. */
+  /** Id of the next block; null at the tail. */
   next: string | null;
   faults: Fault[];
-  /** Read from its copy, because its entry is missing or no good; only where faults are reported. */
-  mended?: true;
+  /** Read from its copy, because its entry is missing or bad. Only if faults are reported. */
+  fromCopy?: true;
 }
 
-/** Blocks that arrived together, in order. */
+/** Blocks that were read together, in order. */
 export interface WalkBatch {
   blocks: WalkedBlock[];
-  /** Every fault of this stretch of the chain, also of heights that gave no block. */
+  /** All faults of these heights, also of those without a block. */
   faults: Fault[];
-  /** What could not be checked, because the store did not answer; `key: reason`. */
+  /** What could not be checked because the store gave an error, as `key: code: reason`. */
   unchecked: string[];
 }

@@ -2,44 +2,46 @@ import { blockKey, chainPrefix, checkBlock, entryKey, type Tail } from '@blockhu
 import { type Clock, systemClock } from '@blockhub/clock';
 import { hasCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { Checker, covers } from './check.ts';
-import { findDetached, looseBlocks } from './detached.ts';
+import { Checker, covers } from './checker.ts';
+import { findDetached } from './detached-blocks.ts';
 import { getId, type ListedChain, listChains } from './find.ts';
 import { IdSet } from './id-set.ts';
-import { reasonOf } from './reason.ts';
+import { unlinkedBlocks } from './read-copies.ts';
+import { canSkip } from './skipped-objects.ts';
+import { soundBlock } from './sound-block.ts';
 import type { Fault, VerifyLevel } from './types.ts';
-import { isOfOneThing } from './unseen.ts';
+import { reasonOf } from './unchecked.ts';
 import { walk } from './walk.ts';
 
 export interface VerifyOptions {
   /** Default `full`. */
   level?: VerifyLevel;
-  /** As in a walk; the report says that it was skipped. */
-  skipNextCheck?: boolean;
-  /** First height, to go on where another verify ended. Then blocks behind the tail are looked for only by `detached`. */
-  from?: number;
-  signal?: AbortSignal;
-  /** After each batch, with the counts so far; do not keep the object. */
+  /** As in a walk. The report then has `nextSkipped`. */
+  skipNextCheck?: boolean | undefined;
+  /** First height, to continue an interrupted verify. Then `detached` is off by default. */
+  from?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called after each batch, with the counts so far. The object changes later. */
   onProgress?: (report: Readonly<Report>) => void;
-  /** Each fault as it is found; the report keeps the first 10,000. */
+  /** Called for each fault. The report holds only the first 10,000. */
   onFault?: (fault: Fault) => void;
-  clock?: Clock;
-  /** Whether to look for blocks behind the tail that have no entry. Default: at level `full`. */
+  clock?: Clock | undefined;
+  /** Search for detached blocks. Default: at level `full`. */
   detached?: boolean;
-  /** How long a block may wait for its entry before it counts as detached. Default 2 s. */
-  settleMs?: number;
-  prefetch?: number;
-  /** Of all chains: told where the list of chains may have gaps, so that chains may be missing in the reports. Without it such a gap ends the verify. */
-  onUnseen?: OnUnseen;
+  /** How long a block may be without an entry before it counts as detached. Default 2 s. */
+  settleMs?: number | undefined;
+  prefetch?: number | undefined;
+  /** For `verifyAll`: called if chains may be missing. If not set, the error is thrown. */
+  onUnseen?: OnUnseen | undefined;
 }
 
-/** What a verify found. The chain is whole as far as `level` goes when `faultCount` and `uncheckedCount` are 0. */
+/** At `level`, the chain is whole if `faultCount` and `uncheckedCount` are 0. */
 export interface Report {
   chain: string;
   level: VerifyLevel;
-  /** There when it was not checked that a block is the one that the next height follows. */
+  /** Set if it was not checked that each block names the one before it. */
   nextSkipped?: true;
-  /** Height of the newest block; −1 without one. */
+  /** Height of the newest block; −1 if there is none. */
   height: number;
   blocks: number;
   events: number;
@@ -47,17 +49,16 @@ export interface Report {
   bytes: number;
   faults: Fault[];
   faultCount: number;
-  /** What the store did not let be checked, as `key: code: reason`; no verdict on it. */
+  /** What could not be checked because the store gave an error, as `key: code: reason`. */
   unchecked: string[];
   uncheckedCount: number;
 }
 
-/** Kept in a report of each kind; the counts go on. */
-const MOST = 10_000;
+/** Faults, and reasons, that a report holds; more are only counted. */
+const MAX_HELD = 10_000;
 const SETTLE_MS = 2_000;
 
-/** Adds to a report. */
-class Ledger {
+class ReportBuilder {
   readonly report: Report;
   readonly #options: VerifyOptions;
 
@@ -81,85 +82,88 @@ class Ledger {
   add(faults: readonly Fault[], unchecked: readonly string[]): void {
     const { report } = this;
     for (const fault of faults) {
-      if (report.faultCount++ < MOST) report.faults.push(fault);
+      if (report.faultCount++ < MAX_HELD) report.faults.push(fault);
       this.#options.onFault?.(fault);
     }
-    for (const reason of unchecked) if (report.uncheckedCount++ < MOST) report.unchecked.push(reason);
+    for (const reason of unchecked) if (report.uncheckedCount++ < MAX_HELD) report.unchecked.push(reason);
   }
 }
 
 /**
- * Checks a whole chain and gives all faults in one pass. Memory is bounded but for 8 to 16 bytes per block at level `full`.
+ * Checks a whole chain and finds all faults in one pass. Memory is bounded, except for 8 to 16
+ * bytes per block. Errors of the store are in the report.
  * @param chain id or name
- * @throws CHAIN_NOT_FOUND; the signal's reason. Faults and what the store does not answer are in the report.
+ * @throws CHAIN_NOT_FOUND; the signal's reason
  */
 export async function verifyChain(store: Store, chain: string, options: VerifyOptions = {}): Promise<Report> {
   const id = await getId(store, chain);
-  const known = new IdSet();
-  const { ledger, tail } = await verifyEntries(store, id, options, known);
-  if (wantsDetached(options)) await addDetached(store, new Map([[id, { ledger, tail }]]), known, options);
-  return ledger.report;
+  const linked = new IdSet();
+  const { builder, tail } = await verifyEntries(store, id, options, linked);
+  if (wantsDetached(options)) await addDetached(store, new Map([[id, { builder, tail }]]), linked, options);
+  return builder.report;
 }
 
-/** A chain whose entries were checked, and the block that a detached one may follow. */
+/** A chain whose entries were checked. `tail` is the block that a detached block may follow. */
 interface Checked {
-  ledger: Ledger;
+  builder: ReportBuilder;
   tail: Pick<Tail, 'id' | 'height'> | undefined;
 }
 
-/** Checks every chain of the store; at level `full` also those that lost all their entries, for which and for detached blocks the blocks are listed once each. */
+/**
+ * Checks every chain of the store. At level `full`, the blocks of the store are listed twice more:
+ * to find chains that lost all their entries, and to find detached blocks.
+ */
 export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
-  const known = new IdSet();
+  const linked = new IdSet();
   const chains = new Map<string, Checked>();
   const { onUnseen } = options;
-  for await (const one of listChains(store, onUnseen ? { onUnseen } : {}))
-    chains.set(one.id, await verifyListed(store, one, options, known));
+  for await (const one of listChains(store, { onUnseen })) chains.set(one.id, await verifyListed(store, one, options, linked));
   if (!wantsDetached(options)) return reportsOf(chains);
-  const { lost, unchecked } = await lostChains(store, chains, known, options);
-  for (const id of lost) chains.set(id, await verifyEntries(store, id, options, known, true));
-  await addDetached(store, chains, known, options, unchecked);
+  const { lost, unchecked } = await lostChains(store, chains, linked, options);
+  for (const id of lost) chains.set(id, await verifyEntries(store, id, options, linked, true));
+  await addDetached(store, chains, linked, options, unchecked);
   return reportsOf(chains);
 }
 
-/** A chain of a listing is there, even if none of its entries is; where its folder cannot be opened, they are not known to be missing. */
-async function verifyListed(store: Store, { id, error }: ListedChain, options: VerifyOptions, known: IdSet): Promise<Checked> {
+/** If the folder of a listed chain cannot be opened, its entries are unchecked, not missing. */
+async function verifyListed(store: Store, { id, error }: ListedChain, options: VerifyOptions, linked: IdSet): Promise<Checked> {
   try {
-    return await verifyEntries(store, id, options, known, error === undefined);
+    return await verifyEntries(store, id, options, linked, error === undefined);
   } catch (reason) {
     if (!hasCode(reason, 'CHAIN_NOT_FOUND')) throw reason;
-    const ledger = new Ledger(id, options);
-    ledger.add([], [reasonOf({ key: chainPrefix(id), error })]);
-    return { ledger, tail: undefined };
+    const builder = new ReportBuilder(id, options);
+    builder.add([], [reasonOf({ key: chainPrefix(id), error })]);
+    return { builder, tail: undefined };
   }
 }
 
-const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ ledger }) => ledger.report);
+const reportsOf = (chains: ReadonlyMap<string, Checked>): Report[] => Array.from(chains.values(), ({ builder }) => builder.report);
 
-/** Chains that no listing of entries tells of, but blocks do: a block is only built when its root has an entry, so that one is lost. */
+/** Chains with blocks but without entries: their root had an entry, so the entries are lost. */
 async function lostChains(
   store: Store,
   chains: ReadonlyMap<string, Checked>,
-  known: IdSet,
+  linked: IdSet,
   { signal }: VerifyOptions,
 ): Promise<{ lost: ReadonlySet<string>; unchecked: string[] }> {
   const lost = new Set<string>();
   const unchecked: string[] = [];
-  const onError = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
+  const onUnseen = (key: string, error: unknown): void => void unchecked.push(reasonOf({ key, error }));
   const above = { get: (chain: string) => (chains.has(chain) || lost.has(chain) ? undefined : { height: 0 }) };
   try {
-    for await (const { chain } of looseBlocks(store, { above, known, signal, onError })) lost.add(chain);
+    for await (const { chain } of unlinkedBlocks(store, { above, linked, signal, onUnseen })) lost.add(chain);
   } catch (error) {
     if (signal?.aborted) throw error;
-    onError('blocks/', error);
+    onUnseen('blocks/', error);
   }
   return { lost, unchecked };
 }
 
-/** @param lost the chain is known to have been, even if nothing is left of its root */
-async function verifyEntries(store: Store, chain: string, options: VerifyOptions, known: IdSet, lost = false): Promise<Checked> {
+/** @param lost the chain existed, even if nothing is left of its root */
+async function verifyEntries(store: Store, chain: string, options: VerifyOptions, linked: IdSet, lost = false): Promise<Checked> {
   const { level = 'full', skipNextCheck = false, from = 0, signal, prefetch, onProgress } = options;
-  const ledger = new Ledger(chain, options);
-  const { report } = ledger;
+  const builder = new ReportBuilder(chain, options);
+  const { report } = builder;
   let tail: Checked['tail'];
   const onTail = (newest: Tail | undefined): void => {
     tail = newest;
@@ -171,13 +175,13 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
       verify: level,
       skipNextCheck,
       onFault: 'report',
-      ...(signal ? { signal } : {}),
-      ...(prefetch ? { prefetch } : {}),
+      signal,
+      prefetch,
       onTail,
     })) {
-      ledger.add(faults, unchecked);
+      builder.add(faults, unchecked);
       for (const block of blocks) {
-        known.add(block.id);
+        linked.add(block.id);
         report.blocks++;
         report.height = block.height;
         report.events += block.blobs.length;
@@ -186,22 +190,22 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
       onProgress?.(report);
     }
   } catch (error) {
-    if (signal?.aborted || !isOfOneThing(error)) throw error;
-    // If the store does not answer, nothing is known about the rest. Faults that were found, and other chains, are still reported.
-    if (!hasCode(error, 'CHAIN_NOT_FOUND')) ledger.add([], [reasonOf({ key: chainPrefix(chain), error })]);
+    if (signal?.aborted || !canSkip(error)) throw error;
+    // The rest of the chain is unchecked. Faults found before, and other chains, are still
+    // reported.
+    if (!hasCode(error, 'CHAIN_NOT_FOUND')) builder.add([], [reasonOf({ key: chainPrefix(chain), error })]);
     else if (lost || (await hasRootCopy(store, chain))) {
       const key = entryKey(chain, 0);
-      ledger.add([{ code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` }], []);
+      builder.add([{ code: 'ENTRY_MISSING', chain, height: 0, id: chain, key, message: `${key} is missing` }], []);
       tail = { id: chain, height: 0 };
     } else throw error;
   }
-  return { ledger, tail };
+  return { builder, tail };
 }
 
-/** Without any entry such a chain is begun and not finished, or lost. */
+/** A chain that has this copy but no entries was not completed, or has lost them. */
 async function hasRootCopy(store: Store, chain: string): Promise<boolean> {
-  const bytes = await store.find(blockKey(chain));
-  return bytes !== undefined && checkBlock(bytes, { id: chain, height: 0 }).faults.length === 0;
+  return soundBlock(await store.find(blockKey(chain)), { id: chain, height: 0 }) !== undefined;
 }
 
 const wantsDetached = ({ level = 'full', from, detached = from === undefined && covers(level, 'full') }: VerifyOptions): boolean =>
@@ -210,34 +214,34 @@ const wantsDetached = ({ level = 'full', from, detached = from === undefined && 
 async function addDetached(
   store: Store,
   chains: ReadonlyMap<string, Checked>,
-  known: IdSet,
+  linked: IdSet,
   options: VerifyOptions,
   missed: readonly string[] = [],
 ): Promise<void> {
   const { level = 'full', clock = systemClock, settleMs = SETTLE_MS, signal } = options;
   const tails = new Map<string, Pick<Tail, 'id' | 'height'>>();
   for (const [chain, { tail }] of chains) if (tail) tails.set(chain, tail);
-  const { faults, unchecked } = await findDetached(store, { tails, known, clock, settleMs, signal });
+  const { faults, unchecked } = await findDetached(store, { tails, linked, clock, settleMs, signal });
   for (const fault of faults) {
-    const { ledger } = chains.get(fault.chain) ?? {};
-    ledger?.add([fault], []);
-    if (ledger && covers(level, 'blobs')) await addBlobs(store, fault, level, ledger);
+    const { builder } = chains.get(fault.chain) ?? {};
+    builder?.add([fault], []);
+    if (builder && covers(level, 'blobs')) await addBlobs(store, fault, level, builder);
   }
-  // What the listing did not let be seen concerns every chain asked about.
+  // What a listing could not read may belong to any of the chains.
   const reasons = [...new Set([...missed, ...unchecked])];
-  for (const { ledger } of chains.values()) ledger.add([], reasons);
+  for (const { builder } of chains.values()) builder.add([], reasons);
 }
 
-/** A detached block is most likely one whose entry is lost, so its blobs matter as well. */
-async function addBlobs(store: Store, detached: Fault, level: VerifyLevel, ledger: Ledger): Promise<void> {
+/** A detached block has most likely lost its entry, so its blobs are checked as well. */
+async function addBlobs(store: Store, detached: Fault, level: VerifyLevel, builder: ReportBuilder): Promise<void> {
   const { bytes, error } = await store.find(detached.key).then(
     (found) => ({ bytes: found, error: undefined }),
     (reason: unknown) => ({ bytes: undefined, error: reason }),
   );
-  if (error !== undefined) ledger.add([], [reasonOf({ key: detached.key, error })]);
+  if (error !== undefined) builder.add([], [reasonOf({ key: detached.key, error })]);
   const { block } = bytes ? checkBlock(bytes) : {};
   if (!block) return;
-  const stretch = { seen: [{ block, next: null, faults: [] }], faults: [], unchecked: [] };
-  const { faults, unchecked } = await new Checker(store, block.chain, level).check(stretch);
-  ledger.add(faults, unchecked.map(reasonOf));
+  const segment = { blocks: [{ block, next: null, faults: [] }], faults: [], unchecked: [] };
+  const { faults, unchecked } = await new Checker(store, block.chain, level).check(segment);
+  builder.add(faults, unchecked.map(reasonOf));
 }

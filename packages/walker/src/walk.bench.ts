@@ -1,4 +1,4 @@
-/** `node packages/walker/src/walk.bench.ts [folder]`: writes sample chains into a file store and measures walk and verify on them. */
+/** `node packages/walker/src/walk.bench.ts [folder]` measures walk and verify on a file store. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 import { blockKey, entryKey } from '@blockhub/chain';
 import { VirtualClock } from '@blockhub/clock';
-import { MemoryStore, Store } from '@blockhub/store';
+import { MemoryStore, Store, type StoreDriver } from '@blockhub/store';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { findChain, listChains } from './find.ts';
@@ -65,15 +65,26 @@ describe('walk', () => {
   });
 
   test('a consumer that is slow, or leaves, stops the reading', async () => {
-    const store = openMemory();
+    const driver = new MemoryStore().driver();
+    let inFlight = 0;
+    const get: StoreDriver['get'] = (...args) => {
+      inFlight++;
+      return driver.get(...args).finally(() => inFlight--);
+    };
+    const store = new Store({ ...driver, get });
+    /** A reader that reads on by itself ends only when it has read all heights. */
+    const quiet = async (): Promise<void> => {
+      do await new Promise(setImmediate);
+      while (inFlight > 0);
+    };
     const { chain } = await writeSample(store, { blocks: 500, blobsPerBlock: 1 });
     const before = store.requests.get;
     for await (const batch of walk(store, { chain, prefetch: 8 })) {
       expect(batch.blocks.length).toBeGreaterThan(0);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet();
       break;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await quiet();
     expect(store.requests.get - before).toBeLessThan(20);
   });
 
@@ -152,12 +163,15 @@ describe('walk', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
     const blocks = await blocksOf(walk(store, { chain, onFault: 'report' }));
     expect(blocks.map(({ id }) => id)).toEqual(tails.map(({ id }) => id));
-    expect(blocks.filter(({ mended }) => mended).map(({ height }) => height)).toEqual([7]);
+    expect(blocks.filter(({ fromCopy }) => fromCopy).map(({ height }) => height)).toEqual([7]);
     await expect(heights(store, { chain, verify: 'none' })).resolves.toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   describe('with the next check skipped', () => {
-    /** Height 3 is a sound block of the same chain that follows another block than 2, and that 4 does not follow. */
+    /**
+     * Height 3 is a sound block of the same chain that follows another block than 2, and that 4
+     * does not follow.
+     */
     async function disagreeing(crypt: 'sha256' | 'md5' = 'sha256'): Promise<{ store: Store; sample: Sample; foreign: string }> {
       const store = openMemory();
       const sample = await writeSample(store, { blocks: 6, crypt });
@@ -204,7 +218,7 @@ describe('walk', () => {
         expect(faults.filter((fault) => fault.code === 'LINK_BROKEN' || fault.code === 'ENTRY_CHANGED')).toEqual([]);
         await store.put(key, bytes);
       }
-      // A block of another height is no block of this one.
+      // A block of another height is not a block of this one.
       await store.put(entryKey(chain, 2), await store.get(entryKey(chain, 1)));
       expect(codesOf(await verifyChain(store, chain, options))).toContainEqual(['HEIGHT_MISMATCH', 2]);
     });
@@ -216,7 +230,7 @@ describe('walk', () => {
     const other = await writeSample(store, { seed: 2 });
     const unknown = 'ab'.repeat(32);
     await expect(heights(store, { chain: unknown })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
-    await expect(heights(store, { chain: 'nobody' })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
+    await expect(heights(store, { chain: 'missing' })).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
     await expect(heights(store, { chain, from: unknown })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
     await expect(heights(store, { chain: other.chain, from: tails[1]?.id ?? '' })).rejects.toMatchObject({ code: 'OBJECT_MISSING' });
     expect(() => parsePosition('yesterday')).toThrow(expect.objectContaining({ code: 'USAGE' }));

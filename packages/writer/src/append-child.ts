@@ -1,4 +1,8 @@
-/** Child of append.test.ts: `append-child.ts <store url> <chain> <name> <count>` appends so many blobs, one block each: the first one, and when the other child has too, the rest as fast as it can. */
+/**
+ * Child of append.test.ts: `append-child.ts <store url> <chain> <name> <count>` appends so many
+ * blobs, one block each: the first one, and when the other child has too, the rest as fast as it
+ * can.
+ */
 import { randomBytes } from 'node:crypto';
 import { newEvent } from '@blockhub/chain';
 import { openStore } from '@blockhub/store';

@@ -40,7 +40,7 @@ describe('append', () => {
     const store = openMemory();
     const { id } = await createChain(store, creation);
     await expect(append(store, id, [], options)).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(append(store, 'nobody', [{ bytes: Buffer.from('x') }], options)).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
+    await expect(append(store, 'missing', [{ bytes: Buffer.from('x') }], options)).rejects.toMatchObject({ code: 'CHAIN_NOT_FOUND' });
   });
 
   test.each([9, 300_000])('refuses to refer to a damaged object of %d bytes, although its length is right', async (length) => {

@@ -6,21 +6,24 @@ import { blockStore, findTail, getChain } from '@blockhub/walker';
 /** A blob from this size on is an object of its own, as in the mesh. */
 const OWN_OBJECT_BYTES = 256 * 1024;
 const PACK_BYTES = 4 * 1024 * 1024;
-/** Losing means that the chain grew, so this many losses in a row are another fault. */
+/** Each loss means that the chain grew, so so many in a row have another cause. */
 const MAX_LOSSES = 1_000;
 
 export interface NewBlob {
   bytes: Buffer;
-  /** Descriptive only, e.g. `{ mime: 'text/plain' }`. */
+  /** Descriptive fields, e.g. `{ mime: 'text/plain' }`. */
   meta?: Meta;
 }
 
 export interface AppendOptions {
-  /** A new event id, a UUIDv7 of now; called once per blob. Its time is believed: far ahead, it makes the mesh read all blocks since, again and again. */
+  /**
+   * A new event id, a UUIDv7 of the present time. Called once per blob. A time far in the future
+   * becomes the time of the block, and the mesh then reads too many blocks for each later one.
+   */
   newEvent: () => string;
 }
 
-/** Where the blobs are now. */
+/** The block, and where its blobs are stored. */
 export interface Appended {
   chain: string;
   id: string;
@@ -28,18 +31,19 @@ export interface Appended {
   height: number;
   /** ms since 1970. */
   time: number;
-  /** In the order of the blobs given. */
   receipts: Receipt[];
 }
 
 /**
- * Appends one block with these blobs without the mesh, and beside it when it runs: the create of the height entry decides, and whoever loses
- * builds again behind the new tail. When it throws before the end, the blobs may lie in the store, but in no block.
+ * Appends one block with these blobs, without the mesh. The mesh may run: if another writer creates
+ * the entry first, the block is built again after the new tail. If an error is thrown, the store
+ * may hold blobs that belong to no block.
  * @param chain id or name
- * @throws CHAIN_NOT_FOUND, CHAIN_DAMAGED; OBJECT_EXISTS where a damaged object lies in the way; USAGE without blobs
+ * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED; OBJECT_EXISTS if a key has a damaged object; USAGE if
+ * there are no blobs
  */
 export async function append(store: Store, chain: string, blobs: readonly NewBlob[], options: AppendOptions): Promise<Appended> {
-  if (blobs.length === 0) throw new BlockhubError('USAGE', 'a block needs at least one blob');
+  if (blobs.length === 0) throw new BlockhubError('USAGE', 'a block must have at least one blob');
   const { id: chainId, crypt } = await getChain(store, chain);
   const receipts = await storeBlobs(store, blobs, crypt, options.newEvent);
   const blocks = blockStore(store);
@@ -52,10 +56,12 @@ export async function append(store: Store, chain: string, blobs: readonly NewBlo
     if (result.mine) return { chain: chainId, id: block.id, prev: tail.id, height: block.height, time: block.time, receipts };
     hint = block.height;
   }
-  throw new BlockhubError('NEXT_FIELD_IS_SET', `${MAX_LOSSES} blocks of others were faster`, { details: { chain: chainId } });
+  throw new BlockhubError('NEXT_FIELD_IS_SET', `other writers created the next entry first, ${MAX_LOSSES} times in a row`, {
+    details: { chain: chainId },
+  });
 }
 
-/** Small blobs go into packs of up to 4 MB, large ones are objects of their own. */
+/** Stores small blobs in packs of up to 4 MB, and each large one as an object of its own. */
 async function storeBlobs(store: Store, blobs: readonly NewBlob[], crypt: Crypt, newEvent: () => string): Promise<Receipt[]> {
   const receipts = blobs.map((blob) => receiptOf(blob, crypt, newEvent()));
   let pack: number[] = [];
@@ -78,7 +84,7 @@ async function storeBlobs(store: Store, blobs: readonly NewBlob[], crypt: Crypt,
   return receipts;
 }
 
-/** On md5 chains the key is still the sha256: two blobs with one md5 must not meet at one key. */
+/** The key has the sha256 even on md5 chains, because two blobs may have the same md5. */
 function receiptOf({ bytes, meta }: NewBlob, crypt: Crypt, event: string): Receipt {
   const sha256 = hashOf('sha256', bytes);
   const item: BlobItem =

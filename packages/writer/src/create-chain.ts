@@ -13,16 +13,15 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import { type ChainRecord, findChain, recordOf } from '@blockhub/walker';
 
-/** A parsed block that is known to be a root. */
 type RootBlock = Block & { root: RootFields };
 
 export interface CreateChainOptions {
-  name?: string;
+  name?: string | undefined;
   /** Default sha256. */
-  crypt?: Crypt;
-  /** The creator's own JSON, integers only. */
+  crypt?: Crypt | undefined;
+  /** JSON for the root block; its numbers must be integers. */
   payload?: unknown;
-  settings?: ChainSettings;
+  settings?: ChainSettings | undefined;
   /** Milliseconds since 1970. */
   now: number;
   /** Numbers from 0 up to 1, for the salt. */
@@ -30,9 +29,11 @@ export interface CreateChainOptions {
 }
 
 /**
- * Creates a chain, or gives the one that has the name already. The name's object holds the root block and is created first, so that whoever
- * owns the name is decided in one step and anybody can finish what was begun: the copy, then the entry at height 0.
- * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN when the chain of this name was made with another `crypt` than asked for
+ * Creates a chain, or gives the one that already has the name. The name's object holds the root
+ * block and is created first. That create decides which chain owns the name, and each later call
+ * completes what is missing: the copy, then the entry at height 0.
+ * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN if the chain of this name
+ * has another `crypt`
  */
 export async function createChain(store: Store, options: CreateChainOptions): Promise<ChainRecord & { created: boolean }> {
   const { name, crypt, payload, settings, now } = options;
@@ -57,25 +58,20 @@ export async function createChain(store: Store, options: CreateChainOptions): Pr
   return { ...recordOf(block), created };
 }
 
-/** Digits that an id may have had, one or two of which are lost or too many. */
+/** An id with a missing or an extra digit. */
 const almostId = /^(?:[0-9a-f]{30,34}|[0-9a-f]{62,63})$/;
 
-/** Somebody most likely wanted the chain of this id, and would get a new one. Chains that have such a name are found by it. */
+/** Most likely an id with a typing error. Existing chains with such a name are accepted. */
 async function refuseAlmostId(store: Store, name: string): Promise<void> {
   if (!almostId.test(name) || (await store.head(nameKey(name)))) return;
   throw new BlockhubError(
     'CHAIN_INVALID',
-    `name ${JSON.stringify(name)} has ${name.length} hex digits, almost as many as an id (64 or 32): correct the id, or choose a name that is not so like one`,
+    `name ${JSON.stringify(name)} has ${name.length} hex digits, and an id has 64 or 32: correct the id, or choose a name that does not look like one`,
     { details: { field: 'name', name } },
   );
 }
 
-const salt = (random: () => number): string =>
-  Array.from({ length: 16 }, () =>
-    Math.floor(random() * 256)
-      .toString(16)
-      .padStart(2, '0'),
-  ).join('');
+const salt = (random: () => number): string => Buffer.from(Array.from({ length: 16 }, () => Math.floor(random() * 256))).toString('hex');
 
 function rootOf(bytes: Buffer, name: string | undefined): RootBlock {
   const { block, faults } = checkBlock(bytes, { height: 0 });
@@ -84,12 +80,12 @@ function rootOf(bytes: Buffer, name: string | undefined): RootBlock {
   throw new BlockhubError('CHAIN_DAMAGED', `${key} does not hold the root of a chain of this name`, { details: { key, faults } });
 }
 
-/** A changed bit in the name's object would look like a chain that was begun only: never finish that beside the real one. */
+/** If the name's object is damaged, another chain may own the name. Then nothing may be created. */
 async function checkExisting(store: Store, root: RootBlock, options: CreateChainOptions): Promise<void> {
   const name = root.root.name as string;
   const found = await findChain(store, name);
   if (found && found.id !== root.id)
-    throw new BlockhubError('CHAIN_DAMAGED', `${nameKey(name)} leads to ${root.id}, but the chain of this name is ${found.id}`, {
+    throw new BlockhubError('CHAIN_DAMAGED', `${nameKey(name)} holds the root ${root.id}, but the chain with this name is ${found.id}`, {
       details: { key: nameKey(name), chain: found.id },
     });
   if (options.crypt !== undefined && options.crypt !== root.root.crypt)

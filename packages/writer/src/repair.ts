@@ -1,49 +1,60 @@
-import { blockKey, checkBlock, entryKey, hashOf, nameKey } from '@blockhub/chain';
+import { blockKey, entryKey, hashOf, nameKey } from '@blockhub/chain';
 import { hasCode } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type Fault, findChain, looseBlocks, type Report, type VerifyOptions, verifyChain, type WalkedBlock, walk } from '@blockhub/walker';
+import {
+  type Fault,
+  findChain,
+  type Report,
+  soundBlock,
+  unlinkedBlocks,
+  type VerifyOptions,
+  verifyChain,
+  type WalkedBlock,
+  walk,
+} from '@blockhub/walker';
 
 export interface RepairOptions extends Pick<VerifyOptions, 'signal' | 'clock' | 'settleMs'> {
-  /** ms since 1970, for the records. */
+  /** ms since 1970. */
   now: () => number;
-  /** Only tell what would be done. */
+  /** Change nothing; only report the repairs. */
   dryRun?: boolean;
   onRepair?: (repair: Repair) => void;
-  /** The height that a pass over the chain has reached; there are several. */
+  /** The height reached. There are several passes over the chain. */
   onProgress?: (height: number) => void;
 }
 
-/** One object that was made again from another that holds the same block. Also the form of its record. */
+/** One object that was written again from another. Also the format of its record. */
 export interface Repair {
   action: 'create-entry' | 'replace-entry' | 'create-copy' | 'replace-copy' | 'create-name' | 'replace-name';
   chain: string;
   height: number;
   id: string;
-  /** The object that is repaired, and the one its bytes are from. */
+  /** The repaired object, and the one that its bytes come from. */
   key: string;
   from: string;
   /** ms since 1970. */
   at: number;
-  /** Of the bytes that were there before; they are kept beside the record. */
+  /** Of the bytes before the repair, which are kept next to the record. */
   beforeSha256?: string;
 }
 
 export interface RepairReport {
   chain: string;
   repairs: Repair[];
-  /** What a verify of entries and copies still finds; after a dry run, what it found. */
+  /** Faults that a verify at level `blocks` finds afterwards; in a dry run, the present ones. */
   left: Fault[];
   unchecked: string[];
 }
 
 /**
- * Repairs by hand what can be made again from what is there: entries from copies, copies from entries, the name from the root. No id is ever
- * changed, and nothing is made that no id vouches for. Each repair is recorded below `chains/{chain}/repairs/` before it is done.
+ * Repairs a chain from its own objects: entries from copies, copies from entries, the name from the
+ * root. No id changes, and only blocks whose id is known are written. Each repair is recorded below
+ * `chains/{chain}/repairs/` before it is made.
  * @param chain chain id
  * @throws CHAIN_NOT_FOUND; the store's errors
  */
 export async function repairChain(store: Store, chain: string, options: RepairOptions): Promise<RepairReport> {
-  const work = new Work(store, chain, options);
+  const work = new ChainRepair(store, chain, options);
   await work.repairHeights();
   await work.repairName();
   let report = await work.verify();
@@ -52,7 +63,7 @@ export async function repairChain(store: Store, chain: string, options: RepairOp
   return { chain, repairs: work.repairs, left: report.faults, unchecked: report.unchecked };
 }
 
-class Work {
+class ChainRepair {
   readonly repairs: Repair[] = [];
   readonly #store: Store;
   readonly #chain: string;
@@ -70,21 +81,16 @@ class Work {
       level: 'blocks',
       detached: true,
       onProgress: ({ height }) => onProgress?.(height),
-      ...(signal ? { signal } : {}),
-      ...(clock ? { clock } : {}),
-      ...(settleMs === undefined ? {} : { settleMs }),
+      signal,
+      clock,
+      settleMs,
     });
   }
 
   async repairHeights(): Promise<void> {
     const { signal } = this.#options;
     try {
-      for await (const { blocks } of walk(this.#store, {
-        chain: this.#chain,
-        verify: 'blocks',
-        onFault: 'report',
-        ...(signal ? { signal } : {}),
-      })) {
+      for await (const { blocks } of walk(this.#store, { chain: this.#chain, verify: 'blocks', onFault: 'report', signal })) {
         for (const block of blocks) {
           await this.#repairBlock(block);
           this.#options.onProgress?.(block.height);
@@ -92,9 +98,8 @@ class Work {
       }
     } catch (error) {
       if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
-      // No entry at all: a root that was begun and never finished, or that lost its entry.
-      const bytes = await this.#store.find(blockKey(this.#chain));
-      if (!bytes || checkBlock(bytes, { id: this.#chain, height: 0 }).faults.length > 0) throw error;
+      // The chain has no entries: it was not completed, or its entries were lost.
+      if (!soundBlock(await this.#store.find(blockKey(this.#chain)), { id: this.#chain, height: 0 })) throw error;
       await this.#repair('entry', { height: 0, id: this.#chain, key: entryKey(this.#chain, 0), from: blockKey(this.#chain) });
     }
   }
@@ -102,35 +107,32 @@ class Work {
   async #repairBlock(block: WalkedBlock): Promise<void> {
     const { id, height } = block;
     const entry = entryKey(this.#chain, height);
-    if (block.mended) return this.#repair('entry', { height, id, key: entry, from: blockKey(id) });
+    if (block.fromCopy) return this.#repair('entry', { height, id, key: entry, from: blockKey(id) });
     if (!block.faults.some(({ key }) => key === blockKey(id))) return;
     if (block.next === null && (await this.#hasRival(block))) return;
     await this.#repair('copy', { height, id, key: blockKey(id), from: entry });
   }
 
-  /** No block vouches for the tail's id: when another block of its height and its predecessor exists, the entry may be the one that was changed. */
+  /** If another block follows the same block, it may be the real tail, and this entry changed. */
   async #hasRival(tail: WalkedBlock): Promise<boolean> {
     const above = new Map([[this.#chain, { height: tail.height - 1 }]]);
-    for await (const { id, height, prev } of looseBlocks(this.#store, { above })) {
+    for await (const { id, height, prev } of unlinkedBlocks(this.#store, { above })) {
       if (id !== tail.id && height === tail.height && prev === tail.prev) return true;
     }
     return false;
   }
 
-  /** The name's object must hold the root, unless it rightly belongs to another chain. */
+  /** The name's object must hold the root, unless another chain owns the name. */
   async repairName(): Promise<void> {
     const name = (await findChain(this.#store, this.#chain))?.name;
     if (name === undefined) return;
     const key = nameKey(name);
-    const there = await this.#store.find(key);
-    const root = there && checkBlock(there, { height: 0 });
-    if (root?.faults.length === 0 && root.block?.root?.name === name) {
-      if (root.block.id === this.#chain || (await this.#store.head(entryKey(root.block.id, 0)))) return;
-    }
+    const root = soundBlock(await this.#store.find(key), { height: 0 });
+    if (root?.root?.name === name && (root.id === this.#chain || (await this.#store.head(entryKey(root.id, 0))))) return;
     await this.#repair('name', { height: 0, id: this.#chain, key, from: entryKey(this.#chain, 0) });
   }
 
-  /** Links lost blocks behind the tail again, as the mesh would have done. Where two claim one height nobody can tell which was linked. */
+  /** Creates entries of detached blocks, up to a height that has two such blocks. */
   async attach(detached: readonly Fault[]): Promise<boolean> {
     const before = this.repairs.length;
     for (const { height = 0, id = '' } of detached) {
@@ -161,7 +163,7 @@ class Work {
     const record = `chains/${this.#chain}/repairs/${repair.at}-${String(repair.height).padStart(12, '0')}-${repair.action}`;
     if (before) await this.#store.create(`${record}.before`, before);
     await this.#store.create(`${record}.json`, Buffer.from(`${JSON.stringify(repair)}\n`));
-    // A create never overwrites what came meanwhile; a damaged object has to be.
+    // Only a damaged object may be overwritten, never one that was created meanwhile.
     if (before) await this.#store.put(repair.key, bytes);
     else await this.#store.create(repair.key, bytes);
   }

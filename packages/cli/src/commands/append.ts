@@ -5,8 +5,11 @@ import { buffer } from 'node:stream/consumers';
 import { newEvent } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { describe, isMime } from '@blockhub/media';
+import { quoted } from '@blockhub/walker';
 import { append, type NewBlob } from '@blockhub/writer';
 import type { Command } from 'commander';
+import { CHAIN_HELP } from '../options.ts';
+import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface Options {
@@ -17,13 +20,14 @@ interface Options {
 
 export function define(command: Command, session: Session): void {
   command
-    .argument('[files...]', 'each one blob, all in one block; - or nothing: stdin')
-    .option('--chain <chain>', 'id or name (default: the chain named default, or the only one)')
-    .option('--mime <type>', 'content type of the blobs, such as text/plain (default: by their bytes)')
-    .option('--allow-empty', 'make an empty blob of a stdin that gives nothing; an empty file is one anyway')
+    .argument('[files...]', 'Files. Each becomes one blob; all are in one block. Default: standard input, also written as -.')
+    .option('--chain <chain>', CHAIN_HELP)
+    .option('--mime <type>', 'Content type of the blobs, such as text/plain. Default: detected from their bytes.')
+    .option('--allow-empty', 'Append an empty blob if standard input is empty. Empty files are always appended.')
     .action(async (files: string[], options: Options) => {
       const mime = options.mime === undefined ? undefined : parseMime(options.mime);
-      if (files.indexOf('-') !== files.lastIndexOf('-')) throw new BlockhubError('USAGE', '- is stdin, which can be read only once');
+      if (files.indexOf('-') !== files.lastIndexOf('-'))
+        throw new BlockhubError('USAGE', '- is given more than once, but standard input can be read only once');
       const store = await session.store();
       const { id } = await session.chain(store, options.chain);
       const blobs: NewBlob[] = [];
@@ -33,21 +37,12 @@ export function define(command: Command, session: Session): void {
       }
       const size = blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const appending = append(store, id, blobs, { newEvent: () => newEvent(session.clock.now(), randomBytes(10)) });
-      const appended = await session.progress().during(appending, () => `appending ${blobs.length} blobs, ${size} bytes`);
+      const appended = await session
+        .progress()
+        .during(appending, () => `appending ${counted(blobs.length, 'blob')}, ${counted(size, 'byte')}`);
       const { id: block, height, time } = appended;
       for (const { event, crypt, hash, length, sha256, meta } of appended.receipts) {
-        const receipt = {
-          event,
-          chain: id,
-          hash,
-          crypt,
-          length,
-          ...(sha256 === undefined ? {} : { sha256 }),
-          mime: meta.mime,
-          block,
-          height,
-          time,
-        };
+        const receipt = { event, chain: id, hash, crypt, length, sha256, mime: meta.mime, block, height, time };
         await session.out.item(receipt, `${event} B:${block} H:${height} A:${hash}`);
       }
       await session.out.end();
@@ -57,24 +52,24 @@ export function define(command: Command, session: Session): void {
 function parseMime(text: string): string {
   const mime = text.toLowerCase();
   if (isMime(mime)) return mime;
-  throw new BlockhubError('USAGE', `--mime is type/subtype without parameters, such as text/plain, not ${JSON.stringify(text)}`);
+  throw new BlockhubError('USAGE', `--mime must be type/subtype without parameters, such as text/plain; got ${quoted(text)}`);
 }
 
 async function read(session: Session, file: string, allowEmpty: boolean): Promise<Buffer> {
   if (file !== '-') return session.progress().during(readBlob(file), () => `reading ${file}`);
   const bytes = await readStdin(session);
-  // Most likely the command before the pipe failed, or nobody meant to give anything: a block is for ever.
+  // Most likely the command before the pipe failed, and a block cannot be removed.
   if (bytes.length === 0 && !allowEmpty)
-    throw new BlockhubError('USAGE', 'stdin gave nothing to append; --allow-empty appends an empty blob');
+    throw new BlockhubError('USAGE', 'standard input is empty; use --allow-empty to append an empty blob');
   return bytes;
 }
 
 function readStdin(session: Session): Promise<Buffer> {
   const { stdin } = session.io;
-  // Without this the first Ctrl-C would go unheard.
+  // Otherwise the first Ctrl-C would have no effect.
   const reading = buffer(addAbortSignal(session.signal, stdin));
-  if (!stdin.isTTY) return session.progress().during(reading, () => 'reading stdin');
-  session.note('reading from the terminal; Ctrl-D ends it');
+  if (!stdin.isTTY) return session.progress().during(reading, () => 'reading standard input');
+  session.note('reading from the terminal; end the input with Ctrl-D');
   return reading;
 }
 

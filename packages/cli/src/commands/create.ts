@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { BlockhubError } from '@blockhub/errors';
 import { createChain } from '@blockhub/writer';
 import { type Command, Option } from 'commander';
@@ -13,21 +12,21 @@ interface Options {
 
 export function define(command: Command, session: Session): void {
   command
-    .argument('[name]', '1 to 63 of a-z 0-9 . _ -; without it the chain has only an id')
-    .addOption(new Option('--crypt <function>', 'hash function; md5 is for old readers only (default: sha256)').choices(['sha256', 'md5']))
-    .option('--payload <json>', 'JSON of your own for the root block, with integers only')
-    .option('--no-requests', 'keep no documents of the HTTP requests on this chain')
+    .argument('[name]', 'Name: 1 to 63 characters of a-z 0-9 . _ -. If it is not given, the chain has only an id.')
+    .addOption(new Option('--crypt <function>', 'Hash function. md5 is only for old readers. Default: sha256.').choices(['sha256', 'md5']))
+    .option('--payload <json>', 'JSON for the root block. Its numbers must be integers.')
+    .option('--no-requests', 'Do not store request documents in this chain.')
     .action(async (name: string | undefined, options: Options) => {
       const store = await session.store(true);
       const { created, id, ...rest } = await createChain(store, {
-        ...(name === undefined ? {} : { name }),
-        ...(options.crypt ? { crypt: options.crypt } : {}),
-        ...(options.payload === undefined ? {} : { payload: parsePayload(options.payload) }),
-        ...(options.requests !== false ? {} : { settings: { requests: false } }),
+        name,
+        crypt: options.crypt,
+        payload: options.payload === undefined ? undefined : parsePayload(options.payload),
+        settings: options.requests === false ? { requests: false } : undefined,
         now: session.clock.now(),
-        random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+        random: session.random,
       });
-      if (!created && name !== undefined) session.note(`${name} exists since ${isoTime(rest.time)}`);
+      if (!created && name !== undefined) session.note(`chain ${name} already exists; it was created at ${isoTime(rest.time)}`);
       await session.out.one({ chain: id, ...rest, created }, `${id}${rest.name === undefined ? '' : ` ${rest.name}`}`);
     });
 }
@@ -36,6 +35,6 @@ function parsePayload(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new BlockhubError('USAGE', '--payload is not JSON', { cause });
+    throw new BlockhubError('USAGE', '--payload is not valid JSON', { cause });
   }
 }

@@ -6,6 +6,7 @@ import { chainText, readChain, readId } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
 import { hasBinary } from '@blockhub/media';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
+import { quoted } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime, printable } from '../output.ts';
@@ -17,64 +18,68 @@ interface Selection {
   chain?: string;
 }
 
-/** What is known of a letter without its body, small enough to hold many. */
+/** A dead letter without its body, small enough to hold many. */
 interface Summary {
   readonly id: string;
   readonly code: string;
-  readonly cause?: string;
+  readonly cause?: string | undefined;
   readonly queue: string | undefined;
   readonly chain: MetaValue | undefined;
   readonly message: string;
-  readonly path?: string;
+  readonly path: string | undefined;
   readonly attempts: number | undefined;
   readonly firstAt: number | undefined;
   readonly lastAt: number | undefined;
   readonly length: number;
-  /** It lacks what a dead letter must have: it can be looked at and discarded, but nobody knows where to replay it to. */
+  /** Not a dead letter, so it cannot be replayed. It can be shown and discarded. */
   readonly unreadable?: true;
 }
 
-interface Kept {
+interface StoredLetter {
   readonly seq: string;
   readonly summary: Summary;
-  /** Of the original; of an unreadable one all that there is. */
+  /** Of the original message, or of the whole message if it is unreadable. */
   readonly meta: Meta;
   readonly body: Buffer;
   readonly letter: DeadLetter | undefined;
 }
 
-type Readable = Kept & { readonly letter: DeadLetter };
+type ReadableLetter = StoredLetter & { readonly letter: DeadLetter };
 
-/** Bodies held at a time, taken in one go; a larger body goes alone. */
+/** Dead letters that are held and taken together. A larger body is taken alone. */
 const MAX_BATCH = 100;
 const MAX_BATCH_BYTES = 8 * 2 ** 20;
-/** The widths of a table are known only once all its rows are. */
+/** All rows of a table are held, to find the widths of its columns. */
 const MAX_ROWS = 10_000;
-/** The last time that a Date can hold, in ms. */
 const MAX_TIME = 8.64e15;
 
 export function define(command: Command, session: Session): void {
-  filters(command.command('list').description('those that were given up, oldest first')).action((options: Selection) =>
-    list(session, options),
-  );
+  filters(command.command('list').description('List dead letters, oldest first.')).action((options: Selection) => list(session, options));
   command
     .command('show')
-    .description('one with its reason, meta and body; the oldest if several have the id')
-    .argument('<id>', 'message id')
+    .description('Show a dead letter with its error, meta fields and body. If several have the id, show the oldest.')
+    .argument('<id>', 'Message id.')
     .action((id: string) => show(session, id));
-  filters(command.command('replay').description('put them back into the queues they came from').argument('[ids...]', 'message ids'))
-    .option('--all', 'every one')
+  filters(command.command('replay').description('Publish dead letters to the queues they came from.').argument('[ids...]', 'Message ids.'))
+    .option('--all', 'All dead letters.')
     .action((ids: string[], options: Selection) => replay(session, ids, options));
-  filters(command.command('discard').description('remove them for good').argument('[ids...]', 'message ids'))
-    .option('--all', 'every one')
-    .requiredOption('--reason <text>', 'why; it is logged with each message')
+  filters(command.command('discard').description('Delete dead letters. This cannot be undone.').argument('[ids...]', 'Message ids.'))
+    .option('--all', 'All dead letters.')
+    .requiredOption('--reason <text>', 'Why they are discarded. It is logged with each message.')
     .action((ids: string[], options: Selection & { reason: string }) => discard(session, ids, options));
 }
 
 const filters = (command: Command): Command =>
-  command.option('--code <code>', 'given up with this error code').option('--chain <chain>', 'of this chain, as the message names it');
+  command
+    .option('--code <code>', 'Only dead letters with this error code.')
+    .option('--chain <chain>', 'Only dead letters of this chain, as their messages name it.');
 
-async function* keptLetters({ signal }: Session, broker: Broker, ids: readonly string[], { code, chain }: Selection): AsyncGenerator<Kept> {
+async function* keptLetters(
+  { signal }: Session,
+  broker: Broker,
+  ids: readonly string[],
+  { code, chain }: Selection,
+): AsyncGenerator<StoredLetter> {
   const wanted = new Set(ids.flatMap(spellings));
   const wantedChain = chain === undefined ? undefined : chainText(chain);
   for await (const message of messages(broker)) {
@@ -87,13 +92,13 @@ async function* keptLetters({ signal }: Session, broker: Broker, ids: readonly s
   }
 }
 
-/** The id as it was given, and in its one form if it is one of an event, block or hash. */
+/** The text, and the id in it in its normal form. */
 function spellings(text: string): string[] {
   const read = readId(text);
   return [text, ...(read.kind === 'id' ? [read.event, read.hash] : [])].filter((one) => one !== undefined);
 }
 
-/** A broker that never had a dead letter may not have the queue. */
+/** A broker without dead letters may not have the queue. */
 async function* messages(broker: Broker): AsyncGenerator<StoredMessage> {
   try {
     yield* broker.browse(queues.kept.name);
@@ -102,8 +107,8 @@ async function* messages(broker: Broker): AsyncGenerator<StoredMessage> {
   }
 }
 
-/** The dead-letter service keeps what is no dead letter, too: such a message must not hide the others. */
-function read(message: StoredMessage): Kept {
+/** The queue may also have messages that are not dead letters. They must not hide the others. */
+function read(message: StoredMessage): StoredLetter {
   const { seq, body } = message;
   try {
     const letter = readDeadLetter(message);
@@ -114,19 +119,10 @@ function read(message: StoredMessage): Kept {
   }
 }
 
-const summaryOf = ({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary => ({
-  id: original.id,
-  code,
-  ...(cause === undefined ? {} : { cause }),
-  queue,
-  chain: original.meta.chain,
-  message,
-  ...(path === undefined ? {} : { path }),
-  attempts,
-  firstAt,
-  lastAt,
-  length: original.body.length,
-});
+function summaryOf({ code, cause, path, message, queue, attempts, firstAt, lastAt, original }: DeadLetter): Summary {
+  const { id, meta, body } = original;
+  return { id, code, cause, queue, chain: meta.chain, message, path, attempts, firstAt, lastAt, length: body.length };
+}
 
 function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, details }: BlockhubError): Summary {
   const queue = meta['dead-queue'];
@@ -140,7 +136,7 @@ function unreadableSummary({ id, meta, body }: StoredMessage, { code, message, d
     queue: typeof queue === 'string' ? queue : undefined,
     chain: meta.chain,
     message,
-    ...(typeof details.path === 'string' ? { path: details.path } : {}),
+    path: typeof details.path === 'string' ? details.path : undefined,
     attempts: known('dead-attempts'),
     firstAt: known('dead-first-at'),
     lastAt: known('dead-last-at'),
@@ -157,11 +153,11 @@ async function list(session: Session, options: Selection): Promise<void> {
     if (session.out.format !== 'table') await session.out.item(summary, '');
     else if (rows.length < MAX_ROWS) rows.push(summary);
     else {
-      session.note(`only the first ${MAX_ROWS} are shown; --code and --chain narrow it down, --output ndjson lists all`);
+      session.note(`only the first ${MAX_ROWS} are shown; select with --code or --chain, or list all with --output ndjson`);
       break;
     }
   }
-  if (count === 0) refuseSlips([], options);
+  if (count === 0) refuseTypingErrors([], options);
   if (session.out.format !== 'table') return session.out.end();
   await session.out.all(rows, {
     id: ({ id }) => id,
@@ -196,25 +192,25 @@ async function replay(session: Session, ids: readonly string[], options: Selecti
   demandSelection(ids, options);
   const broker = await session.broker();
   let refused = 0;
-  const refuse = ({ summary }: Kept, code: string, why: string): void => {
+  const refuse = ({ summary }: StoredLetter, code: string, why: string): void => {
     refused++;
     session.exitCode = exitCodes.faults;
-    session.note(printable(`${code}: ${summary.id} cannot be replayed, ${why}; it stays here`));
+    session.note(printable(`${code}: ${summary.id} cannot be replayed, so it is kept: ${why}`));
   };
-  async function* replayable(): AsyncGenerator<Readable> {
+  async function* replayable(): AsyncGenerator<ReadableLetter> {
     for await (const kept of keptLetters(session, broker, ids, options)) {
       if (isReadable(kept)) yield kept;
       else refuse(kept, kept.summary.code, kept.summary.message);
     }
   }
-  const putBack = async (batch: readonly Readable[]): Promise<readonly Readable[]> => {
+  const putBack = async (batch: readonly ReadableLetter[]): Promise<readonly ReadableLetter[]> => {
     try {
       const originals = batch.map(({ letter }) => replayDeadLetter(letter));
       await take(broker, batch, originals);
       return batch;
     } catch (error) {
       if (!hasCode(error, 'BROKER_QUEUE_MISSING')) throw error;
-      // None was taken, because one has no queue to go back to: each goes alone.
+      // The queue of one is missing, so none was taken. Each is taken alone.
       if (batch.length > 1) return (await Array.fromAsync(batch, (one) => putBack([one]))).flat();
       for (const one of batch) refuse(one, error.code, error.message);
       return [];
@@ -225,14 +221,14 @@ async function replay(session: Session, ids: readonly string[], options: Selecti
   await session.out.end();
 }
 
-const isReadable = (kept: Kept): kept is Readable => kept.letter !== undefined;
+const isReadable = (stored: StoredLetter): stored is ReadableLetter => stored.letter !== undefined;
 
 async function discard(session: Session, ids: readonly string[], options: Selection & { reason: string }): Promise<void> {
   demandSelection(ids, options);
-  if (options.reason.trim() === '') throw new BlockhubError('USAGE', '--reason must say why');
+  if (options.reason.trim() === '') throw new BlockhubError('USAGE', '--reason is empty; expected why they are discarded');
   const broker = await session.broker();
   const count = await takeEach(session, 'discarded', keptLetters(session, broker, ids, options), async (batch) => {
-    // Logged first: what was captured is never dropped without a trace.
+    // Logged first, so that no captured message is deleted without a record.
     const lines = batch.map(
       ({ summary, meta }) =>
         `${JSON.stringify({ at: session.clock.now(), discarded: summary, hash: meta.hash, reason: options.reason })}\n`,
@@ -248,36 +244,37 @@ async function discard(session: Session, ids: readonly string[], options: Select
 
 function demandSelection(ids: readonly string[], { all, code, chain }: Selection): void {
   if (ids.length === 0 && !all && code === undefined && chain === undefined)
-    throw new BlockhubError('USAGE', 'say which: message ids, --code, --chain or --all');
+    throw new BlockhubError('USAGE', 'no dead letters are selected; expected message ids, --code, --chain or --all');
 }
 
-/** A slip in an id is not a letter that is gone. @throws USAGE */
-function refuseSlips(ids: readonly string[], { chain }: Selection): void {
+/** An id with a typing error is not reported as "not found". @throws USAGE */
+function refuseTypingErrors(ids: readonly string[], { chain }: Selection): void {
   const refuse = (what: string): never => {
     throw new BlockhubError('USAGE', what);
   };
   for (const id of ids) {
     const read = readId(id);
-    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${JSON.stringify(id)}: it ${read.wrong}`);
+    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${quoted(id)}: it ${read.wrong}`);
   }
-  const wrong = chain === undefined ? undefined : readChain(chain).wrong;
-  if (wrong !== undefined) refuse(`--chain: no dead letter names ${JSON.stringify(chain)}; as an id it ${wrong}`);
+  if (chain === undefined) return;
+  const { wrong } = readChain(chain);
+  if (wrong !== undefined) refuse(`--chain: no dead letter has the chain ${quoted(chain)}; as an id, it ${wrong}`);
 }
 
 function none(ids: readonly string[], options: Selection = {}): BlockhubError {
-  refuseSlips(ids, options);
+  refuseTypingErrors(ids, options);
   return new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
 }
 
-const take = (broker: Broker, batch: readonly Kept[], replacement?: readonly Outgoing[]): Promise<void> =>
+const take = (broker: Broker, batch: readonly StoredLetter[], replacement?: readonly Outgoing[]): Promise<void> =>
   broker.take(
     queues.kept.name,
     batch.map(({ seq }) => seq),
     replacement,
   );
 
-/** Takes the letters batch by batch, tells of those that `take` gives back, and gives how many they were. */
-async function takeEach<Letter extends Kept>(
+/** Takes the letters in batches. Prints those that `take` returns, and returns their number. */
+async function takeEach<Letter extends StoredLetter>(
   session: Session,
   verb: string,
   letters: AsyncIterable<Letter>,
@@ -297,7 +294,7 @@ async function takeEach<Letter extends Kept>(
   return count;
 }
 
-async function* batches<Letter extends Kept>(letters: AsyncIterable<Letter>): AsyncGenerator<readonly Letter[]> {
+async function* batches<Letter extends StoredLetter>(letters: AsyncIterable<Letter>): AsyncGenerator<readonly Letter[]> {
   let batch: Letter[] = [];
   let bytes = 0;
   for await (const letter of letters) {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { AddressSet, createKey, findKey, type KnownKey, keyIdOf, listKeys, parseKey, revokeKey } from '@blockhub/access';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import type { OnUnseen, Store } from '@blockhub/store';
-import { isOfOneThing } from '@blockhub/walker';
+import type { Store } from '@blockhub/store';
+import { canSkip, quoted } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { timeOption } from '../options.ts';
-import { isoTime } from '../output.ts';
+import { counted, isoTime } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface CreateOptions {
@@ -16,7 +16,6 @@ interface CreateOptions {
   expires?: string;
 }
 
-/** What is shown of a key. */
 interface Row {
   id: string;
   state: 'valid' | 'expired' | 'revoked' | 'damaged' | 'unreadable';
@@ -28,7 +27,7 @@ interface Row {
   expiresAt?: number;
   revokedAt?: number;
   reason?: string;
-  /** Code of why it could not be read. */
+  /** Error code, if it could not be read. */
   error?: string;
 }
 
@@ -37,37 +36,33 @@ const MAX_LABEL = 200;
 export function define(command: Command, session: Session): void {
   command
     .command('create')
-    .description('make a key and print it; nobody can print it again')
-    .option('--label <text>', 'whose key it is')
-    .option('--chain <chain...>', 'it is good for these chains only, by id or name (default: every chain)')
+    .description('Create a key and print it. It cannot be printed again.')
+    .option('--label <text>', 'Description of the key, such as its owner.')
+    .option('--chain <chain...>', 'Chains that the key is valid for, by id or name. Default: all chains.')
     .option(
       '--source <address...>',
-      'from these addresses only, as web-to-msg sees them (--trusted-proxies): 192.0.2.3, 198.51.100.0/24, 192.12-168.1-30.22 (default: from everywhere)',
+      'Client addresses that the key is valid for, such as 192.0.2.3, 198.51.100.0/24 or 192.12-168.1-30.22. Default: all addresses. Behind a proxy, set --trusted-proxies of web-to-msg.',
     )
-    .option(
-      '--expires <time>',
-      'it is good until then, such as 2027-01-31T12:00:00Z, or 2027-01-31 (00:00 UTC) (default: until it is revoked)',
-    )
+    .option('--expires <time>', 'When the key expires, such as 2027-01-31T12:00:00Z or 2027-01-31 (00:00 UTC). Default: never.')
     .action((options: CreateOptions) => create(session, options));
   command
     .command('list')
-    .description('all keys, without their secrets')
+    .description('List all keys, without their secrets.')
     .action(() => list(session));
   command
     .command('revoke')
-    .description('end a key for ever; capture refuses it within its --api-key-refresh')
-    .argument('<id>', 'as `list` shows it; the key itself does too')
-    .option('--reason <text>', 'why')
+    .description('Revoke a key. This cannot be undone. web-to-msg refuses the key within its --api-key-refresh.')
+    .argument('<id>', 'Id of the key, as `keys list` shows it, or the key itself.')
+    .option('--reason <text>', 'Why the key is revoked.')
     .action((id: string, options: { reason?: string }) => revoke(session, id, options.reason));
 }
 
 async function create(session: Session, { label, chain, source, expires }: CreateOptions): Promise<void> {
   if (label !== undefined && (label.trim() === '' || label.length > MAX_LABEL))
-    throw new BlockhubError('USAGE', `--label has 1 to ${MAX_LABEL} characters`);
+    throw new BlockhubError('USAGE', `--label must have 1 to ${MAX_LABEL} characters`);
   if (source) checkSources(source);
-  // An empty value was meant as a limit, but names none.
-  if (chain?.some((name) => name.trim() === ''))
-    throw new BlockhubError('USAGE', '--chain is empty: write the id or name of a chain, or leave it out');
+  // For example an empty variable of a script: a key for all chains must not be created by mistake.
+  if (chain?.some((name) => name.trim() === '')) throw new BlockhubError('USAGE', '--chain is empty; expected the id or name of a chain');
   const now = session.clock.now();
   const expiresAt = expires === undefined ? undefined : timeOf(expires, now);
   const store = await session.store(true);
@@ -81,7 +76,7 @@ async function create(session: Session, { label, chain, source, expires }: Creat
     ...(expiresAt === undefined ? {} : { expiresAt }),
   });
   const { hash: _, ...shown } = record;
-  session.note('Keep this key now: only its hash is stored. Senders give it as x-api-key, or as Authorization: Bearer.');
+  session.note('Copy this key now: only its hash is stored. Senders send it in the header x-api-key, or as Authorization: Bearer.');
   await session.out.one({ key, ...shown }, key);
 }
 
@@ -99,7 +94,7 @@ function checkSources(sources: readonly string[]): void {
 
 function timeOf(text: string, now: number): number {
   const time = timeOption('--expires', text);
-  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${JSON.stringify(text)} is in the past`);
+  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${quoted(text)} is in the past`);
   return time;
 }
 
@@ -107,15 +102,10 @@ async function list(session: Session): Promise<void> {
   const store = await session.store();
   const progress = session.progress();
   const rows: Row[] = [];
-  let unseen = 0;
-  const onUnseen: OnUnseen = (key, error) => {
-    unseen++;
-    session.unseen.add(key, error);
-  };
-  for await (const id of listKeys(store, { onUnseen })) {
+  for await (const id of listKeys(store, { onUnseen: session.skipped.add })) {
     session.signal.throwIfAborted();
-    rows.push(await look(session, store, id));
-    progress.update(() => `${rows.length} keys`);
+    rows.push(await readRow(session, store, id));
+    progress.update(() => counted(rows.length, 'key'));
   }
   progress.clear();
   await session.out.all(rows, {
@@ -129,20 +119,20 @@ async function list(session: Session): Promise<void> {
     revoked: (row) => [timeText(row.revokedAt), row.reason ?? ''].join(' ').trim(),
   });
   if (rows.some(({ state }) => state === 'damaged')) session.exitCode = exitCodes.faults;
-  else if (unseen > 0 || rows.some(({ state }) => state === 'unreadable')) session.exitCode = exitCodes.unchecked;
+  else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
 }
 
 const timeText = (time: number | undefined): string => (time === undefined ? '' : isoTime(time));
 
-/** One key that is damaged or cannot be read must not hide the others. */
-async function look(session: Session, store: Store, id: string): Promise<Row> {
+/** A key that is damaged or cannot be read must not hide the others. */
+async function readRow(session: Session, store: Store, id: string): Promise<Row> {
   try {
     const known = await findKey(store, id);
     return known ? rowOf(known, session.clock.now()) : { id, state: 'damaged' };
   } catch (error) {
     if (hasCode(error, 'KEY_DAMAGED')) return { id, state: 'damaged' };
-    if (!isOfOneThing(error)) throw error;
-    session.unseen.add(`keys/${id}.key`, error);
+    if (!canSkip(error)) throw error;
+    session.skipped.add(`keys/${id}.key`, error);
     return { id, state: 'unreadable', error: error.code };
   }
 }
@@ -157,10 +147,10 @@ function rowOf({ record, revoked }: KnownKey, now: number): Row {
 
 async function revoke(session: Session, text: string, reason: string | undefined): Promise<void> {
   const id = parseKey(text)?.id ?? keyIdOf(text);
-  // Not repeated: it may be a key with its secret.
+  // The text is not repeated, because it may be a key with its secret.
   if (!/^[0-9a-f]{16}$/.test(id))
-    throw new BlockhubError('USAGE', 'this is neither a key nor the id of one: an id has 16 hex digits; `blockhub keys list` shows them');
+    throw new BlockhubError('USAGE', 'expected a key or its id, which has 16 hex digits; `blockhub keys list` shows the ids');
   const store = await session.store();
   const { at, ...why } = await revokeKey(store, id, { at: session.clock.now(), ...(reason === undefined ? {} : { reason }) });
-  await session.out.one({ id, revokedAt: at, ...why }, `${id} is revoked since ${isoTime(at)}`);
+  await session.out.one({ id, revokedAt: at, ...why }, `${id} was revoked at ${isoTime(at)}`);
 }

@@ -1,9 +1,9 @@
 import { errorCode } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { findNewest, isOfOneThing, type ListedChain, listChains } from '@blockhub/walker';
+import { canSkip, findNewest, type ListedChain, listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
-import { isoTime } from '../output.ts';
+import { counted, isoTime } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface Row {
@@ -11,12 +11,12 @@ interface Row {
   name?: string;
   crypt: string;
   settings: object;
-  /** ms since 1970; absent when the root is damaged. */
+  /** ms since 1970; absent if the root is damaged. */
   createdAt?: number;
   height?: number;
   tail?: string;
   time?: number;
-  /** Code of what is wrong, or why something could not be read. `tail` and `time` are then of the newest block that can be read. */
+  /** Error code. `tail` and `time` are then of the newest block that can be read. */
   error?: string;
 }
 
@@ -25,15 +25,10 @@ export function define(command: Command, session: Session): void {
     const store = await session.store();
     const progress = session.progress();
     const rows: Row[] = [];
-    let unseen = 0;
-    const onUnseen: OnUnseen = (key, error) => {
-      unseen++;
-      session.unseen.add(key, error);
-    };
-    for await (const chain of listChains(store, { onUnseen })) {
+    for await (const chain of listChains(store, { onUnseen: session.skipped.add })) {
       session.signal.throwIfAborted();
       rows.push(await rowOf(session, store, chain));
-      progress.update(() => `${rows.length} chains`);
+      progress.update(() => counted(rows.length, 'chain'));
     }
     progress.clear();
     await session.out.all(rows, {
@@ -46,30 +41,29 @@ export function define(command: Command, session: Session): void {
     });
     const isFault = ({ error }: Row): boolean => error !== undefined && damageCodes.has(error);
     if (rows.some(isFault)) session.exitCode = exitCodes.faults;
-    // What may be hidden: a chain that is not in the list, or more of one that is.
-    else if (unseen > 0 || rows.some(({ error }) => error !== undefined)) session.exitCode = exitCodes.unchecked;
+    else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
   });
 }
 
 const damageCodes: ReadonlySet<string> = new Set(['CHAIN_DAMAGED', 'CHAIN_NOT_FOUND']);
 
-/** One chain that is damaged or cannot be read must not hide the others. */
+/** A chain that is damaged or cannot be read must not hide the others. */
 async function rowOf(session: Session, store: Store, chain: ListedChain): Promise<Row> {
   const { id, name, crypt, settings, time: createdAt, damaged, error } = chain;
   const row: Row = { chain: id, ...(name === undefined ? {} : { name }), crypt, settings, ...(damaged ? {} : { createdAt }) };
   const codes: string[] = [];
   const onUnseen: OnUnseen = (key, reason) => {
-    session.unseen.add(key, reason);
+    session.skipped.add(key, reason);
     codes.push(errorCode(reason));
   };
   if (error !== undefined) onUnseen(`chains/${id}/`, error);
   else if (damaged) codes.push('CHAIN_DAMAGED');
   const newest = await findNewest(store, id, onUnseen).catch((reason: unknown): undefined => {
-    if (!isOfOneThing(reason)) throw reason;
-    // Without its folder the entries are not known to be missing.
+    if (!canSkip(reason)) throw reason;
+    // If its folder cannot be opened, the entries are not missing.
     if (error === undefined) onUnseen(`chains/${id}/`, reason);
   });
-  // Unread objects come first: they may hide the thing, so the fault of the text is not certain.
+  // Damage is not certain if something could not be read, so that error comes first.
   const code = codes.find((one) => !damageCodes.has(one)) ?? codes[0];
   const { tail } = newest ?? {};
   return {

@@ -1,13 +1,14 @@
 import { type Repair, repairChain } from '@blockhub/writer';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
+import { CHAIN_HELP } from '../options.ts';
 import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 export function define(command: Command, session: Session): void {
   command
-    .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
-    .option('--dry-run', 'only tell what would be done')
+    .argument('[chain]', CHAIN_HELP)
+    .option('--dry-run', 'Change nothing; only show the repairs.')
     .action(async (nameOrId: string | undefined, { dryRun }: { dryRun?: boolean }) => {
       const store = await session.store();
       const { id: chain } = await session.chain(store, nameOrId);
@@ -24,10 +25,10 @@ export function define(command: Command, session: Session): void {
         },
         onRepair: (repair) => {
           count++;
-          if (session.out.format === 'table') session.tell(describe(repair, dryRun === true));
+          if (session.out.format === 'table') session.writeData(describe(repair, dryRun === true));
         },
       });
-      const text = (): string => `height ${height}, ${count} repairs`;
+      const text = (): string => `height ${height}, ${counted(count, 'repair')}`;
       const { repairs, left, unchecked } = await session.progress().during(repairing, text);
       for (const repair of session.out.format === 'table' ? [] : repairs)
         await session.out.item({ type: dryRun ? 'would' : 'repair', ...repair }, '');
@@ -35,7 +36,7 @@ export function define(command: Command, session: Session): void {
       for (const reason of unchecked) await session.out.item({ type: 'unchecked', chain, reason }, `unchecked ${reason}`);
       if (session.out.format === 'table')
         await session.out.write(
-          `${counted(repairs.length, 'repair')}${dryRun ? ' to do' : ''}, ${counted(left.length, 'fault')} ${dryRun ? 'now' : 'left'}\n`,
+          `${counted(repairs.length, 'repair')}${dryRun ? ' to make' : ''}, ${counted(left.length, 'fault')} ${dryRun ? 'found' : 'left'}\n`,
         );
       await session.out.end();
       if (left.length > 0) session.exitCode = exitCodes.faults;

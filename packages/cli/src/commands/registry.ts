@@ -1,13 +1,13 @@
-import type { OnUnseen } from '@blockhub/store';
 import { listChains } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
+import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 export function define(command: Command, session: Session): void {
   command
     .command('rebuild')
-    .description('forget what the registry knows and read all chains from the store; the mesh may run meanwhile')
+    .description('Clear the registry and read all chains from the store again. The mesh may run meanwhile.')
     .action(async () => {
       const store = await session.store();
       const registry = await session.registry();
@@ -15,26 +15,21 @@ export function define(command: Command, session: Session): void {
       await registry.wipe();
       let chains = 0;
       let damaged = 0;
-      let unseen = 0;
-      const onUnseen: OnUnseen = (key, error) => {
-        unseen++;
-        session.unseen.add(key, error);
-      };
-      for await (const chain of listChains(store, { onUnseen })) {
+      for await (const chain of listChains(store, { onUnseen: session.skipped.add })) {
         session.signal.throwIfAborted();
-        if (chain.error !== undefined) onUnseen(`chains/${chain.id}/`, chain.error);
+        if (chain.error !== undefined) session.skipped.add(`chains/${chain.id}/`, chain.error);
         if (chain.damaged) damaged += chain.error === undefined ? 1 : 0;
         else {
           const { error: _, ...record } = chain;
           await registry.putChain(record);
           chains++;
         }
-        progress.update(() => `${chains} chains`);
+        progress.update(() => counted(chains, 'chain'));
       }
       progress.clear();
-      const left = damaged === 0 ? '' : `; ${damaged} with a damaged root were left out, see blockhub verify --all`;
-      await session.out.one({ chains, damaged }, `${chains} chains are known again${left}`);
+      const left = damaged === 0 ? '' : `; ${counted(damaged, 'chain')} with a damaged root left out, see blockhub verify --all`;
+      await session.out.one({ chains, damaged }, `${counted(chains, 'chain')} read into the registry${left}`);
       if (damaged > 0) session.exitCode = exitCodes.faults;
-      else if (unseen > 0) session.exitCode = exitCodes.unchecked;
+      else if (session.skipped.count > 0) session.exitCode = exitCodes.unchecked;
     });
 }

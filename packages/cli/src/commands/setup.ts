@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { declarations } from '@blockhub/message';
 import { createChain } from '@blockhub/writer';
 import type { Command } from 'commander';
-import { Patience } from '../patience.ts';
+import { Deadline } from '../deadline.ts';
+import { counted } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface Options {
@@ -11,28 +11,29 @@ interface Options {
   wait: string;
 }
 
-/** What a mesh needs before its first event. Each step may be repeated, by many at once, and changes nothing that is there. */
+/** Existing parts are not changed, so setup may run several times, also at once. */
 export function define(command: Command, session: Session): void {
   command
-    .option('--chain <name>', 'the first chain', 'default')
-    .option('--no-chain', 'make no chain')
-    .option('--partitions <n>', 'queues that chains are spread over, as all services are told (default: 1; also BLOCKHUB_PARTITIONS)')
-    .option('--wait <time>', 'how long store and broker may take to answer', '5m')
+    .option('--chain <name>', 'Name of the first chain.', 'default')
+    .option('--no-chain', 'Create no chain.')
+    .option('--partitions <n>', 'Number of partitions. Use the same value in every service. Default: BLOCKHUB_PARTITIONS, or 1.')
+    .option('--wait <time>', 'Maximum time to wait for the store and the broker, such as 30s or 5m.', '5m')
     .action(async ({ chain, partitions, wait }: Options) => {
-      const patience = new Patience(session, wait);
+      const deadline = new Deadline(session, wait);
       const queues = declarations(await session.partitions(partitions));
       const store = await session.store(true);
-      const bucket = await patience.until('the store', () => store.prepare());
-      const broker = await patience.until('the broker', () => session.broker(true));
-      await patience.until('the queues', () => broker.declare(queues));
-      const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
+      const bucket = await deadline.retry('the store', () => store.prepare());
+      const broker = await deadline.retry('the broker', () => session.broker(true));
+      await deadline.retry('the queues', () => broker.declare(queues));
       const made =
         chain === false
           ? undefined
-          : await patience.until(`chain ${chain}`, () => createChain(store, { name: chain, now: session.clock.now(), random }));
+          : await deadline.retry(`chain ${chain}`, () =>
+              createChain(store, { name: chain, now: session.clock.now(), random: session.random }),
+            );
       await session.out.one(
         { store: store.url, bucket, queues: queues.length, ...(made && { chain: made.id, name: made.name, created: made.created }) },
-        `${store.url} ${bucket}, ${queues.length} queues${made ? `, chain ${made.id} ${made.name}` : ''}`,
+        `${store.url} ${bucket}, ${counted(queues.length, 'queue')}${made ? `, chain ${made.id} ${made.name}` : ''}`,
       );
     });
 }

@@ -7,16 +7,16 @@ import {
   heightText,
   parseHeight,
   type Report,
-  Unseen,
+  SkippedObjects,
   type VerifyLevel,
   type VerifyOptions,
   verifyAll,
   verifyChain,
+  verifyLevels,
 } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
-import { levels } from '../levels.ts';
-import { inOption } from '../options.ts';
+import { CHAIN_HELP, inOption } from '../options.ts';
 import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
 
@@ -31,32 +31,32 @@ type Reached = Pick<Report, 'blocks' | 'events' | 'height' | 'faultCount'>;
 
 export function define(command: Command, session: Session): void {
   command
-    .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
-    .option('--all', 'every chain of the store')
+    .argument('[chain]', CHAIN_HELP)
+    .option('--all', 'Verify all chains of the store.')
     .option(
       '--from <height>',
-      'start here, to go on where another verify was interrupted; what lies behind the tail is not looked for then',
+      'First height, to continue an interrupted verify. Blocks after the tail that have no entry are not searched then.',
     )
     .addOption(
       new Option(
         '--level <level>',
-        'none, links (ids and heights), blocks (their copies), blobs (all bytes), full (packs, name, loose blocks)',
+        'What to check: none (entries), links (ids), blocks (copies), blobs (bytes), full (packs, name, detached blocks). Each level includes those before it.',
       )
-        .choices(levels)
+        .choices(verifyLevels)
         .default('full'),
     )
-    .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
+    .option('--skip-next-check', 'Do not check that each block names the one before it. Everything else is checked.')
     .action(async (nameOrId: string | undefined, options: Options) => {
       if (options.all && (nameOrId !== undefined || options.from !== undefined))
-        throw new BlockhubError('USAGE', '--all goes with neither a chain nor --from');
+        throw new BlockhubError('USAGE', '--all cannot be used with a chain or --from');
       const store = await session.store();
-      const unseen = new Unseen(session.unseen.add);
-      const reports = await verify(session, store, nameOrId, { ...options, onUnseen: unseen.add });
-      // Nothing was checked, which must not look like nothing wrong: it may be the wrong store, or all may be lost.
-      if (reports.length === 0) throw unseen.notFound('a chain', session.noChain(store));
+      const skipped = new SkippedObjects(session.skipped.add);
+      const reports = await verify(session, store, nameOrId, { ...options, onUnseen: skipped.add });
+      // Checking nothing must not look like success: the store may be the wrong one.
+      if (reports.length === 0) throw skipped.notFound('a chain', session.noChain(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
-      if (unseen.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;
+      if (skipped.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;
     });
 }
 
@@ -67,49 +67,49 @@ async function verify(
   given: Options & { onUnseen: OnUnseen },
 ): Promise<Report[]> {
   const { all, from, level, skipNextCheck, onUnseen } = given;
-  let so: Reached | undefined;
+  let reached: Reached | undefined;
   const options: VerifyOptions = {
     level,
-    ...(skipNextCheck ? { skipNextCheck } : {}),
+    skipNextCheck,
     signal: session.signal,
     clock: session.clock,
     onUnseen,
-    ...(from === undefined ? {} : { from: inOption('--from', () => parseHeight(from)) }),
+    from: from === undefined ? undefined : inOption('--from', () => parseHeight(from)),
     onProgress: ({ blocks, events, height, faultCount }) => {
-      so = { blocks, events, height, faultCount };
+      reached = { blocks, events, height, faultCount };
     },
     onFault: (fault) => {
-      if (session.out.format === 'table') session.tell(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
+      if (session.out.format === 'table') session.writeData(`${session.out.red(fault.code)} ${where(fault)} ${printable(fault.message)}`);
     },
   };
-  const text = (seconds: number): string => progressOf(so, seconds);
+  const text = (seconds: number): string => progressOf(reached, seconds);
   const again = ['--level', level, ...(skipNextCheck ? ['--skip-next-check'] : [])];
   if (all) {
     session.resume = () => session.commandLine('verify', '--all', ...again);
     return session.progress().during(verifyAll(store, options), text);
   }
-  // What is named is not looked up here: a chain that lost all its entries is not found, which is what its report has to say.
+  // A named chain is not searched here: if it lost all its entries, its report must say so.
   const chain = nameOrId === undefined ? (await session.chain(store, undefined)).id : await chainText(session, store, nameOrId);
-  // The last block once more: whether the next one follows it has not been seen yet.
-  session.resume = () => session.commandLine('verify', chain, ...again, '--from', so ? heightText(Math.max(so.height, 0)) : (from ?? '0'));
+  // From the last block, because it was not checked that the next one follows it.
+  session.resume = () =>
+    session.commandLine('verify', chain, ...again, '--from', reached ? heightText(Math.max(reached.height, 0)) : (from ?? '0'));
   const report = await session.progress().during(verifyChain(store, chain, options), text);
   if (from !== undefined && report.blocks === 0 && isOk(report)) await refuseAboveTail(store, report.chain, from);
   return [report];
 }
 
 const progressOf = (reached: Reached | undefined, seconds: number): string => {
-  if (!reached) return 'no block yet';
+  if (!reached) return 'no blocks yet';
   const { blocks, events, height, faultCount } = reached;
   return `${counted(blocks, 'block')}, ${counted(events, 'event')}, ${Math.round(events / seconds)} events/s, height ${height}, ${counted(faultCount, 'fault')}`;
 };
 
-/** Nothing was checked, which must not look like nothing wrong. */
 async function refuseAboveTail(store: Store, chain: string, from: string): Promise<never> {
   const { last: height } = await findNewest(store, chain);
   throw new BlockhubError('USAGE', `--from ${from} is above the tail of chain ${chain}, which is at height ${height}`);
 }
 
-/** A beginning of an id becomes the id; a name, and what is not found, stays. */
+/** The id, if the text is the beginning of one. Otherwise the text. */
 async function chainText(session: Session, store: Store, text: string): Promise<string> {
   const { id, prefix } = readChain(text);
   if (id !== undefined || prefix === undefined) return id ?? text;
@@ -151,7 +151,6 @@ async function print({ out }: Session, reports: readonly Report[]): Promise<void
   }
 }
 
-/** A fault is certain, so it counts more than what could not be checked. */
 function exitCodeOf(reports: readonly Report[]): number {
   if (reports.some(({ faultCount }) => faultCount > 0)) return exitCodes.faults;
   return reports.some(({ uncheckedCount }) => uncheckedCount > 0) ? exitCodes.unchecked : exitCodes.ok;

@@ -6,15 +6,16 @@ import {
   heightText,
   type Position,
   parsePosition,
+  quoted,
   readBlobs,
   type VerifyLevel,
+  verifyLevels,
   type WalkedBlock,
   walk,
 } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
-import { levels } from '../levels.ts';
-import { inOption } from '../options.ts';
+import { CHAIN_HELP, inOption } from '../options.ts';
 import { type Output, oneLine, printable } from '../output.ts';
 import { previewOf } from '../preview.ts';
 import type { Session } from '../session.ts';
@@ -28,22 +29,27 @@ interface Options {
   skipNextCheck?: boolean;
 }
 
-/** Text over this is cut on a terminal; `cat` shows it all. */
+/** Maximum bytes of a blob in a table. `cat` shows all of it. */
 const SHOWN_BYTES = 16 * 1024;
 const POLL_MS = '500';
 
 export function define(command: Command, session: Session): void {
-  const place = 'height, -count from the tail (-1 is the tail), block id, or time such as 2026-05-01T12:00:00Z or 2026-05-01 (00:00 UTC)';
+  const forms =
+    'a height, -count from the tail (-1 is the tail), a block id, or a time such as 2026-05-01T12:00:00Z or 2026-05-01 (00:00 UTC)';
   command
-    .argument('[chain]', 'id or name (default: the chain named default, or the only one)')
-    .option('--from <place>', `first block: ${place} (default: the root)`)
-    .option('--to <place>', 'last block, in the same forms (default: the tail)')
-    .option('--live', 'do not end at the tail, show each block as it comes')
-    .option('--poll <ms>', 'how often --live asks for the next height', POLL_MS)
-    .addOption(new Option('--verify [level]', 'what is checked; without a level: blobs (default: links)').choices(levels))
-    .option('--skip-next-check', 'do not check that each block names the one before it; everything else is checked')
+    .argument('[chain]', CHAIN_HELP)
+    .option('--from <position>', `First block: ${forms}. Default: the root.`)
+    .option('--to <position>', 'Last block, in the same forms. Default: the tail.')
+    .option('--live', 'Do not end at the tail, but show each new block.')
+    .option('--poll <ms>', 'How often --live looks for a new block, in milliseconds.', POLL_MS)
+    .addOption(
+      new Option('--verify [level]', 'What to check, see `verify --help`. If no level is named: blobs. Default: links.').choices(
+        verifyLevels,
+      ),
+    )
+    .option('--skip-next-check', 'Do not check that each block names the one before it. Everything else is checked.')
     .action(async (nameOrId: string | undefined, options: Options) => {
-      const [from, to] = (['from', 'to'] as const).map((name) => placeOf(name, options[name]));
+      const [from, to] = (['from', 'to'] as const).map((name) => positionOf(name, options[name]));
       const store = await session.store();
       const { id: chain } = await session.chain(store, nameOrId);
       let last = -1;
@@ -57,15 +63,15 @@ export function define(command: Command, session: Session): void {
         );
       const batches = walk(store, {
         chain,
-        ...(from === undefined ? {} : { from }),
-        ...(to === undefined ? {} : { to }),
-        onUnseen: session.unseen.add,
+        from,
+        to,
+        onUnseen: session.skipped.add,
         ...(options.live ? { live: { pollMs: pollMs(options.poll) } } : {}),
         verify: options.verify === true ? 'blobs' : (options.verify ?? 'links'),
         skipNextCheck: options.skipNextCheck === true,
         signal: session.signal,
         clock: session.clock,
-        onCaughtUp: () => session.io.stderr.isTTY && session.note('at the tail, waiting for more'),
+        onCaughtUp: () => session.io.stderr.isTTY && session.note('at the tail, waiting for new blocks'),
       });
       const progress = session.progress();
       let count = 0;
@@ -81,10 +87,10 @@ export function define(command: Command, session: Session): void {
     });
 }
 
-const placeOf = (name: string, text: string | undefined): Position | undefined =>
+const positionOf = (name: string, text: string | undefined): Position | undefined =>
   text === undefined ? undefined : inOption(`--${name}`, () => parsePosition(text));
 
-/** The options of a walk that goes on. */
+/** The options of the command line that continues. */
 const sameAgain = ({ to, live, poll, verify, skipNextCheck }: Options): string[] => [
   ...(to === undefined ? [] : ['--to', to]),
   ...(live ? ['--live', ...(poll === POLL_MS ? [] : ['--poll', poll])] : []),
@@ -95,22 +101,22 @@ const sameAgain = ({ to, live, poll, verify, skipNextCheck }: Options): string[]
 function pollMs(text: string): number {
   const ms = Number(text);
   if (Number.isInteger(ms) && ms >= 10) return ms;
-  throw new BlockhubError('USAGE', `--poll is a number of milliseconds from 10 on, not ${text}`);
+  throw new BlockhubError('USAGE', `--poll must be a whole number of milliseconds, at least 10; got ${quoted(text)}`);
 }
 
-/** The block line, a `Block` of the schemas of chains. */
+/** The line of a block: a `Block` of the schemas of the chain package. */
 export function lineOf({ chain, id, prev, next, height, time, blobs }: WalkedBlock): object {
   return { chain, id, prev, next, height, time, blobs: blobs.map(itemOf) };
 }
 
-/** What the id commits to first, then the mime, then other meta; meta neither replaces what the id commits to nor pretends to be of it. */
+/** The fields that the id covers, then mime, then other meta fields, which cannot replace those. */
 function itemOf({ event, crypt, hash, length, sha256, meta }: Receipt): object {
   const { mime, ...rest } = meta;
   const fixed = { event, crypt, hash, length, ...(mime === undefined ? {} : { mime }), ...(sha256 === undefined ? {} : { sha256 }) };
   return { ...fixed, ...rest, ...fixed };
 }
 
-/** For people. The blobs are read for it, so one that is not there, or not what its hash says, is a fault that was found. */
+/** The text of a block. It reads the blobs, so a missing or changed blob is a fault. */
 async function show(store: Store, block: WalkedBlock, session: Session): Promise<void> {
   const { out, signal } = session;
   await out.write(`B:${block.id} H:${block.height}\n`);
@@ -130,7 +136,7 @@ async function shown({ receipt, index, bytes, fault }: HydratedBlob, out: Output
   const problem = preview.problem === undefined ? '' : `${out.dim(`<${printable(preview.problem)}>`)}\n`;
   if (preview.text === undefined) return `${head}\n${problem}${out.dim(`<binary, ${bytes.length} bytes>`)}\n`;
   const text = printable(preview.text).replace(/\n$/, '');
-  // How many bytes a coded blob has inside is known to who reads all of it.
+  // The decoded length is not known, because only the start was decoded.
   const rest = coding === '' ? `${bytes.length - SHOWN_BYTES} more bytes` : 'more';
   return `${head}\n${problem}${text}\n${preview.more ? out.dim(`<${rest}>\n`) : ''}`;
 }

@@ -4,21 +4,21 @@ import type { Store } from '@blockhub/store';
 import { type FoundReceipt, readBlobs } from '@blockhub/walker';
 
 /**
- * The bytes of a blob, checked against its hash: from where its receipt says, else from where the block's other object says, or from an
- * object of its own.
- * @throws CHAIN_DAMAGED where none of them has the bytes; the store's error where one cannot be read
+ * The bytes of a blob, with the right hash. Reads the location in its receipt, then that in the
+ * other object of the block, then an object of the blob's own.
+ * @throws CHAIN_DAMAGED if none has the bytes; the store's error if one cannot be read
  */
 export async function blobBytes(store: Store, found: FoundReceipt): Promise<Buffer> {
   const { block, receipt } = found;
   const first = await tryAt(store, found, receipt.at);
   if (first.bytes) return first.bytes;
   const errors = [first.error];
-  for await (const at of otherPlaces(store, found)) {
+  for await (const at of otherLocations(store, found)) {
     const next = await tryAt(store, found, at);
     if (next.bytes) return next.bytes;
     errors.push(next.error);
   }
-  // What could not be read may have the right bytes, so it comes before what has wrong ones.
+  // An object that could not be read may have the right bytes, so its error comes first.
   const unread = errors.find((error) => error !== undefined && !hasCode(error, 'CHAIN_DAMAGED'));
   throw unread ?? first.error ?? new BlockhubError('CHAIN_DAMAGED', `block ${block.id} has no event ${receipt.event}`);
 }
@@ -40,8 +40,8 @@ async function tryAt(store: Store, { block, receipt }: FoundReceipt, at: At): Pr
   return {};
 }
 
-/** Entry and copy of a block may name different places, and a blob that was stored again may lie alone. */
-async function* otherPlaces(store: Store, { block, index, receipt }: FoundReceipt): AsyncGenerator<At> {
+/** Entry and copy may name different locations, and a blob may have been stored again alone. */
+async function* otherLocations(store: Store, { block, index, receipt }: FoundReceipt): AsyncGenerator<At> {
   const isFirst = ({ key, offset }: At): boolean => key === receipt.at.key && offset === receipt.at.offset;
   for (const key of [blockKey(block.id), entryKey(block.chain, block.height)]) {
     const bytes = await store.find(key).catch(() => undefined);

@@ -89,7 +89,7 @@ describe.each(harms)('an entry that is %s', (_, harm) => {
     expect(unseen).toEqual([]);
   });
 
-  test('is told of, where the copy is no good either', async () => {
+  test('is reported, if the copy is bad too', async () => {
     for (const [, harmCopy] of harms) {
       const { sample: made, unseen, onUnseen, ...blind } = await sample();
       await harm(blind, entryKey(made.chain, 9));
@@ -100,7 +100,7 @@ describe.each(harms)('an entry that is %s', (_, harm) => {
     }
   });
 
-  test('at the end is told of, and its block is found among the copies', async () => {
+  test('at the end is reported, and its block is found among the copies', async () => {
     const { sample: made, unseen, onUnseen, ...blind } = await sample();
     await harm(blind, entryKey(made.chain, 20));
     const found: unknown[] = [];
@@ -219,7 +219,7 @@ describe('one chain of many', () => {
 
   test('is found by its name although another, or the object of its name, cannot be read', async () => {
     const { store, hide, samples } = await many();
-    hide(...keysOf(samples[1] as Sample), nameKey('chain-3'), nameKey('nobody'));
+    hide(...keysOf(samples[1] as Sample), nameKey('chain-3'), nameKey('missing'));
     const unseen: string[] = [];
     const onUnseen = (key: string): void => void unseen.push(key);
     expect((await findChain(store, 'chain-1', { onUnseen }))?.id).toBe(samples[0]?.chain);
@@ -228,7 +228,7 @@ describe('one chain of many', () => {
     expect(unseen).toContain(nameKey('chain-3'));
     // The chain that cannot be read may have that name.
     for (const options of [{}, { scan: true }])
-      await expect(findChain(store, 'nobody', options)).rejects.toMatchObject({ code: 'SEARCH_INCOMPLETE' });
+      await expect(findChain(store, 'missing', options)).rejects.toMatchObject({ code: 'SEARCH_INCOMPLETE' });
     expect(await findChain(store, 'another')).toBeUndefined();
     await expect(findChain(store, 'another', { scan: true })).rejects.toMatchObject({ code: 'SEARCH_INCOMPLETE' });
   });
@@ -240,7 +240,7 @@ describe('one chain of many', () => {
     expect(await findChain(store, id.slice(0, 20))).toBeUndefined();
   });
 
-  test('a list of chains that cannot be listed says so, and ends by itself only where nobody is told', async () => {
+  test('a list of chains that cannot be listed says so, and throws only if onUnseen is not set', async () => {
     const { store, hide } = await many();
     hide('chains/');
     const unseen: unknown[] = [];

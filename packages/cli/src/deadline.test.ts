@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { VirtualClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { expect, test } from '@jest/globals';
-import { Patience } from './patience.ts';
+import { Deadline } from './deadline.ts';
 import { Session } from './session.ts';
 
 const away = (): Promise<never> => Promise.reject(new BlockhubError('BROKER_UNAVAILABLE', 'no answer\nfrom 127.0.0.1:1'));
@@ -11,13 +11,13 @@ function waiting(wait: string) {
   const clock = new VirtualClock();
   const [stdout, stderr] = [new PassThrough({ encoding: 'utf8' }), new PassThrough({ encoding: 'utf8' })];
   const session = new Session({ stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal, clock });
-  return { clock, stdout, stderr, patience: new Patience(session, wait) };
+  return { clock, stdout, stderr, deadline: new Deadline(session, wait) };
 }
 
 test('says on stderr what it waits for and why, not at each try, and the last error is thrown', async () => {
-  const { clock, stdout, stderr, patience } = waiting('20s');
+  const { clock, stdout, stderr, deadline } = waiting('20s');
   let tries = 0;
-  const over = patience.until('the broker', () => {
+  const over = deadline.retry('the broker', () => {
     tries++;
     return away();
   });
@@ -29,13 +29,13 @@ test('says on stderr what it waits for and why, not at each try, and the last er
 });
 
 test('says also what has not answered yet, and nothing of what answers soon', async () => {
-  const { clock, stderr, patience } = waiting('20s');
+  const { clock, stderr, deadline } = waiting('20s');
   const { promise, resolve } = Promise.withResolvers<string>();
-  const late = patience.until('the store', () => promise);
+  const late = deadline.retry('the store', () => promise);
   await clock.advance(2_000);
   expect(stderr.read()).toBe('waiting for the store, 2 s\n');
   resolve('late');
-  expect([await late, await patience.until('the broker', async () => 'soon')]).toEqual(['late', 'soon']);
+  expect([await late, await deadline.retry('the broker', async () => 'soon')]).toEqual(['late', 'soon']);
   await clock.advance(60_000);
   expect(stderr.read()).toBeNull();
 });

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { blockhub, linesOf, start } from './blockhub.ts';
+import { blockhub, linesOf, start } from './blockhub.fixture.ts';
 
 test('run without a service lists them all', async () => {
   const ran = await blockhub(['run']);
@@ -13,7 +13,7 @@ test('run without a service lists them all', async () => {
 });
 
 test('run with a name that no service has ends with 2, and says which there are', async () => {
-  for (const name of ['nobody', '../packages', ''])
+  for (const name of ['missing', '../packages', ''])
     expect(await blockhub(['run', name])).toMatchObject({
       code: 2,
       stdout: '',

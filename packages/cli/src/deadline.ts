@@ -5,8 +5,8 @@ import type { Session } from './session.ts';
 
 const PAUSE_MS = 1_000;
 
-/** Time that the steps of a command share, while servers are not there yet. */
-export class Patience {
+/** The time that the steps of a command may take together, while servers do not answer yet. */
+export class Deadline {
   readonly #session: Session;
   readonly #end: number;
 
@@ -17,10 +17,11 @@ export class Patience {
   }
 
   /**
-   * Tries again what may succeed later, until the time is over; then it throws what the last try threw. Meanwhile stderr says what it waits for, and why.
+   * Repeats a step that failed with a transient error, until the time is over. Then it throws the
+   * last error. Meanwhile, progress shows what the command waits for, and why.
    * @param what e.g. `the broker`
    */
-  async until<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+  async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     let why = '';
     const trying = async (): Promise<T> => {
       for (;;) {
@@ -37,13 +38,13 @@ export class Patience {
     return this.#session.progress().during(trying(), (seconds) => `waiting for ${what}, ${Math.round(seconds)} s${why}`);
   }
 
-  /** For one request: aborted when the command is interrupted, after `mostMs`, and when the time is over. */
-  signal(mostMs: number): AbortSignal {
+  /** Aborts when the command is interrupted, after `maxMs`, and when the time is over. */
+  signal(maxMs: number): AbortSignal {
     const leftMs = Math.max(0, this.#end - this.#session.clock.ticks());
-    return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(mostMs, leftMs)))]);
+    return AbortSignal.any([this.#session.signal, AbortSignal.timeout(Math.ceil(Math.min(maxMs, leftMs)))]);
   }
 
-  /** Waits a little; false when the time is over. */
+  /** False if the time is over. */
   async #pause(): Promise<boolean> {
     const { clock, signal } = this.#session;
     if (clock.ticks() + PAUSE_MS > this.#end) return false;

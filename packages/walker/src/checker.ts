@@ -1,30 +1,30 @@
 import { type Block, blockKey, checkBlock, nameKey, type Receipt } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
 import { blobFault, wrongBlob } from './blobs.ts';
+import type { LinkedBlock, Segment } from './linker.ts';
 import { hashRange, PackCache, type PackVerdict } from './packs.ts';
-import { CHUNK_BYTES, chunksOf, fetchEach, type Source, sourceOf } from './ranges.ts';
-import type { Seen, Stretch, Unchecked } from './reader.ts';
-import type { Fault, VerifyLevel } from './types.ts';
+import { CHUNK_BYTES, chunksOf, fetchEach, type ReadableStore } from './ranges.ts';
+import { type Fault, type VerifyLevel, verifyLevels } from './types.ts';
+import type { Unchecked } from './unchecked.ts';
 
-const levels: readonly VerifyLevel[] = ['none', 'links', 'blocks', 'blobs', 'full'];
+/** True if `level` checks what `needed` checks. */
+export const covers = (level: VerifyLevel, needed: VerifyLevel): boolean => verifyLevels.indexOf(level) >= verifyLevels.indexOf(needed);
 
-/** True when `level` checks what `needed` checks. */
-export const covers = (level: VerifyLevel, needed: VerifyLevel): boolean => levels.indexOf(level) >= levels.indexOf(needed);
-
-interface Want {
+interface WantedBlob {
   block: Block;
   receipt: Receipt;
 }
 
-/** What is checked beyond the entries, a stretch at a time: copies, blobs, packs and the name. */
+/** Checks copies, blobs, packs and the chain's name, one segment at a time. */
 export class Checker {
   readonly #store: Store;
   readonly #chain: string;
   readonly #level: VerifyLevel;
-  /** At level `full` only: there packs are read whole. */
+  /** Only at level `full`, which reads whole packs. */
   readonly #packs: PackCache | undefined;
-  readonly #source: Source;
-  /** What is wrong with packs, by key, until the stretch that they belong to takes it. */
+  /** Where blobs are read from: the cache of packs, or else the store. */
+  readonly #blobs: ReadableStore;
+  /** Faults of packs by key, until a segment that uses the pack takes them. */
   readonly #packFaults = new Map<string, Fault>();
 
   constructor(store: Store, chain: string, level: VerifyLevel) {
@@ -32,28 +32,28 @@ export class Checker {
     this.#chain = chain;
     this.#level = level;
     if (covers(level, 'full')) this.#packs = new PackCache(store, (key, verdict) => this.#onPack(key, verdict));
-    this.#source = this.#packs?.source ?? sourceOf(store);
+    this.#blobs = this.#packs ?? store;
   }
 
-  /** Adds to the stretch what is wrong, and what could not be checked. Never throws. */
-  async check(stretch: Stretch): Promise<Stretch> {
-    const { seen, unchecked } = stretch;
-    if (!covers(this.#level, 'blocks')) return stretch;
-    const others = await Promise.all(seen.map((one) => this.#checkCopy(one, stretch)));
+  /** Adds faults, and what could not be checked, to the segment. Never throws. */
+  async check(segment: Segment): Promise<Segment> {
+    const { blocks, unchecked } = segment;
+    if (!covers(this.#level, 'blocks')) return segment;
+    const others = await Promise.all(blocks.map((one) => this.#checkCopy(one, segment)));
     if (covers(this.#level, 'blobs')) {
-      await this.#checkBlobs(wantsOf(seen.map((one) => one.block).concat(others.filter((block) => block !== undefined))), stretch);
+      await this.#checkBlobs(wantedBlobs(blocks.map((one) => one.block).concat(others.filter((block) => block !== undefined))), segment);
     }
     if (covers(this.#level, 'full')) {
-      for (const { block, entry } of seen)
-        if (block.root?.name !== undefined) await guard(nameKey(block.root.name), unchecked, () => this.#checkName(block, entry, stretch));
+      for (const { block, entry } of blocks)
+        if (block.root?.name !== undefined) await guard(nameKey(block.root.name), unchecked, () => this.#checkName(block, entry, segment));
     }
-    return stretch;
+    return segment;
   }
 
-  /** Gives the copy when it is sound but says of other places where the blobs lie. */
-  async #checkCopy(one: Seen, { faults, unchecked }: Stretch): Promise<Block | undefined> {
+  /** Gives the copy if it is sound but differs from the entry in where its blobs are stored. */
+  async #checkCopy(one: LinkedBlock, { faults, unchecked }: Segment): Promise<Block | undefined> {
     const { block, entry } = one;
-    // Without an entry the block was read from its copy.
+    // If there is no entry, the block was read from its copy.
     if (!entry) return undefined;
     const key = blockKey(block.id);
     const found = await guard(key, unchecked, () => this.#store.find(key));
@@ -72,45 +72,49 @@ export class Checker {
     return copy.faults.length === 0 ? copy.block : undefined;
   }
 
-  async #checkBlobs(wants: Iterable<Want>, stretch: Stretch): Promise<void> {
-    const large: Want[] = [];
-    const small: Want[] = [];
-    for (const want of wants) (want.receipt.length > CHUNK_BYTES ? large : small).push(want);
+  async #checkBlobs(wanted: Iterable<WantedBlob>, segment: Segment): Promise<void> {
+    const large: WantedBlob[] = [];
+    const small: WantedBlob[] = [];
+    for (const want of wanted) (want.receipt.length > CHUNK_BYTES ? large : small).push(want);
     for (const chunk of chunksOf(small)) {
       const receipts = chunk.map((want) => want.receipt);
       const failed = new Map<string, unknown>();
       const faults: (Fault | undefined)[] = [];
-      await fetchEach(this.#source, receipts, (index, { bytes, error }) => {
-        const want = chunk[index] as Want;
+      await fetchEach(this.#blobs, receipts, (index, { bytes, error }) => {
+        const want = chunk[index] as WantedBlob;
         if (error !== undefined) failed.set(want.receipt.at.key, error);
         else faults[index] = blobFault(want, bytes);
       });
-      for (const [index, want] of chunk.entries()) this.#note(want, faults[index], stretch);
-      for (const [key, error] of failed) stretch.unchecked.push({ key, error });
+      for (const [index, want] of chunk.entries()) this.#note(want, faults[index], segment);
+      for (const [key, error] of failed) segment.unchecked.push({ key, error });
     }
-    for (const want of large) await guard(want.receipt.at.key, stretch.unchecked, () => this.#checkLarge(want, stretch));
-    if (this.#packFaults.size > 0) for (const { receipt } of small.concat(large)) this.#takePackFault(receipt.at.key, stretch);
+    for (const want of large) await guard(want.receipt.at.key, segment.unchecked, () => this.#checkLarge(want, segment));
+    for (const { receipt } of this.#packFaults.size > 0 ? small.concat(large) : []) {
+      const fault = this.#packFaults.get(receipt.at.key);
+      if (fault) segment.faults.push(fault);
+      this.#packFaults.delete(receipt.at.key);
+    }
   }
 
-  /** Hashed piece by piece, never held as a whole. */
-  async #checkLarge(want: Want, stretch: Stretch): Promise<void> {
+  /** Hashes the blob in pieces, so that it is never held as a whole. */
+  async #checkLarge(want: WantedBlob, segment: Segment): Promise<void> {
     const { at, crypt, hash, sha256, length } = want.receipt;
     if (at.offset !== undefined) await this.#packs?.judge(at.key);
     const crypts = crypt === 'md5' ? (['md5', 'sha256'] as const) : (['sha256'] as const);
-    // One byte more than a whole object should have tells when it has too many.
+    // One byte more is read of an object of its own, to find one that is too long.
     const found = await hashRange(this.#store, at.key, crypts, at.offset ?? 0, at.offset === undefined ? length + 1 : length);
     const same = found.length === length && found.hashes[0] === hash && (crypt === 'sha256' || found.hashes[1] === sha256);
-    if (!same) this.#note(want, wrongBlob(want, found.length), stretch);
+    if (!same) this.#note(want, wrongBlob(want, found.length), segment);
   }
 
-  #note({ block }: Want, fault: Fault | undefined, stretch: Stretch): void {
+  #note({ block }: WantedBlob, fault: Fault | undefined, segment: Segment): void {
     if (!fault) return;
-    const one = stretch.seen.find((seen) => seen.block.height === block.height);
-    if (one) add(one, stretch.faults, fault);
+    const one = segment.blocks.find((linked) => linked.block.height === block.height);
+    if (one) add(one, segment.faults, fault);
   }
 
-  /** Whoever creates the name's object owns the name, so it must hold this root. */
-  async #checkName(root: Block, entry: Buffer | undefined, { faults }: Stretch): Promise<void> {
+  /** The chain whose root is in the name's object owns the name. */
+  async #checkName(root: Block, entry: Buffer | undefined, { faults }: Segment): Promise<void> {
     const key = nameKey(root.root?.name ?? '');
     const bytes = await this.#store.find(key);
     if (bytes && entry?.equals(bytes)) return;
@@ -121,12 +125,6 @@ export class Checker {
         faults.push({ code: 'NAME_CORRUPT', ...at, message: `${key} ${message}` });
   }
 
-  #takePackFault(key: string, stretch: Stretch): void {
-    const fault = this.#packFaults.get(key);
-    if (fault) stretch.faults.push(fault);
-    this.#packFaults.delete(key);
-  }
-
   #onPack(key: string, verdict: PackVerdict): void {
     if (verdict === 'sound') return;
     const missing = verdict === 'missing';
@@ -135,16 +133,16 @@ export class Checker {
   }
 }
 
-function* wantsOf(blocks: readonly Block[]): Generator<Want> {
+function* wantedBlobs(blocks: readonly Block[]): Generator<WantedBlob> {
   for (const block of blocks) for (const receipt of block.blobs) yield { block, receipt };
 }
 
-function add(one: Seen, faults: Fault[], fault: Fault): void {
+function add(one: LinkedBlock, faults: Fault[], fault: Fault): void {
   one.faults.push(fault);
   faults.push(fault);
 }
 
-/** An error of the store is not a fault of the chain: it is noted as unchecked. */
+/** An error of the store is not a fault of the chain. It is added to `unchecked`. */
 async function guard<T>(key: string, unchecked: Unchecked[], run: () => Promise<T>): Promise<{ failed: boolean; value?: T }> {
   try {
     return { failed: false, value: await run() };

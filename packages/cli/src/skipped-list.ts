@@ -1,11 +1,11 @@
 import { BlockhubError, errorCode } from '@blockhub/errors';
-import { counted, oneLine } from './output.ts';
+import { oneLine } from './output.ts';
 
-/** Shown on stderr; the count goes on. */
-const MOST = 10;
+/** Objects that are named; more are only counted. */
+const MAX_NAMED = 10;
 
-/** What a command could not look at on its way: damaged, missing or unreadable things that a search went around. */
-export class UnseenThings {
+/** Objects that a command skipped because they are damaged, missing or cannot be read. */
+export class SkippedList {
   readonly #shown = new Map<string, string>();
   readonly #fixes = new Set<string>();
   #count = 0;
@@ -13,7 +13,7 @@ export class UnseenThings {
   readonly add = (key: string, error: unknown): void => {
     if (this.#shown.has(key)) return;
     this.#count++;
-    if (this.#shown.size >= MOST) return;
+    if (this.#shown.size >= MAX_NAMED) return;
     this.#shown.set(key, `${errorCode(error)}: ${error instanceof Error ? error.message : String(error)}`);
     if (error instanceof BlockhubError) this.#fixes.add(error.fix);
   };
@@ -22,14 +22,14 @@ export class UnseenThings {
     return this.#count;
   }
 
-  /** For stderr; empty when everything was seen. */
+  /** For stderr; empty if nothing was skipped. */
   lines(): string[] {
     if (this.#count === 0) return [];
-    const more = this.#count > MOST ? [`  and ${this.#count - MOST} more`] : [];
+    const more = this.#count > MAX_NAMED ? [`  and ${this.#count - MAX_NAMED} more`] : [];
     const lines = Array.from(this.#shown, ([key, why]) => `  ${oneLine(key)}: ${oneLine(why)}`);
     const fixes = Array.from(this.#fixes, (fix) => `  ${oneLine(fix)}`);
     return [
-      `warning: ${counted(this.#count, 'thing')} could not be looked at, so something may be missing here:`,
+      `warning: ${this.#count === 1 ? '1 object was' : `${this.#count} objects were`} skipped, so the result may be incomplete:`,
       ...lines,
       ...more,
       ...fixes,
