@@ -136,7 +136,7 @@ function checkTypeScript(path: string, source: string): Finding[] {
     for (let line = lineOf(source, start); line <= lineOf(source, end); line++) comments.add(line);
   }
   const lines = source.split('\n').length - 1;
-  const isProduct = /^(?:packages|services)\//.test(path) && !path.endsWith('.test.ts');
+  const isProduct = /^(?:packages|services)\//.test(path) && !/(?:\.test|\.bench|fixtures?|\/conformance)\.ts$/.test(path);
   return [
     ...(isProduct && lines > LINES
       ? [{ path, line: lines, rule: `the file has ${lines} lines, at most ${LINES} are allowed`, fix: 'split it' }]

@@ -17,7 +17,7 @@ test('run with a name that no service has ends with 2, and says which there are'
     expect(await blockhub(['run', name])).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringMatching(/^USAGE: .*builder.*\nSee --help/),
+      stderr: expect.stringMatching(/^USAGE: .*builder.*\nCorrect what .* `--help`/),
     });
 });
 

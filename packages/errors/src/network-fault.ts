@@ -38,7 +38,7 @@ const byCode = tableOf([
     'ECONNRESET ECONNABORTED EPIPE',
     'reset',
     'the connection was cut',
-    `Read the log of the server, and check what is in between (proxy, load balancer, firewall). If every connection is cut, check the port in {setting}, and that both sides use TLS or both do not. ${GOES_ON}`,
+    `Read the log of the server, and check what is in between (proxy, load balancer, firewall). If every connection is cut, check the port in {setting}, and that both sides speak TLS or neither does. ${GOES_ON}`,
   ],
   [
     'ETIMEDOUT ESOCKETTIMEDOUT',

@@ -14,8 +14,8 @@ test.each([
   [13, 'REGISTRY_FULL', /df -i/],
   [8, 'REGISTRY_READ_ONLY', /right to write/],
   [1032, 'REGISTRY_READ_ONLY', /right to write/],
-  [11, 'REGISTRY_CORRUPT', /^Delete /],
-  [26, 'REGISTRY_CORRUPT', /^Delete /],
+  [11, 'REGISTRY_CORRUPT', /^Delete what/],
+  [26, 'REGISTRY_CORRUPT', /^Delete what/],
 ])('SQLite error %i is %s, with what helps', (errcode, code, fix) => {
   expect(explain(raw(errcode), '/r.sqlite')).toMatchObject({ code, fix: expect.stringMatching(fix), cause: { errcode } });
 });
