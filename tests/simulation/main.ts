@@ -28,9 +28,6 @@ function describe(result: RunResult): string {
   return `seed ${seed}: ${counts} ${quiet ? 'quiet' : 'RESTLESS'} (${faults} faults, ${crashes} crashes, ${Math.round(virtualMs / 1000)} s)${more.join('')}`;
 }
 
-/** A run leaves some 18 MB behind, the buckets of its world among them, so a process has only so many of them. */
-const SEEDS_OF_A_CHILD = 50;
-
 if (values.mutations) {
   process.exitCode = (await findMutations()) ? 0 : 1;
 } else if (values.child) {
@@ -46,13 +43,9 @@ if (values.mutations) {
   const started = performance.now();
   await Promise.all(
     Array.from({ length: Math.min(Number(values.jobs), Number(values.seeds)) }, async () => {
-      let child = fork(import.meta.filename, ['--child']);
-      for (let runs = 0; next <= last; runs++) {
+      const child = fork(import.meta.filename, ['--child']);
+      while (next <= last) {
         const seed = next++;
-        if (runs > 0 && runs % SEEDS_OF_A_CHILD === 0) {
-          child.disconnect();
-          child = fork(import.meta.filename, ['--child']);
-        }
         child.send(seed);
         const result = await new Promise<RunResult & { text: string }>((resolve, reject) => {
           child.once('message', (message) => resolve(message as RunResult & { text: string }));
