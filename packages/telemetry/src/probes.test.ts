@@ -1,3 +1,4 @@
+/** @group long: it waits until requests that stall are cut off. */
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
