@@ -16,7 +16,7 @@ import { importsOf } from '../architecture/imports.ts';
  */
 export type Layer = 'fast' | 'long' | 'servers';
 
-export const layers: readonly Layer[] = ['fast', 'long', 'servers'];
+const layers: readonly Layer[] = ['fast', 'long', 'servers'];
 
 const top = resolve(import.meta.dirname, '../..');
 /** What test-servers exports that starts a container. */
