@@ -71,7 +71,7 @@ else {
       const send = async (n: number): Promise<Sent> => {
         const chain = chains[n % 2] as SampleChain;
         const body = Buffer.from(`event ${n}`);
-        const answer = await post(`${mesh.doors[(n >> 1) % mesh.doors.length]}/append/chain/${chain.name}`, body, agent);
+        const answer = await post(`${mesh.captureUrls[(n >> 1) % mesh.captureUrls.length]}/append/chain/${chain.name}`, body, agent);
         return { chain, hash: hashOf('sha256', body), answer };
       };
       const sent = await Promise.all(Array.from({ length: EVENTS }, (_, n) => send(n)));
