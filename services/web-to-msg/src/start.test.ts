@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { Broker } from '@blockhub/broker';
 import { expect, test } from '@jest/globals';
 import { startCapture } from './capture-server.fixture.ts';
