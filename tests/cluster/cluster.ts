@@ -113,8 +113,8 @@ export class Namespace {
     await this.kubectl(['create', '--raw', `/api/v1/namespaces/${this.name}/pods/${pod}/eviction`, '-f', '-'], JSON.stringify(eviction));
   }
 
-  /** A door to a port of a service until it is closed. */
-  async forward(service: string, port: number): Promise<Door> {
+  /** Forwards a port of this machine to a port of a service until it is closed. */
+  async forward(service: string, port: number): Promise<Forwarded> {
     const child = spawn(KUBECTL, ['--namespace', this.name, 'port-forward', `service/${service}`, `:${port}`], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -136,7 +136,7 @@ export class Namespace {
   }
 }
 
-interface Door extends AsyncDisposable {
+interface Forwarded extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
 }

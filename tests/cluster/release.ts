@@ -70,20 +70,20 @@ export class Release {
 
   /** The bucket, by a way of its own. */
   async openStore(): Promise<AsyncDisposable & { readonly store: Store }> {
-    const door = await this.#namespace.forward(nameOf('store'), 9000);
+    const forwarded = await this.#namespace.forward(nameOf('store'), 9000);
     const key = (name: string): Promise<string> => this.#namespace.secret(nameOf('store-keys'), name);
     const credentials = { accessKey: await key('accessKey'), secretKey: await key('secretKey') };
-    const store = await openStore(`s3://${door.address}/blockhub?tls=off`, { credentials });
+    const store = await openStore(`s3://${forwarded.address}/blockhub?tls=off`, { credentials });
     const close = async (): Promise<void> => {
       await store.close();
-      await door[Symbol.asyncDispose]();
+      await forwarded[Symbol.asyncDispose]();
     };
     return { store, [Symbol.asyncDispose]: close };
   }
 
   /** Resolves when nothing waits in queues and spools, several times in a row. */
   async quiet(): Promise<void> {
-    await using door = await this.#namespace.forward(nameOf('rabbitmq'), 15672);
+    await using forwarded = await this.#namespace.forward(nameOf('rabbitmq'), 15672);
     const password = await this.#namespace.secret(nameOf('rabbitmq-users'), 'admin');
     const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;
     let still = 0;
@@ -91,7 +91,7 @@ export class Release {
     await until(
       READING_MS,
       async () => {
-        const answer = await fetch(`http://${door.address}/api/queues?columns=name,messages`, { headers: { authorization } });
+        const answer = await fetch(`http://${forwarded.address}/api/queues?columns=name,messages`, { headers: { authorization } });
         const queues = (await answer.json()) as { name: string; messages?: number }[];
         // A queue without a count was not looked at yet.
         waiting = queues.filter(({ messages }) => messages !== 0).map(({ name, messages }) => `${name} ${messages ?? '?'}`);

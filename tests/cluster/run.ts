@@ -8,9 +8,9 @@ import { isClean, judge, type Verdict } from '../simulation/judge.ts';
 import type { SampleChain, Sent } from '../simulation/senders.ts';
 import { type Namespace, until } from './cluster.ts';
 import { memoryRequests, usage } from './cost.ts';
-import { startSenders, stopSenders } from './crowd.ts';
 import { Phases } from './phases.ts';
 import { type Images, nameOf, places, Release } from './release.ts';
+import { startSenders, stopSenders } from './senders-pod.ts';
 
 const operatorExample = join(import.meta.dirname, '../../k8s/rabbitmq/operator.yaml');
 const CHAINS = 4;
@@ -175,7 +175,7 @@ async function disturb({ namespace, release, images, phases }: Stage): Promise<s
     const gone = async (): Promise<boolean> => (await namespace.pods()).length === 0;
     await until(READY_MS, gone, () => 'pods stay');
   });
-  // As many doors as ever were: each has a spool, which may hold what was answered with 202.
+  // The largest number of instances of web-to-msg: each has a spool, which may hold requests answered with 202.
   await phases.run('install again', () => release.install({ 'web-to-msg': { replicas: 3 } }));
   return [before, await phases.run('helm test again', () => release.test())];
 }
@@ -187,8 +187,8 @@ interface First {
 
 /** Posts to the first chain as the notes of the chart say, and waits for the block. */
 async function postFirst(namespace: Namespace, release: Release): Promise<First> {
-  await using door = await namespace.forward(nameOf('web-to-msg'), 8080);
-  const answer = await fetch(`http://${door.address}/append/chain/${FIRST_CHAIN}`, { method: 'POST', body: 'hello' });
+  await using forwarded = await namespace.forward(nameOf('web-to-msg'), 8080);
+  const answer = await fetch(`http://${forwarded.address}/append/chain/${FIRST_CHAIN}`, { method: 'POST', body: 'hello' });
   const receipt = (await answer.json()) as NonNullable<Sent['answer']['receipt']>;
   if (answer.status !== 201) throw new Error(`the first answer is ${answer.status} ${JSON.stringify(receipt)}`);
   await using bucket = await release.openStore();

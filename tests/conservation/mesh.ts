@@ -22,7 +22,7 @@ const START_MS = 120_000;
 /** What a server is called in URLs; `preload.ts` knows where that is. */
 const hostOf = (name: ServerName): string => `${name}.conservation`;
 
-const isUp = (door: string): Promise<boolean> => fetch(door, { signal: AbortSignal.timeout(1000) }).then(Boolean, () => false);
+const isUp = (captureUrl: string): Promise<boolean> => fetch(captureUrl, { signal: AbortSignal.timeout(1000) }).then(Boolean, () => false);
 
 /** What all parts of a run know of each other: processes and servers, and the connections between them. */
 export interface Mesh {
@@ -31,7 +31,7 @@ export interface Mesh {
   /** Of these by name, `builder-0>store`. */
   readonly links: ReadonlyMap<string, BreakableProxy>;
   /** Where requests of senders go now. */
-  readonly doors: readonly string[];
+  readonly captureUrls: readonly string[];
   /** One more replica of each service by its place, `builder`; none runs at first. */
   readonly spares: ReadonlyMap<string, Spare>;
   /** Files of the spools of capture, which hold what the broker has not. */
@@ -66,7 +66,7 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
   const spares = new Map<string, Spare>();
   const links = new Map<string, BreakableProxy>();
   const spareLinks = new Map<string, BreakableProxy>();
-  const doors: string[] = [];
+  const captureUrls: string[] = [];
   const spools: string[] = [];
   const ends: string[] = [];
   const started: Replica[] = [];
@@ -75,8 +75,8 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
     BLOCKHUB_STORE_ACCESS_KEY: servers.credentials.accessKey,
     BLOCKHUB_STORE_SECRET_KEY: servers.credentials.secretKey,
   };
-  /** A replica that does not run yet, and its door. */
-  const describe = async (place: Place, name: string, into: typeof links): Promise<{ replica: Replica; door?: string }> => {
+  /** A replica that does not run yet, and its captureUrl. */
+  const describe = async (place: Place, name: string, into: typeof links): Promise<{ replica: Replica; captureUrl?: string }> => {
     const flags: string[] = [];
     const ports: Record<string, number> = {};
     const addLink = async (from: string, target: string): Promise<string> => {
@@ -89,10 +89,10 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
       ports[hostOf(need)] = Number(address.split(':')[1]);
       flags.push(`--${need}`, servers.url(need, `${hostOf(need)}:80`));
     }
-    let door: string | undefined;
+    let captureUrl: string | undefined;
     if (place.name === 'web-to-msg') {
       const port = await freePort();
-      door = `http://${await addLink(`sender>${name}`, `127.0.0.1:${port}`)}`;
+      captureUrl = `http://${await addLink(`sender>${name}`, `127.0.0.1:${port}`)}`;
       const spool = join(logs, `spool-${name}`);
       spools.push(spool);
       flags.push('--port', String(port), '--spool', spool);
@@ -103,41 +103,41 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
       onEnd: (code) => ends.push(`${name}: ${code}`),
     });
     started.push(replica);
-    return { replica, ...(door !== undefined && { door }) };
+    return { replica, ...(captureUrl !== undefined && { captureUrl }) };
   };
   for (const place of services) {
     for (let n = 0; n < replicas; n++) {
-      const { replica, door } = await describe(place, `${place.name}-${n}`, links);
+      const { replica, captureUrl } = await describe(place, `${place.name}-${n}`, links);
       processes.set(`${place.name}-${n}`, replica);
-      if (door !== undefined) doors.push(door);
+      if (captureUrl !== undefined) captureUrls.push(captureUrl);
     }
-    const { replica, door } = await describe(place, `${place.name}-${replicas}`, spareLinks);
+    const { replica, captureUrl } = await describe(place, `${place.name}-${replicas}`, spareLinks);
     spares.set(place.name, {
       get wanted() {
         return replica.wanted;
       },
       add() {
         replica.start();
-        if (door !== undefined) doors.push(door);
+        if (captureUrl !== undefined) captureUrls.push(captureUrl);
       },
       async remove() {
-        if (door !== undefined) doors.splice(doors.indexOf(door), 1);
+        if (captureUrl !== undefined) captureUrls.splice(captureUrls.indexOf(captureUrl), 1);
         await replica.end('SIGTERM');
       },
     });
   }
   // The first one probes the store, and the others find its verdict.
   processes.get('web-to-msg-0')?.start();
-  await within(START_MS, () => isUp(doors[0] ?? ''));
+  await within(START_MS, () => isUp(captureUrls[0] ?? ''));
   for (const replica of processes.values()) if (!replica.running) replica.start();
-  if (!(await within(START_MS, async () => (await Promise.all(doors.map(isUp))).every(Boolean))))
+  if (!(await within(START_MS, async () => (await Promise.all(captureUrls.map(isUp))).every(Boolean))))
     throw new Error(`the mesh does not start, see ${logs}`);
   const allLinks = (): [string, BreakableProxy][] => [...links, ...spareLinks];
   return {
     processes,
     spares,
     links,
-    doors,
+    captureUrls,
     ends,
     spooled: () =>
       spools

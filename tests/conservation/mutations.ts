@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { EDITS, type Edit } from '../simulation/edits.ts';
 import { isClean } from '../simulation/judge.ts';
 import type { FaultKind } from './plan.ts';
 import { describeRun, type RunOptions, run } from './run.ts';
@@ -7,7 +8,7 @@ import { openServers } from './servers.ts';
 /** A promise broken on purpose, in the code that the services of a run load. */
 interface Mutation {
   readonly name: string;
-  readonly edits: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+  readonly edits: readonly Edit[];
   /** Faults that this promise is for. */
   readonly only: readonly FaultKind[];
   /** Whom they hurt; everybody when absent. */
@@ -119,7 +120,7 @@ export async function findMutations(options: RunOptions, words: readonly string[
           ...options,
           ...plan,
           ...{ seed, logs, restMs: REST_MS },
-          env: { CONSERVATION_EDITS: JSON.stringify(edits) },
+          env: { [EDITS]: JSON.stringify(edits) },
         });
         if (!isClean(result.verdict)) caught = describeRun(result);
       } finally {

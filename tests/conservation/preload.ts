@@ -4,35 +4,13 @@
  * names of the three servers lead to this process's own links, so that all processes have the same URLs, as in a cluster. It can break a promise
  * on purpose, see `mutations.ts`.
  */
-import { readFileSync } from 'node:fs';
-import { enableCompileCache, flushCompileCache, registerHooks } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import '../simulation/edits.ts';
 
 // Starts are what a run has most of. Kept as soon as all is loaded, because few processes here end in order.
 enableCompileCache();
 setTimeout(flushCompileCache, 5_000).unref();
-
-interface Edit {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-const edits = JSON.parse(process.env.CONSERVATION_EDITS ?? '[]') as readonly Edit[];
-if (edits.length > 0) {
-  registerHooks({
-    load(url, context, nextLoad) {
-      const edit = edits.filter(({ file }) => url.endsWith(`/${file}`));
-      if (edit.length === 0) return nextLoad(url, context);
-      let source = readFileSync(fileURLToPath(url), 'utf8');
-      for (const { file, find, replace } of edit) {
-        if (source.split(find).length !== 2) throw new Error(`${file} must have this once: ${find}`);
-        source = source.replace(find, () => replace);
-      }
-      return { format: 'module-typescript', source, shortCircuit: true };
-    },
-  });
-}
 
 const now = Date.now;
 let aheadMs = Number(process.env.CONSERVATION_AHEAD_MS ?? 0);

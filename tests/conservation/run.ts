@@ -105,7 +105,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     writeFileSync(join(logs, 'plan.txt'), `${plan.map(describeFault).join('\n')}\n`);
     say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
     const end = new AbortController();
-    const sending = sendAll({ ...options, chains, doors: mesh.doors, count: options.senders, signal: end.signal });
+    const sending = sendAll({ ...options, chains, captureUrls: mesh.captureUrls, count: options.senders, signal: end.signal });
     stormed = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
     end.abort();
     sendings = await bounded(sending, 'senders');

@@ -24,7 +24,7 @@ export interface SendersOptions {
   readonly seed: number;
   readonly chains: readonly SampleChain[];
   /** Base URLs of all replicas of capture. */
-  readonly doors: readonly string[];
+  readonly captureUrls: readonly string[];
   /** At once. */
   readonly count: number;
   /** Mean pause of each between two requests. */
@@ -53,12 +53,12 @@ export async function sendAll(options: SendersOptions): Promise<Sendings> {
 }
 
 async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent, named }: Sendings): Promise<void> {
-  const { seed, chains, doors, pauseMs, signal } = options;
+  const { seed, chains, captureUrls, pauseMs, signal } = options;
   const random = seededRandom(hashSeed(`${seed} ${own}`));
   const pause = (meanMs: number) => sleep(random() * 2 * meanMs, undefined, { signal }).catch(() => undefined);
   const urlTo = (chain: SampleChain | undefined): string => {
     const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
-    return `${doors[Math.floor(random() * doors.length)]}/append/chain/${nameOrId}`;
+    return `${captureUrls[Math.floor(random() * captureUrls.length)]}/append/chain/${nameOrId}`;
   };
   const repeatable: Repeatable[] = [];
   const tryOnce = async ({ named: { name, chain, tries }, body }: Repeatable): Promise<boolean> => {

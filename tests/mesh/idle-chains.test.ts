@@ -1,3 +1,4 @@
+/** @group long: it runs 10,000 chains. */
 import { eventTime, hashOf } from '@blockhub/chain';
 import { groups, placesOf } from '@blockhub/mesh';
 import { declarations, writeIngress } from '@blockhub/message';

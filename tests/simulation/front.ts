@@ -27,16 +27,19 @@ const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout
 /** Capture waits for store and broker together, then for its spool. */
 const PATIENCE_MS = settings.confirmTimeout + settings.spoolTimeout + 2 * TRAVEL_MS + 10;
 
-interface Door {
+interface Listener {
   readonly appender: Appender;
   /** Ends of connections that wait for an answer. */
   readonly open: Set<(answer: Answer) => void>;
 }
 
-/** Stands where sockets and a load balancer would: an instance of capture has a door while it runs, and its crash resets what is open there. */
+/**
+ * Takes the place of sockets and a load balancer. An instance of capture has a listener while it runs,
+ * and its crash resets the connections that are open there.
+ */
 export class Front {
   readonly #world: World;
-  readonly #doors = new Map<string, Door>();
+  readonly #listeners = new Map<string, Listener>();
   /** Of the spools, by the place of an instance: the next life of it finds the same disk. */
   readonly #disks = new Map<string, MemoryDisk>();
 
@@ -44,14 +47,14 @@ export class Front {
     this.#world = world;
   }
 
-  /** The place itself; capture is served by a door. */
+  /** The place itself. Capture serves its listener instead of sockets. */
   serve(one: Place): Place {
     if (one.worker.name !== webToMsg.name) return one;
     const worker = {
       ...webToMsg,
       setup: (context: Parameters<typeof Appender.open>[0]) => Appender.open(context, this.#disk(context.instance, context.clock)),
       serve: async ({ instance, state }: { readonly instance: string; readonly state: Appender }) => {
-        this.#doors.set(instance, { appender: state, open: new Set() });
+        this.#listeners.set(instance, { appender: state, open: new Set() });
         return { close: async () => this.crash(instance) };
       },
     };
@@ -60,14 +63,14 @@ export class Front {
 
   /** The process of an instance died. */
   crash(instance: string): void {
-    for (const end of this.#doors.get(instance)?.open ?? []) end(RESET);
-    this.#doors.delete(instance);
+    for (const end of this.#listeners.get(instance)?.open ?? []) end(RESET);
+    this.#listeners.delete(instance);
     this.#disks.get(placeOf(instance))?.crash();
   }
 
   /** Instances that hold what the broker has not confirmed. */
   get spooling(): string[] {
-    return [...this.#doors].filter(([, { appender }]) => !appender.isDrained).map(([instance]) => instance);
+    return [...this.#listeners].filter(([, { appender }]) => !appender.isDrained).map(([instance]) => instance);
   }
 
   #disk(instance: string, clock: Clock): SpoolDisk {
@@ -80,21 +83,21 @@ export class Front {
   /** One request, sent once, to any instance that is up. */
   async send(request: CaptureRequest): Promise<Answer> {
     const { clock, plan, random } = this.#world;
-    while (this.#doors.size === 0) await clock.sleep(50);
-    const door = [...this.#doors.values()][Math.floor(random() * this.#doors.size)] as Door;
+    while (this.#listeners.size === 0) await clock.sleep(50);
+    const listener = [...this.#listeners.values()][Math.floor(random() * this.#listeners.size)] as Listener;
     const { promise, resolve: end } = Promise.withResolvers<Answer>();
-    door.open.add(end);
+    listener.open.add(end);
     const patience = clock.after(PATIENCE_MS, () => end(NOTHING));
     const travel = (): Promise<void> => clock.sleep(random() * TRAVEL_MS);
     void travel().then(async () => {
-      if (!door.open.has(end)) return;
-      const answer = await answerOf(door.appender, request);
+      if (!listener.open.has(end)) return;
+      const answer = await answerOf(listener.appender, request);
       await travel();
       end(plan.chance('reset') ? RESET : answer);
     });
     const answer = await promise;
     patience();
-    door.open.delete(end);
+    listener.open.delete(end);
     return answer;
   }
 }

@@ -1,6 +1,8 @@
 /**
- * `pnpm test:simulation [--seeds N] [--from SEED] [--jobs N] [--mutations]`: runs seeds over child processes and prints those that fail.
- * One seed again, with all that is known about it: `--from SEED --seeds 1`.
+ * `pnpm test:simulation [--seeds N] [--from SEED] [--jobs N] [--first] [--mutations]`: runs seeds in
+ * child processes and prints those that fail. With --first it ends at the first that fails.
+ * `--from SEED --seeds 1` runs one seed again and prints all that is known about it.
+ * With --mutations it puts defects into the code, one at a time, and prints which seed finds each.
  */
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -13,6 +15,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    first: { type: 'boolean', default: false },
     mutations: { type: 'boolean', default: false },
     child: { type: 'boolean', default: false },
   },
@@ -27,9 +30,6 @@ function describe(result: RunResult): string {
     .map((line) => `\n    ${line}`);
   return `seed ${seed}: ${counts} ${quiet ? 'quiet' : 'RESTLESS'} (${faults} faults, ${crashes} crashes, ${Math.round(virtualMs / 1000)} s)${more.join('')}`;
 }
-
-/** A run leaves some 18 MB behind, the buckets of its world among them, so a process has only so many of them. */
-const SEEDS_OF_A_CHILD = 50;
 
 if (values.mutations) {
   process.exitCode = (await findMutations()) ? 0 : 1;
@@ -46,13 +46,9 @@ if (values.mutations) {
   const started = performance.now();
   await Promise.all(
     Array.from({ length: Math.min(Number(values.jobs), Number(values.seeds)) }, async () => {
-      let child = fork(import.meta.filename, ['--child']);
-      for (let runs = 0; next <= last; runs++) {
+      const child = fork(import.meta.filename, ['--child']);
+      while (next <= last) {
         const seed = next++;
-        if (runs > 0 && runs % SEEDS_OF_A_CHILD === 0) {
-          child.disconnect();
-          child = fork(import.meta.filename, ['--child']);
-        }
         child.send(seed);
         const result = await new Promise<RunResult & { text: string }>((resolve, reject) => {
           child.once('message', (message) => resolve(message as RunResult & { text: string }));
@@ -67,7 +63,9 @@ if (values.mutations) {
         total.spooled += result.verdict.spooled;
         total.longestVirtualMs = Math.max(total.longestVirtualMs, result.virtualMs);
         if (!result.clean) total.failed++;
-        if (!result.clean || last === first) console.log(result.text, last === first ? result.digest : '');
+        const isAlone = last === first && !values.first;
+        if (!result.clean && values.first) next = last + 1;
+        if (!result.clean || isAlone) console.log(result.text, isAlone ? result.digest : '');
         else if (total.seeds % 50 === 0) console.error(`${total.seeds} seeds, ${total.failed} failed`);
       }
       child.disconnect();

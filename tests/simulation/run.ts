@@ -71,6 +71,9 @@ export async function run(seed: number): Promise<RunResult> {
       ];
   const verdict = await onClock(world, judge(calm, chains, sent));
   const deadLetters = await onClock(world, listDeadLetters(setUp));
+  const digest = await onClock(world, digestOf(calm));
+  for (const kill of world.kills) kill();
+  await calm.close();
   return {
     seed,
     clean: quiet && !sending && deadLetters.length === 0 && isClean(verdict),
@@ -81,7 +84,7 @@ export async function run(seed: number): Promise<RunResult> {
     faults: world.faults.count,
     crashes: world.faults.crashes,
     virtualMs: world.clock.now() - start,
-    digest: await onClock(world, digestOf(calm)),
+    digest,
   };
 }
 

@@ -21,6 +21,8 @@ export interface World {
   readonly plan: FaultPlan;
   /** Ends the time of faults; delays stay. */
   calmDown(): void;
+  /** One for each process that still runs: kills it, as a crash does. */
+  readonly kills: Set<() => void>;
   readonly faults: { count: number; crashes: number };
 }
 
@@ -51,25 +53,29 @@ export function createWorld(seed: number, rates: FaultRates): World {
     broker: new MemoryBroker({ clock, random: seededRandom(seed ^ 0x27d4eb2f) }),
     store: new MemoryStore({ clock }),
     registry: new MemoryRegistry(),
+    kills: new Set(),
     calmDown: () => {
       active = false;
     },
   };
 }
 
-/** What one process has of the world. After `kill` nothing it asked for ever answers and none of its timers run. */
+/**
+ * What one process has of the world. After a crash nothing it asked for ever answers and none of its
+ * timers run.
+ */
 export interface Process {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly store: Store;
   readonly random: Random;
-  readonly dead: boolean;
-  kill(): void;
 }
 
 export async function startProcess(world: World, name: string, onCrash: () => void): Promise<Process> {
   let dead = false;
   const timers = new Set<Cancel>();
+  /** Node keeps a composite signal, and all that its listeners refer to, while it has listeners. */
+  const watches = new Set<Cancel>();
   // Clocks of machines differ, and are set right or wrong now and then: events reach a chain out of their order.
   let aheadMs = Math.round((world.random() - 0.5) * 2 * MOST_DRIFT_MS);
   const setClock = (): void => {
@@ -95,13 +101,21 @@ export async function startProcess(world: World, name: string, onCrash: () => vo
       };
     },
     sleep(ms, signal) {
+      if (signal?.aborted) return Promise.resolve();
       return new Promise((resolve) => {
-        if (signal?.aborted) return resolve();
-        const cancel = clock.after(ms, resolve);
-        signal?.addEventListener('abort', () => {
-          cancel();
+        const forget = clock.after(ms, () => end());
+        const end = (): void => {
+          unwatch();
+          forget();
           resolve();
-        });
+        };
+        const unwatch = (): void => {
+          watches.delete(unwatch);
+          signal?.removeEventListener('abort', end);
+        };
+        if (dead) return;
+        watches.add(unwatch);
+        signal?.addEventListener('abort', end);
       });
     },
   };
@@ -120,16 +134,15 @@ export async function startProcess(world: World, name: string, onCrash: () => vo
     broker.kill();
     driver.kill();
     for (const cancel of timers) cancel();
+    for (const unwatch of watches) unwatch();
     timers.clear();
+    world.kills.delete(kill);
   };
+  world.kills.add(kill);
   return {
     clock,
     broker,
     store,
     random,
-    get dead() {
-      return dead;
-    },
-    kill,
   };
 }

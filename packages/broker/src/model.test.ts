@@ -1,3 +1,4 @@
+/** @group long: it searches through thousands of runs of a model. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

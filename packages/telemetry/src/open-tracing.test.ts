@@ -1,3 +1,4 @@
+/** @group long: it waits for a collector that does not answer. */
 import { describe, expect, test } from '@jest/globals';
 import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';

@@ -1,3 +1,4 @@
+/** @group long: it waits until requests that stall are cut off. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';

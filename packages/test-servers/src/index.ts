@@ -12,4 +12,5 @@ export {
   redis,
   redisCluster,
 } from './servers.ts';
+export { type SharedServers, sharedRabbitmq, shareServers } from './shared.ts';
 export type { Absent, TestServer } from './start.ts';

@@ -1,3 +1,4 @@
+/** @group long: it changes every bit of a chain. */
 import { blockKey, entryKey, nameKey } from '@blockhub/chain';
 import { systemClock } from '@blockhub/clock';
 import { MemoryStore, Store } from '@blockhub/store';

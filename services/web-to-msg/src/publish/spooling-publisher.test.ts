@@ -1,3 +1,4 @@
+/** @group long: it waits for outages that last. */
 import { MemoryBroker } from '@blockhub/broker';
 import { newEvent } from '@blockhub/chain';
 import { VirtualClock } from '@blockhub/clock';

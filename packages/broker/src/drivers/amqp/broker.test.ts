@@ -1,9 +1,9 @@
-import { rabbitmq } from '@blockhub/test-servers';
+import { sharedRabbitmq } from '@blockhub/test-servers';
 import { afterAll, test } from '@jest/globals';
 import { testBroker } from '../../conformance.ts';
 import { Bench } from './server.fixture.ts';
 
-const server = await rabbitmq();
+const server = await sharedRabbitmq();
 
 if ('absent' in server) test.skip(`RabbitMQ (${server.absent})`, () => {});
 else {

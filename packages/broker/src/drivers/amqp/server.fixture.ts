@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { type BreakableProxy, openProxy, type RabbitmqServer, rabbitmq } from '@blockhub/test-servers';
+import { type BreakableProxy, openProxy, type RabbitmqServer, sharedRabbitmq } from '@blockhub/test-servers';
 import { afterAll, describe, test } from '@jest/globals';
 import { type ChannelModel, connect } from 'amqplib';
 import type { Broker, BrokerLog } from '../../types.ts';
 import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
 
-/** Runs tests on a real RabbitMQ. If there is none, a skipped test has the reason. */
-export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void): Promise<void> {
-  const server = await rabbitmq();
+/**
+ * Tests on a real RabbitMQ. If there is none, one test is skipped with the reason. Tests that change
+ * settings of the whole server need one that is not shared with other suites.
+ */
+export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void, start = sharedRabbitmq): Promise<void> {
+  const server = await start();
   if ('absent' in server) return test.skip(`${title} (RabbitMQ: ${server.absent})`, () => {});
   describe(title, () => {
     tests(server);
