@@ -1,6 +1,6 @@
 import { MemoryBroker } from '@blockhub/broker';
 import { VirtualClock } from '@blockhub/clock';
-import { catalogues, queueEntries, queueNames, queues, tailsQueue } from '@blockhub/message';
+import { catalogues, queueEntries, queueNames, queues } from '@blockhub/message';
 import { MemoryRegistry } from '@blockhub/registry';
 import { MemoryStore, Store } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
@@ -41,7 +41,11 @@ test('each service declares the queues that it takes from and gives to by the ca
   const entries = queueEntries().filter((entry) => entry !== queues.receipts);
   for (const [service, names] of declared) {
     const own = entries.filter(({ from, to }) => [...from, ...to].includes(service)).flatMap((entry) => queueNames(entry.name, PARTITIONS));
-    const wanted = new Set([...own, queues.deadLetter.name, ...(service === 'msg-merge' ? [tailsQueue('one')] : [])]);
+    const wanted = new Set([
+      ...own,
+      queues.deadLetter.name,
+      ...(service === 'msg-merge' ? [queues.tails.name.replace('{instance}', 'one')] : []),
+    ]);
     expect([service, [...names].toSorted()]).toEqual([service, [...wanted].toSorted()]);
   }
   expect(new Set(entries.flatMap(({ from, to }) => [...from, ...to]))).toEqual(new Set([...declared.keys(), 'every service']));

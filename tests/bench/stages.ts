@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { openBroker } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { chain, type Place, placesOf, queuesOf } from '@blockhub/mesh';
-import { declarations, queues, tailsQueue, writeTail } from '@blockhub/message';
+import { declarations, queues, writeTail } from '@blockhub/message';
 import { openRegistry } from '@blockhub/registry';
 import { openStore } from '@blockhub/store';
 import { createHealth, createMetrics, silentLogger } from '@blockhub/telemetry';
@@ -98,7 +98,7 @@ async function capture(parts: Parts, chains: readonly string[]): Promise<Row> {
 async function giveTails({ broker, store }: Parts, instance: string, queue: string, chains: readonly string[]): Promise<void> {
   await until(async () => (await depth(broker, queue)).ready === 0, 10);
   const tails = await Promise.all(chains.map((chain) => findTail(store, chain)));
-  await broker.publish(tails.map((tail) => writeTail(tailsQueue(instance), tail)));
+  await broker.publish(tails.map((tail) => writeTail(queues.tails.name.replace('{instance}', instance), tail)));
 }
 
 async function measure(

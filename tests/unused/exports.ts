@@ -10,12 +10,12 @@ export const forTests: readonly (readonly [begin: string, reason: string])[] = [
   ['packages/broker/src/conformance.ts', 'the suite that every broker driver must pass'],
   ['packages/registry/src/conformance.ts', 'the suite that every registry driver must pass'],
   ['packages/store/src/conformance.ts', 'the suite that every store driver must pass'],
-  ['packages/store/src/drivers/key-behaviour.ts:keyBehaviour', 'it compares keys of drivers and of S3 servers'],
   ['packages/faults/src/plan.ts:seededPlan', 'plans of faults for memory drivers'],
   ['packages/faults/src/random.ts:seededRandom', 'chance of simulation and conservation'],
-  ['packages/worker/src/run.ts:runWorker', 'mesh and simulation run workers in one process'],
-  ['packages/worker/src/test-worker.ts:testWorker', 'the tests of services call a handler without a broker'],
-  ['packages/worker/src/test-tracing.ts:testTracing', 'the tests of services read the spans of a handler'],
+  ['packages/worker/src/testing/test-worker.ts:testWorker', 'the tests of services call a handler without a broker'],
+  ['packages/worker/src/testing/test-tracing.ts:testTracing', 'the tests of services read the spans of a handler'],
+  ['packages/worker/src/index.ts:eventIds', 'tests that send messages make ids of events'],
+  ['services/web-to-msg/src/worker.ts:Appender', 'the simulation appends without sockets'],
   ['services/web-to-msg/src/spool/memory-disk.ts:MemoryDisk', 'the simulation loses what a disk has not synced'],
 ];
 

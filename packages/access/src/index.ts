@@ -1,4 +1,4 @@
-export { AddressSet, networkOf, parseAddress, parsePeer } from './addresses.ts';
+export { AddressSet, networkOf, parsePeer } from './addresses.ts';
 export { type ForwardingHeader, hopsOfForwarded, hopsOfXForwardedFor, parseHop } from './forwarded.ts';
 export { isSecretOf, parseKey } from './key.ts';
 export {

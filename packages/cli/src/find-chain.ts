@@ -1,8 +1,7 @@
 import { readChain } from '@blockhub/chain';
 import { BlockhubError, hasCode } from '@blockhub/errors';
-import type { Store } from '@blockhub/store';
+import type { OnUnseen, Store } from '@blockhub/store';
 import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, SkippedObjects } from '@blockhub/walker';
-import type { Session } from './session.ts';
 
 /** Candidates that an error shows. */
 export const MOST_CANDIDATES = 10;
@@ -13,18 +12,18 @@ export const MOST_CANDIDATES = 10;
  * @throws CHAIN_NOT_FOUND; USAGE for the beginning of several ids, and for an id with a typing
  * error; SEARCH_INCOMPLETE
  */
-export async function findNamedChain(session: Session, store: Store, text: string): Promise<ChainRecord> {
-  const options = { onUnseen: session.skipped.add };
+export async function findNamedChain(store: Store, text: string, onUnseen: OnUnseen): Promise<ChainRecord> {
+  const options = { onUnseen };
   const { prefix } = readChain(text);
   if (prefix === undefined) return getChain(store, text, { ...options, scan: true });
   const named = await findChain(store, text, options).catch((error: unknown) => {
     if (!hasCode(error, 'SEARCH_INCOMPLETE')) throw error;
   });
-  return named ?? (await findByPrefix(session, store, text, prefix)) ?? getChain(store, text, { ...options, scan: true });
+  return named ?? (await findByPrefix(store, text, prefix, onUnseen)) ?? getChain(store, text, { ...options, scan: true });
 }
 
-async function findByPrefix(session: Session, store: Store, text: string, prefix: string): Promise<ChainRecord | undefined> {
-  const skipped = new SkippedObjects(session.skipped.add);
+async function findByPrefix(store: Store, text: string, prefix: string, onUnseen: OnUnseen): Promise<ChainRecord | undefined> {
+  const skipped = new SkippedObjects(onUnseen);
   const found: ChainRecord[] = [];
   for await (const chain of listChains(store, { prefix, onUnseen: skipped.add })) if (found.push(chain) > MOST_CANDIDATES) break;
   const [only, another] = found;
@@ -47,14 +46,18 @@ export function ambiguous(prefix: string, what: string, candidates: readonly str
   });
 }
 
-export async function findDefaultChain(session: Session, store: Store): Promise<ChainRecord> {
-  const byName = await findChain(store, 'default', { onUnseen: session.skipped.add });
+export async function findDefaultChain(store: Store, onUnseen: OnUnseen): Promise<ChainRecord> {
+  const byName = await findChain(store, 'default', { onUnseen });
   if (byName) return byName;
-  const skipped = new SkippedObjects(session.skipped.add);
+  const skipped = new SkippedObjects(onUnseen);
   const some: ChainRecord[] = [];
   for await (const chain of listChains(store, { onUnseen: skipped.add })) if (some.push(chain) > 1) break;
   const [only, another] = some;
   if (another) throw new BlockhubError('USAGE', 'the store has several chains, and none is named default; write the name or id of one');
   if (only) return only;
-  throw skipped.notFound('a chain', session.noChain(store));
+  throw skipped.notFound('a chain', emptyStore(store));
 }
+
+/** The error if the store has no chain. */
+export const emptyStore = ({ url }: Store): BlockhubError =>
+  new BlockhubError('CHAIN_NOT_FOUND', `the store ${url} has no chain`, { details: { store: url } });

@@ -159,12 +159,7 @@ export class Session {
 
   async #findChain(store: Store, text: string | undefined): Promise<ChainRecord> {
     const { findDefaultChain, findNamedChain } = await import('./find-chain.ts');
-    return text === undefined ? findDefaultChain(this, store) : findNamedChain(this, store, text);
-  }
-
-  /** The error if the store has no chain. */
-  noChain({ url }: Store): BlockhubError {
-    return new BlockhubError('CHAIN_NOT_FOUND', `the store ${url} has no chain`, { details: { store: url } });
+    return text === undefined ? findDefaultChain(store, this.skipped.add) : findNamedChain(store, text, this.skipped.add);
   }
 
   /** A command line for the same store, for the operator to copy. */

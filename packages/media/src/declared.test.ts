@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeText, MimeSet, parseCodings, parseContentType, parseLanguages, readDeclared } from './index.ts';
+import { decodeText, MimeSet, parseCodings, parseContentType, parseLanguages, readDeclared } from './declared.ts';
 
 describe('a Content-Type', () => {
   test.each([

@@ -6,6 +6,6 @@ export { groupBody, readBlueprint, readTailWanted, writeGroup, writeTail, writeT
 export { type Capture, readIngress, receiptOf, writeIngress } from './ingress.ts';
 export { type Message, messageOf } from './message.ts';
 export { metaInteger, metaNames } from './meta.ts';
-export { catalogues, declaration, declarations, queueEntries, queueNames, queues, tailsQueue } from './queues/catalogues.ts';
+export { catalogues, declaration, declarations, queueEntries, queueNames, queues } from './queues/catalogues.ts';
 export type { QueueEntry } from './queues/entry.ts';
 export { type Template, template } from './template.ts';

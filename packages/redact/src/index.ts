@@ -1,3 +1,3 @@
 export { isSecretName, plainEnds, plainKeys, plainTokens, secretNames, secretParts, secretWords } from './names.ts';
-export { REDACTED, Redactor, type RedactorOptions } from './redactor.ts';
+export { Redactor, type RedactorOptions } from './redactor.ts';
 export { tokenForms } from './shapes.ts';

@@ -14,7 +14,7 @@ export { flagUsage, help, shownDefault } from './help.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';
 export { defaults, parseSettings, type Source, wantsHelp } from './parse.ts';
-export { explainRaw, findRawCharacter, type RawCharacter, type Userinfo } from './raw-characters.ts';
+export type { RawCharacter, Userinfo } from './raw-characters.ts';
 export { jsonSchema } from './schema.ts';
 export { MAX_SECRET_BYTES, readSecret } from './secret.ts';
 export { type Setting, type SettingsShape, setting, type Values } from './setting.ts';

@@ -16,6 +16,7 @@ import {
 } from '@blockhub/walker';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit.ts';
+import { emptyStore } from '../find-chain.ts';
 import { CHAIN_HELP, inOption } from '../options.ts';
 import { counted, printable } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -53,7 +54,7 @@ export function define(command: Command, session: Session): void {
       const skipped = new SkippedObjects(session.skipped.add);
       const reports = await verify(session, store, nameOrId, { ...options, onUnseen: skipped.add });
       // Checking nothing must not look like success: the store may be the wrong one.
-      if (reports.length === 0) throw skipped.notFound('a chain', session.noChain(store));
+      if (reports.length === 0) throw skipped.notFound('a chain', emptyStore(store));
       await print(session, reports);
       session.exitCode = exitCodeOf(reports);
       if (skipped.count > 0 && session.exitCode === exitCodes.ok) session.exitCode = exitCodes.unchecked;

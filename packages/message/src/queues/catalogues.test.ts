@@ -3,7 +3,7 @@ import { take } from '../fixtures.ts';
 import { metaNames } from '../meta.ts';
 import { messageSchemas } from '../schemas.ts';
 import { template } from '../template.ts';
-import { declarations, queueEntries, queueNames, queues, tailsQueue } from './catalogues.ts';
+import { declarations, queueEntries, queueNames, queues } from './catalogues.ts';
 
 const entries = queueEntries();
 
@@ -28,7 +28,6 @@ test('names partitions, and leaves those of an instance to the instance', () => 
   expect(queueNames(queues.deployed.name, 3)).toEqual(['blobs.deployed.0', 'blobs.deployed.1', 'blobs.deployed.2']);
   expect(queueNames(queues.ingress.name, 3)).toEqual(['ingress']);
   expect(queueNames(queues.tails.name, 3)).toEqual([]);
-  expect(tailsQueue('a$&b')).toBe('tails.a$&b');
 });
 
 test('a template gives one of the queues of a partitioned entry', () => {

@@ -19,9 +19,6 @@ export function queueNames(name: string, partitions: number): string[] {
   return Array.from({ length: partitions }, (_, p) => name.replace('{p}', String(p)));
 }
 
-/** The private queue of one instance of msg-merge. */
-export const tailsQueue = (instance: string): string => queues.tails.name.replace('{instance}', () => instance);
-
 /** How to declare a queue of an entry. */
 export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
   const { kind, singleActive, maxMessages, maxBytes, deadLetterTo } = entry;
