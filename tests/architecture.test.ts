@@ -2,7 +2,7 @@ import { errorCodes } from '@blockhub/errors';
 import { describe, expect, test } from '@jest/globals';
 import { entries, manifests, serviceNames, sourceFiles } from './architecture/files.ts';
 import { importsOf } from './architecture/imports.ts';
-import { checkFile, checkManifest, layers, type Manifest, reachable } from './architecture/rules.ts';
+import { checkFile, checkManifest, layers, type Manifest, owners, reachable, staleRules } from './architecture/rules.ts';
 
 const services = serviceNames();
 const allManifests = manifests();
@@ -10,15 +10,15 @@ const files = sourceFiles();
 const production = reachable(files, entries());
 const manifestOf = (path: string): Manifest => allManifests.get(`${path.split('/').slice(0, 2).join('/')}/package.json`) ?? { name: '' };
 
-describe('the house', () => {
-  test('every import is one that its place allows', () => {
+describe('packages and services', () => {
+  test('every import is allowed', () => {
     expect(production.size).toBeGreaterThan(50);
     expect(
       files.flatMap((file) => checkFile(file, { manifest: manifestOf(file.path), services, isProduction: production.has(file.path) })),
     ).toEqual([]);
   });
 
-  test('every package.json depends on what its place allows', () => {
+  test('every dependency of a package.json is allowed', () => {
     expect([...allManifests].flatMap(([path, manifest]) => checkManifest(path, manifest, services))).toEqual([]);
   });
 
@@ -27,15 +27,24 @@ describe('the house', () => {
     for (const [unit, uses] of Object.entries(layers))
       for (const used of uses) expect([unit, used, order.indexOf(used) < order.indexOf(unit)]).toEqual([unit, used, true]);
   });
+
+  test('every entry of the rules is used', () => {
+    expect(
+      staleRules(
+        files.filter(({ path }) => production.has(path)),
+        { layers, owners },
+      ),
+    ).toEqual([]);
+  });
 });
 
-/** The faults of a file with this source, whose package.json declares everything. */
+/** The faults of a file with this source. Its package.json declares everything that it imports. */
 const faultsOf = (path: string, source: string): string[] => {
   const dependencies = Object.fromEntries(importsOf(source).map(({ specifier }) => [specifier, '*']));
   return checkFile({ path, source }, { manifest: { name: 'x', dependencies }, services, isProduction: !path.endsWith('.test.ts') });
 };
 
-describe('the rules bite', () => {
+describe('the rules refuse', () => {
   test.each([
     ['packages/chain/src/a.ts', "import { openStore } from '@blockhub/store';"],
     ['packages/errors/src/a.ts', "import type { Clock } from '@blockhub/clock';"],
@@ -44,7 +53,7 @@ describe('the rules bite', () => {
     ['packages/registry/src/a.ts', "import {\n  seededRandom,\n  type Random,\n} from '@blockhub/faults';"],
     ['packages/worker/src/a.ts', "export { walk } from '@blockhub/walker';"],
     ['packages/walker/src/a.ts', "import { openRegistry } from '@blockhub/registry';"],
-    ['packages/walker/src/a.ts', "import { type ChainRecord, openRegistry } from '@blockhub/registry';"],
+    ['packages/walker/src/a.ts', "import type { ChainRecord } from '@blockhub/registry';"],
     ['packages/writer/src/a.ts', "const { template } = await import('@blockhub/message');"],
     ['packages/cli/src/a.ts', "import { worker } from '@blockhub/deploy';"],
     ['services/deploy/src/worker.ts', "import { worker } from '@blockhub/grouper';"],
@@ -74,8 +83,8 @@ describe('the rules bite', () => {
     ['services/deploy/src/a.ts', "import { x } from '@blockhub/store/src/probe.ts';", 'import @blockhub/store'],
     ['services/deploy/src/a.test.ts', "import { x } from '@blockhub/store/src/probe.ts';", 'import @blockhub/store'],
     ['services/deploy/src/a.ts', "import { x } from '@blockhub/store/conformance';", 'import @blockhub/store'],
-    ['packages/store/src/drivers/a.ts', "import { x } from '../../../clock/src/clock.ts';", 'outside its folder'],
-    ['packages/store/src/a.ts', "import '../../../tests/simulation/world.ts';", 'outside its folder'],
+    ['packages/store/src/drivers/a.ts', "import { x } from '../../../clock/src/clock.ts';", 'outside of its folder'],
+    ['packages/store/src/a.ts', "import '../../../tests/simulation/world.ts';", 'outside of its folder'],
     ['packages/store/src/a.ts', "import { x } from './probe.test.ts';", 'is a test'],
   ])('boundaries: %s with %s', (path, source, fault) => {
     expect(faultsOf(path, source)).toEqual([expect.stringContaining(fault)]);
@@ -122,10 +131,10 @@ describe('the rules bite', () => {
     expect([...reachable(all, ['packages/a/src/index.ts'])]).toEqual(all.slice(0, 4).map(({ path }) => path));
   });
 
-  test('an import that the package.json lacks', () => {
+  test('an import that the package.json does not declare', () => {
     const file = { path: 'packages/store/src/a.ts', source: "import { systemClock } from '@blockhub/clock';" };
     expect(checkFile(file, { manifest: { name: 'x' }, services, isProduction: true })).toEqual([
-      expect.stringContaining('its package.json lacks'),
+      expect.stringContaining('its package.json does not declare'),
     ]);
   });
 
@@ -147,10 +156,8 @@ describe('the rules bite', () => {
     expect(checkManifest(path, manifest, services)).toEqual([expect.stringContaining(fault)]);
   });
 
-  test('and let pass what is right', () => {
+  test('and allow what is right', () => {
     const right: [string, string][] = [
-      ['packages/walker/src/a.ts', "import type { ChainRecord } from '@blockhub/registry';"],
-      ['packages/walker/src/a.ts', "import { type ChainRecord } from '@blockhub/registry';"],
       ['packages/broker/src/drivers/sqlite/a.ts', "import { DatabaseSync } from 'node:sqlite';\nimport { x } from '../../types.ts';"],
       ['services/standalone/src/a.ts', "import { worker } from '@blockhub/deploy';"],
       ['packages/chain/src/a.ts', "// Date.now() is for callers\n/* console.log */\nimport { hash } from 'node:crypto';"],
@@ -162,14 +169,25 @@ describe('the rules bite', () => {
   });
 });
 
+test('an entry of the rules that no file uses is named', () => {
+  const files = [{ path: 'packages/a/src/a.ts', source: "import 'x/y';\nimport { b } from '@blockhub/b';" }];
+  const rules = { layers: { a: ['b', 'c'], gone: [] }, owners: { 'x/': ['a', 'd'], y: ['a'] } };
+  expect(staleRules(files, rules)).toEqual([
+    'layers: a does not import c',
+    'layers: there is no package gone',
+    'owners: d does not import x/',
+    'owners: a does not import y',
+  ]);
+});
+
 describe('error codes', () => {
   const code = files.filter(({ path }) => production.has(path) && path !== 'packages/errors/src/codes.ts');
-  const given = /(?:new BlockhubError|\breject)\(\s*'([A-Z][A-Z_]*)'|\bhasCode\([^,()]+,\s*'([A-Z][A-Z_]*)'/g;
+  const uses = /(?:new BlockhubError|\breject)\(\s*'([A-Z][A-Z_]*)'|\bhasCode\([^,()]+,\s*'([A-Z][A-Z_]*)'/g;
 
-  test('every code that is given is in the table', () => {
+  test('every code that is used is in the table', () => {
     const used = code.flatMap(({ path, source }) =>
       source
-        .matchAll(given)
+        .matchAll(uses)
         .map(([, thrown, asked]) => ({ path, code: thrown ?? asked ?? '' }))
         .toArray(),
     );
@@ -177,7 +195,7 @@ describe('error codes', () => {
     expect(used.filter((it) => !(it.code in errorCodes))).toEqual([]);
   });
 
-  test('every code of the table is given somewhere', () => {
+  test('every code of the table is used', () => {
     const all = code.map(({ source }) => source).join('\n');
     expect(Object.keys(errorCodes).filter((name) => !all.includes(`'${name}'`))).toEqual([]);
   });

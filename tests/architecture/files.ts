@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Manifest, SourceFile } from './rules.ts';
 
-/** The top of the repository. */
+/** The root folder of the repository. */
 const top = resolve(import.meta.dirname, '../..');
 
 const find = (pattern: string): string[] => globSync(pattern, { cwd: top, exclude: (name) => name.includes('node_modules') }).toSorted();
@@ -18,7 +18,7 @@ export const manifests = (): Map<string, Manifest> =>
 /** The names of all services. */
 export const serviceNames = (): Set<string> => new Set(find('services/*/package.json').map((path) => path.split('/')[1] ?? ''));
 
-/** Where processes and production code of others enter: what package.json exports as `.`, and `main.ts`. Other exports serve tests. */
+/** Entries of production code: what each package.json exports as `.`, and `main.ts`. Other exports are for tests. */
 export const entries = (): string[] =>
   [...manifests()].flatMap(([path, { exports = {} }]) => {
     const folder = path.slice(0, -'package.json'.length);

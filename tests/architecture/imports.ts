@@ -1,14 +1,14 @@
 /** One import of a source file. */
 export interface Import {
   readonly specifier: string;
-  /** Gone at run time. */
+  /** It does not exist at run time. */
   readonly typeOnly: boolean;
 }
 
 const statement = /^(?:import|export)\s+(?:([\w*{][^;'"`=()]*?)\s+from\s+)?['"]([^'"]+)['"]/gm;
 const call = /\b(?:import|require|new URL)\(\s*['"`]([^'"`]+)['"`]/g;
 
-/** Every import, re-export, dynamic import, require and `new URL` of a file that the formatter has seen. */
+/** Every import, re-export, dynamic import, require and `new URL` of a formatted file. */
 export function importsOf(source: string): Import[] {
   const code = withoutComments(source);
   return [
@@ -17,7 +17,7 @@ export function importsOf(source: string): Import[] {
   ];
 }
 
-/** A URL may be anything; only one that names code is an import. */
+/** A URL is an import only if it names a TypeScript file. */
 const isFile = (text: string, specifier: string): boolean => !text.startsWith('new URL') || /^\..*\.ts$/.test(specifier);
 
 function isTypeOnly(clause: string): boolean {
@@ -26,5 +26,5 @@ function isTypeOnly(clause: string): boolean {
   return names?.split(',').every((name) => name.trim() === '' || /^type\s/.test(name.trim())) ?? false;
 }
 
-/** Comments may name what code must not use. */
+/** Comments may contain what code must not use. */
 export const withoutComments = (source: string): string => source.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');

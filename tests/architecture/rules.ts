@@ -7,47 +7,47 @@ export interface SourceFile {
   readonly source: string;
 }
 
-/** A package.json, as far as it matters here. */
+/** The fields of a package.json that the rules use. */
 export interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly exports?: Readonly<Record<string, string>>;
 }
 
+// --- what may import what
+
 const scope = '@blockhub/';
-/** What packages export beside their entry: the suite that every driver must pass. */
+/** The export of a package beside its entry: the suite that every driver must pass. */
 const forTests = 'conformance';
 
-/** Which packages of ours a package may import; every other one is refused. Lower layers come first. */
+/** The Blockhub packages that a package may import. All others are refused. Lower layers come first. */
 export const layers: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   'test-servers': [],
-  clock: ['errors'],
-  faults: ['errors'],
+  clock: [],
+  faults: [],
   chain: ['errors'],
   settings: ['errors'],
   redact: [],
   media: ['errors'],
-  telemetry: ['errors', 'redact'],
+  telemetry: ['errors', 'redact', 'settings'],
   message: ['chain', 'errors'],
   broker: ['errors', 'clock', 'faults', 'settings'],
   store: ['errors', 'clock', 'faults', 'settings'],
   registry: ['errors', 'clock', 'settings'],
-  worker: ['errors', 'clock', 'faults', 'settings', 'telemetry', 'chain', 'message', 'broker', 'store', 'registry'],
+  worker: ['errors', 'clock', 'settings', 'telemetry', 'chain', 'message', 'broker', 'store', 'registry'],
   walker: ['errors', 'clock', 'chain', 'store'],
   access: ['errors', 'store'],
   writer: ['errors', 'chain', 'store', 'walker'],
 };
 
-/** Allowed beyond the layers where nothing is left of the import at run time. */
-const typesOf: Readonly<Record<string, readonly string[]>> = { walker: ['registry'] };
-
-/** Who may import a vendor's code; a vendor that is not here has no owner yet and is refused. A key that ends with `/` is a prefix. */
-const owners: Readonly<Record<string, readonly string[]>> = {
+/**
+ * The packages that may import a vendor's code. A vendor without an entry is refused. A key that ends
+ * with `/` is a prefix.
+ */
+export const owners: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/': ['store', 'test-servers'],
   '@smithy/': ['store'],
-  minio: ['store'],
-  undici: ['store'],
   amqplib: ['broker'],
   'node:sqlite': ['broker', 'registry'],
   ioredis: ['registry'],
@@ -62,12 +62,12 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   testcontainers: ['test-servers'],
 };
 
-/** Has members that load `fetch` and `WebSocket` when they are looked at, which whoever imports it by name does: 4 MB and more of each process. */
-const heavy = 'node:http';
-/** Whoever counts no memory. */
-const careless = 'test-servers';
+/** An import of this module by name loads `fetch` and `WebSocket` too: 4 MB or more for each process. */
+const httpModule = 'node:http';
+/** Units whose memory does not matter. */
+const mayLoadFetch = 'test-servers';
 
-/** Chain computes; it neither reads, writes, waits nor throws dice. */
+/** Chain only computes: it has no I/O, no timers and no random numbers. */
 const pureModules = new Set(['node:crypto', 'node:buffer', 'node:util']);
 const impure =
   /\b(?:Date\.now|new Date\(\s*\)|Math\.random|console\.|process\.|performance\.|fetch\(|set(?:Timeout|Interval|Immediate)\b|queueMicrotask\b|random(?:UUID|Bytes|Int|FillSync)\b|getRandomValues\b)/;
@@ -75,9 +75,11 @@ const impure =
 const isService = (path: string): boolean => path.startsWith('services/');
 const unitOf = (path: string): string => path.split('/')[1] ?? '';
 
+// --- which files are production code
+
 /**
- * The files that are reached from the entries of packages and services; all others are tests and what only tests import.
- * `entries` are paths such as `packages/chain/src/index.ts`.
+ * The files that the entries of packages and services reach. All others are tests, or imported by
+ * tests only. `entries` are paths such as `packages/chain/src/index.ts`.
  */
 export function reachable(files: readonly SourceFile[], entries: Iterable<string>): Set<string> {
   const sources = new Map(files.map(({ path, source }) => [path, source]));
@@ -94,51 +96,52 @@ export function reachable(files: readonly SourceFile[], entries: Iterable<string
 
 const resolvePath = (path: string, specifier: string): string => new URL(specifier, `file:///${path}`).pathname.slice(1);
 
-/** What else is known when a file is checked. */
-export interface House {
+// --- checks of files
+
+/** What a check of a file needs to know. */
+export interface FileContext {
   readonly manifest: Manifest;
   /** Names of all services. */
   readonly services: ReadonlySet<string>;
-  /** Production code, see `reachable`. The layers bind it alone. */
+  /** Production code, see `reachable`. Only production code is bound by the layers. */
   readonly isProduction: boolean;
 }
 
-/** What a file does that its place forbids, one sentence each. */
-export function checkFile(file: SourceFile, house: House): string[] {
-  const faults = importsOf(file.source).flatMap((it) => checkImport(it, file.path, house));
-  if (unitOf(file.path) === 'chain' && house.isProduction) faults.push(...checkPure(file.source));
+/** What the rules forbid in this file, one sentence for each fault. */
+export function checkFile(file: SourceFile, context: FileContext): string[] {
+  const faults = importsOf(file.source).flatMap((it) => checkImport(it, file.path, context));
+  if (unitOf(file.path) === 'chain' && context.isProduction) faults.push(...checkPure(file.source));
   return [...new Set(faults)].map((fault) => `${file.path}: ${fault}`);
 }
 
-function checkImport(it: Import, path: string, house: House): string[] {
+function checkImport(it: Import, path: string, context: FileContext): string[] {
   const { specifier } = it;
-  if (specifier.startsWith('.')) return checkRelative(specifier, path, house.isProduction);
-  if (specifier.startsWith(scope)) return checkOurs(it, path, house);
-  if (!house.isProduction) return [];
-  const faults = checkVendor(specifier, path, house.manifest);
-  if (faults.length > 0 || it.typeOnly || specifier !== heavy || unitOf(path) === careless) return faults;
-  return [`imports ${heavy}, which loads fetch too: take it from process.getBuiltinModule('${heavy}')`];
+  if (specifier.startsWith('.')) return checkRelative(specifier, path, context.isProduction);
+  if (specifier.startsWith(scope)) return checkOurs(it, path, context);
+  if (!context.isProduction) return [];
+  const faults = checkVendor(specifier, path, context.manifest);
+  if (faults.length > 0 || it.typeOnly || specifier !== httpModule || unitOf(path) === mayLoadFetch) return faults;
+  return [`imports ${httpModule}, which loads fetch too: take it from process.getBuiltinModule('${httpModule}')`];
 }
 
 function checkRelative(specifier: string, path: string, isProduction: boolean): string[] {
   const target = resolvePath(path, specifier);
-  const home = path.split('/').slice(0, 2).join('/');
-  if (!target.startsWith(`${home}/`)) return [`imports ${specifier}, which lies outside its folder`];
+  const folder = path.split('/').slice(0, 2).join('/');
+  if (!target.startsWith(`${folder}/`)) return [`imports ${specifier}, which is outside of its folder`];
   return isProduction && target.endsWith('.test.ts') ? [`imports ${specifier}, which is a test`] : [];
 }
 
-function checkOurs(it: Import, path: string, { manifest, services, isProduction }: House): string[] {
+function checkOurs(it: Import, path: string, { manifest, services, isProduction }: FileContext): string[] {
   const [name = '', ...inside] = it.specifier.slice(scope.length).split('/');
   if (inside.length > 0 && (isProduction || inside.join('/') !== forTests)) return [`imports ${it.specifier}: import ${scope}${name}`];
   if (!isProduction) return [];
-  if (!mayUse(path, name, it.typeOnly, services)) return [`must not import ${scope}${name}`];
-  return checkDeclared(`${scope}${name}`, manifest, it.typeOnly && typesOf[unitOf(path)]?.includes(name) === true);
+  return mayUse(path, name, services) ? checkDeclared(`${scope}${name}`, manifest) : [`must not import ${scope}${name}`];
 }
 
-function mayUse(path: string, name: string, typeOnly: boolean, services: ReadonlySet<string>): boolean {
+function mayUse(path: string, name: string, services: ReadonlySet<string>): boolean {
   const unit = unitOf(path);
   if (isService(path) || unit === 'cli') return name !== 'cli' && (!services.has(name) || unit === 'standalone');
-  return (layers[unit] ?? []).includes(name) || (typeOnly && (typesOf[unit] ?? []).includes(name));
+  return (layers[unit] ?? []).includes(name);
 }
 
 function checkVendor(specifier: string, path: string, manifest: Manifest): string[] {
@@ -161,17 +164,19 @@ const packageOf = (specifier: string): string =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
-const checkDeclared = (name: string, manifest: Manifest, optional = false): string[] =>
-  optional || name.startsWith('node:') || manifest.dependencies?.[name] !== undefined
+const checkDeclared = (name: string, manifest: Manifest): string[] =>
+  name.startsWith('node:') || manifest.dependencies?.[name] !== undefined
     ? []
-    : [`imports ${name}, which its package.json lacks`];
+    : [`imports ${name}, which its package.json does not declare`];
 
 function checkPure(source: string): string[] {
   const found = impure.exec(withoutComments(source))?.[0];
   return found === undefined ? [] : [`uses ${found}, but chain is a function of its arguments`];
 }
 
-/** What a package.json promises that its place forbids. */
+// --- checks of package.json
+
+/** What the rules forbid in this package.json, one sentence for each fault. */
 export function checkManifest(path: string, manifest: Manifest, services: ReadonlySet<string>): string[] {
   const unit = unitOf(path);
   const faults: string[] = [];
@@ -179,8 +184,33 @@ export function checkManifest(path: string, manifest: Manifest, services: Readon
   if (!isService(path) && unit !== 'cli' && !layers[unit]) faults.push('has no layer in tests/architecture/rules.ts');
   for (const name of Object.keys(manifest.dependencies ?? {})) {
     if (name.startsWith(scope)) {
-      if (!mayUse(path, name.slice(scope.length), true, services)) faults.push(`must not depend on ${name}`);
+      if (!mayUse(path, name.slice(scope.length), services)) faults.push(`must not depend on ${name}`);
     } else faults.push(...checkVendor(name, path, manifest));
   }
   return faults.map((fault) => `${path}: ${fault}`);
+}
+
+// --- checks of the rules themselves
+
+/** Names of packages, each with a list of names. */
+type Table = Readonly<Record<string, readonly string[]>>;
+
+/** The entries of `layers` and `owners` that no production file uses, one sentence for each. */
+export function staleRules(files: readonly SourceFile[], rules: { readonly layers: Table; readonly owners: Table }): string[] {
+  const used = Map.groupBy(
+    files.flatMap(({ path, source }) => importsOf(source).map(({ specifier }) => ({ unit: unitOf(path), specifier }))),
+    ({ unit }) => unit,
+  );
+  const uses = (unit: string, name: string): boolean => used.get(unit)?.some(({ specifier }) => isOf(specifier, name)) ?? false;
+  return [
+    ...Object.entries(rules.layers).flatMap(([unit, names]) =>
+      names.filter((name) => !uses(unit, scope + name)).map((name) => `layers: ${unit} does not import ${name}`),
+    ),
+    ...Object.keys(rules.layers).flatMap((unit) =>
+      files.some(({ path }) => path.startsWith(`packages/${unit}/`)) ? [] : [`layers: there is no package ${unit}`],
+    ),
+    ...Object.entries(rules.owners).flatMap(([vendor, units]) =>
+      units.filter((unit) => !uses(unit, vendor)).map((unit) => `owners: ${unit} does not import ${vendor}`),
+    ),
+  ];
 }

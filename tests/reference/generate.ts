@@ -1,6 +1,6 @@
 /**
- * Writes what is documented in code into the docs: error codes, queues, settings, metrics, the line of a walk; and the dashboard. With `--check` it writes nothing, and fails
- * when something is out of date.
+ * Writes docs/reference/*.md, the settings tables in READMEs of services and the dashboard from the
+ * code. With `--check` it writes nothing, and fails if something is out of date.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import type { SettingsShape } from '@blockhub/settings';
 import { commonSettings } from '@blockhub/worker';
 import { dashboard } from '../monitoring/dashboard.ts';
+import { settingsTable } from './markdown.ts';
 import { declaredMetrics } from './metrics.ts';
 import {
   type Documented,
@@ -17,7 +18,6 @@ import {
   queuesPage,
   redactionPage,
   settingsPage,
-  settingsTable,
   walkLinePage,
   withSettings,
 } from './pages.ts';

@@ -3,16 +3,8 @@ import { errorCodes } from '@blockhub/errors';
 import { queues } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { describe, expect, test } from '@jest/globals';
-import {
-  errorsPage,
-  firstDifference,
-  queuesPage,
-  redactionPage,
-  settingsPage,
-  settingsTable,
-  walkLinePage,
-  withSettings,
-} from './pages.ts';
+import { settingsTable } from './markdown.ts';
+import { errorsPage, firstDifference, queuesPage, redactionPage, settingsPage, walkLinePage, withSettings } from './pages.ts';
 
 const port = setting.integer({ text: 'Port to listen on.', default: 8080 });
 

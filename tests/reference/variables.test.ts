@@ -66,7 +66,7 @@ function refused(shape: SettingsShape, env: Readonly<Record<string, string>>): s
     parseSettings(shape, { argv: [], env });
   } catch (error) {
     if (!(error instanceof BlockhubError)) throw error;
-    return (error.details.mistakes as string[]).filter((mistake) => mistake.includes('is not known: did you mean'));
+    return (error.details.mistakes as string[]).filter((mistake) => mistake.includes('is not a setting: did you mean'));
   }
   return [];
 }
@@ -85,5 +85,5 @@ test.each(programs)('%s takes no variable of another for one of its own, misspel
 
 test.each(programs)('%s refuses its own, misspelt', (_, shape) => {
   const [first = ''] = Object.keys(shape).map(envName);
-  expect(refused(shape, { [`${first}X`]: 'secret' })).toEqual([`${first}X is not known: did you mean ${first}?`]);
+  expect(refused(shape, { [`${first}X`]: 'secret' })).toEqual([`${first}X is not a setting: did you mean ${first}?`]);
 });

@@ -1,11 +1,12 @@
 import { inspect } from 'node:util';
 import { openBroker } from '@blockhub/broker';
 import { openRegistry } from '@blockhub/registry';
-import { describe as dump, help, hideUrl, hideUserinfo, jsonSchema, parseSettings, setting, table } from '@blockhub/settings';
+import { describe as dump, help, hideUrl, hideUserinfo, jsonSchema, parseSettings, setting } from '@blockhub/settings';
 import { openStore } from '@blockhub/store';
 import { createHealth, createLogger } from '@blockhub/telemetry';
 import { commonSettings } from '@blockhub/worker';
 import { describe, expect, test } from '@jest/globals';
+import { settingsTable } from '../reference/markdown.ts';
 
 /** Each part of it is told by its letters. */
 const SECRET = /H+U+N|T+E+R+7/;
@@ -175,7 +176,7 @@ test('help, tables and schemas hide defaults and examples', () => {
   for (const url of hostile) {
     if (!URL.canParse(url) || !url.includes('://')) continue;
     const shape = { place: setting.text({ text: 'Place', default: url, example: url }) };
-    expect(`${help('x', 'y', shape)}${table(shape)}${JSON.stringify(jsonSchema(shape))}`).not.toMatch(SECRET);
+    expect(`${help('x', 'y', shape)}${settingsTable(shape)}${JSON.stringify(jsonSchema(shape))}`).not.toMatch(SECRET);
   }
 });
 

@@ -51,11 +51,12 @@ test.each([
   expect(errorCode(thrown)).toBe(code);
 });
 
-test('every entry of the table says what it means and what to do, and codes look alike', () => {
-  for (const [code, entry] of Object.entries(errorCodes)) {
-    expect(code).toMatch(/^[A-Z]+(?:_[A-Z]+)*$/);
-    expect(entry.meaning).toMatch(/^[A-Z].*\.$/);
-    expect(entry.fix).toMatch(/^.+\.$/);
-    if ('transient' in entry && 'status' in entry) expect([429, 503]).toContain(entry.status);
+test.each(Object.entries(errorCodes))('%s has a meaning and a fix in short, full sentences', (code, entry) => {
+  expect(code).toMatch(/^[A-Z]+(?:_[A-Z]+)*$/);
+  for (const text of [entry.meaning, entry.fix]) {
+    expect(text).toMatch(/^[A-Z].*\.$/);
+    expect(text.length).toBeLessThanOrEqual(200);
+    for (const sentence of text.split(/(?<=\.) /)) expect(sentence.split(' ').length).toBeLessThanOrEqual(25);
   }
+  if ('transient' in entry && 'status' in entry) expect([429, 503]).toContain(entry.status);
 });

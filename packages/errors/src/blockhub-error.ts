@@ -1,13 +1,16 @@
 import { codeEntry, type ErrorCode, errorCodes } from './codes.ts';
 
-/** An error that says, by its code, what the caller can do. The cause is always kept. */
+/** An error whose code decides what the caller can do. The cause is always kept. */
 export class BlockhubError extends Error {
   readonly code: ErrorCode;
   /** Facts for logs and answers, e.g. `{ key, field, path }`. Never a secret. */
   readonly details: Readonly<Record<string, unknown>>;
   readonly #fix: string | undefined;
 
-  /** @param options `fix`: what to do about this very fault; the table of codes has only what helps as a rule. One or more sentences, without secrets. */
+  /**
+   * @param options `fix`: what to do about this fault, in full sentences without secrets. If it is
+   * absent, the `fix` of the code is used.
+   */
   constructor(
     code: ErrorCode,
     message: string,
@@ -20,12 +23,12 @@ export class BlockhubError extends Error {
     this.#fix = options.fix;
   }
 
-  /** Trying the same again later may succeed. */
+  /** The same call may succeed later. */
   get transient(): boolean {
     return codeEntry(this.code).transient === true;
   }
 
-  /** HTTP status for a sender; 500 where the table has none. */
+  /** HTTP status for a sender; 500 if the table has none. */
   get status(): number {
     return codeEntry(this.code).status ?? 500;
   }
@@ -39,10 +42,10 @@ export class BlockhubError extends Error {
 /** True for a BlockhubError with this code. */
 export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError => error instanceof BlockhubError && error.code === code;
 
-/** True where trying again later is the right answer. Unknown errors are not transient. */
+/** True if the same call may succeed later. Errors that are not a BlockhubError are not transient. */
 export const isTransient = (error: unknown): boolean => error instanceof BlockhubError && error.transient;
 
-/** The code of any thrown value: ours, else Node's (`ENOSPC`), else `INTERNAL`. */
+/** The code of any thrown value: of a BlockhubError, else of Node (`ENOSPC`), else `INTERNAL`. */
 export function errorCode(error: unknown): string {
   if (error instanceof BlockhubError) return error.code;
   const code = (error as { code?: unknown } | null)?.code;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { diskFault, type FaultKind, networkFault } from './index.ts';
 
 const place = { setting: '--store', tls: { on: 'write ON', off: 'write OFF', ca: 'write ?ca=/ca.pem' } };
-const raw = (code: string, more: object = {}): Error => Object.assign(new Error(`${code}: said by the system`), { code, ...more });
+const raw = (code: string, more: object = {}): Error => Object.assign(new Error(`${code}: from the system`), { code, ...more });
 
 describe('a fault of the disk', () => {
   test.each<[string, object, FaultKind, RegExp]>([
@@ -35,7 +35,7 @@ describe('a fault of the disk', () => {
     expect(`${fault?.what} ${fault?.fix}`).not.toMatch(/[{}]|\bundefined\b/);
   });
 
-  test('of a cause counts too, and what the system did not say is none', () => {
+  test('of a cause counts too, and what the system did not report is none', () => {
     expect(diskFault(new Error('outer', { cause: raw('EROFS') }), place)).toMatchObject({ kind: 'read-only', code: 'EROFS' });
     for (const other of [undefined, null, 'ENOSPC', new Error('x'), raw('ERR_INVALID_ARG_TYPE'), raw('toString'), { code: 7 }])
       expect(diskFault(other, place)).toBeUndefined();
@@ -60,7 +60,7 @@ describe('a fault of the network', () => {
     ['EMFILE', {}, 'descriptors', /connections/, /ulimit -n/],
     ['CERT_HAS_EXPIRED', {}, 'certificate', /expired/, /Renew/],
     ['CERT_NOT_YET_VALID', {}, 'certificate', /not valid yet/, /clocks/],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', {}, 'certificate', /signed by itself/, /\?ca=\/ca\.pem/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', {}, 'certificate', /self-signed/, /\?ca=\/ca\.pem/],
     ['SELF_SIGNED_CERT_IN_CHAIN', {}, 'certificate', /not trusted/, /\?ca=\/ca\.pem/],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', {}, 'certificate', /not trusted/, /intermediate/],
     ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', {}, 'certificate', /not trusted/, /\?ca=\/ca\.pem/],
@@ -69,12 +69,12 @@ describe('a fault of the network', () => {
     ['ERR_SSL_WRONG_VERSION_NUMBER', {}, 'protocol', /does not speak TLS/, /write OFF/],
     ['ERR_SSL_PACKET_LENGTH_TOO_LONG', {}, 'protocol', /does not speak TLS/, /write OFF/],
     ['EPROTO', { message: openssl('wrong version number') }, 'protocol', /does not speak TLS/, /write OFF/],
-    ['EPROTO', { message: openssl('tlsv13 alert certificate required') }, 'certificate', /asks for a certificate/, /--store/],
-    ['EPROTO', { message: 'no more is known' }, 'protocol', /TLS with the server fails/, /write OFF/],
+    ['EPROTO', { message: openssl('tlsv13 alert certificate required') }, 'certificate', /requires a client certificate/, /--store/],
+    ['EPROTO', { message: 'nothing more is known' }, 'protocol', /TLS with the server fails/, /write OFF/],
     ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', {}, 'protocol', /version or cipher/, /TLS 1\.2/],
     ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', {}, 'protocol', /version or cipher/, /TLS 1\.2/],
     ['ERR_SSL_TLSV1_UNRECOGNIZED_NAME', {}, 'certificate', /no certificate for/, /host/],
-    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', {}, 'certificate', /asks for a certificate/, /--store/],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', {}, 'certificate', /requires a client certificate/, /--store/],
     ['HPE_INVALID_CONSTANT', {}, 'protocol', /does not speak HTTP/, /write ON/],
   ])('%s %o is %s', (code, more, kind, what, fix) => {
     const fault = networkFault(raw(code, more), place);
@@ -91,7 +91,7 @@ describe('a fault of the network', () => {
     expect(networkFault(raw('ERR_SSL_WRONG_VERSION_NUMBER'), { setting: '--broker' })?.fix).toMatch(/--broker, or turn TLS off/);
   });
 
-  test('is none where the network did not say it', () => {
+  test('is none if the network did not report it', () => {
     for (const other of [undefined, new Error('x'), raw('ERR_INVALID_URL'), raw('constructor')])
       expect(networkFault(other, place)).toBeUndefined();
   });

@@ -1,12 +1,12 @@
-/** What kinds of faults the system reports. Those in the second line only end when a person changes something. */
+/** Kinds of faults that the system reports. Those in the second line last until a person acts. */
 export type FaultKind =
   | ('refused' | 'reset' | 'timeout' | 'unreachable' | 'resolver' | 'descriptors' | 'memory' | 'busy' | 'mount')
   | ('name' | 'certificate' | 'protocol' | 'full' | 'read-only' | 'denied' | 'path' | 'file-system' | 'disk');
 
-/** A fault of disk, network or TLS, in words for its operator. */
+/** A fault of disk, network or TLS, explained for the operator. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** The word of the system for it, such as `ENOSPC`. */
+  /** The error code of the system, such as `ENOSPC`. */
   readonly code: string;
   /** A clause without a full stop. */
   readonly what: string;
@@ -15,17 +15,20 @@ export interface Fault {
 }
 
 /** The last sentence of a `fix` after which no restart is needed. */
-export const GOES_ON = 'After that, work goes on by itself.';
+export const GOES_ON = 'After that, work continues without a restart.';
 
-/** Where the fault was met, as texts name it. */
+/** The place of the fault, as texts name it. */
 export interface FaultPlace {
-  /** What names the place, such as `--store`. */
+  /** The setting that names the place, such as `--store`. */
   readonly setting: string;
-  /** How TLS is turned on and off there, and how further authorities are named: ends of sentences, such as `write rediss://`. */
+  /**
+   * How to turn TLS on and off there, and how to name further authorities. Ends of sentences, such
+   * as `write rediss://`.
+   */
   readonly tls?: { readonly on: string; readonly off: string; readonly ca: string };
 }
 
-/** An error of Node. Which of it is there differs by its origin. */
+/** An error of Node. Its origin decides which fields it has. */
 export interface SystemError {
   readonly code?: unknown;
   readonly errno?: unknown;
@@ -41,7 +44,7 @@ export interface SystemError {
 
 const MOST_CAUSES = 8;
 
-/** The error itself, then what it was made of: its parts, where several addresses were tried, and its causes. */
+/** The error itself, then its causes, and the errors of each address if several were tried. */
 function* causesOf(error: unknown): Generator<SystemError, void, undefined> {
   const queue: unknown[] = [error];
   for (let count = 0; count < MOST_CAUSES && queue.length > 0; count++) {
@@ -54,7 +57,7 @@ function* causesOf(error: unknown): Generator<SystemError, void, undefined> {
   }
 }
 
-/** The first error among them whose code is in a table. */
+/** The fault of the first error, among it and its causes, whose code `known` explains. */
 export function findFault<T>(error: unknown, known: (code: string, found: SystemError) => T | undefined): T | undefined {
   for (const found of causesOf(error)) {
     const fault = typeof found.code === 'string' ? known(found.code, found) : undefined;

@@ -29,10 +29,10 @@ test.each([
   ['redis://u:HUNTER2@host', 'has a password: give it as BLOCKHUB_REGISTRY_PASSWORD'],
   [
     'redis://u:HUNTER2/x@host',
-    'the password of the registry URL holds the character "/", and this URL takes no password: give it as BLOCKHUB_REGISTRY_PASSWORD',
+    'the password of the registry URL contains the character "/", and this URL cannot have a password: give it as BLOCKHUB_REGISTRY_PASSWORD',
   ],
-  ['redis://:HUNTER2#@host:6379/0', 'the password of the registry URL holds the character "#"'],
-  ['redis://u?x@host', 'the user of the registry URL holds the character "?", which ends it there: write %3F instead'],
+  ['redis://:HUNTER2#@host:6379/0', 'the password of the registry URL contains the character "#"'],
+  ['redis://u?x@host', 'the user of the registry URL contains the character "?", which ends the user: write %3F instead'],
   ['redis:host', 'needs a host: write redis://host:6379'],
   ['redis://', 'needs a host'],
   ['redis://host/x', 'has a path that is no number of a database'],

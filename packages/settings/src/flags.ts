@@ -4,7 +4,7 @@ import type { Setting, SettingsShape } from './setting.ts';
 import { quote } from './units.ts';
 
 export interface FlagsRead {
-  /** Raw values by name of the setting. A flag whose value is missing stands with undefined: its mistake is noted already. */
+  /** Raw values by name of the setting. A flag with a mistake has the value undefined. */
   readonly given: Map<string, string | undefined>;
   readonly positionals: string[];
   readonly mistakes: string[];
@@ -26,10 +26,13 @@ function knownFlags(shape: SettingsShape): Map<string, Known> {
   return known;
 }
 
-/** A word that cannot be a value: a flag. A single dash and negative numbers are values. */
+/** A word that begins with a dash is a flag. A single dash and negative numbers are values. */
 const isFlag = (word: string): boolean => /^-(-|[a-zA-Z])/.test(word);
 
-/** Splits words into flags with raw values and the rest, noting every mistake. Values of unknown and of secret flags are never shown. */
+/**
+ * Splits words into flags with raw values and positionals, and notes every mistake. Values of unknown
+ * and of secret flags are never shown.
+ */
 export function readFlags(shape: SettingsShape, argv: readonly string[], maxPositionals: number): FlagsRead {
   const known = knownFlags(shape);
   const read: FlagsRead = { given: new Map(), positionals: [], mistakes: [] };
@@ -51,10 +54,10 @@ export function readFlags(shape: SettingsShape, argv: readonly string[], maxPosi
     const follows = inline === undefined && next !== undefined && !isFlag(next);
     const found = known.get(flag);
     if (!found) {
-      // What follows is probably its value, and may be a secret: where words are no mistake, it may also be a word that nobody misses now.
+      // The next word is probably the value, and may be a secret.
       if (follows) at++;
       secretSeen = true;
-      read.mistakes.push(unknown(flag, [...known.keys()]));
+      read.mistakes.push(unknown(flag, known));
       continue;
     }
     secretSeen ||= found.one.secret;
@@ -70,27 +73,28 @@ export function readFlags(shape: SettingsShape, argv: readonly string[], maxPosi
 function positional({ positionals, mistakes }: FlagsRead, word: string, max: number, secretSeen: boolean): void {
   positionals.push(word);
   if (positionals.length <= max) return;
-  const shown = secretSeen ? `word ${positionals.length} that is no flag` : quoteOpen(word);
-  mistakes.push(`${shown} is not expected: settings are written --name value or --name=value; quote values with spaces`);
+  const shown = secretSeen ? `positional word ${positionals.length}` : quoteOpen(word);
+  mistakes.push(`${shown} is not expected: write settings as --name value or --name=value, and quote a value that has spaces`);
 }
 
-function unknown(flag: string, known: readonly string[]): string {
-  const nearest = findNearest(flag, known);
+function unknown(flag: string, known: ReadonlyMap<string, Known>): string {
+  const nearest = findNearest(flag, [...known.keys()]);
+  const name = nearest && known.get(nearest)?.name;
   const shown = quote(hideUserinfo(flag));
-  return `${shown} is no setting: ${nearest ? `did you mean ${nearest} (${envName(nearest.slice(2).replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()))})?` : 'see --help'}`;
+  return `${shown} is not a setting: ${name ? `did you mean ${nearest} (${envName(name)})?` : '--help lists all settings'}`;
 }
 
 function take({ given, mistakes }: FlagsRead, { name, one }: Known, raw: string | undefined, valueOnNo: boolean): void {
   const flag = flagName(name);
   const label = `${name} (${flag}, ${envName(name)})`;
-  if (valueOnNo) mistakes.push(`${label}: --no-… takes no value: write ${flag}=false`);
+  if (valueOnNo) mistakes.push(`${label}: a --no-… flag cannot have a value: write ${flag}=false`);
   else if (raw === undefined) mistakes.push(`${label}: the value is missing: write ${flag} ${one.placeholder}`);
   else if (raw === '' && one.kind !== 'list')
-    mistakes.push(`${label}: the value is empty: write ${flag} ${one.placeholder}, or leave the flag out`);
+    mistakes.push(`${label}: the value is empty: write ${flag} ${one.placeholder}, or remove the flag`);
   else if (given.get(name) !== undefined && one.kind === 'list') {
     given.set(name, `${given.get(name)},${raw}`);
     return;
-  } else if (given.has(name)) mistakes.push(`${label}: is given more than once: keep one`);
+  } else if (given.has(name)) mistakes.push(`${label}: is given more than once: give it once`);
   else {
     given.set(name, raw);
     return;

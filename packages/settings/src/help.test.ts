@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { help, table } from './help.ts';
+import { help } from './help.ts';
 import { envName, findNearest, flagName } from './names.ts';
 import { jsonSchema } from './schema.ts';
 import { setting } from './setting.ts';
@@ -41,22 +41,31 @@ describe('help', () => {
   test('says what each setting is, how it is given and what it is without', () => {
     expect(help('deploy', 'Writes objects', shape)).toBe(`deploy: Writes objects.
 
-Settings. Each can also be set in the environment: --store-url is BLOCKHUB_STORE_URL.
+Each setting is a flag or an environment variable: --store-url is the same as BLOCKHUB_STORE_URL.
+If both are set, the flag is used. An empty variable counts as not set.
+SIZE is a number of bytes, or a number with kb, mb, gb or tb, such as 4kb or 1.2gb.
 
   --store-url URL
-      Where objects lie. Required. Example: s3://minio:9000/bucket.
+      Where objects lie.
+      Required.
+      Example: s3://minio:9000/bucket
 
   --body-limit SIZE
-      Largest body. Default: 1mb.
+      Largest body.
+      Default: 1mb
 
   --no-fsync
-      Write through. Default: on.
+      Write through.
+      Default: on
 
   --level debug|info
-      How much is logged | said. Default: info.
+      How much is logged | said.
+      Default: info
 
   --token TEXT
-      Token. Secret: better by BLOCKHUB_TOKEN, or BLOCKHUB_TOKEN_FILE with the path of a file.
+      Token.
+      Secret. Set BLOCKHUB_TOKEN, or write the secret into a file and set BLOCKHUB_TOKEN_FILE to its
+      path.
 `);
   });
 
@@ -74,14 +83,6 @@ Settings. Each can also be set in the environment: --store-url is BLOCKHUB_STORE
       }),
     );
   });
-});
-
-test('the table is Markdown with one row per setting', () => {
-  const lines = table(shape).trimEnd().split('\n');
-  expect(lines).toHaveLength(2 + Object.keys(shape).length);
-  expect(lines[2]).toBe('| `--store-url URL` | `BLOCKHUB_STORE_URL` | required | Where objects lie. Example: `s3://minio:9000/bucket` |');
-  expect(lines[4]).toBe('| `--no-fsync` | `BLOCKHUB_FSYNC` | `true` | Write through. |');
-  for (const line of lines) expect(line.replaceAll('\\|', '').split('|')).toHaveLength(6);
 });
 
 test('the schema describes chart values', () => {

@@ -1,78 +1,60 @@
 import { hideUserinfo } from './hidden.ts';
 import { checkShape, envName, flagName } from './names.ts';
 import type { Setting, SettingsShape } from './setting.ts';
+import { sentence, wrap } from './text.ts';
+import { durationForm, sizeForm } from './units.ts';
 
-const width = 100;
-const indent = 6;
-
-/** Lines of at most `room` characters; longer words are cut. */
-function wrap(text: string, room: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    let rest = word;
-    if (line && line.length + 1 + rest.length <= room) {
-      line += ` ${rest}`;
-      continue;
-    }
-    if (line) lines.push(line);
-    for (; rest.length > room; rest = rest.slice(room)) lines.push(rest.slice(0, room));
-    line = rest;
-  }
-  return line ? [...lines, line] : lines;
-}
+const WIDTH = 100;
+const INDENT = 6;
 
 const paragraph = (text: string, by: number): string =>
-  wrap(text, width - by)
+  wrap(text, WIDTH - by)
     .map((line) => ' '.repeat(by) + line)
     .join('\n');
 
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
-
-function usage(name: string, one: Setting<unknown>): string {
+/** The flag with the form of its value, such as `--port N`. A flag that is on by default is shown as `--no-x`. */
+export function flagUsage(name: string, one: Setting<unknown>): string {
   if (one.kind !== 'flag') return `${flagName(name)} ${one.placeholder}`;
   return one.default === true ? flagName(name).replace('--', '--no-') : flagName(name);
 }
 
-/** The default as one would type it; never that of a secret. */
-const shownDefault = (one: Setting<unknown>): string | undefined =>
+/** The default as it would be typed. A secret has none. */
+export const shownDefault = (one: Setting<unknown>): string | undefined =>
   one.default === undefined || one.secret ? undefined : hideUserinfo(one.format(one.default));
 
-function facts(name: string, one: Setting<unknown>): string {
+/** The text of a setting, then a line for each fact. */
+function facts(name: string, one: Setting<unknown>): string[] {
+  const lines = [sentence(one.text)];
   const shown = shownDefault(one);
-  const parts = [sentence(one.text)];
-  if (one.required) parts.push('Required.');
-  if (shown !== undefined && one.kind !== 'flag') parts.push(`Default: ${shown === '' ? 'none' : shown}.`);
-  if (one.kind === 'flag') parts.push(`Default: ${one.default === true ? 'on' : 'off'}.`);
-  if (one.example !== undefined && !one.secret) parts.push(`Example: ${hideUserinfo(one.example)}.`);
-  if (one.secret) parts.push(`Secret: better by ${envName(name)}, or ${envName(name)}_FILE with the path of a file.`);
-  return parts.join(' ');
+  if (one.required) lines.push('Required.');
+  if (one.kind === 'flag') lines.push(`Default: ${one.default === true ? 'on' : 'off'}`);
+  else if (shown !== undefined) lines.push(`Default: ${shown === '' ? 'none' : shown}`);
+  if (one.example !== undefined && !one.secret) lines.push(`Example: ${hideUserinfo(one.example)}`);
+  if (one.secret) lines.push(`Secret. Set ${envName(name)}, or write the secret into a file and set ${envName(name)}_FILE to its path.`);
+  return lines;
+}
+
+const rules = [
+  (name: string) => `Each setting is a flag or an environment variable: ${flagName(name)} is the same as ${envName(name)}.`,
+  () => 'If both are set, the flag is used. An empty variable counts as not set.',
+];
+
+/** How amounts are written. Only the kinds that the settings have are explained. */
+const amounts = { size: `SIZE is ${sizeForm}.`, duration: `TIME is ${durationForm}.` } as const;
+
+function introduction(shape: SettingsShape): string {
+  const [first] = Object.keys(shape);
+  if (first === undefined) return 'It has no settings.';
+  const kinds = new Set(Object.values(shape).map(({ kind }) => kind));
+  const forms = (['size', 'duration'] as const).filter((kind) => kinds.has(kind)).map((kind) => amounts[kind]);
+  return [...rules.map((rule) => rule(first)), ...forms].map((line) => paragraph(line, 0)).join('\n');
 }
 
 /** The text for `--help`, at most 100 columns wide. */
 export function help(name: string, summary: string, shape: SettingsShape): string {
   checkShape(shape);
-  const entries = Object.entries(shape);
-  const settings = entries.map(([key, one]) => `${paragraph(usage(key, one), 2)}\n${paragraph(facts(key, one), indent)}`);
-  const [first] = entries[0] ?? [];
-  const rule = first
-    ? `Settings. Each can also be set in the environment: ${flagName(first)} is ${envName(first)}.`
-    : 'There are no settings.';
-  return `${[paragraph(`${name}: ${sentence(summary)}`, 0), paragraph(rule, 0), ...settings].join('\n\n')}\n`;
-}
-
-const cell = (text: string): string => text.replace(/\s+/g, ' ').replaceAll('\\', '\\\\').replaceAll('|', '\\|');
-const code = (text: string): string => `\`${cell(text).replaceAll('`', "'")}\``;
-
-/** The settings as a Markdown table, for READMEs. */
-export function table(shape: SettingsShape): string {
-  checkShape(shape);
-  const rows = Object.entries(shape).map(([name, one]) => {
-    const shown = shownDefault(one);
-    const preset = one.required ? 'required' : shown === undefined || shown === '' ? '' : code(shown);
-    const example = one.example === undefined || one.secret ? '' : ` Example: ${code(hideUserinfo(one.example))}`;
-    const secret = one.secret ? ` Secret; ${code(`${envName(name)}_FILE`)} may name a file.` : '';
-    return `| ${code(usage(name, one))} | ${code(envName(name))} | ${preset} | ${cell(sentence(one.text))}${example}${secret} |`;
-  });
-  return `${['| Flag | Environment | Default | Meaning |', '| --- | --- | --- | --- |', ...rows].join('\n')}\n`;
+  const settings = Object.entries(shape).map(([key, one]) =>
+    [paragraph(flagUsage(key, one), 2), ...facts(key, one).map((line) => paragraph(line, INDENT))].join('\n'),
+  );
+  return `${[paragraph(`${name}: ${sentence(summary)}`, 0), introduction(shape), ...settings].join('\n\n')}\n`;
 }

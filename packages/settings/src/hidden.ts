@@ -1,15 +1,16 @@
 import { quote } from './units.ts';
 
-/** What stands where a secret would. */
+/** Replaces a secret in texts. */
 export const hidden = '[hidden]';
 
-/** Values of options whose name says that they are secret. Paths of files with secrets are none. */
+/** Values of options with a name of a secret. Paths are not hidden: they name files with secrets. */
 const secretOption =
   /([?&#][\w.-]{0,40}(?:secret|passw|pwd|token|credential|signature|api-?key|access-?key)[\w.-]{0,40}=)(?!%2f|\/)[^&#\s"]+/gi;
 
 /**
- * A value that is a URL, or was meant to be one, without user and password. Whatever stands before the last `@` is taken for these: characters that
- * end a part of a URL may stand in a password by mistake. Paths, and URLs with a path only, are shown as they are.
+ * A value that is a URL, or was meant to be one, without user and password. Everything before the
+ * last `@` is hidden, because a password may contain characters that end a part of a URL. Paths, and
+ * URLs with only a path, are shown as they are.
  */
 export function hideUrl(url: string): string {
   const shown = url.replace(secretOption, `$1${hidden}`);
@@ -17,12 +18,12 @@ export function hideUrl(url: string): string {
   const rest = shown.slice(start.length);
   const at = rest.lastIndexOf('@');
   if (at < 0 || /^(?:\/|\.{1,2}\/)/.test(rest)) return shown;
-  // `user:password@host` without a scheme looks as if the user were one.
+  // In `user:password@host` the user looks like a scheme.
   const scheme = start.endsWith('//') || /^(?:amqps?|rediss?|https?|s3|sqlite|file|memory):$/i.test(start.trim()) ? start : '';
   return `${scheme}${hidden}${rest.slice(at)}`;
 }
 
-/** User and password of any URL in a text made unreadable, and secret options. Each word is judged by itself, as by `hideUrl`. */
+/** Hides user, password and secret options of every URL in a text. Words are separated by blanks. */
 export function hideUserinfo(text: string): string {
   const shown = text.includes('=') ? text.replace(secretOption, `$1${hidden}`) : text;
   return shown.includes('@') ? shown.replace(/\S+/g, hideWord) : shown;
@@ -39,5 +40,5 @@ function hideWord(word: string): string {
   return looksLikeUser ? `${hidden}${word.slice(at)}` : word;
 }
 
-/** `quote` for a value that may be a URL. */
+/** `quote` for a value that may be a URL with a password. */
 export const quoteOpen = (text: string): string => quote(hideUrl(text));

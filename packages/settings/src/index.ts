@@ -1,4 +1,4 @@
-export { help, table } from './help.ts';
+export { flagUsage, help, shownDefault } from './help.ts';
 export { hideUrl, hideUserinfo } from './hidden.ts';
 export { envName, flagName } from './names.ts';
 export { type Arguments, defaults, describe, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';
@@ -6,4 +6,5 @@ export { explainRaw, findRawCharacter, type RawCharacter, type Userinfo } from '
 export { jsonSchema } from './schema.ts';
 export { MAX_SECRET_BYTES, readSecret } from './secret.ts';
 export { type Setting, type SettingsShape, setting, type Values } from './setting.ts';
+export { sentence } from './text.ts';
 export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';

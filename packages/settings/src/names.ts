@@ -8,35 +8,35 @@ export const flagName = (name: string): string => `--${kebab(name)}`;
 /** `storeUrl` → `BLOCKHUB_STORE_URL`. */
 export const envName = (name: string): string => `BLOCKHUB_${kebab(name).replaceAll('-', '_').toUpperCase()}`;
 
-/** Refuses names from which flag, variable and chart value cannot be derived without doubt. @throws TypeError */
+/** Refuses names whose flag or variable would be ambiguous. @throws TypeError */
 export function checkShape(shape: SettingsShape): void {
   const variables = new Set(Object.keys(shape).map(envName));
   for (const [name, { secret }] of Object.entries(shape)) {
     if (!/^[a-z][a-z0-9]*([A-Z][a-z0-9]+)*$/.test(name)) throw new TypeError(`the setting name ${name} is not camelCase`);
-    if (/^no[A-Z]/.test(name) || name === 'help') throw new TypeError(`the setting name ${name} is taken by the flags --no-… or --help`);
+    if (/^no[A-Z]/.test(name) || name === 'help') throw new TypeError(`the setting name ${name} conflicts with the flags --no-… or --help`);
     if (secret && variables.has(`${envName(name)}_FILE`)) throw new TypeError(`${envName(name)}_FILE has two meanings`);
   }
 }
 
-/** The flag that was probably meant, where one is near enough. */
+/** The flag that was probably meant; undefined if none is similar enough. */
 export function findNearest(given: string, flags: readonly string[]): string | undefined {
   const plain = (flag: string): string => flag.toLowerCase().replace(/[^a-z0-9]/g, '');
   const wanted = plain(given)
     .replace(/^blockhub/, '')
     .slice(0, 64);
   let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  let fewest = Math.max(2, Math.floor(wanted.length / 3)) + 1;
   for (const flag of flags) {
     const edits = distance(wanted, plain(flag));
-    if (edits < least) [nearest, least] = [flag, edits];
+    if (edits < fewest) [nearest, fewest] = [flag, edits];
   }
   return nearest;
 }
 
-/** True where a letter more, less or other, or two neighbours swapped, make one text of the other. */
+/** True if the texts differ by one letter added, removed or replaced, or by two swapped neighbours. */
 export const isOneEdit = (a: string, b: string): boolean => Math.abs(a.length - b.length) <= 1 && distance(a, b) === 1;
 
-/** Edits between two short texts (Levenshtein), a swap of neighbours being one edit. */
+/** Levenshtein distance of two short texts. A swap of neighbours counts as one edit. */
 function distance(a: string, b: string): number {
   let older: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { BlockhubError } from '@blockhub/errors';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { help, table } from './help.ts';
+import { help } from './help.ts';
 import { defaults, describe as dump, parseArguments, parseSettings, type Source, wantsHelp } from './parse.ts';
 import { jsonSchema } from './schema.ts';
 import { setting, type Values } from './setting.ts';
@@ -64,7 +64,7 @@ test('types of values are exact', () => {
   const needed = { key: setting.text({ text: 'Key', required: true }), way: setting.choice({ text: 'Way', of: ['a', 'b'] }) };
   const required: Same<Values<typeof needed>, { readonly key: string; readonly way: 'a' | 'b' | undefined }> = true;
   // @ts-expect-error the default is not one of the words
-  expect(() => setting.choice({ text: 'Way', of: ['a', 'b'], default: 'c' })).toThrow('"c" is not known');
+  expect(() => setting.choice({ text: 'Way', of: ['a', 'b'], default: 'c' })).toThrow('got "c"');
   expect([exact, required]).toEqual([true, true]);
 });
 
@@ -112,7 +112,7 @@ describe('where values come from', () => {
     expect(parse([], { BLOCKHUB_NAME_FILE: join(folder, 'token') }).name).toBeUndefined();
   });
 
-  test('words that are no flags', () => {
+  test('positional words', () => {
     const { values, positionals } = parseArguments(shape, { argv: ['walk', '--port', '1', 'orders', '-', '--', '--port'], env: {} });
     expect(values.port).toBe(1);
     expect(positionals).toEqual(['walk', 'orders', '-', '--port']);
@@ -129,59 +129,59 @@ describe('where values come from', () => {
   test('embedding gives values directly', () => {
     expect(defaults(shape, { port: 0, name: 'x' })).toMatchObject({ port: 0, name: 'x', level: 'info' });
     const needed = { key: setting.text({ text: 'Key', required: true, example: 'k1' }) };
-    expect(mistakes(() => defaults(needed))).toEqual(['key (--key, BLOCKHUB_KEY): is required: set it, like --key k1']);
+    expect(mistakes(() => defaults(needed))).toEqual(['key (--key, BLOCKHUB_KEY): is required: set it, for example --key k1']);
   });
 });
 
 describe('mistakes', () => {
-  test.each<[string[], Source['env'], string | RegExp]>([
-    [['--port', 'x'], {}, 'port (--port, BLOCKHUB_PORT): "x" is not a number: write a whole number, like 8080'],
-    [[], { BLOCKHUB_PORT: 'NaN' }, '"NaN" is not a number'],
-    [['--port', '1.5'], {}, '"1.5" is not a number'],
-    [['--port', '010'], {}, '"010" is not a number'],
-    [['--port', '-1'], {}, '"-1" is out of range: write from 0 to 65535'],
-    [['--port', '65536'], {}, '"65536" is out of range'],
-    [['--port', '99999999999999999999'], {}, 'is not a number'],
-    [['--port', ' 80'], {}, '" 80" is not a number'],
+  test.each<[string[], Source['env'], string]>([
+    [['--port', 'x'], {}, 'port (--port, BLOCKHUB_PORT): expected a whole number such as 8080, got "x"'],
+    [[], { BLOCKHUB_PORT: 'NaN' }, 'got "NaN"'],
+    [['--port', '1.5'], {}, 'expected a whole number such as 8080, got "1.5"'],
+    [['--port', '010'], {}, 'got "010"'],
+    [['--port', '-1'], {}, 'expected a value from 0 to 65535, got "-1"'],
+    [['--port', '65536'], {}, 'got "65536"'],
+    [['--port', '99999999999999999999'], {}, 'expected a whole number'],
+    [['--port', ' 80'], {}, 'got " 80"'],
     [['--port'], {}, 'the value is missing: write --port N'],
     [['--port', '--pretty'], {}, 'port (--port, BLOCKHUB_PORT): the value is missing'],
     [['--port='], {}, 'the value is empty'],
     [['--port', '1', '--port', '1'], {}, 'is given more than once'],
     [['--pretty', '--no-pretty'], {}, 'is given more than once'],
-    [['--no-pretty=true'], {}, '--no-… takes no value: write --pretty=false'],
-    [['--pretty=yes'], {}, '"yes" is neither on nor off: write true or false'],
-    [['--pretty=toString'], {}, 'neither on nor off'],
+    [['--no-pretty=true'], {}, 'a --no-… flag cannot have a value: write --pretty=false'],
+    [['--pretty=yes'], {}, 'expected true or false, got "yes"'],
+    [['--pretty=toString'], {}, 'expected true or false'],
     [['--pretty', 'false'], {}, '"false" is not expected'],
-    [['--body-limit', '4x'], {}, /^bodyLimit \(--body-limit, BLOCKHUB_BODY_LIMIT\): "4x" is not a size: write .* like 4kb or 1.2gb$/],
-    [['--body-limit', '5mb'], {}, '"5mb" is out of range: write from 1 to 4mb'],
-    [['--body-limit', '0'], {}, 'out of range'],
-    [['--body-limit', '-4kb'], {}, 'is not a size'],
-    [['--grace', '5 s'], {}, '"5 s" is not a duration'],
-    [['--level', 'trace'], {}, '"trace" is not known: write debug, info'],
-    [['--level', 'constructor'], {}, 'is not known'],
+    [['--body-limit', '4x'], {}, 'bodyLimit (--body-limit, BLOCKHUB_BODY_LIMIT): expected a size such as 500, 4kb or 1.2gb, got "4x"'],
+    [['--body-limit', '5mb'], {}, 'expected a value from 1 to 4mb, got "5mb"'],
+    [['--body-limit', '0'], {}, 'expected a value from 1 to 4mb'],
+    [['--body-limit', '-4kb'], {}, 'expected a size'],
+    [['--grace', '5 s'], {}, 'expected a duration such as 500, 250ms or 1.5s, got "5 s"'],
+    [['--level', 'trace'], {}, 'expected one of debug, info, got "trace"'],
+    [['--level', 'constructor'], {}, 'expected one of'],
     [['--chains', 'a,,b'], {}, 'has an empty part'],
     [['--chains', 'a\n,\nb'], {}, 'has an empty part'],
-    [['--name', 'A1'], {}, '"A1" has not the form ^[a-z]+$'],
-    [['--store-url', 'minio'], {}, '"minio" is not a URL: write one with a scheme, or a path from / or ./'],
-    [['--broker', 'http://x'], {}, 'has the scheme http: write a URL with amqp or memory'],
-    [['--broker', '/data'], {}, 'is not a URL: write one with a scheme (amqp, memory)'],
+    [['--name', 'A1'], {}, '"A1" must match ^[a-z]+$'],
+    [['--store-url', 'minio'], {}, 'expected a URL with a scheme, or a path that begins with / or ./, got "minio"'],
+    [['--broker', 'http://x'], {}, 'expected a URL with the scheme amqp or memory, got "http://x"'],
+    [['--broker', '/data'], {}, 'expected a URL with a scheme (amqp, memory), got "/data"'],
     [['--store-url', '/a\u0000b'], {}, 'control character'],
-    [['--stor-url', '/x'], {}, '"--stor-url" is no setting: did you mean --store-url (BLOCKHUB_STORE_URL)?'],
+    [['--stor-url', '/x'], {}, '"--stor-url" is not a setting: did you mean --store-url (BLOCKHUB_STORE_URL)?'],
     [['--storeUrl', '/x'], {}, 'did you mean --store-url'],
     [['--BLOCKHUB_STORE_URL=/x'], {}, 'did you mean --store-url'],
     [['--prot=1'], {}, 'did you mean --port'],
-    [['--no-fsyn'], {}, 'did you mean --no-fsync'],
-    [['--frobnicate'], {}, '"--frobnicate" is no setting: see --help'],
-    [['-p', '1'], {}, '"-p" is no setting'],
-    [['--__proto__=1'], {}, 'is no setting'],
-    [['--constructor', '1'], {}, 'is no setting'],
+    [['--no-fsyn'], {}, 'did you mean --no-fsync (BLOCKHUB_FSYNC)?'],
+    [['--frobnicate'], {}, '"--frobnicate" is not a setting: --help lists all settings'],
+    [['-p', '1'], {}, '"-p" is not a setting'],
+    [['--__proto__=1'], {}, 'is not a setting'],
+    [['--constructor', '1'], {}, 'is not a setting'],
     [['stray'], {}, '"stray" is not expected'],
     [[], { BLOCKHUB_PORT: 'tcp://10.0.0.1:80' }, 'enableServiceLinks: false'],
-    [[], { BLOCKHUB_TOKEN: 'abcd', BLOCKHUB_TOKEN_FILE: '/x' }, 'are both set: unset one'],
+    [[], { BLOCKHUB_TOKEN: 'abcd', BLOCKHUB_TOKEN_FILE: '/x' }, 'are both set: unset one of them'],
     [[], { BLOCKHUB_TOKEN_FILE: '/nowhere/token' }, '"/nowhere/token" that BLOCKHUB_TOKEN_FILE names cannot be read (ENOENT)'],
   ])('%j with %j', (argv, env, expected) => {
     const found = mistakes(() => parse(argv, env));
-    expect(found).toEqual([expected instanceof RegExp ? expect.stringMatching(expected) : expect.stringContaining(expected)]);
+    expect(found).toEqual([expect.stringContaining(expected)]);
   });
 
   test('all come at once', () => {
@@ -229,11 +229,13 @@ describe('secrets', () => {
   test('a wrong secret file is not shown either', () => {
     writeFileSync(join(folder, 'wrong'), secret);
     const found = mistakes(() => parse([], { BLOCKHUB_TOKEN_FILE: join(folder, 'wrong') })).join();
-    expect(found).toContain('token (--token, BLOCKHUB_TOKEN, BLOCKHUB_TOKEN_FILE): the value, not shown, does not fit');
+    expect(found).toContain(
+      'token (--token, BLOCKHUB_TOKEN, BLOCKHUB_TOKEN_FILE): expected text that matches ^[a-z0-9]{4,}$, got a value that is secret and not shown',
+    );
     expect(found).not.toContain(secret);
   });
 
-  test('help, table, schema and dumps do not show them', () => {
+  test('help, schema and dumps do not show them', () => {
     const hiding = {
       token: setting.text({ text: 'Token', secret: true, example: secret }),
       url: setting.url({ text: 'Place', default: `amqp://me:${secret}@host`, example: `amqp://me:${secret}@other` }),
@@ -241,14 +243,7 @@ describe('secrets', () => {
     const values = parseSettings(hiding, { argv: ['--token', secret], env: {} });
     expect(values).toMatchObject({ token: secret, url: `amqp://me:${secret}@host` });
     expect(dump(hiding, values)).toEqual({ token: '[hidden]', url: 'amqp://[hidden]@host' });
-    const shown = [
-      help('x', 'y', hiding),
-      table(hiding),
-      JSON.stringify(jsonSchema(hiding)),
-      JSON.stringify({ values }),
-      inspect(values),
-      String(values),
-    ];
+    const shown = [help('x', 'y', hiding), JSON.stringify(jsonSchema(hiding)), JSON.stringify({ values }), inspect(values), String(values)];
     for (const text of shown) expect(text).not.toContain(secret);
     expect({ ...values }.token).toBe(secret);
   });
@@ -278,17 +273,17 @@ describe('a misspelt variable', () => {
     ['BLOCKHUB_TOKEN_FIL', 'BLOCKHUB_TOKEN_FILE'],
     ['BLOCKHUB_HLD', 'BLOCKHUB_HELD or BLOCKHUB_HOLD'],
   ])('%s is refused', (variable, meant) =>
-    expect(found({ [variable]: 'geheim' })).toEqual([`${variable} is not known: did you mean ${meant}?`]),
+    expect(found({ [variable]: 'geheim' })).toEqual([`${variable} is not a setting: did you mean ${meant}?`]),
   );
 
   test('stands among all mistakes', () => {
     expect(
       mistakes(() => parseSettings(near, { argv: ['--x'], env: { BLOCKHUB_STOREURL: './geheim', BLOCKHUB_PARTITIONS: 'x' } })),
     ).toEqual([
-      expect.stringContaining('is no setting'),
+      expect.stringContaining('is not a setting'),
       expect.stringContaining('partitions'),
       expect.stringContaining('storeUrl (--store-url, BLOCKHUB_STORE_URL): is required'),
-      'BLOCKHUB_STOREURL is not known: did you mean BLOCKHUB_STORE_URL?',
+      'BLOCKHUB_STOREURL is not a setting: did you mean BLOCKHUB_STORE_URL?',
     ]);
   });
 
@@ -301,7 +296,7 @@ describe('a misspelt variable', () => {
     ['it is a setting itself', { BLOCKHUB_HOLD: 'x' }],
     ['it is empty', { BLOCKHUB_PARTITONS: '' }],
     ['it is two edits away', { BLOCKHUB_PARTITON: '2', BLOCKHUB_PARTITIONS_X: '2' }],
-    ['it is of somebody else', { LOCKHUB_PARTITIONS: '2', BLOCKHUB2_PARTITIONS: '2', PARTITIONS: '2' }],
+    ['it belongs to another program', { LOCKHUB_PARTITIONS: '2', BLOCKHUB2_PARTITIONS: '2', PARTITIONS: '2' }],
     ['another program reads it', { BLOCKHUB_TOKENS: 'x', BLOCKHUB_TOKENS_FILE: '/x' }],
     ['it links to a Service', { BLOCKHUB_PARTITION: 'tcp://10.0.0.1:80' }],
     ['it is very long', { [`BLOCKHUB_${'X'.repeat(1_000_000)}`]: 'x' }],

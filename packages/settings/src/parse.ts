@@ -9,34 +9,40 @@ import { Mistake, type Setting, type SettingsShape, type Values } from './settin
 import { quote } from './units.ts';
 
 /**
- * Where settings come from. A flag wins over the environment; an empty variable counts as not set, but is a mistake for a secret and for a setting that
- * restricts. A variable `BLOCKHUB_…` that is one edit away from one
- * that could be set, and is not, is a mistake.
+ * Where settings come from. A flag wins over the environment. An empty variable counts as not set,
+ * but it is a mistake for a secret and for a setting that restricts. An unknown variable
+ * `BLOCKHUB_…` that is one edit away from a setting that is not set is a mistake too.
  */
 export interface Source {
-  /** Without the program, as in `process.argv.slice(2)`. */
+  /** Without the program, like `process.argv.slice(2)`. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Arguments<S extends SettingsShape> {
   readonly values: Values<S>;
-  /** What is no flag and no value of one, in order; all that follows `--`. */
+  /** The words that are neither flags nor their values, in order, and all words after `--`. */
   readonly positionals: readonly string[];
 }
 
-/** True where `--help` or `-h` stands before any `--`. */
+/** True if `--help` or `-h` comes before any `--`. */
 export function wantsHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--help' || word === '-h');
 }
 
-/** The values of all settings; words that are no flags are mistakes. @throws SETTINGS_INVALID with all mistakes in `details.mistakes`; never shows a secret */
+/**
+ * The values of all settings. Words that are not flags are mistakes.
+ * @throws SETTINGS_INVALID with all mistakes in `details.mistakes`, which never contain a secret
+ */
 export function parseSettings<const S extends SettingsShape>(shape: S, source: Source): Values<S> {
   return parse(shape, source, 0).values;
 }
 
-/** Like `parseSettings`, for commands that take words too; more than `maxPositionals` of them are mistakes. @throws SETTINGS_INVALID */
+/**
+ * Like `parseSettings`, for commands with positional words. More than `maxPositionals` are mistakes.
+ * @throws SETTINGS_INVALID
+ */
 export function parseArguments<const S extends SettingsShape>(
   shape: S,
   source: Source,
@@ -45,7 +51,10 @@ export function parseArguments<const S extends SettingsShape>(
   return parse(shape, source, maxPositionals);
 }
 
-/** All defaults, with `given` over them: for tests and embedding. @throws SETTINGS_INVALID where a required setting is missing */
+/**
+ * All defaults, replaced by the values `given`. For tests and embedding.
+ * @throws SETTINGS_INVALID if a required setting is missing
+ */
 export function defaults<const S extends SettingsShape>(shape: S, given: Partial<Values<S>> = {}): Values<S> {
   checkShape(shape);
   const values: Record<string, unknown> = {};
@@ -53,9 +62,9 @@ export function defaults<const S extends SettingsShape>(shape: S, given: Partial
   for (const [name, one] of Object.entries(shape)) {
     values[name] = given[name] ?? one.default;
     if (one.required && values[name] === undefined) mistakes.push(missing(name, one));
-    // The default is shown in the help, so it is known to restrict nothing.
+    // A default that restricts nothing is shown in the help, so it is no surprise.
     if (one.restricts && one.default === undefined && isNothing(given[name]))
-      mistakes.push(`${names(name, one)}: is empty and would restrict nothing: write a value, or leave it out`);
+      mistakes.push(`${names(name, one)}: is empty and would restrict nothing: write a value, or remove it`);
   }
   if (mistakes.length > 0) throw refuse(mistakes);
   return seal(shape, values);
@@ -82,26 +91,26 @@ function parse<S extends SettingsShape>(shape: S, { argv, env }: Source, maxPosi
   return { values: seal(shape, values), positionals };
 }
 
-/** A mistake that is found before the value is parsed. It never contains the value, so it can be shown for secrets too. */
+/** A mistake that never contains the value, so it can be shown for secrets too. */
 class Refusal extends Mistake {}
 
 /** @throws Refusal */
 function fromFlag(name: string, one: Setting<unknown>, raw: string | undefined): string | undefined {
   const flag = flagName(name);
-  return raw === undefined ? undefined : checkGiven(flag, one, raw, `leave ${flag} out`);
+  return raw === undefined ? undefined : checkGiven(flag, one, raw, `remove ${flag}`);
 }
 
-/** An empty variable is not set, but for those of secrets and restrictions. A secret may lie in a file, as mounted by orchestrators. @throws Refusal */
+/** The value of a variable, or of the file with a secret. An empty variable counts as not set. @throws Refusal */
 function fromEnvironment(name: string, one: Setting<unknown>, env: Source['env']): string | undefined {
   const variable = envName(name);
   const fileVariable = `${variable}_FILE`;
   const [raw, file] = [env[variable], env[fileVariable]];
   if (file !== undefined && one.secret) {
-    if (raw) throw new Refusal(`${variable} and ${fileVariable} are both set: unset one`);
+    if (raw) throw new Refusal(`${variable} and ${fileVariable} are both set: unset one of them`);
     return fromFile(fileVariable, one, file);
   }
   if (file !== undefined && one.restricts)
-    throw new Refusal(`${fileVariable} is not known, as only secrets come from files: set ${variable} instead`);
+    throw new Refusal(`${fileVariable} is not a setting, because only secrets are read from files: set ${variable} instead`);
   if (raw === undefined) return undefined;
   return checkGiven(variable, one, raw, `unset ${variable}`) || undefined;
 }
@@ -114,13 +123,13 @@ function fromFile(variable: string, one: Setting<unknown>, file: string): string
     bytes = readSecretBytes(file);
   } catch (error) {
     const code = errorCode(error);
-    const why = code === 'EISDIR' ? 'it is a folder, as a mount without a source makes one' : code;
-    throw new Refusal(`${subject} cannot be read (${why}): correct the path or its rights`);
+    const why = code === 'EISDIR' ? 'it is a folder, which a mount without a source creates' : code;
+    throw new Refusal(`${subject} cannot be read (${why}): correct the path or its permissions`);
   }
   return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);
 }
 
-/** An empty secret or restriction would accept more than was meant. @throws Refusal */
+/** Refuses an empty secret or restriction, which would accept more than was meant. @throws Refusal */
 function checkGiven(subject: string, one: Setting<unknown>, raw: string, otherwise: string): string {
   if (one.secret) return secretOf(subject, one, Buffer.from(raw), `write a value, or ${otherwise}`);
   if (one.restricts && /^[\s,\ufeff]*$/.test(raw))
@@ -143,25 +152,26 @@ const names = (name: string, { secret }: Setting<unknown>): string =>
   `${name} (${flagName(name)}, ${envName(name)}${secret ? `, ${envName(name)}_FILE` : ''})`;
 
 function missing(name: string, one: Setting<unknown>): string {
-  const example = one.example === undefined || one.secret ? '' : `, like ${flagName(name)} ${one.example}`;
+  const example = one.example === undefined || one.secret ? '' : `, for example ${flagName(name)} ${one.example}`;
   return `${names(name, one)}: is required: set it${example}`;
 }
 
 function wrong(name: string, one: Setting<unknown>, mistake: Mistake, env: Source['env']): string {
-  // With a Service called blockhub the link to it has the name of a setting.
+  // A Service named blockhub gives pods the variable BLOCKHUB_PORT.
   const linked =
     isServiceLink(env[envName(name)] ?? '') && one.kind === 'integer'
-      ? ' (Kubernetes set it for a Service: set enableServiceLinks: false)'
+      ? ' (Kubernetes sets this variable for a Service: write enableServiceLinks: false into the pod)'
       : '';
   // The message of a parser may quote the secret.
   const shown =
-    one.secret && !(mistake instanceof Refusal) ? `the value, not shown, does not fit: write ${secretForm(one)}` : mistake.message;
+    one.secret && !(mistake instanceof Refusal) ? `expected ${secretForm(one)}, got a value that is secret and not shown` : mistake.message;
   return `${names(name, one)}: ${shown}${linked}`;
 }
 
-const secretForm = (one: Setting<unknown>): string => {
-  const { pattern } = one.schema;
-  return one.kind === 'text' && typeof pattern === 'string' ? `text of the form ${pattern}` : `a ${one.kind}`;
+const secretForm = ({ kind, schema: { pattern } }: Setting<unknown>): string => {
+  if (kind === 'list') return 'values that are separated by one comma or by line breaks';
+  if (kind === 'integer') return 'a whole number';
+  return kind === 'text' && typeof pattern === 'string' ? `text that matches ${pattern}` : `a ${kind}`;
 };
 
 function refuse(mistakes: readonly string[]): BlockhubError {
@@ -171,7 +181,7 @@ function refuse(mistakes: readonly string[]): BlockhubError {
   });
 }
 
-/** The values as text for logs: secrets, and user and password of URLs, hidden. Unset ones are left out. */
+/** The values as texts for logs, without secrets and without settings that are not set. */
 export function describe<S extends SettingsShape>(shape: S, values: Values<S>): Record<string, string> {
   const shown: Record<string, string> = {};
   for (const [name, one] of Object.entries(shape)) {
@@ -181,7 +191,7 @@ export function describe<S extends SettingsShape>(shape: S, values: Values<S>): 
   return shown;
 }
 
-/** Whoever logs or prints the whole object gets what `describe` gives. */
+/** Logs and prints of the whole object show what `describe` gives. */
 function seal<S extends SettingsShape>(shape: S, values: Record<string, unknown>): Values<S> {
   const shown = (): Record<string, string> => describe(shape, values as Values<S>);
   Object.defineProperty(values, 'toJSON', { value: shown });

@@ -39,7 +39,7 @@ describe('a character of user or password that is written raw', () => {
     ['https://user:HUN\\TER@host/x', 'password', '\\', '%5C'],
     ['amqp://host/v@host', 'path', '@', '%40'],
     ['s3://minio/bucket/a@b', 'path', '@', '%40'],
-    // It may be a path, and it may be a password of digits: both ways are said.
+    // It may be a path, and it may be a password of digits: both ways are named.
     ['amqp://host:5672/v@host', 'password', '/', '%2F'],
   ])('%s: the %s, %s', (url, part, character, escaped) => {
     const found = findRawCharacter(url);
@@ -47,7 +47,7 @@ describe('a character of user or password that is written raw', () => {
     if (!found) return;
     for (const takes of ['user and password', 'user', 'nothing'] as const) {
       const text = explainRaw(found, { url: 'broker URL', takes, instead: 'as BLOCKHUB_X_PASSWORD' });
-      expect(text).toContain(`the ${part} of the broker URL holds the character ${JSON.stringify(character)}`);
+      expect(text).toContain(`the ${part} of the broker URL contains the character ${JSON.stringify(character)}`);
       expect(text).toContain(takes.includes(part) || part === 'path' ? escaped : 'BLOCKHUB_X_PASSWORD');
       if (part === 'password') expect(text).toContain('BLOCKHUB_X_PASSWORD');
       expect(text).not.toMatch(/HUN|TER|12|34/);

@@ -1,26 +1,27 @@
 import { quote } from './units.ts';
 
-/** A character of a URL that ends the part in which it was meant to stand. */
+/** A character of a URL that ends the part to which it was meant to belong. */
 export interface RawCharacter {
   readonly part: 'user' | 'password' | 'path';
   readonly character: string;
-  /** How it must be written there. */
+  /** The percent-encoded form, such as `%2F`. */
   readonly escaped: string;
 }
 
-/** Where user and password of a kind of URL belong. */
+/** Which of user and password a kind of URL takes, for messages. */
 export interface Userinfo {
-  /** What it is called in a message, such as `broker URL`. */
+  /** The name of the URL in a message, such as `broker URL`. */
   readonly url: string;
-  /** What may stand in the URL, its special characters escaped. */
+  /** What the URL may contain. Special characters must be percent-encoded. */
   readonly takes: 'user and password' | 'user' | 'nothing';
-  /** How to give what may not stand there, or need not, such as `as BLOCKHUB_BROKER_PASSWORD`. */
+  /** The other way to give it, such as `as BLOCKHUB_BROKER_PASSWORD`. */
   readonly instead?: string;
 }
 
 /**
- * Finds `/`, `?`, `#`, `@`, `\` or `%` that stands as it is in user or password. A parser of URLs would take it for the end of that part, and
- * the rest of a password for a host, a path or an option; and it leaves line breaks out. Gives undefined for URLs without user, and for those without a host (`sqlite:///…`).
+ * Finds a `/`, `?`, `#`, `@`, `\` or `%` in user or password that is not percent-encoded. A URL parser
+ * would end the part there, and use the rest of a password as host, path or option. It also drops
+ * line breaks. Undefined for URLs without a user or without a host (`sqlite:///…`).
  */
 export function findRawCharacter(url: string): RawCharacter | undefined {
   const rest = /^[a-z][a-z0-9+.-]*:\/\/([^/].*)$/is.exec(url.trim())?.[1];
@@ -43,18 +44,19 @@ export function findRawCharacter(url: string): RawCharacter | undefined {
   return percent < 0 ? undefined : found(percent);
 }
 
-/** The `@` that ends user and password. One in the value of an option is none. */
+/** The position of the `@` that ends user and password, not of one in the value of an option. */
 function lastAt(rest: string): number {
   const at = rest.lastIndexOf('@');
   const question = rest.indexOf('?');
   if (question < 0 || question > at || !/^[\w.-]+=/.test(rest.slice(question + 1))) return at;
   const before = rest.slice(0, question);
-  // Behind a host the question mark begins the options; behind `user:12` it may belong to the password, and behind `user:password@host` too, but for paths.
+  // After a host the question mark begins the options. After `user:12`, or after
+  // `user:password@host` without a path in an option, it may belong to the password.
   if (!before.includes('@')) return before.includes(':') ? at : -1;
   return /[?&][\w.-]{2,}=(?:\/|https?:)[^&]*$/.test(rest.slice(0, at)) ? before.lastIndexOf('@') : at;
 }
 
-/** Where a `%` stands that begins no character of UTF-8; -1 where none does. */
+/** The position of a `%` that does not begin an encoded character of UTF-8, or -1. */
 function findWrongEscape(text: string): number {
   for (const { 0: run, index } of text.matchAll(/(?:%[0-9a-f]{2})+|%/gi)) {
     try {
@@ -66,11 +68,11 @@ function findWrongEscape(text: string): number {
   return -1;
 }
 
-/** What is wrong with a URL in which a character stands raw, and what to write instead; the secret is not shown. */
+/** What is wrong with the URL and what to write instead. The secret is not shown. */
 export function explainRaw({ part, character, escaped }: RawCharacter, { url, takes, instead }: Userinfo): string {
-  const holds = `the ${part} of the ${url} holds the character ${quote(character)}`;
+  const holds = `the ${part} of the ${url} contains the character ${quote(character)}`;
   if (part === 'path') return `${holds}: write ${escaped} instead`;
-  const behind = character === '%' ? '' : '. If the @ stands behind the host, write %40 for it';
-  if (!takes.includes(part)) return `${holds}, and this URL takes no ${part}${instead ? `: give it ${instead}` : ''}${behind}`;
-  return `${holds}, which ends it there: write ${escaped} instead${instead && part === 'password' ? `, or give the password ${instead}` : ''}${behind}`;
+  const behind = character === '%' ? '' : '. If the @ comes after the host, write %40 for it';
+  if (!takes.includes(part)) return `${holds}, and this URL cannot have a ${part}${instead ? `: give it ${instead}` : ''}${behind}`;
+  return `${holds}, which ends the ${part}: write ${escaped} instead${instead && part === 'password' ? `, or give the password ${instead}` : ''}${behind}`;
 }

@@ -47,7 +47,7 @@ describe('a restriction that is given but empty is a mistake', () => {
       [[`${flag}=${value}`], {}],
       // A flag that is on or off takes no word behind it.
       ...(name === 'keys' ? [] : [[[flag, value], {}] as const]),
-      // An empty flag does not take away what the environment restricts.
+      // An empty flag does not remove the restriction of the environment.
       [[`${flag}=${value}`], { [variable]: 'given' }],
     ] as const) {
       const found = mistakes([...argv], env);
@@ -63,10 +63,10 @@ describe('a restriction that is given but empty is a mistake', () => {
     ]);
   });
 
-  test('also a path that is empty, and a file that nobody reads', () => {
+  test('also a path that is empty, and a file that is not read', () => {
     expect(mistakes([], { BLOCKHUB_TOKENS_FILE: '' })).toEqual([expect.stringContaining('BLOCKHUB_TOKENS_FILE is empty')]);
     expect(mistakes([], { BLOCKHUB_IPS_FILE: join(folder, 'empty') })).toEqual([
-      expect.stringContaining('BLOCKHUB_IPS_FILE is not known, as only secrets come from files: set BLOCKHUB_IPS instead'),
+      expect.stringContaining('BLOCKHUB_IPS_FILE is not a setting, because only secrets are read from files: set BLOCKHUB_IPS instead'),
     ]);
   });
 

@@ -2,7 +2,7 @@ import { hideUserinfo } from './hidden.ts';
 import { checkShape } from './names.ts';
 import type { Setting, SettingsShape } from './setting.ts';
 
-/** Which key of which Kubernetes Secret: secrets never stand in chart values. */
+/** A key of a Kubernetes Secret, because chart values never contain secrets. */
 const secretSchema = {
   type: 'object',
   properties: { secret: { type: 'string', minLength: 1 }, key: { type: 'string', minLength: 1 } },
@@ -10,7 +10,7 @@ const secretSchema = {
   additionalProperties: false,
 };
 
-/** What a restriction must hold at least, as an empty one is refused at the start. */
+/** A restriction must have a value, because an empty one is refused at the start. */
 const restriction = ({ kind, schema }: Setting<unknown>): Record<string, unknown> => {
   if (kind === 'list') return { minItems: 1 };
   return (kind === 'text' || kind === 'url') && !schema.pattern ? { pattern: '\\S' } : {};
@@ -19,7 +19,7 @@ const restriction = ({ kind, schema }: Setting<unknown>): Record<string, unknown
 function property(one: Setting<unknown>): Record<string, unknown> {
   const { text, schema, default: preset, secret, kind, format, example, restricts } = one;
   if (secret) return { description: text, ...secretSchema };
-  // Amounts stand as people write them.
+  // Amounts are shown with their unit.
   const shown =
     preset === undefined
       ? undefined
@@ -37,7 +37,7 @@ function property(one: Setting<unknown>): Record<string, unknown> {
   };
 }
 
-/** JSON schema (draft-07) of the chart values for these settings; a secret is given as `{ secret, key }`. */
+/** JSON schema (draft-07) of the chart values. A secret is an object `{ secret, key }`. */
 export function jsonSchema(shape: SettingsShape): Record<string, unknown> {
   checkShape(shape);
   const entries = Object.entries(shape);

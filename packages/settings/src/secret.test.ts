@@ -36,7 +36,7 @@ const taken: [string, string | Buffer, string][] = [
 /** Bytes of a file → what is said of them. */
 const refused: [string, string | Buffer, RegExp][] = [
   ['nothing', '', /is empty$/],
-  ['a line break', '\n', /is empty \(it holds only blanks and line breaks\)$/],
+  ['a line break', '\n', /is empty \(it contains only blanks and line breaks\)$/],
   ['blanks and line breaks', ' \t\r\n \n', /is empty/],
   ['a byte order mark alone', '\ufeff', /is empty/],
   ['a byte order mark and a line break', '\ufeff\r\n', /is empty/],
@@ -139,7 +139,7 @@ describe('the bytes of a secret', () => {
         encoding: 'utf8',
       }),
     );
-    expect(mistakeOf(() => parse({ BLOCKHUB_PASSWORD: password }))).toMatch(/BLOCKHUB_PASSWORD holds U\+FFFD.* at byte 1/);
+    expect(mistakeOf(() => parse({ BLOCKHUB_PASSWORD: password }))).toMatch(/BLOCKHUB_PASSWORD contains U\+FFFD.* at byte 1/);
   });
 });
 
@@ -160,12 +160,12 @@ describe('a list of secrets', () => {
   test.each<[string, string | Buffer, RegExp]>([
     ['nothing', '', /is empty: write the secret into it, or unset BLOCKHUB_TOKENS_FILE/],
     ['a line break', '\n', /is empty/],
-    ['commas', ' , ,\n,', /is empty \(it holds only blanks, line breaks and commas\)/],
+    ['commas', ' , ,\n,', /is empty \(it contains only blanks, line breaks and commas\)/],
     ['a byte order mark', '\ufeff\r\n', /is empty/],
     ['a NUL', 'one\ntwo\0\n', /a NUL \(0x00\) at byte 7/],
     ['UTF-16', utf16('one\r\ntwo\r\n'), /UTF-16/],
     ['a tab inside', 'one\nt\two', /a tab \(0x09\) at byte 5/],
-    ['an empty part', 'HUN,,TER2', /the value, not shown, does not fit/],
+    ['an empty part', 'HUN,,TER2', /separated by one comma .*, got a value that is secret and not shown/],
   ])('with %s is refused', (_, bytes, why) => {
     const message = mistakeOf(() => parse({ BLOCKHUB_TOKENS_FILE: fileOf(bytes) }));
     expect(message).toMatch(why);

@@ -2,23 +2,23 @@ import { quoteOpen } from './hidden.ts';
 import { explainRaw, findRawCharacter, type Userinfo } from './raw-characters.ts';
 import { durationPattern, formatDuration, formatSize, parseDuration, parseSize, quote, sizePattern } from './units.ts';
 
-/** One setting: what it means and how its text becomes a value. Made by `setting.*` only. */
+/** One setting: its meaning, and how its text becomes a value. Only `setting.*` makes it. */
 export interface Setting<T> {
   readonly kind: 'text' | 'url' | 'integer' | 'size' | 'duration' | 'flag' | 'choice' | 'list';
-  /** What it is for, in a sentence. */
+  /** What it is for, in sentences. */
   readonly text: string;
-  /** How the value is shown in help: `URL`, `N`, `a|b`. */
+  /** The form of the value in help: `URL`, `N`, `a|b`. */
   readonly placeholder: string;
   readonly default: T | undefined;
-  /** The example as one would type it. */
+  /** The example as it is typed. */
   readonly example: string | undefined;
-  /** Never shown; may come from a file named by the variable `…_FILE`. */
+  /** Its value is never shown. The variable `…_FILE` may name a file with it. */
   readonly secret: boolean;
-  /** Has to be given. */
+  /** The process does not start without it. */
   readonly required: boolean;
-  /** It lets less pass, so that an empty value would let more pass than was meant: given but empty, it is a mistake. */
+  /** It limits what is accepted. An empty value would accept more than was meant, so it is a mistake. */
   readonly restricts: boolean;
-  /** Settings of other programs with nearly this name: their variables are not this one, misspelt. */
+  /** Similar names of settings of other programs, whose variables are not a misspelt form of this one. */
   readonly unlike: readonly string[];
   /** JSON schema of the value, without text and default. */
   readonly schema: Readonly<Record<string, unknown>>;
@@ -27,7 +27,10 @@ export interface Setting<T> {
   format(value: T): string;
 }
 
-/** Settings by camelCase name; the name gives flag (`--store-url`), variable (`BLOCKHUB_STORE_URL`) and chart value (`storeUrl`). */
+/**
+ * Settings by camelCase name. The name gives the flag (`--store-url`), the variable
+ * (`BLOCKHUB_STORE_URL`) and the chart value (`storeUrl`).
+ */
 export type SettingsShape = Readonly<Record<string, Setting<unknown>>>;
 
 /** The parsed values of a shape. A setting without default that is not required may be undefined. */
@@ -50,12 +53,12 @@ interface RangeOptions<D> extends Options<D> {
   readonly max?: number;
 }
 
-/** T, or T | undefined where neither a default nor `required: true` stands. */
+/** T, or T | undefined if there is neither a default nor `required: true`. */
 type Given<O, T> = O extends { readonly default: string | number | boolean | readonly string[] } | { readonly required: true }
   ? T
   : T | undefined;
 
-/** What is wrong with one value; the caller adds whose value it is. */
+/** What is wrong with one value. The caller adds the name of the setting. */
 export class Mistake extends Error {}
 
 interface Behaviour<T> {
@@ -66,7 +69,7 @@ interface Behaviour<T> {
   format(value: T): string;
 }
 
-/** The default is checked like a given value, so that a wrong declaration fails when it is loaded. */
+/** Checks the default like a given value, so that a wrong declaration fails when it is loaded. */
 function make<O extends Options<unknown>, T>(options: O, behaviour: Behaviour<T>): Setting<Given<O, T>> {
   const secret = options.secret === true;
   if (secret && options.default !== undefined) throw new TypeError('a secret has no default');
@@ -87,15 +90,13 @@ function make<O extends Options<unknown>, T>(options: O, behaviour: Behaviour<T>
   return made as Setting<Given<O, T>>;
 }
 
-const integerForm = 'a whole number, like 8080';
-
 function parseInteger(raw: string): number {
   const value = /^(0|-?[1-9][0-9]{0,15})$/.test(raw) ? Number(raw) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new Mistake(`${quote(raw)} is not a number: write ${integerForm}`);
+  if (!Number.isSafeInteger(value)) throw new Mistake(`expected a whole number such as 8080, got ${quote(raw)}`);
   return value;
 }
 
-/** Units refuse with a BlockhubError of their own; here only its message counts. */
+/** Turns the BlockhubError of a unit into a Mistake with its message. */
 const own =
   (parse: (raw: string) => number): ((raw: string) => number) =>
   (raw) => {
@@ -118,7 +119,7 @@ function amount<const O extends RangeOptions<number | string>>(
   { kind, placeholder, parse, format }: Amount,
 ): Setting<Given<O, number>> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
-  const range = max === Number.MAX_SAFE_INTEGER ? `at least ${format(min)}` : `from ${format(min)} to ${format(max)}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `at least ${format(min)}` : `a value from ${format(min)} to ${format(max)}`;
   const bounds = { minimum: min, ...(max === Number.MAX_SAFE_INTEGER ? {} : { maximum: max }) };
   const pattern = { size: sizePattern, duration: durationPattern };
   return make<O, number>(options, {
@@ -128,7 +129,7 @@ function amount<const O extends RangeOptions<number | string>>(
     format,
     parse(raw) {
       const value = parse(raw);
-      if (value < min || value > max) throw new Mistake(`${quote(raw)} is out of range: write ${range}`);
+      if (value < min || value > max) throw new Mistake(`expected ${range}, got ${quote(raw)}`);
       return value;
     },
   });
@@ -136,15 +137,15 @@ function amount<const O extends RangeOptions<number | string>>(
 
 function parseText(raw: string): string {
   if (raw === '') throw new Mistake('the value is empty');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(raw)) throw new Mistake(`${quoteOpen(raw)} holds a control character: write printable text`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression finds them
+  if (/[\u0000-\u001f\u007f]/.test(raw)) throw new Mistake(`${quoteOpen(raw)} contains a control character: write printable text`);
   return raw;
 }
 
 interface UrlOptions extends Options<string> {
-  /** The schemes that are taken, without colon; every scheme when absent. */
+  /** The accepted schemes, without colon. If it is absent, every scheme is accepted. */
   readonly schemes?: readonly string[];
-  /** Where user and password belong, for what is said of characters that cannot stand in them. */
+  /** Which of user and password it takes, for messages about characters in them. */
   readonly userinfo?: Userinfo;
 }
 
@@ -158,19 +159,19 @@ function checkUrl(raw: string, { schemes, userinfo = anyUserinfo }: Pick<UrlOpti
   const scheme = URL.canParse(raw) ? new URL(raw).protocol.slice(0, -1) : undefined;
   if (!scheme)
     throw new Mistake(
-      `${quoteOpen(raw)} is not a URL: write one with a scheme${schemes ? ` (${schemes.join(', ')})` : ', or a path from / or ./'}`,
+      `expected a URL with a scheme${schemes ? ` (${schemes.join(', ')})` : ', or a path that begins with / or ./'}, got ${quoteOpen(raw)}`,
     );
   if (schemes && !schemes.includes(scheme))
-    throw new Mistake(`${quoteOpen(raw)} has the scheme ${scheme}: write a URL with ${schemes.join(' or ')}`);
+    throw new Mistake(`expected a URL with the scheme ${schemes.join(' or ')}, got ${quoteOpen(raw)}`);
   const { username, password } = new URL(raw);
   if (userinfo.takes === 'nothing' && (username || password))
-    throw new Mistake(`the ${userinfo.url} takes no user and no password${userinfo.instead ? `: give them ${userinfo.instead}` : ''}`);
+    throw new Mistake(`the ${userinfo.url} cannot have a user or a password${userinfo.instead ? `: give them ${userinfo.instead}` : ''}`);
   return raw;
 }
 
 const flagWords: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
 
-/** Builders. Each takes what the setting is for; the type of the value follows from the options. */
+/** One function for each kind of setting. The options decide the type of the value. */
 export const setting = {
   /** Text without control characters. */
   text<const O extends Options<string> & { readonly pattern?: RegExp }>(options: O): Setting<Given<O, string>> {
@@ -182,12 +183,12 @@ export const setting = {
       format: String,
       parse(raw) {
         parseText(raw);
-        if (pattern && raw.search(pattern) < 0) throw new Mistake(`${quoteOpen(raw)} has not the form ${pattern.source}`);
+        if (pattern && raw.search(pattern) < 0) throw new Mistake(`${quoteOpen(raw)} must match ${pattern.source}`);
         return raw;
       },
     });
   },
-  /** A URL as text, or, where no schemes are listed, a path that begins with `/`, `./` or `../`. */
+  /** A URL as text. If no schemes are listed, also a path that begins with `/`, `./` or `../`. */
   url<const O extends UrlOptions>(options: O): Setting<Given<O, string>> {
     return make<O, string>(options, {
       kind: 'url',
@@ -197,7 +198,7 @@ export const setting = {
       parse: (raw) => checkUrl(raw, options),
     });
   },
-  /** A whole number; `min` is 0 unless given. */
+  /** A whole number; `min` is 0 by default. */
   integer: <const O extends RangeOptions<number>>(options: O): Setting<Given<O, number>> =>
     amount(options, { kind: 'integer', placeholder: 'N', parse: parseInteger, format: String }),
   /** Bytes, see `parseSize`. */
@@ -215,7 +216,7 @@ export const setting = {
       format: String,
       parse(raw) {
         const value = Object.hasOwn(flagWords, raw) ? flagWords[raw] : undefined;
-        if (value === undefined) throw new Mistake(`${quote(raw)} is neither on nor off: write true or false`);
+        if (value === undefined) throw new Mistake(`expected true or false, got ${quote(raw)}`);
         return value;
       },
     });
@@ -231,14 +232,14 @@ export const setting = {
       schema: { enum: of },
       format: String,
       parse(raw) {
-        if (!of.includes(raw)) throw new Mistake(`${quoteOpen(raw)} is not known: write ${of.join(', ')}`);
+        if (!of.includes(raw)) throw new Mistake(`expected one of ${of.join(', ')}, got ${quoteOpen(raw)}`);
         return raw as Of[number];
       },
     });
   },
   /**
-   * Texts with commas or line breaks between them. Empty lines are left out. The flag may stand several
-   * times. With `of`, each text must be one of these words.
+   * Texts with commas or line breaks between them. Empty lines are ignored. The flag may be repeated.
+   * With `of`, each text must be one of these words.
    */
   list<const O extends Options<readonly string[]> & { readonly of?: readonly string[] }>(options: O): Setting<Given<O, readonly string[]>> {
     const { of } = options;
@@ -251,7 +252,7 @@ export const setting = {
         const lines = raw.split(/[\r\n]+/).filter((line) => line.trim() !== '');
         const items = lines.flatMap((line) => line.split(',').map((item) => item.trim()));
         if (items.includes(''))
-          throw new Mistake(`${quoteOpen(raw)} has an empty part: write words with commas or line breaks between them`);
+          throw new Mistake(`${quoteOpen(raw)} has an empty part: separate the values by one comma or by line breaks`);
         const unknown = of && items.find((item) => !of.includes(item));
         if (unknown !== undefined) throw new Mistake(`${quoteOpen(unknown)} is not known: write one or more of ${of?.join(', ')}`);
         return items.map(parseText);

@@ -19,16 +19,21 @@ const durationUnits: Units = [
   ['ms', 1],
 ];
 
-/** What a size may look like, also for schemas; letters of either case. */
+/** The form of a size, also for schemas. Letters may be capital. */
 export const sizePattern = '^[0-9]+([.][0-9]+)?([kKmMgGtT][bB]?)$|^[0-9]+[bB]?$';
 
-/** What a duration may look like, also for schemas. */
+/** The form of a duration, also for schemas. */
 export const durationPattern = '^[0-9]+([.][0-9]+)?(s|m|h|d)$|^[0-9]+(ms)?$';
 
-const sizeForm = 'bytes, or a number with kb, mb, gb or tb, like 4kb or 1.2gb';
-const durationForm = 'milliseconds, or a number with ms, s, m, h or d, like 250ms or 1.5s';
+/** What a size is, as the end of a sentence. */
+export const sizeForm = 'a number of bytes, or a number with kb, mb, gb or tb, such as 4kb or 1.2gb';
+/** What a duration is, as the end of a sentence. */
+export const durationForm = 'a number of milliseconds, or a number with ms, s, m, h or d, such as 250ms or 1.5s';
 
-/** A fraction of the smallest unit is cut off. Gives undefined where the text is not of this form or not exact as a number. */
+/**
+ * The amount in the smallest unit, rounded down. Undefined if the text does not have the form, or if
+ * the amount is above 2^53.
+ */
 function findAmount(text: string, pattern: RegExp, units: Units): number | undefined {
   if (text.length > 32 || !pattern.test(text)) return undefined;
   const digits = Number.parseFloat(text);
@@ -49,7 +54,7 @@ const durationRegExp = new RegExp(durationPattern);
 /** Bytes of a size such as `4kb`, `1.2gb`, `4t` or `500`. @throws SETTINGS_INVALID */
 export function parseSize(text: string): number {
   const bytes = findAmount(text, sizeRegExp, sizeUnits);
-  if (bytes === undefined) throw new BlockhubError('SETTINGS_INVALID', `${quote(text)} is not a size: write ${sizeForm}`);
+  if (bytes === undefined) throw new BlockhubError('SETTINGS_INVALID', `expected a size such as 500, 4kb or 1.2gb, got ${quote(text)}`);
   return bytes;
 }
 
@@ -59,14 +64,14 @@ export const formatSize = (bytes: number): string => formatAmount(bytes, sizeUni
 /** Milliseconds of a duration such as `250ms`, `5s`, `2m` or `500`. @throws SETTINGS_INVALID */
 export function parseDuration(text: string): number {
   const ms = findAmount(text, durationRegExp, durationUnits);
-  if (ms === undefined) throw new BlockhubError('SETTINGS_INVALID', `${quote(text)} is not a duration: write ${durationForm}`);
+  if (ms === undefined) throw new BlockhubError('SETTINGS_INVALID', `expected a duration such as 500, 250ms or 1.5s, got ${quote(text)}`);
   return ms;
 }
 
 /** The shortest exact text: `parseDuration(formatDuration(n)) === n`. */
 export const formatDuration = (ms: number): string => formatAmount(ms, durationUnits);
 
-/** Text for a message: quoted, so that white space shows, and cut, so that nobody's megabyte lands in a log. */
+/** A text for a message: quoted, so that white space is visible, and cut to 100 characters. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

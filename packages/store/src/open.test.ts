@@ -37,9 +37,9 @@ describe('a store URL', () => {
     ['s3://minio:9000', 'bucket is missing'],
     [
       's3://AKIA:a/b@minio/bucket',
-      'the password of the store URL holds the character "/", and this URL takes no password: give it as BLOCKHUB_STORE_ACCESS_KEY',
+      'the password of the store URL contains the character "/", and this URL cannot have a password: give it as BLOCKHUB_STORE_ACCESS_KEY',
     ],
-    ['s3://minio/bucket/a@b', 'the path of the store URL holds the character "@": write %40 instead'],
+    ['s3://minio/bucket/a@b', 'the path of the store URL contains the character "@": write %40 instead'],
     ['https://bucket.s3.amazonaws.com/?x=1', 'unknown option x'],
     ['constructor:x', 'unknown scheme constructor:'],
     [`file://${import.meta.filename}`, 'is not a folder'],

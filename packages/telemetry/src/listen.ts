@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { BlockhubError, errorCode } from '@blockhub/errors';
+import { envName, flagName } from '@blockhub/settings';
 
 /** Where a server wants to listen, and which settings say so. */
 export interface ListenAddress {
@@ -33,10 +34,7 @@ export async function listenAt<T>(
   }
 }
 
-const namesOf = (setting: string): string => {
-  const flag = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `--${flag} (BLOCKHUB_${flag.toUpperCase().replaceAll('-', '_')})`;
-};
+const namesOf = (setting: string): string => `${flagName(setting)} (${envName(setting)})`;
 
 /**
  * Turns the failure to listen into an error that names the setting to change: ADDRESS_IN_USE, else SETTINGS_INVALID. What no setting can

@@ -1,29 +1,15 @@
 import { BlockhubError } from '@blockhub/errors';
 import type { Metric, Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-client';
-import { CounterSeries, GaugeSeries, HistogramSeries, type Sample, type Series } from './series.ts';
-
-/** Counts up. Adding costs one addition: fetch it once, keep it. */
-export interface Counter {
-  /** Adds 1 unless told; negative amounts and NaN are dropped. */
-  add(amount?: number): void;
-  readonly value: number;
-}
-
-/** Goes up and down. */
-export interface Gauge {
-  set(value: number): void;
-  add(amount: number): void;
-  /** From now on the value is read when somebody looks; what it throws counts as NaN. */
-  read(from: () => number): void;
-  readonly value: number;
-}
-
-/** Counts observations into buckets. */
-export interface Histogram {
-  observe(value: number): void;
-  readonly count: number;
-  readonly sum: number;
-}
+import {
+  type Counter,
+  CounterSeries,
+  type Gauge,
+  GaugeSeries,
+  type Histogram,
+  HistogramSeries,
+  type Sample,
+  type Series,
+} from './series.ts';
 
 /** One metric with labels; `labels` gives the series of these values, always the same one. Resolve it once, outside of the hot path. */
 export interface Family<L extends string, S> {
@@ -48,7 +34,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** Added to every sample as label `service`. */
   readonly service?: string;
 }

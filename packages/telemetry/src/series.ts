@@ -1,4 +1,25 @@
-import type { Counter, Gauge, Histogram } from './metrics.ts';
+/** Counts up. Adding costs one addition. */
+export interface Counter {
+  /** Adds `amount`, by default 1. Negative amounts and NaN are ignored. */
+  add(amount?: number): void;
+  readonly value: number;
+}
+
+/** Goes up and down. */
+export interface Gauge {
+  set(value: number): void;
+  add(amount: number): void;
+  /** From now on each scrape calls `from`. If it throws, the value is NaN. */
+  read(from: () => number): void;
+  readonly value: number;
+}
+
+/** Counts observations into buckets. */
+export interface Histogram {
+  observe(value: number): void;
+  readonly count: number;
+  readonly sum: number;
+}
 
 export interface Sample {
   readonly metricName: string;

@@ -2,7 +2,7 @@ import { type Broker, openBroker } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';
 import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
 import { openRegistry, type Registry } from '@blockhub/registry';
-import { help, hideUserinfo, parseSettings, type Values, wantsHelp } from '@blockhub/settings';
+import { help, hideUserinfo, parseSettings, sentence, type Values, wantsHelp } from '@blockhub/settings';
 import { openStore, type Store, type StoreCredentials } from '@blockhub/store';
 import {
   createHealth,
@@ -221,8 +221,6 @@ function mistakesOf({ message, details }: BlockhubError): string[] {
 }
 
 const messageOf = (error: unknown): string => hideUserinfo(error instanceof Error ? error.message : String(error));
-
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const writeTo =
   (stream: { write(text: string): unknown }) =>

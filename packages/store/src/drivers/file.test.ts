@@ -274,7 +274,7 @@ describe('the path of a root', () => {
     ['file', /is not a folder/],
     ['file/below', /a part of the path is a file/],
     ['file/far/below', /a part of the path is a file/],
-    ['loop', /lead in a circle/],
+    ['loop', /form a circle/],
     ['x'.repeat(300), /longer than the file system allows/],
   ])('that cannot be is refused when it is opened: %s', async (path, why) => {
     await expect(openStore(join(await inFolder(), path))).rejects.toMatchObject({

@@ -86,7 +86,7 @@ test.each([
   ['a rule has a wrong type', route({ rules: { allowIps: [1] } }), 'rules.allowIps: expected a list of texts'],
   ['a rule is an object', route({ rules: { throttleIp: {} } }), 'rules.throttleIp: expected a text'],
   ['a limit is none', route({ rules: { throttleIp: 'many' } }), 'rules.throttleIp: "many" is no limit'],
-  ['a switch is no switch', route({ rules: { sniffMimes: 'yes' } }), 'rules.sniffMimes: "yes" is neither on nor off'],
+  ['a switch is no switch', route({ rules: { sniffMimes: 'yes' } }), 'rules.sniffMimes: expected true or false, got "yes"'],
   ['a list that lets nobody in is empty', route({ rules: { allowIps: [] } }), 'rules.allowIps: is empty, which would let every request in'],
   ['a list of tokens is empty', route({ rules: { tokens: '' } }), 'rules.tokens: is empty, which would let every request in'],
   ['a token is too short', route({ rules: { tokens: ['short-secret'] } }), 'rules.tokens: token 1 is not 16 to 512'],
