@@ -44,7 +44,7 @@ const own: Values = {
       ...placement,
     },
   },
-  registry: {
+  valkey: {
     text: 'Valkey, which speaks as Redis, of one node, for development.',
     values: {
       enabled: value.flag('Whether there is one; without it `global.registry.url` is needed.', true),
@@ -55,7 +55,7 @@ const own: Values = {
       ...placement,
     },
   },
-  store: {
+  minio: {
     text: 'An S3 server of one node (MinIO, or what is started as it is), for development.',
     values: {
       enabled: value.flag('Whether there is one; without it `global.store.url` is needed.', true),
@@ -94,6 +94,15 @@ function checkNames(names: readonly string[]): void {
   if (twice !== undefined) throw new TypeError(`the umbrella chart has two values with the name ${twice}: rename the group or place`);
 }
 checkNames([...Object.keys(globalValues), ...Object.keys(own), ...groups.map(({ name }) => name), ...places.map(({ name }) => name)]);
+
+/**
+ * Values with an earlier name. A file of values that still has one is refused, and Helm prints the text
+ * that its schema demands. A group of places with such a name takes the name over.
+ */
+export const renamedValues: Readonly<Record<string, object>> = {
+  registry: { const: 'renamed: use valkey instead of registry' },
+  store: { const: 'renamed: use minio instead of store' },
+};
 
 /** All values of the umbrella chart; those of its places are described by their own charts. */
 export const umbrellaValues: Values = {

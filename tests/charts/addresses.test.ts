@@ -5,7 +5,7 @@ import { each } from './with-helm.ts';
 /** IPv4, IPv6 and both: what pods listen on, what Services are given, and addresses in values. */
 
 const alone = { standalone: { enabled: true } };
-const servers = { rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+const servers = { rabbitmq: { enabled: false }, valkey: { enabled: false }, minio: { enabled: false } };
 
 /** By place, the addresses that its process listens on. */
 const listening = ({ objects }: Rendered): Record<string, (string | undefined)[]> =>

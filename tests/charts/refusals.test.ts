@@ -24,7 +24,7 @@ each('with Helm %s', (_: string, which: Helm) => {
 
   test('servers that nobody needs are not asked for', async () => {
     const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
-    const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+    const without = { ...none, rabbitmq: { enabled: false }, valkey: { enabled: false }, minio: { enabled: false } };
     const rendered = await template(which, 'blockhub', { ...without, setup: { enabled: false } });
     expect(rendered).toMatchObject({ code: 0, stderr: '' });
     expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
@@ -42,6 +42,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
     ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
     ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
+    ['a server under its earlier name', { registry: { enabled: false } }, /registry[\s\S]*use valkey instead of registry/],
     ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
     ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
     ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
@@ -58,8 +59,8 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['a predicate that is empty', { shoveltomany: { settings: { when: '' } } }, /when[\s\S]*(minLength|length)/],
     ['MIME types that are none', { 'deploy-blobs': { settings: { mime: [] } } }, /mime[\s\S]*minItems/],
     ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
-    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
-    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
+    ['no server at all', { minio: { enabled: false } }, /global\.store\.url is missing.*minio\.enabled/],
+    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /valkey\.enabled must be false/],
     ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
     [
       'a spool that does not fit',

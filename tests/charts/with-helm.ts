@@ -11,8 +11,8 @@ export function each(name: string, tests: (version: string, which: Helm) => void
 /** Values with servers of others. */
 export const external = {
   rabbitmq: { enabled: false },
-  registry: { enabled: false },
-  store: { enabled: false },
+  valkey: { enabled: false },
+  minio: { enabled: false },
   global: {
     broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
     store: { url: 's3:///chains?region=eu-central-1' },

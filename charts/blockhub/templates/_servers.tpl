@@ -1,6 +1,9 @@
-{{/* What servers for development have in common: takes dict "top" $ "of" "rabbitmq". */}}
+{{/*
+What the containers of the servers for development have in common. Takes dict "top" $ "of" "store"
+(the name of its objects) "values" .Values.minio.
+*/}}
 {{- define "blockhub.serverContainer" -}}
-{{- $values := get .top.Values .of -}}
+{{- $values := .values -}}
 name: {{ .of }}
 image: {{ include "blockhub.otherImage" $values.image | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
@@ -62,7 +65,7 @@ spec:
             matchExpressions:
               - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .from }}}
     {{- end }}
-    {{- with ((get .top.Values .of).networkPolicy).ingress }}
+    {{- with (.values.networkPolicy).ingress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- with .metrics }}
