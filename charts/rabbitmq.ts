@@ -1,4 +1,5 @@
 import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
+import { groups } from '@blockhub/mesh';
 import { catalogues, declaration, declarations, type QueueEntry, queueEntries, queues } from '@blockhub/message';
 import { type ChartPlace, meshPlaces } from './places.ts';
 import { PARTITIONS } from './service-values.ts';
@@ -19,6 +20,8 @@ interface UserOf {
 }
 
 export interface Topology {
+  /** The groups of places. */
+  readonly groups: readonly string[];
   readonly users: Readonly<Record<string, Permissions & UserOf>>;
   /** `{p}` in a name stands for every partition. */
   readonly queues: readonly {
@@ -70,6 +73,7 @@ const setup: Permissions = {
 
 /** Users and queues of a mesh, for the definitions of RabbitMQ. */
 export const topology: Topology = {
+  groups: groups.map(({ name }) => name),
   users: {
     ...Object.fromEntries(
       meshPlaces.map((place) => {

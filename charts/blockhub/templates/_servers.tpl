@@ -76,11 +76,21 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* Not empty if the group is switched on. What is in no group always is. Takes dict "top" $ "group" "chain". */}}
-{{- define "blockhub.groupEnabled" -}}
-{{- if not .group -}}true
-{{- else if (get .top.Values .group | default dict).enabled -}}true
+{{/*
+The groups of places that are switched on: a JSON array. A group counts as switched on if its value
+`enabled` is true, or if one of its places is installed by the place's own value.
+*/}}
+{{- define "blockhub.groups" -}}
+{{- $on := list -}}
+{{- range $name, $chart := .Subcharts -}}
+{{- if $chart.Files.Get "place.json" -}}
+{{- $on = append $on (($chart.Files.Get "place.json" | fromJson).group | default "") -}}
 {{- end -}}
+{{- end -}}
+{{- range (.Files.Get "files/topology.json" | fromJson).groups -}}
+{{- if (get $.Values . | default dict).enabled -}}{{- $on = append $on . -}}{{- end -}}
+{{- end -}}
+{{- toJson (compact $on | uniq | sortAlpha) -}}
 {{- end -}}
 
 {{/* Places that need a server, as their place.json says; beside them whoever is named. */}}
