@@ -1,3 +1,4 @@
+import { table, wrapMarkdown } from '../tests/reference/markdown.ts';
 import { type ChartPlace, places } from './places.ts';
 import { topology } from './rabbitmq.ts';
 import { globalValues, helmOwned, serviceValues } from './service-values.ts';
@@ -9,7 +10,7 @@ const KUBERNETES = '>=1.30.0-0';
 
 const json = (it: unknown): string => `${JSON.stringify(it, null, 2)}\n`;
 
-/** Chart.yaml; dependencies lie in charts/ as links, so that there is nothing to fetch. */
+/** Chart.yaml. Its dependencies are links in charts/, so Helm has nothing to download. */
 function chart(name: string, description: string, version: string, dependencies: readonly string[]): string {
   const text = `# ${GENERATED}
 apiVersion: v2
@@ -27,17 +28,17 @@ dependencies:
 const dependency = (name: string, version: string, condition = ''): string =>
   `  - name: ${name}\n    version: ${version}\n${condition && `    condition: ${condition}\n`}`;
 
-/** Helm takes the first of these values that is set. */
+/** Helm uses the first of these values that is set. */
 const conditionOf = (name: string, group?: string): string => [name, group].flatMap((it) => (it ? [`${it}.enabled`] : [])).join(',');
 
-const valuesFile = (values: Values): string => `# ${GENERATED} What they mean is checked by values.schema.json.\n${yaml(values)}`;
+const valuesFile = (values: Values): string => `# ${GENERATED} values.schema.json checks the values.\n${yaml(values)}`;
 
 const schemaFile = (values: Values, beside: Readonly<Record<string, object>> = {}): string => {
   const { properties, ...rest } = schema(values) as { properties: object };
   return json({ $schema: 'http://json-schema.org/draft-07/schema#', ...rest, properties: { ...beside, ...properties } });
 };
 
-const table = (values: Values): string => `| Value | Default | Means |\n| --- | --- | --- |\n${rows(values).join('')}`;
+const valuesTable = (values: Values): string => table(['Value', 'Default', 'Meaning'], rows(values));
 
 const serverNames = { broker: 'RabbitMQ', store: 'the bucket', registry: 'the registry' } as const;
 const exampleUrls = { broker: 'amqp://rabbitmq:5672', store: 's3://endpoint/bucket', registry: 'redis://redis:6379' } as const;
@@ -46,20 +47,20 @@ function placeReadme(place: ChartPlace, values: Values): string {
   const { name, service, summary, needs, queues, volume } = place;
   const { global, settings, ...others } = values;
   const servers = needs.map((need) => serverNames[need]);
-  const uses = servers.length > 0 ? ` It needs ${new Intl.ListFormat('en').format(servers)}.` : '';
-  const takes = queues.length > 0 ? ` It takes from ${queues.map((queue) => `\`${queue}\``).join(', ')}.` : '';
+  const uses = servers.length > 0 ? ` It needs ${new Intl.ListFormat('en').format(servers)}.` : ' It needs no other server.';
+  const takes = queues.length > 0 ? ` It takes messages from ${queues.map((queue) => `\`${queue}\``).join(', ')}.` : '';
   const kind = volume
-    ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or a Deployment without `spool.enabled`' : ''}`
+    ? `a StatefulSet with a volume for each pod${volume.of === 'spool' ? ', or as a Deployment if `spool.enabled` is false' : ''}`
     : 'a Deployment';
   const given = needs.map((need) => ` \\\n  --set global.${need}.url=${exampleUrls[need]} --set global.${need}.secret=${need}`);
-  const alone = needs.length > 0 ? 'By itself it is installed beside servers of your own' : 'By itself it needs nothing else';
-  return `# ${name}
+  const own = needs.length > 0 ? ', with servers of your own' : '';
+  return wrapMarkdown(`# ${name}
 
 <!-- ${GENERATED} -->
 
-${summary} The service is [${service}](../../services/${service}/README.md), as ${kind}.${uses}${takes}
+${summary} The chart runs the service [${service}](../../services/${service}/README.md) as ${kind}.${uses}${takes}
 
-It is part of the chart [blockhub](../blockhub/README.md). ${alone}:
+The chart is a part of the chart [blockhub](../blockhub/README.md). To install it alone${own}:
 
 \`\`\`sh
 helm install ${name} charts/${name}${given.join('')}
@@ -67,23 +68,23 @@ helm install ${name} charts/${name}${given.join('')}
 
 ## Settings
 
-${table({ settings: settings as Values[string] })}
+${valuesTable({ settings: settings as Values[string] })}
 ## Values
 
-${table(others)}
+${valuesTable(others)}
 ## Values of all charts
 
-${table({ global: global as Values[string] })}`;
+${valuesTable({ global: global as Values[string] })}`);
 }
 
-/** Which keys of `global` there are, for the check of the chart that is installed: a schema cannot know whether another chart is above it. */
+/** The names in `global`, for a check by a template. The schema cannot refuse others, because a chart above may have its own. */
 const globalsTemplate = ({ global }: Values): string =>
   `{{- /* ${GENERATED} */}}\n{{- define "blockhub.globals" -}}\n${Object.keys((global as ValueGroup).values).join(' ')}\n{{- end -}}\n`;
 
-/** What charts take from other files. */
+/** Files outside of charts/ that become a part of the charts. */
 export interface Sources {
   readonly version: string;
-  /** README of the umbrella chart, up to its values. */
+  /** The hand-written part of the umbrella chart's README, above its values. */
   readonly umbrella: string;
   /** monitoring/alerts.yaml. */
   readonly alerts: string;
@@ -108,17 +109,17 @@ export function chartFiles({ version, umbrella, alerts, dashboard }: Sources): M
     dependency('blockhub-lib', version),
     ...places.map(({ name, group }) => dependency(name, version, conditionOf(name, group))),
   ];
-  const description = 'A mesh that turns what is POSTed to it into verifiable chains of blocks, with servers for development.';
+  const description = 'A mesh that links what is POSTed to it into verifiable chains of blocks, with servers for development.';
   files.set('blockhub/Chart.yaml', chart('blockhub', JSON.stringify(description), version, dependencies));
   files.set('blockhub/values.yaml', valuesFile(umbrellaValues));
   files.set('blockhub/values.schema.json', schemaFile(umbrellaValues, { 'blockhub-lib': { type: 'object' }, ...renamedValues }));
-  files.set('blockhub/README.md', `${umbrella}${VALUES_MARK}\n\n${table(umbrellaValues)}`);
+  files.set('blockhub/README.md', `${umbrella}${VALUES_MARK}\n\n${valuesTable(umbrellaValues)}`);
   files.set('blockhub/files/topology.json', json(topology));
   files.set('blockhub/files/rules.yaml', `# ${GENERATED} It is monitoring/alerts.yaml.\n${alerts.slice(alerts.indexOf('groups:'))}`);
   files.set('blockhub/files/dashboard.json', `${JSON.stringify(JSON.parse(dashboard))}\n`);
   files.set(
     'blockhub-lib/Chart.yaml',
-    `# ${GENERATED}\napiVersion: v2\nname: blockhub-lib\ndescription: What the charts of all services have in common.\ntype: library\nversion: ${version}\n`,
+    `# ${GENERATED}\napiVersion: v2\nname: blockhub-lib\ndescription: Templates that the charts of all services share.\ntype: library\nversion: ${version}\n`,
   );
   files.set('blockhub-lib/templates/_globals.tpl', globalsTemplate(globalValues));
   return files;
@@ -134,5 +135,5 @@ export const chartLinks = (): Map<string, string> =>
     ...['blockhub-lib', ...places.map(({ name }) => name)].map((name): [string, string] => [`blockhub/charts/${name}`, `../../${name}`]),
   ]);
 
-/** In the README of the umbrella chart everything behind it is generated. */
+/** In the README of the umbrella chart, everything below this line is generated. */
 export const VALUES_MARK = '<!-- Values: generated by `pnpm fix`; do not edit below. -->';

@@ -119,7 +119,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     [
       'two families in one',
       { global: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4', 'IPv6'] } },
-      /ipFamilies names IPv4 and IPv6, but ipFamilyPolicy SingleStack allows one/,
+      /ipFamilies is IPv4 and IPv6, but ipFamilyPolicy SingleStack allows one family/,
     ],
   ])('refuses %s', async (_, values, message) => {
     const { code, stderr } = await template(which, 'blockhub', values);

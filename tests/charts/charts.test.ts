@@ -340,7 +340,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(objects.filter(podOf).map(({ metadata }) => metadata.name)).toEqual([`demo-${place}`]);
     expect(await template(which, place, { global: { ...given, partition: 8 } })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('global.partition is none of'),
+      stderr: expect.stringContaining('global.partition is not a value of global'),
     });
     if (needs.length > 0)
       expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });

@@ -29,7 +29,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(rendered).toMatchObject({ code: 0, stderr: '' });
     expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
     const { stderr } = await template(which, 'blockhub', without);
-    expect(stderr).toMatch(/global\.broker\.url is missing, and setup would look for it/);
+    expect(stderr).toMatch(/global\.store\.url is missing\. It is required by setup\./);
   });
 
   test.each<[string, object, RegExp]>([
@@ -45,7 +45,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['a server under its earlier name', { registry: { enabled: false } }, /registry[\s\S]*use valkey instead of registry/],
     ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
     ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
-    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
+    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is not a value of global.*partitions/],
     ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
     ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
@@ -65,7 +65,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     [
       'a spool that does not fit',
       { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } },
-      /spoolLimit is 2\.5GB.* spool\.size, which is 2Gi/,
+      /spoolLimit is 2\.5GB.* spool\.size \(2Gi\)/,
     ],
     ['a volume too small', { 'web-to-msg': { spool: { size: '1024Mi' } } }, /web-to-msg: settings\.spoolLimit is 1073741824/],
     ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],

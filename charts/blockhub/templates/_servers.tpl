@@ -24,15 +24,19 @@ selector:
     {{- include "blockhub.selector" . | nindent 4 }}
 {{- end -}}
 
-{{/* Service with these ports, and who may reach them: dict "ports" (list (dict "name" "amqp" "port" 5672)) "from" (list of components). */}}
-{{- define "blockhub.serverDoor" -}}
+{{/*
+The Service and the NetworkPolicy of a server. Takes what `serverContainer` takes, and dict "ports"
+(list (dict "name" "amqp" "port" 5672)) "from" (list of the places that may connect) "metrics" (name of
+the port that Prometheus scrapes).
+*/}}
+{{- define "blockhub.serverNetwork" -}}
 ---
 apiVersion: v1
 kind: Service
 metadata:
   {{- include "blockhub.metadata" . | nindent 2 }}
 spec:
-  # Found also before it is ready: it looks itself up.
+  # The server must resolve its own name before it is ready.
   clusterIP: None
   publishNotReadyAddresses: true
   {{- include "blockhub.ipFamilies" (dict "top" .top) | nindent 2 }}
@@ -93,19 +97,22 @@ The groups of places that are switched on: a JSON array. A group counts as switc
 {{- toJson (compact $on | uniq | sortAlpha) -}}
 {{- end -}}
 
-{{/* Places that need a server, as their place.json says; beside them whoever is named. */}}
-{{- define "blockhub.whoNeeds" -}}
-{{- $who := .more -}}
+{{/*
+The installed places that need a server, and what "more" lists. Takes dict "top" $ "need" "broker"
+"more" (list "setup").
+*/}}
+{{- define "blockhub.clients" -}}
+{{- $clients := .more -}}
 {{- range $name, $chart := .top.Subcharts -}}
 {{- if $chart.Files.Get "place.json" -}}
 {{- $place := $chart.Files.Get "place.json" | fromJson -}}
-{{- if has $.need $place.needs -}}{{- $who = append $who $name -}}{{- end -}}
+{{- if has $.need $place.needs -}}{{- $clients = append $clients $name -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toJson (dict "who" (sortAlpha $who)) -}}
+{{- toJson (dict "clients" (sortAlpha $clients)) -}}
 {{- end -}}
 
-{{/* A password that stays the same over upgrades: what lies in the Secret, else a new one; in base64. */}}
+{{/* A password in base64: the one in the Secret of the release, so that upgrades keep it, or a new one. */}}
 {{- define "blockhub.password" -}}
 {{- get .old .key | default (randAlphaNum 32 | b64enc) -}}
 {{- end -}}
