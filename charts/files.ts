@@ -77,7 +77,10 @@ ${valuesTable(others)}
 ${valuesTable({ global: global as Values[string] })}`);
 }
 
-/** The names in `global`, for a check by a template. The schema cannot refuse others, because a chart above may have its own. */
+/**
+ * The names in `global`, for a check by a template. The schema cannot refuse other names, because a
+ * chart that contains this one may have its own.
+ */
 const globalsTemplate = ({ global }: Values): string =>
   `{{- /* ${GENERATED} */}}\n{{- define "blockhub.globals" -}}\n${Object.keys((global as ValueGroup).values).join(' ')}\n{{- end -}}\n`;
 
@@ -126,8 +129,8 @@ export function chartFiles({ version, umbrella, alerts, dashboard }: Sources): M
 }
 
 /**
- * Every link of the charts: path below charts/ → target. A chart finds the charts that it depends on
- * in its folder charts/, so that Helm has nothing to download.
+ * Every link of the charts: path below charts/ → target. A chart finds its dependencies in its
+ * folder charts/, so Helm has nothing to download.
  */
 export const chartLinks = (): Map<string, string> =>
   new Map([

@@ -2,7 +2,9 @@ import { formatDuration, formatSize, jsonSchema, type Setting, sentence } from '
 import type { ChartPlace } from './places.ts';
 import { type Value, type ValueGroup, type Values, value } from './value.ts';
 
-/** A URL cannot contain credentials, because the specification of a pod is readable for more people than a Secret. */
+/**
+ * A URL cannot contain credentials: more people can read the specification of a pod than a Secret.
+ */
 const urlPattern = (schemes: string): string => `^((${schemes})://[^@]*)?$`;
 
 const server = (what: string, schemes: string, url: string, keys: string, more: Values = {}): ValueGroup => ({
@@ -195,7 +197,10 @@ function settingsGroup({ settings, given }: ChartPlace): ValueGroup {
   };
 }
 
-/** Requests are what an idle pod uses. There is no CPU limit, because a throttled worker slows its chains down. */
+/**
+ * Requests are what an idle pod uses. There is no CPU limit, because a throttled worker slows its
+ * chains down.
+ */
 function resources({ name, listens, needs }: ChartPlace): object {
   if (name === 'standalone') return { requests: { cpu: '50m', memory: '160Mi' }, limits: { memory: '512Mi' } };
   if (listens) return { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '384Mi' } };

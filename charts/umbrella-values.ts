@@ -74,8 +74,8 @@ function checkNames(names: readonly string[]): void {
 checkNames([...Object.keys(globalValues), ...Object.keys(own), ...groups.map(({ name }) => name), ...places.map(({ name }) => name)]);
 
 /**
- * Values with an earlier name. A file of values that still has one is refused, and Helm prints the text
- * that its schema demands. A group of places with such a name takes the name over.
+ * Earlier names of values. The schema refuses a file of values with such a name, and Helm prints
+ * the text. If a group of places gets such a name, the value of the group replaces the entry.
  */
 export const renamedValues: Readonly<Record<string, object>> = {
   registry: { const: 'renamed: use valkey instead of registry' },

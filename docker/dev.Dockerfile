@@ -1,4 +1,5 @@
-# For `tilt up` only: sources that may be replaced while it runs, and a Node that starts again when they are. As in docker/Dockerfile the arguments choose.
+# For `tilt up` only. Node runs the sources, and starts again when a file changes. The arguments choose
+# the service or command, as in docker/Dockerfile.
 ARG BASE=docker.io/library/node:24-slim
 FROM ${BASE}
 ARG PNPM=12.21.0

@@ -23,7 +23,7 @@ spec:
     - port: {{ $.port }}
       path: /metrics
     {{- if $.queues }}
-    # A separate job, as in monitoring/prometheus.yaml, so that there is one metric `up` for a target.
+    # A separate job, as in monitoring/prometheus.yaml, so that each job has its own `up`.
     - port: {{ $.port }}
       path: /metrics/detailed
       params: {family: [queue_coarse_metrics, queue_consumer_count]}

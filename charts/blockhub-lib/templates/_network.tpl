@@ -30,7 +30,7 @@ ipFamilies: {{ toJson . }}
     - {protocol: TCP, port: 53}
 {{- end -}}
 
-{{/* The servers that a place needs: those of the umbrella chart by their pods, others by their port. */}}
+{{/* The servers that a place needs: those of the umbrella chart by pod, others by port. */}}
 {{- define "blockhub.egressServers" -}}
 {{- range .needs }}
 {{- $url := include "blockhub.url" (dict "top" $.top "of" .) }}

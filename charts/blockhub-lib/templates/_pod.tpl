@@ -22,7 +22,7 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{/*
-What every pod has before its containers. Takes dict "top" $ "values" (with `nodeSelector` and so on).
+What every pod has before its containers. Takes dict "top" $ "values" (`nodeSelector` and so on).
 Servers for development also give "uid" 999, and do not use Blockhub's service account.
 */}}
 {{- define "blockhub.podHead" -}}

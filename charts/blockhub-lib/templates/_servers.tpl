@@ -1,6 +1,7 @@
 {{/*
-URL of the broker, the store or the registry. If the value is empty, it is the server of the umbrella
-chart. A service chart that is installed alone has no such server. Takes dict "top" $ "of" "broker".
+URL of the broker, the store or the registry. If the value is empty, it is the server of the
+umbrella chart. A service chart that is installed alone has no such server. Takes dict "top" $ "of"
+"broker".
 */}}
 {{- define "blockhub.url" -}}
 {{- $given := get (get .top.Values.global .of) "url" -}}

@@ -1,4 +1,4 @@
-{{/* All objects of a service chart. Its place.json, which `pnpm fix` writes, describes the place. */}}
+{{/* All objects of a service chart. Its place.json describes the place; `pnpm fix` writes it. */}}
 {{- define "blockhub.service" -}}
 {{- include "blockhub.checkGlobals" . -}}
 {{- $place := .Files.Get "place.json" | fromJson -}}

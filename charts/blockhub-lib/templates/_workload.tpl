@@ -47,8 +47,8 @@ spec:
 {{- end -}}
 
 {{/*
-A volume for each pod. Its claim stays when the chart is uninstalled. Takes dict "top" $ "of" "builder"
-"name" "data" "volume" (values `size` and `storageClass`).
+A volume for each pod. Its claim stays when the chart is uninstalled. Takes dict "top" $ "of"
+"builder" "name" "data" "volume" (values `size` and `storageClass`).
 */}}
 {{- define "blockhub.claim" -}}
 volumeClaimTemplates:

@@ -26,8 +26,8 @@ selector:
 
 {{/*
 The Service and the NetworkPolicy of a server. Takes what `serverContainer` takes, and dict "ports"
-(list (dict "name" "amqp" "port" 5672)) "from" (list of the places that may connect) "metrics" (name of
-the port that Prometheus scrapes).
+(list (dict "name" "amqp" "port" 5672)) "from" (list of the places that may connect) "metrics" (name
+of the port that Prometheus scrapes).
 */}}
 {{- define "blockhub.serverNetwork" -}}
 ---
@@ -112,7 +112,7 @@ The installed places that need a server, and what "more" lists. Takes dict "top"
 {{- toJson (dict "clients" (sortAlpha $clients)) -}}
 {{- end -}}
 
-{{/* A password in base64: the one in the Secret of the release, so that upgrades keep it, or a new one. */}}
+{{/* A password in base64. Upgrades keep it: it is read from the Secret, if that exists. */}}
 {{- define "blockhub.password" -}}
 {{- get .old .key | default (randAlphaNum 32 | b64enc) -}}
 {{- end -}}
