@@ -11,6 +11,7 @@ import { services } from './services.ts';
 
 const root = join(import.meta.dirname, '../..');
 const preload = join(import.meta.dirname, 'preload.ts');
+const nodeArguments = ['--no-warnings', ...nodeFlags, '--import', preload];
 const GRACE_S = 4;
 /** Who has not stopped this long after SIGTERM is killed, as Kubernetes does. */
 const OVERDUE_MS = (GRACE_S + 6) * 1000;
@@ -178,7 +179,7 @@ class Replica {
 
   constructor({ worker }: Place, own: readonly string[], parts: ReplicaParts) {
     const common = ['--probe-port', '0', '--grace', `${GRACE_S}s`];
-    this.#command = ['--no-warnings', ...nodeFlags, '--import', preload, join(root, 'services', worker.name, 'src/main.ts'), ...common, ...own];
+    this.#command = [...nodeArguments, join(root, 'services', worker.name, 'src/main.ts'), ...common, ...own];
     this.#parts = parts;
   }
 
