@@ -53,7 +53,7 @@ const http: Plugin = {
 /** CommonJS that may be imported dynamically, because the importer uses only its default export. */
 const asDefault = /\/prom-client\//;
 
-const services = globSync('services/*', { cwd: top }).toSorted();
+const services = globSync('services/*/package.json', { cwd: top }).map(dirname).toSorted();
 const { metafile } = await build({
   absWorkingDir: top,
   entryPoints: ['packages/cli', ...services].map((folder) => `${folder}/src/main.ts`),

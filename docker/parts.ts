@@ -12,7 +12,7 @@ export interface Part {
   readonly texts: readonly string[];
 }
 
-const FOLDER = /^(?:.*\/node_modules\/(?:@[^/]+\/)?[^/]+|(?:packages|services)\/[^/]+)(?=\/)/;
+const FOLDER = /^(?:.*\/node_modules\/(?:@[^/]+\/)?[^/]+|(?:packages|services)\/[^/]+|mesh)(?=\/)/;
 const COMMENT = /\/\*[\s\S]*?\*\//g;
 const TEXT = /^(licen[cs]e|copying|notice)/i;
 
