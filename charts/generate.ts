@@ -1,7 +1,7 @@
 /**
  * Writes the charts from the list of places and the settings of services: Chart.yaml, values.yaml,
- * values.schema.json, README.md, templates and links, and the definitions of RabbitMQ. It removes the
- * chart of a place that the list does not have. With `--check` it writes nothing, and fails if
+ * values.schema.json, README.md, templates and links, and the definitions of RabbitMQ. It deletes
+ * the chart of a place that the list does not have. With `--check` it writes nothing, and fails if
  * something is out of date.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ const stale = [
 ];
 
 const isCheck = process.argv.includes('--check');
-/** Makes a file or link as it must be, or says that it is not. */
+/** Writes a file or link that is out of date. With `--check` it only reports it. */
 function mend(path: string, write: () => void): void {
   if (isCheck) {
     process.stderr.write(`${path} is out of date; run \`pnpm fix\`.\n`);

@@ -1,4 +1,5 @@
 import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
+import { groups } from '@blockhub/mesh';
 import { catalogues, declaration, declarations, type QueueEntry, queueEntries, queues } from '@blockhub/message';
 import { type ChartPlace, meshPlaces } from './places.ts';
 import { PARTITIONS } from './service-values.ts';
@@ -10,7 +11,7 @@ interface Permissions {
   readonly read: string;
 }
 
-/** What else a chart needs to know of the user of a place. */
+/** What else a chart needs about the user of a place. */
 interface UserOf {
   /** The group that switches the place on. `setup` is in none. */
   readonly group?: string;
@@ -19,6 +20,8 @@ interface UserOf {
 }
 
 export interface Topology {
+  /** The groups of places. */
+  readonly groups: readonly string[];
   readonly users: Readonly<Record<string, Permissions & UserOf>>;
   /** `{p}` in a name stands for every partition. */
   readonly queues: readonly {
@@ -35,21 +38,22 @@ const oneOf = (patterns: Iterable<string>): string => {
   return all.length === 0 ? '^$' : `^(${all.join('|')})$`;
 };
 
-/** Publishing by the name of a queue. */
+/** The exchange for publishing by the name of a queue. */
 const DIRECT = 'amq\\.default';
-/** Retries wait in queues of the driver's own; whoever consumes may need them. */
+/** Exchanges and queues in which retries wait. Every consumer may need them. */
 const RETRIES = `${quoted(backExchange)}|${quoted(lostExchange)}|${quoted(delayPrefix)}[0-9]+`;
 
 /**
- * The least that a place needs when its queues are there: RabbitMQ asks for `configure` also where a declaration changes nothing, and for `write`
- * to bind a queue. Who only publishes may not read.
+ * The fewest permissions that a place needs when its queues exist. RabbitMQ requires `configure`
+ * for every declaration, even if it changes nothing, and `write` for a binding. A place that only
+ * publishes cannot read.
  */
 function permissionsOf({ queues: taken, own, declares }: ChartPlace): Permissions {
   const retries = taken.length > 0 ? [RETRIES] : [];
   const ends = queueEntries()
     .filter(({ name }) => taken.includes(name))
     .flatMap(({ deadLetterTo }) => deadLetterTo ?? []);
-  // In the pods of whoever keeps dead letters an operator looks at them and replays them.
+  // An operator reads and replays dead letters in the pods of the place that keeps them.
   const kept = declares.filter((family) => family === queues.kept.name);
   return {
     configure: oneOf([...declares.map(pattern), ...retries]),
@@ -61,7 +65,10 @@ function permissionsOf({ queues: taken, own, declares }: ChartPlace): Permission
 const isDurable = ({ kind }: QueueEntry): boolean => kind === 'durable';
 const durable = queueEntries().filter(isDurable);
 
-/** Who creates a queue must be allowed to read it and to write where its dead letters go. */
+/**
+ * A user that declares a queue needs `read` for it, and `write` for the exchange of its dead
+ * letters.
+ */
 const setup: Permissions = {
   configure: oneOf(durable.map(({ name }) => pattern(name))),
   write: oneOf([DIRECT]),
@@ -70,6 +77,7 @@ const setup: Permissions = {
 
 /** Users and queues of a mesh, for the definitions of RabbitMQ. */
 export const topology: Topology = {
+  groups: groups.map(({ name }) => name),
   users: {
     ...Object.fromEntries(
       meshPlaces.map((place) => {
@@ -87,8 +95,8 @@ export const topology: Topology = {
 };
 
 /**
- * The same as a file of definitions for a RabbitMQ that no chart installs. An empty hash is no password: such a user cannot log in
- * until somebody has set one.
+ * The same as a file of definitions, for a RabbitMQ that no chart installs. A user with an empty
+ * hash cannot log in until it has a password.
  */
 export function definitionsFile(): string {
   const vhost = '/';

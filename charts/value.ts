@@ -1,10 +1,15 @@
-/** A value of a chart: what values.yaml, values.schema.json and the README say of it. */
+import { wrap } from '@blockhub/settings';
+import { cell, code } from '../tests/reference/markdown.ts';
+
+/** A value of a chart, for values.yaml, values.schema.json and the README. */
 export interface Value {
   readonly text: string;
   readonly schema: Readonly<Record<string, unknown>>;
-  /** Undefined: it stands in values.yaml as a comment. */
+  /** The chart sets this. If it is undefined, values.yaml has the value as a comment. */
   readonly preset?: unknown;
-  /** What the comment shows where there is no preset. */
+  /** If there is no preset: what holds then, as the README shows it. */
+  readonly fallback?: string;
+  /** If there is no preset: what the comment in values.yaml shows. */
   readonly example?: unknown;
 }
 
@@ -12,7 +17,7 @@ export interface Value {
 export interface ValueGroup {
   readonly text: string;
   readonly values: Values;
-  /** Values of other charts may stand beside these. */
+  /** Values of other charts are allowed beside these. */
   readonly open?: boolean;
 }
 
@@ -20,7 +25,7 @@ export type Values = Readonly<Record<string, Value | ValueGroup>>;
 
 const isGroup = (one: Value | ValueGroup): one is ValueGroup => 'values' in one;
 
-/** Ways to write values down. */
+/** Makers of values. */
 export const value = {
   text: (text: string, preset = '', pattern?: string): Value => ({ text, preset, schema: { type: 'string', ...(pattern && { pattern }) } }),
   flag: (text: string, preset: boolean): Value => ({ text, preset, schema: { type: 'boolean' } }),
@@ -40,14 +45,14 @@ export const value = {
     preset: [],
     schema: { type: 'array', items: { enum: of }, uniqueItems: true },
   }),
-  /** Kubernetes' own words, which Kubernetes checks. */
+  /** A part of a Kubernetes object. Kubernetes checks it. */
   map: (text: string, preset: object = {}): Value => ({ text, preset, schema: { type: 'object' } }),
   strings: (text: string): Value => ({
     text,
     preset: {},
     schema: { type: 'object', additionalProperties: { type: ['string', 'integer', 'boolean'] } },
   }),
-  /** Variables of the environment; those of Blockhub are settings. */
+  /** Variables of the environment, without those that are settings. */
   variables: (text: string): Value => {
     const { schema, ...rest } = value.strings(text);
     return { ...rest, schema: { ...schema, propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]*$', not: { pattern: '^BLOCKHUB_' } } } };
@@ -71,39 +76,46 @@ function block(name: string, it: unknown, indent: string): string {
   return `${indent}${name}:\n${inside.join('')}`;
 }
 
-/** values.yaml: each value with its meaning before it. */
+const COLUMNS = 100;
+const comment = (text: string, indent: string): string =>
+  wrap(text, COLUMNS - indent.length - 2)
+    .map((line) => `${indent}# ${line}\n`)
+    .join('');
+
+/** What a text and a fallback say together. */
+const described = ({ text, fallback }: Value): string => (fallback === undefined ? text : `${text} Default: ${fallback}.`);
+
+/** values.yaml: each value below its meaning. */
 export function yaml(values: Values, indent = ''): string {
   return Object.entries(values)
     .map(([name, one]) => {
-      const comment = `${indent}# ${one.text}\n`;
       if (isGroup(one))
-        return `${comment}${indent}${name}:${Object.keys(one.values).length > 0 && hasPreset(one) ? '' : ' {}'}\n${yaml(one.values, `${indent}  `)}`;
-      if (one.preset !== undefined) return `${comment}${block(name, one.preset, indent)}`;
-      return `${comment}${indent}# ${name}:${one.example === undefined ? '' : ` ${inline(one.example)}`}\n`;
+        return `${comment(one.text, indent)}${indent}${name}:${hasPreset(one) ? '' : ' {}'}\n${yaml(one.values, `${indent}  `)}`;
+      const text = comment(described(one), indent);
+      if (one.preset !== undefined) return `${text}${block(name, one.preset, indent)}`;
+      return `${text}${indent}# ${name}:${one.example === undefined ? '' : ` ${inline(one.example)}`}\n`;
     })
     .join('');
 }
 
-/** A mapping of comments alone would be null in YAML. */
+/** In YAML, a mapping of comments alone would be null. */
 const hasPreset = ({ values }: ValueGroup): boolean => Object.values(values).some((one) => isGroup(one) || one.preset !== undefined);
 
-/** JSON schema of these values: what is not there is a mistake. */
+/** JSON schema of these values. It refuses every other name, if `open` is not set. */
 export function schema(values: Values, open = false): Record<string, unknown> {
   const properties = Object.entries(values).map(([name, one]) => [
     name,
-    { description: one.text, ...(isGroup(one) ? schema(one.values, one.open) : one.schema) },
+    isGroup(one) ? { description: one.text, ...schema(one.values, one.open) } : { description: described(one), ...one.schema },
   ]);
   return { type: 'object', properties: Object.fromEntries(properties), additionalProperties: open };
 }
 
-const cell = (text: string): string => text.replaceAll('|', '\\|');
-
-/** Rows of a Markdown table: path, preset, meaning. */
-export function rows(values: Values, path = ''): string[] {
+/** Rows of a table: path, default, meaning. */
+export function rows(values: Values, path = ''): string[][] {
   return Object.entries(values).flatMap(([name, one]) => {
     const full = `${path}${name}`;
     if (isGroup(one)) return rows(one.values, `${full}.`);
-    const preset = one.preset === undefined || one.preset === '' ? '' : `\`${cell(JSON.stringify(one.preset)).replace(/^"(.*)"$/, '$1')}\``;
-    return [`| \`${full}\` | ${preset} | ${cell(one.text)} |\n`];
+    const preset = one.preset === undefined ? one.fallback : JSON.stringify(one.preset).replace(/^"(.*)"$/, '$1');
+    return [[code(full), preset ? code(preset) : '', cell(one.text)]];
   });
 }

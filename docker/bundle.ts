@@ -1,8 +1,10 @@
 /**
- * Writes all code of the command and of every service to a folder: `node bundle.ts FOLDER [PARTS]`. It needs no other file to run. To PARTS go the
- * packages of which there is code in it, for the parts list of the image.
+ * Writes all code of the command and of every service into a folder: `node bundle.ts FOLDER
+ * [PARTS]`. The folder needs no other file. PARTS gets the ids of the packages whose code is in the
+ * folder, for the parts list of the image.
  *
- * A process takes less memory of it than of the sources, and starts faster: it loads some thirty files instead of hundreds, without what nobody calls.
+ * A process uses less memory with a bundle than with the sources, and starts faster: it loads about
+ * thirty files instead of hundreds, without unused code.
  */
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -11,26 +13,30 @@ import { licencesOf, partsOf } from './parts.ts';
 
 const top = resolve(import.meta.dirname, '..');
 const [to = '', parts] = process.argv.slice(2);
-if (to === '') throw new Error('Say where to: node docker/bundle.ts FOLDER [PARTS]');
+if (to === '') throw new Error('FOLDER is missing: node docker/bundle.ts FOLDER [PARTS]');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 function write(path: string, text: string): void {
   mkdirSync(dirname(resolve(to, path)), { recursive: true });
   writeFileSync(resolve(to, path), text);
 }
 
-/** A `require` that is made by hand hides from esbuild what it loads, and when. */
+/** esbuild cannot see what a `require` from `createRequire` loads. */
 const requires: Plugin = {
   name: 'requires',
   setup({ onLoad }) {
     onLoad({ filter: /\/(packages|services)\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => {
       const contents = readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', '');
-      if (contents.includes('createRequire(')) throw new Error(`${path} makes a require that is not known here`);
+      if (contents.includes('createRequire('))
+        throw new Error(`${path} calls createRequire in a form that docker/bundle.ts does not replace`);
       return { contents, loader: 'ts' };
     });
   },
 };
 
-/** Who imports `node:http` loads `fetch` and `WebSocket` with it, 5 MB and more: vendors get what they use of it without. */
+/**
+ * `import "node:http"` also loads `fetch` and `WebSocket`, more than 5 MB. Packages get only what
+ * they use.
+ */
 const http: Plugin = {
   name: 'http',
   setup({ onResolve, onLoad }) {
@@ -44,25 +50,25 @@ const http: Plugin = {
   },
 };
 
-/** CommonJS that may be imported while it runs, since who does so takes the default. */
+/** CommonJS that may be imported dynamically, because the importer uses only its default export. */
 const asDefault = /\/prom-client\//;
 
-const services = globSync('services/*', { cwd: top }).toSorted();
+const services = globSync('services/*/package.json', { cwd: top }).map(dirname).toSorted();
 const { metafile } = await build({
   absWorkingDir: top,
   entryPoints: ['packages/cli', ...services].map((folder) => `${folder}/src/main.ts`),
   outbase: '.',
   outdir: resolve(to),
-  // As deep as our own files: what looks for files from where it lies finds them.
+  // As deep as the source files, so that relative paths to other files are still right.
   chunkNames: 'packages/chunks/src/[name]-[hash]',
   bundle: true,
   splitting: true,
   platform: 'node',
   format: 'esm',
-  // Of what comes in both forms the one whose exports are known by name.
+  // Prefer ES modules, whose exports have names.
   mainFields: ['module', 'main'],
   target: 'node24',
-  // Names stay, so that a stack trace can be read.
+  // Names are kept, so that stack traces can be read.
   minifyWhitespace: true,
   minifySyntax: true,
   // For `node --enable-source-maps`; other processes do not read them.
@@ -71,16 +77,18 @@ const { metafile } = await build({
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',
-  // For CommonJS, which has it.
+  // CommonJS needs a `require`.
   banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
   plugins: [requires, http],
 });
 
-/** Who imports CommonJS while it runs gets no names from a chunk, only a default. That would show when it is needed. */
+/**
+ * A dynamic import of CommonJS gives only a default export in a bundle. It would fail at run time.
+ */
 for (const [file, { imports }] of Object.entries(metafile.inputs))
   for (const { kind, path, external } of imports)
     if (kind === 'dynamic-import' && !external && metafile.inputs[path]?.format === 'cjs' && !asDefault.test(path))
-      throw new Error(`${file} imports ${path}, which would have no exports`);
+      throw new Error(`${file} imports ${path} dynamically, and would get no named exports`);
 
 const { name: _name, version, license } = JSON.parse(read('package.json')) as Record<string, string>;
 write('package.json', `${JSON.stringify({ name: 'blockhub', version, license, type: 'module' }, null, 2)}\n`);

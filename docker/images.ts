@@ -1,5 +1,6 @@
 /**
- * Builds the image and says its name and size: `pnpm images`. Wants a program `docker`. What stands behind `--` is handed to `docker build`.
+ * Builds the image and prints its name and size: `pnpm images`. It needs the program `docker`,
+ * which gets the arguments after `--`.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,7 +22,7 @@ const { values, positionals } = parseArgs({
 
 const output = (program: string, ...args: string[]): string => execFileSync(program, args, { cwd: top, encoding: 'utf8' }).trim();
 
-/** From the commit, so that who builds it again gets the same; without Git it is not known. */
+/** Revision and time of the commit, so that a second build is equal. Empty if there is no Git. */
 function provenance(): Record<string, string> {
   try {
     const REVISION = output('git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*');
@@ -36,7 +37,7 @@ function build(): void {
   const buildArgs = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
   execFileSync('docker', ['build', '--file', 'docker/Dockerfile', '--tag', values.tag, ...buildArgs, ...positionals, '.'], {
     cwd: top,
-    // Standard output is left to the one line that programs read.
+    // Standard output has only the one line that programs read.
     stdio: ['ignore', process.stderr, 'inherit'],
   });
   const bytes = Number(output('docker', 'image', 'inspect', '--format', '{{.Size}}', values.tag));

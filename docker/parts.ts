@@ -2,24 +2,24 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** A package of which something is in a bundle, ours or a vendor's. */
+/** A package whose code is in a bundle. */
 export interface Part {
   /** `name@version`. */
   readonly id: string;
   /** SPDX. */
   readonly license: string;
-  /** Its licence and notices, those in files of the bundle too. */
+  /** Its licence and notices, also those in comments of its files. */
   readonly texts: readonly string[];
 }
 
-const FOLDER = /^(?:.*\/node_modules\/(?:@[^/]+\/)?[^/]+|(?:packages|services)\/[^/]+)(?=\/)/;
+const FOLDER = /^(?:.*\/node_modules\/(?:@[^/]+\/)?[^/]+|(?:packages|services)\/[^/]+|mesh)(?=\/)/;
 const COMMENT = /\/\*[\s\S]*?\*\//g;
 const TEXT = /^(licen[cs]e|copying|notice)/i;
 
-/** In order of their ids. Files that left nothing in the bundle do not count. */
+/** The packages in the order of their ids, without files that contribute no bytes. */
 export function partsOf(top: string, { outputs }: Metafile): Part[] {
   const files = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs));
-  // What a plugin made up has a colon in its name, and is of no package.
+  // A file that a plugin made has a colon in its name, and belongs to no package.
   const bundled = new Set(files.filter(([file, { bytesInOutput }]) => bytesInOutput > 0 && !file.includes(':')).map(([file]) => file));
   const byFolder = Map.groupBy(bundled, folderOf);
   return [...byFolder].map(([folder, own]) => partAt(top, folder, own)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -34,9 +34,9 @@ function folderOf(file: string): string {
 function partAt(top: string, folder: string, files: readonly string[]): Part {
   const read = (file: string): string => readFileSync(join(top, file), 'utf8');
   const { name, version, license } = JSON.parse(read(`${folder}/package.json`)) as Record<string, unknown>;
-  if (typeof license !== 'string') throw new Error(`${folder}/package.json names no licence`);
+  if (typeof license !== 'string') throw new Error(`${folder}/package.json has no license`);
   const texts = readdirSync(join(top, folder)).filter((file) => TEXT.test(file));
-  // What somebody copied into a file stands only there.
+  // Code that was copied into a file has its notice only there.
   const notices = files.toSorted().flatMap(
     (file) =>
       read(file)
@@ -50,7 +50,7 @@ function partAt(top: string, folder: string, files: readonly string[]): Part {
   };
 }
 
-/** Who shares a text stands before it together. */
+/** The page of licences. Packages with the same text are listed together. */
 export function licencesOf(parts: readonly Part[]): string {
   const byText = Map.groupBy(
     parts.filter(({ id }) => !id.startsWith('@blockhub/')),
@@ -58,7 +58,7 @@ export function licencesOf(parts: readonly Part[]): string {
   );
   const sections = [...byText].map(([text, those]) => {
     const names = those.map(({ id, license }) => `- ${id}: ${license}`).join('\n');
-    return `${names}\n\n${text === '' ? 'Without a text of their own.' : `\`\`\`\n${text}\n\`\`\``}\n`;
+    return `${names}\n\n${text === '' ? 'There is no text.' : `\`\`\`\n${text}\n\`\`\``}\n`;
   });
-  return `# Licences of what is in this software\n\n${sections.join('\n')}`;
+  return `# Licences of the packages in this software\n\n${sections.join('\n')}`;
 }

@@ -1,7 +1,8 @@
 /**
- * The parts list of the image, CycloneDX, from what `pnpm sbom` says of the lockfile: `node sbom.ts PNPM-SBOM.json PARTS.json`. Keeps what `bundle.ts` took
- * code from, in order, without what pnpm says otherwise each time (number, time, who needs whom), so that equal images have equal lists. What the base
- * brings is in the list of the base.
+ * Writes the parts list of the image in CycloneDX: `node sbom.ts PNPM-SBOM.json PARTS.json`. It
+ * takes the output of `pnpm sbom`, and keeps the packages whose code is in the bundle. Serial
+ * number, time and dependencies differ in each run of pnpm, so they are left out. The base image
+ * has its own list.
  */
 import { readFileSync } from 'node:fs';
 
@@ -29,9 +30,9 @@ const nameOf = ({ group, name, version }: Component): string => `${group ? `${gr
 const bundled = new Set(read(parts) as string[]);
 const kept = components.filter((component) => bundled.has(nameOf(component)));
 const listed = new Set(kept.map(nameOf));
-// Of ours pnpm lists only what others need.
+// pnpm lists only those workspace packages that others depend on.
 const unlisted = [...bundled].filter((name) => !listed.has(name) && !name.startsWith('@blockhub/'));
-if (unlisted.length > 0) throw new Error(`in the bundle, but not in the lockfile: ${unlisted.join(', ')}`);
+if (unlisted.length > 0) throw new Error(`these packages are in the bundle, but not in the lockfile: ${unlisted.join(', ')}`);
 
 const list = { ...bom, metadata: about, components: kept.toSorted((a, b) => (a['bom-ref'] < b['bom-ref'] ? -1 : 1)) };
 process.stdout.write(`${JSON.stringify(list, null, 1)}\n`);

@@ -1,6 +1,8 @@
 /**
- * A password for each user of definitions.json. Usage: `node k8s/rabbitmq/passwords.ts FOLDER > definitions.json`. FOLDER gets a file of the
- * user's name for each that has none yet, which is what a Secret of Kubernetes is made from; written are the definitions with salted hashes of them.
+ * Creates a password for each user in definitions.json:
+ * `node k8s/rabbitmq/passwords.ts FOLDER > definitions.json`. For each user without a password, it
+ * writes a file with the name of the user into FOLDER. A Secret of Kubernetes is made from these
+ * files. It prints the definitions with the salted hashes of the passwords.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +10,7 @@ import { join } from 'node:path';
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) {
-  process.stderr.write('Name the folder of passwords: node k8s/rabbitmq/passwords.ts FOLDER > definitions.json\n');
+  process.stderr.write('FOLDER is missing: node k8s/rabbitmq/passwords.ts FOLDER > definitions.json\n');
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -19,7 +21,7 @@ function passwordOf(name: string): Buffer {
   return readFileSync(file);
 }
 
-/** As RabbitMQ computes it: four bytes of salt, and the SHA-256 of salt and password. */
+/** The hash of RabbitMQ: four bytes of salt, then the SHA-256 of salt and password. */
 function hashOf(password: Buffer): string {
   const salt = randomBytes(4);
   return Buffer.concat([salt, createHash('sha256').update(salt).update(password).digest()]).toString('base64');

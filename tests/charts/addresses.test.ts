@@ -2,12 +2,12 @@ import { expect, test } from '@jest/globals';
 import { envOf, get, type Helm, type Manifest, places, podOf, type Rendered, template } from './helm.ts';
 import { each } from './with-helm.ts';
 
-/** IPv4, IPv6 and both: what pods listen on, what Services are given, and addresses in values. */
+/** IPv4 and IPv6: addresses on which pods listen, IP families of Services, addresses in values. */
 
 const alone = { standalone: { enabled: true } };
-const servers = { rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+const servers = { rabbitmq: { enabled: false }, valkey: { enabled: false }, minio: { enabled: false } };
 
-/** By place, the addresses that its process listens on. */
+/** The addresses on which processes listen, by place. */
 const listening = ({ objects }: Rendered): Record<string, (string | undefined)[]> =>
   Object.fromEntries(
     objects
@@ -18,7 +18,7 @@ const listening = ({ objects }: Rendered): Record<string, (string | undefined)[]
       ]),
   );
 
-/** By name of a Service, its policy and its families. */
+/** Policy and families, by name of the Service. */
 const families = ({ objects }: Rendered): Record<string, unknown[]> =>
   Object.fromEntries(
     objects.filter(({ kind }) => kind === 'Service').map(({ metadata, spec }) => [metadata.name, [spec.ipFamilyPolicy, spec.ipFamilies]]),
@@ -31,13 +31,13 @@ const egressPorts = (rendered: Rendered, name: string): number[] =>
 
 each('with Helm %s', (_: string, which: Helm) => {
   test.each<[string, object, string, string]>([
-    ['as it is', {}, '::', '::'],
+    ['by default', {}, '::', '::'],
     ['on nodes without IPv6', { global: { listen: '0.0.0.0' } }, '0.0.0.0', '0.0.0.0'],
     ['one place alone', { 'web-to-msg': { listen: '0.0.0.0' } }, '0.0.0.0', '::'],
     ['one place otherwise', { global: { listen: '0.0.0.0' }, 'web-to-msg': { listen: '::' } }, '::', '0.0.0.0'],
-    // As after an upgrade with the values of a release that did not know them.
+    // An upgrade with --reuse-values may not have the value.
     ['without the value', { global: { listen: null } }, '::', '::'],
-  ])('pods listen on every address that they have: %s', async (_, values, web, others) => {
+  ])('pods listen on every address: %s', async (_, values, web, others) => {
     const rendered = await template(which, 'blockhub', { ...alone, ...values });
     expect(rendered).toMatchObject({ code: 0, stderr: '' });
     expect(listening(rendered)).toEqual({
@@ -50,9 +50,9 @@ each('with Helm %s', (_: string, which: Helm) => {
   test('servers for development listen on IPv6 and IPv4', async () => {
     const rendered = await template(which, 'blockhub');
     const conf = Buffer.from(get(rendered, 'Secret', 'demo-registry-keys').data['registry.conf'], 'base64').toString();
-    // The dash: a kernel without IPv6 is no error.
+    // Because of the dash, a kernel without IPv6 causes no error.
     expect(conf).toMatch(/^bind \* -::\*$/m);
-    // AMQP does so by itself; `::` for the others would keep RabbitMQ from starting on a kernel without IPv6.
+    // AMQP listens on both by default. With `::`, the others would need a kernel with IPv6.
     const tcp = async (values: object): Promise<string[]> => {
       const secret = get(await template(which, 'blockhub', values), 'Secret', 'demo-rabbitmq-config');
       return secret.stringData['rabbitmq.conf'].split('\n').filter((line: string) => line.includes('tcp.ip'));
@@ -61,11 +61,11 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(await tcp({ global: { ipFamilies: ['IPv4'] } })).toEqual([]);
     for (const ipFamilies of [['IPv6'], ['IPv4', 'IPv6']])
       expect(await tcp({ global: { ipFamilies } })).toEqual(['management.tcp.ip = ::', 'prometheus.tcp.ip = ::']);
-    // Without an address MinIO takes every one.
+    // Without an address MinIO listens on every one.
     expect(podOf(get(rendered, 'StatefulSet', 'demo-store')).containers[0].args).toEqual(['server', '/data']);
   });
 
-  test('probes go to whichever address a pod has', async () => {
+  test('probes have no host, so they use the address of the pod', async () => {
     const { objects } = await template(which, 'blockhub', alone);
     const probes = objects
       .flatMap((object) => podOf(object)?.containers ?? [])
@@ -76,7 +76,7 @@ each('with Helm %s', (_: string, which: Helm) => {
   });
 
   test.each<[string, object, unknown[], unknown[]]>([
-    ['as it is', {}, ['PreferDualStack', undefined], ['PreferDualStack', undefined]],
+    ['by default', {}, ['PreferDualStack', undefined], ['PreferDualStack', undefined]],
     [
       'without the values',
       { global: { ipFamilyPolicy: null, ipFamilies: null } },
@@ -119,7 +119,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     [
       'two families in one',
       { global: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4', 'IPv6'] } },
-      /ipFamilies names IPv4 and IPv6, but ipFamilyPolicy SingleStack allows one/,
+      /ipFamilies is IPv4 and IPv6, but ipFamilyPolicy SingleStack allows one family/,
     ],
   ])('refuses %s', async (_, values, message) => {
     const { code, stderr } = await template(which, 'blockhub', values);
@@ -153,7 +153,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(get(rendered, 'ScaledObject', 'demo-builder').spec.triggers[0].metadata.host).toBe(`amqp://${host}`);
   });
 
-  test('rules of networks name no family but those that values name', async () => {
+  test('NetworkPolicies contain no addresses except those in values', async () => {
     expect(JSON.stringify((await template(which, 'blockhub', alone)).objects)).not.toContain('ipBlock');
     const block = (cidr: string): object => ({ ipBlock: { cidr } });
     const rendered = await template(which, 'blockhub', {
@@ -165,7 +165,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(egress.at(-1)).toEqual({ to: [block('fd00:ec2::23/128')] });
   });
 
-  test('the test of the chart asks by name', async () => {
+  test('the test of the chart uses a name, not an address', async () => {
     const { args } = podOf(get(await template(which, 'blockhub'), 'Pod', 'demo-test')).containers[0];
     expect(args.slice(0, 3)).toEqual(['doctor', 'mesh', 'http://demo-web-to-msg:8080']);
   });

@@ -42,9 +42,9 @@ each('with Helm %s', (_: string, which: Helm) => {
   });
 
   test.each([
-    ['as it is', {}],
-    ['with servers of others', external],
-    ['with all that can be switched on', full],
+    ['by default', {}],
+    ['with servers of your own', external],
+    ['with everything switched on', full],
   ])('every pod is restricted, %s', async (_, values) => {
     const { objects, stdout, stderr } = await template(which, 'blockhub', values);
     expect(stderr).toBe('');
@@ -70,7 +70,7 @@ each('with Helm %s', (_: string, which: Helm) => {
         ]);
         if (kind === 'Deployment' || kind === 'StatefulSet')
           expect([name, container]).toMatchObject([name, { startupProbe: {}, readinessProbe: {}, livenessProbe: {} }]);
-        // Secrets are files: what stands in a variable is seen by whoever may look at pods.
+        // Secrets are files, because more people can read the variables of a pod.
         for (const { name: variable, valueFrom } of container.env ?? []) {
           expect([name, variable, valueFrom]).toEqual([name, variable, undefined]);
           expect(variable).not.toMatch(/(PASSWORD|SECRET_KEY|ACCESS_KEY|TOKENS?)$/);
@@ -107,7 +107,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     }
   });
 
-  test('selectors hold nothing that an upgrade changes, and find their pods', async () => {
+  test('selectors have no label that an upgrade changes, and match their pods', async () => {
     const { objects } = await template(which, 'blockhub', full);
     for (const { kind, spec } of objects) {
       if (kind !== 'Deployment' && kind !== 'StatefulSet') continue;
@@ -120,7 +120,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     }
   });
 
-  test('each place is told what docs/distributed.md says', async () => {
+  test('each place has the settings of docs/distributed.md', async () => {
     const rendered = await template(which, 'blockhub', { global: { partitions: 4 } });
     const blocks = envOf(get(rendered, 'Deployment', 'demo-deploy-blocks'));
     expect(blocks).toMatchObject({
@@ -182,7 +182,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     });
   });
 
-  test('servers of others take the place of those in the chart', async () => {
+  test('servers of your own replace those of the chart', async () => {
     const rendered = await template(which, 'blockhub', external);
     const names = rendered.objects.map(nameOf).join('\n');
     expect(names).not.toMatch(/demo-(rabbitmq|registry|store)/);
@@ -206,7 +206,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(ports).toEqual([53, 53, 5671, 443, 6380]);
   });
 
-  test('without any place there are the servers', async () => {
+  test('without any place there are only the servers', async () => {
     const rendered = await template(which, 'blockhub', Object.fromEntries(places.map((place) => [place, { enabled: false }])));
     expect(rendered).toMatchObject({ code: 0, stderr: '' });
     expect(
@@ -215,11 +215,11 @@ each('with Helm %s', (_: string, which: Helm) => {
         .map(({ kind }) => kind)
         .sort(),
     ).toEqual(['Job', 'StatefulSet', 'StatefulSet', 'StatefulSet']);
-    // Kubernetes takes no empty list of values.
+    // Kubernetes refuses an empty list of values.
     expect(get(rendered, 'NetworkPolicy', 'demo-registry').spec.ingress).toBeNull();
   });
 
-  test('queues that only settings name may be declared by who names them', async () => {
+  test('a place may declare the queues that only its settings name', async () => {
     const settings = { to: ['{msg.meta.chain}_chain', 'all.blocks'] };
     const rendered = await template(which, 'blockhub', {
       shoveltomany: { settings },
@@ -235,7 +235,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(mayDeclare('builder', 'events.committed')).toBe(false);
   });
 
-  test('who decides how many pods there are is alone in it', async () => {
+  test('with an autoscaler, the chart sets no number of pods', async () => {
     const rendered = await template(which, 'blockhub', full);
     expect(get(rendered, 'Deployment', 'demo-builder').spec).not.toHaveProperty('replicas');
     expect(get(rendered, 'Deployment', 'demo-grouper').spec).not.toHaveProperty('replicas');
@@ -252,7 +252,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(get(rendered, 'HorizontalPodAutoscaler', 'demo-grouper').spec.metrics[0].resource.target.averageUtilization).toBe(75);
   });
 
-  test('a budget of disruptions only where there are pods to keep', async () => {
+  test('a PodDisruptionBudget exists only for several pods', async () => {
     const { objects } = await template(which, 'blockhub', full);
     const budgets = objects.filter(({ kind }) => kind === 'PodDisruptionBudget');
     expect(budgets.map(({ metadata, spec }) => [metadata.name, spec.maxUnavailable])).toEqual([
@@ -261,7 +261,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ]);
   });
 
-  test('ways in, and what watches, when they are asked for', async () => {
+  test('Ingress, HTTPRoute and PodMonitor exist only if they are switched on', async () => {
     const plain = (await template(which, 'blockhub')).objects.map(({ kind }) => kind);
     for (const kind of ['Ingress', 'HTTPRoute', 'PodMonitor', 'ScaledObject', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'])
       expect(plain).not.toContain(kind);
@@ -288,7 +288,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(dashboard.metadata.labels).toMatchObject({ team: 'a', grafana_dashboard: '1' });
     expect(JSON.parse(dashboard.data['blockhub.json'])).toEqual(JSON.parse(read('dashboard.json')));
 
-    // Alerts look at names of jobs; what a place is called must not matter.
+    // Alerts select jobs by name, so the name does not depend on the place.
     const monitors = rendered.objects.filter(({ kind }) => kind === 'PodMonitor');
     const jobs = monitors.map(({ metadata, spec }) => {
       const pods = rendered.objects.find((object) => podOf(object) && object.metadata.name === metadata.name);
@@ -311,7 +311,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     ]);
   });
 
-  test('each alert says where its page is', async () => {
+  test('each alert has the address of its runbook', async () => {
     const runbooks = 'https://example.com/blockhub/docs/runbooks';
     const rendered = await template(which, 'blockhub', { global: { monitoring: { rules: true, runbooks } } });
     const { groups } = get(rendered, 'PrometheusRule', 'demo-mesh').spec as {
@@ -321,7 +321,7 @@ each('with Helm %s', (_: string, which: Helm) => {
       expect(annotations.runbook_url).toBe(`${runbooks}/${alert}.md`);
   });
 
-  test('names of a long release are cut, and stay different', async () => {
+  test('names with a long release are cut and stay unique', async () => {
     const release = `a.${'b'.repeat(50)}`;
     const { objects } = await template(which, 'blockhub', {}, release);
     const names = objects.map(nameOf);
@@ -340,7 +340,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(objects.filter(podOf).map(({ metadata }) => metadata.name)).toEqual([`demo-${place}`]);
     expect(await template(which, place, { global: { ...given, partition: 8 } })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('global.partition is none of'),
+      stderr: expect.stringContaining('global.partition is not a value of global'),
     });
     if (needs.length > 0)
       expect(await template(which, place)).toMatchObject({ code: 1, stderr: expect.stringContaining('global.broker.url is missing') });
@@ -355,14 +355,14 @@ each('with Helm %s', (_: string, which: Helm) => {
     }
   });
 
-  test('a release is far smaller than the Secret that keeps it', async () => {
+  test('a release is far smaller than the limit of its Secret', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
     expect(await helm(which, ['package', join(chartsFolder, 'blockhub'), '--destination', folder])).toMatchObject({ code: 0 });
     const [file = ''] = readdirSync(folder);
     const chart = gunzipSync(readFileSync(join(folder, file))).toString('base64');
     rmSync(folder, { recursive: true });
     const { stdout } = await template(which, 'blockhub', full);
-    // Helm keeps the files of the chart in base64, and what it rendered, compressed and in base64 again.
+    // Helm stores the files in base64 and the rendered objects, compressed and in base64 again.
     const release = gzipSync(JSON.stringify({ manifest: stdout, chart })).toString('base64');
     expect(release.length).toBeLessThan(300 * 1024);
   });

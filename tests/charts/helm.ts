@@ -9,7 +9,7 @@ export const chartsFolder = resolve(import.meta.dirname, '../../charts');
 /** Charts of places. */
 export const places: readonly string[] = readdirSync(chartsFolder).filter((name) => existsSync(join(chartsFolder, name, 'place.json')));
 
-/** What a Kubernetes object has, as far as tests look. */
+/** A Kubernetes object. */
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects
 export type Manifest = any;
 
@@ -35,22 +35,22 @@ function find(variable: string, fallback: string | undefined): Helm | undefined 
   try {
     return { program, version: execFileSync(program, ['version', '--short'], { encoding: 'utf8', stdio: 'pipe' }).trim() };
   } catch (error) {
-    // One that was named has to work: nothing is left out unseen.
+    // If the variable is set, the program must work, so that tests are not left out unnoticed.
     if (process.env[variable]) throw error;
     return undefined;
   }
 }
 
-/** The Helms that are here: BLOCKHUB_TEST_HELM or the one on the path, and BLOCKHUB_TEST_HELM3. */
+/** BLOCKHUB_TEST_HELM or the helm on the path, and BLOCKHUB_TEST_HELM3. */
 export const helms: readonly Helm[] = [find('BLOCKHUB_TEST_HELM', 'helm'), find('BLOCKHUB_TEST_HELM3', undefined)].filter(
   (helm) => helm !== undefined,
 );
 export const noHelm = 'left out: no helm on the path, and BLOCKHUB_TEST_HELM names none';
 
-/** A build from source does not know which Kubernetes it was made for. */
+/** The version of Kubernetes for `helm template`. */
 export const KUBERNETES = '1.34.0';
 
-/** Runs `helm` with these words. That charts lie in charts as links is no news. */
+/** Runs `helm` with these words, and removes its messages about links between charts. */
 export function helm({ program }: Helm, words: readonly string[]): Promise<Ran> {
   return new Promise((done) => {
     execFile(program, words, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
@@ -70,7 +70,7 @@ export async function template(which: Helm, chart: string, values: object = {}, 
   return { ...ran, objects: ran.code === 0 ? read(ran.stdout) : [] };
 }
 
-/** Every document; a key that stands twice is an error, as servers of Kubernetes may not tell. */
+/** Every document. A duplicate key is an error, which a Kubernetes API server may not report. */
 function read(text: string): Manifest[] {
   return parseAllDocuments(text, { uniqueKeys: true })
     .map((document) => {
@@ -89,7 +89,7 @@ export function get({ objects, stderr }: Rendered, kind: string, name: string): 
 
 export const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.name}`;
 
-/** The specification of the pods that an object makes, if it makes any. */
+/** The specification of the pods of an object, if it has pods. */
 export const podOf = ({ kind, spec }: Manifest): Manifest => (kind === 'Pod' ? spec : spec?.template?.spec);
 
 /** Variables of the first container. */

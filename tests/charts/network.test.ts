@@ -3,7 +3,7 @@ import { get, type Helm, places, podOf, template } from './helm.ts';
 import { each } from './with-helm.ts';
 
 each('with Helm %s', (_: string, which: Helm) => {
-  test('all pods of Blockhub get to what all of them need', async () => {
+  test('`global.networkPolicy.egress` holds for all pods of Blockhub', async () => {
     const rule = { to: [{ ipBlock: { cidr: '169.254.170.23/32' } }], ports: [{ protocol: 'TCP', port: 80 }] };
     const { objects } = await template(which, 'blockhub', { global: { networkPolicy: { egress: [rule] } } });
     const allowed = objects.filter(
@@ -14,7 +14,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     );
   });
 
-  test('who may reach whom', async () => {
+  test('servers accept only the places that need them', async () => {
     const rendered = await template(which, 'blockhub');
     const allowed = (name: string): string[] =>
       get(rendered, 'NetworkPolicy', name).spec.ingress.flatMap(

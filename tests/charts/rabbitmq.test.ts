@@ -22,7 +22,7 @@ interface Definitions {
 const [which] = helms;
 const server = which ? await rabbitmq() : { absent: noHelm };
 
-/** As the broker's log of denied requests. */
+/** A logger that collects denied requests. */
 function listening(denied: string[]) {
   const note = (fields: object, text: string): void => {
     const shown = JSON.stringify({ ...fields, text, reason: String((fields as { err?: unknown }).err ?? '') });
@@ -31,7 +31,7 @@ function listening(denied: string[]) {
   return { ...silentLogger, debug: note, info: note, warn: note, error: note, child: () => silentLogger };
 }
 
-/** Waits; what was denied meanwhile would be waited for in vain. */
+/** Waits for the condition, and fails at the first denied request. */
 async function until(denied: readonly string[], condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) {
     expect(denied).toEqual([]);
@@ -48,7 +48,7 @@ else
       for (const release of releases.reverse()) await release();
     });
 
-    test('may do what its place does, and no more', async () => {
+    test('has only the permissions that its place needs', async () => {
       const rendered = await template(which, 'blockhub', { global: { partitions: 2 } });
       const text = Buffer.from(get(rendered, 'Secret', 'demo-rabbitmq-config').data['definitions.json'], 'base64').toString();
       const definitions = JSON.parse(text) as Definitions;
@@ -103,7 +103,7 @@ else
           body: Buffer.from(body),
         });
       const event = ids();
-      // One that has its time still before it waits in a queue of delays; one that is no capture becomes a dead letter.
+      // An event with a later time waits for a retry. A malformed message becomes a dead letter.
       const ahead = newEvent(Date.now() + 3_600_000, Buffer.alloc(10, 1));
       await sender.publish([
         capture('hello', event),

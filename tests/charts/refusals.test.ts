@@ -14,7 +14,7 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(await template(which, 'blockhub', { 'web-to-msg': { spool, settings: { spoolLimit } } })).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('what is not set is no variable: an empty one of a restriction would be refused by the process', async () => {
+  test('a setting that is not set has no variable, because a process refuses an empty restriction', async () => {
     const { objects, stderr } = await template(which, 'blockhub', { standalone: { enabled: true } });
     expect(stderr).toBe('');
     const variables = objects.filter((object) => podOf(object)?.containers[0].env).flatMap((object) => Object.entries(envOf(object)));
@@ -22,14 +22,14 @@ each('with Helm %s', (_: string, which: Helm) => {
     expect(variables.filter(([name, value]) => name.startsWith('BLOCKHUB_') && !value)).toEqual([]);
   });
 
-  test('servers that nobody needs are not asked for', async () => {
+  test('URLs are required only for servers that a place or `setup` needs', async () => {
     const none = Object.fromEntries(places.map((place) => [place, { enabled: place === 'standalone' }]));
-    const without = { ...none, rabbitmq: { enabled: false }, registry: { enabled: false }, store: { enabled: false } };
+    const without = { ...none, rabbitmq: { enabled: false }, valkey: { enabled: false }, minio: { enabled: false } };
     const rendered = await template(which, 'blockhub', { ...without, setup: { enabled: false } });
     expect(rendered).toMatchObject({ code: 0, stderr: '' });
     expect(rendered.objects.filter(podOf).map(nameOf)).toEqual(['StatefulSet demo-standalone']);
     const { stderr } = await template(which, 'blockhub', without);
-    expect(stderr).toMatch(/global\.broker\.url is missing, and setup would look for it/);
+    expect(stderr).toMatch(/global\.store\.url is missing\. It is required by setup\./);
   });
 
   test.each<[string, object, RegExp]>([
@@ -38,17 +38,18 @@ each('with Helm %s', (_: string, which: Helm) => {
       { builder: { settings: { prefetch: 'many' } } },
       /builder[\s\S]*prefetch[\s\S]*(got string, want integer|Expected: integer)/,
     ],
-    ['a setting that is none', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
+    ['an unknown setting', { builder: { settings: { prefech: 3 } } }, /builder[\s\S]*prefech/],
     ['what is out of range', { global: { partitions: 0 } }, /partitions[\s\S]*(minimum|greater)/],
-    ['a choice that is none', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
-    ['no duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
+    ['an unknown choice', { builder: { settings: { logLevel: 'loud' } } }, /logLevel[\s\S]*debug/],
+    ['a malformed duration', { builder: { settings: { grace: 'soon' } } }, /grace[\s\S]*pattern/],
+    ['a server under its earlier name', { registry: { enabled: false } }, /registry[\s\S]*use valkey instead of registry/],
     ['a misspelt place', { bulider: { replicas: 2 } }, /bulider/],
     ['a misspelt value of a place', { builder: { replica: 2 } }, /builder[\s\S]*replica/],
-    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is none of .*partitions/],
+    ['a misspelt key of global', { global: { partition: 8 } }, /global\.partition is not a value of global.*partitions/],
     ['a misspelt global value', { global: { broker: { uri: 'amqp://x' } } }, /broker[\s\S]*uri/],
     ['a password in a URL', { ...external, global: { ...external.global, broker: { url: 'amqp://a:b@c' } } }, /broker[\s\S]*url/],
     ['a setting among the variables', { builder: { env: { BLOCKHUB_PREFETCH: '1' } } }, /builder[\s\S]*BLOCKHUB_PREFETCH/],
-    ['a place of runbooks that is none', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
+    ['a malformed address of runbooks', { global: { monitoring: { runbooks: 'a b' } } }, /runbooks[\s\S]*pattern/],
     ['a restriction that is empty', { 'web-to-msg': { settings: { allowIps: [] } } }, /allowIps[\s\S]*minItems/],
     ['a restriction that is null', { 'web-to-msg': { settings: { allowIps: null } } }, /allowIps/],
     ['a list of tokens that is empty', { 'web-to-msg': { settings: { tokens: [] } } }, /tokens/],
@@ -56,25 +57,25 @@ each('with Helm %s', (_: string, which: Helm) => {
     ['an audience of blanks', { 'web-to-msg': { settings: { jwtAudience: ' ' } } }, /jwtAudience[\s\S]*pattern/],
     ['an issuer that is empty', { 'web-to-msg': { settings: { jwtIssuer: '' } } }, /jwtIssuer[\s\S]*(minLength|length)/],
     ['a predicate that is empty', { shoveltomany: { settings: { when: '' } } }, /when[\s\S]*(minLength|length)/],
-    ['MIME types that are none', { 'deploy-blobs': { settings: { mime: [] } } }, /mime[\s\S]*minItems/],
-    ['a secret in the open', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
-    ['no server at all', { store: { enabled: false } }, /global\.store\.url is missing.*store\.enabled/],
-    ['a server too many', { global: { registry: { url: 'redis://a' } } }, /registry\.enabled must be false/],
-    ['a route to nowhere', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
-    [
-      'a spool that does not fit',
-      { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } },
-      /spoolLimit is 2\.5GB.* spool\.size, which is 2Gi/,
-    ],
+    ['an empty list of MIME types', { 'deploy-blobs': { settings: { mime: [] } } }, /mime[\s\S]*minItems/],
+    ['a secret in the values', { 'web-to-msg': { settings: { tokens: ['1234567890abcdef'] } } }, /tokens/],
+    ['a server that is missing', { minio: { enabled: false } }, /global\.store\.url is missing.*minio\.enabled/],
+    ['a server that is not used', { global: { registry: { url: 'redis://a' } } }, /valkey\.enabled must be false/],
+    ['a route without a Gateway', { 'web-to-msg': { route: { enabled: true } } }, /web-to-msg: route\.parentRefs is missing/],
+    ['a spool that does not fit', { 'web-to-msg': { settings: { spoolLimit: '2.5GB' } } }, /spoolLimit is 2\.5GB.* spool\.size \(2Gi\)/],
     ['a volume too small', { 'web-to-msg': { spool: { size: '1024Mi' } } }, /web-to-msg: settings\.spoolLimit is 1073741824/],
-    ['scaling upside down', { builder: { autoscaling: { enabled: true, minReplicas: 3 } } }, /builder: autoscaling\.minReplicas is 3/],
-  ])('refuses %s, and says where', async (_, values, message) => {
+    [
+      'a minimum above the maximum',
+      { builder: { autoscaling: { enabled: true, minReplicas: 3 } } },
+      /builder: autoscaling\.minReplicas is 3/,
+    ],
+  ])('refuses %s, and names the value', async (_, values, message) => {
     const { code, stderr } = await template(which, 'blockhub', values);
     expect(stderr).toMatch(message);
     expect(code).toBe(1);
   });
 
-  test('below a chart of others, global is theirs too', async () => {
+  test('if another chart contains this one, `global` may have more values', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'blockhub-charts-'));
     mkdirSync(join(folder, 'charts'));
     symlinkSync(join(chartsFolder, 'blockhub'), join(folder, 'charts/blockhub'));

@@ -1,18 +1,18 @@
 import { describe, test } from '@jest/globals';
 import { type Helm, helms, noHelm } from './helm.ts';
 
-/** Tests with each Helm that is here. */
+/** Runs the tests with each installed Helm. */
 export function each(name: string, tests: (version: string, which: Helm) => void): void {
-  // An empty table is an error.
+  // `describe.each` refuses an empty table.
   if (helms.length === 0) test.skip(`charts (${noHelm})`, () => undefined);
   else describe.each(helms.map((one): [string, Helm] => [one.version, one]))(name, tests);
 }
 
-/** Values with servers of others. */
+/** Values with servers of your own. */
 export const external = {
   rabbitmq: { enabled: false },
-  registry: { enabled: false },
-  store: { enabled: false },
+  valkey: { enabled: false },
+  minio: { enabled: false },
   global: {
     broker: { url: 'amqps://rabbit.example.com:5671/mesh', secret: 'rabbit', user: 'blockhub' },
     store: { url: 's3:///chains?region=eu-central-1' },

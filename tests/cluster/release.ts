@@ -126,8 +126,8 @@ export class Release {
     return {
       global: { image: split(image) },
       ...(rabbitmq && { rabbitmq: { image: split(rabbitmq) } }),
-      ...(redis && { registry: { image: split(redis), command: 'redis-server' } }),
-      ...(store && { store: { image: split(store) } }),
+      ...(redis && { valkey: { image: split(redis), command: 'redis-server' } }),
+      ...(store && { minio: { image: split(store) } }),
     };
   }
 }

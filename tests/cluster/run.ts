@@ -37,8 +37,8 @@ const all = {
 /** Servers of others, which are not there: only judged. */
 const elsewhere = {
   rabbitmq: { enabled: false },
-  registry: { enabled: false },
-  store: { enabled: false },
+  valkey: { enabled: false },
+  minio: { enabled: false },
   global: {
     broker: { url: 'amqps://rabbitmq.example.com/mesh', secret: 'broker-users' },
     store: { url: 's3:///my-chains?region=eu-central-1', secret: 'store-keys' },

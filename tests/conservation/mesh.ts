@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Place, variablesOf } from '@blockhub/mesh';
 import { type BreakableProxy, openProxy } from '@blockhub/test-servers';
-import { freePort } from '../standalone/standalone.ts';
+import { freePort, nodeFlags } from '../standalone/standalone.ts';
 import type { ServerName, Servers } from './servers.ts';
 import { services } from './services.ts';
 
 const root = join(import.meta.dirname, '../..');
 const preload = join(import.meta.dirname, 'preload.ts');
-/** As `pnpm start` has them. */
-const nodeFlags = ['--no-warnings', '--max-semi-space-size=4', '--max-old-space-size=192', '--import', preload];
+const nodeArguments = ['--no-warnings', ...nodeFlags, '--import', preload];
 const GRACE_S = 4;
 /** Who has not stopped this long after SIGTERM is killed, as Kubernetes does. */
 const OVERDUE_MS = (GRACE_S + 6) * 1000;
@@ -180,7 +179,7 @@ class Replica {
 
   constructor({ worker }: Place, own: readonly string[], parts: ReplicaParts) {
     const common = ['--probe-port', '0', '--grace', `${GRACE_S}s`];
-    this.#command = [...nodeFlags, join(root, 'services', worker.name, 'src/main.ts'), ...common, ...own];
+    this.#command = [...nodeArguments, join(root, 'services', worker.name, 'src/main.ts'), ...common, ...own];
     this.#parts = parts;
   }
 

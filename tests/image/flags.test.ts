@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { readNodeStart } from './flags.ts';
 
-const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
+const top = resolve(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 const { environment, flags } = readNodeStart();
 
 test('the image starts Node as the first line of the command does', () => {
@@ -14,12 +15,13 @@ test('the image starts Node as the first line of the command does', () => {
   expect(variables.split(' ')).toEqual(expect.arrayContaining([...environment]));
 });
 
-test('`pnpm blockhub` runs the command by its first line', () => {
+test('`pnpm blockhub` runs the command itself, so its first line starts Node', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: { blockhub: string } };
   expect(scripts.blockhub).toBe('packages/cli/src/main.ts');
+  accessSync(join(top, scripts.blockhub), constants.X_OK);
 });
 
-test('the page for who starts it without the image says so, and why', () => {
+test('the page about starts without the image gives the same flags, and their effects', () => {
   const page = read('docs/distributed.md');
   const [, variables = '', said = ''] = /^(.*) node (.*) \S+\/packages\/cli\/src\/main\.js run /m.exec(page) ?? [];
   expect(said.split(' ')).toEqual(flags);

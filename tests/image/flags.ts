@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 
-/** How `blockhub` starts Node: the first line of the command is where it is said. */
+/** How `blockhub` starts Node. The first line of the command is the one place that decides it. */
 export interface NodeStart {
   /** Variables of the environment, as NAME=value. */
   readonly environment: readonly string[];

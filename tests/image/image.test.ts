@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { entries, sourceFiles } from '../architecture/files.ts';
 import { reachable } from '../architecture/rules.ts';
@@ -16,7 +16,7 @@ const absent = await whyNot(base, named !== undefined);
 
 /** As a cluster with restricted Pod Security runs it. */
 const hardened = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
-const services = readdirSync(join(top, 'services'));
+const services = globSync('services/*/package.json', { cwd: top }).map((path) => basename(dirname(path)));
 const id = randomBytes(6).toString('hex');
 const image = `blockhub-test:${id}`;
 const volume = `blockhub-test-${id}`;

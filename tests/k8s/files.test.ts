@@ -9,17 +9,17 @@ const top = resolve(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 const matches = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, match = '']) => match);
 
-/** What nothing here can run is at least read, and what it names has to be there. */
+/** No test can run Tilt, so this one checks what the file refers to. */
 describe('Tiltfile', () => {
   const tiltfile = read('Tiltfile');
   const [which] = helms;
 
   const python = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: tiltfile, encoding: 'utf8' });
-  const reads = 'is Starlark, as far as that is Python';
+  const reads = 'has the syntax of Python, of which Starlark is a part';
   if (python.error) test.skip(`${reads} (there is no python3)`, () => undefined);
   else test(reads, () => expect(python.stderr).toBe(''));
 
-  test('names files that are there', () => {
+  test('refers to files that exist', () => {
     const [, only = ''] = /only=\[([^\]]*)\]/.exec(tiltfile) ?? [];
     const named = matches(
       `${only} ${matches(tiltfile, /(dockerfile=.*|fall_back_on.*|sync\('[^']*'|watch_file.*|helm\('[^']*')/g)}`,
@@ -29,9 +29,9 @@ describe('Tiltfile', () => {
     expect(named.filter((path) => !existsSync(join(top, path)))).toEqual([]);
   });
 
-  if (!which) test.skip(`finds what it looks for in the charts (${noHelm})`, () => undefined);
+  if (!which) test.skip(`refers to objects that the charts have (${noHelm})`, () => undefined);
   else
-    test('finds what it looks for in the charts', async () => {
+    test('refers to objects that the charts have', async () => {
       const { objects, stdout } = await template(which, 'blockhub', {}, 'blockhub');
       const pods = objects.filter(podOf);
       for (const name of matches(tiltfile, /k8s_resource\('([^']+)'/g)) expect(pods.map(({ metadata }) => metadata.name)).toContain(name);
@@ -44,7 +44,7 @@ describe('Tiltfile', () => {
     const entry = (path: string): string[] => JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read(path))?.[1] ?? '[]') as string[];
     const [node = '', ...flags] = entry('docker/Dockerfile').slice(0, -1);
     expect(flags.length).toBeGreaterThan(2);
-    // Of the sources, which are replaced while it runs.
+    // It runs the sources, which change while it runs.
     expect(entry('docker/dev.Dockerfile')).toEqual([node, '--watch', ...flags, '/app/packages/cli/src/main.ts']);
     const pnpm = (path: string): string | undefined => /^ARG PNPM=.*$/m.exec(read(path))?.[0];
     expect(pnpm('docker/dev.Dockerfile')).toBe(pnpm('docker/Dockerfile'));
@@ -60,7 +60,7 @@ describe('RabbitMQ of three nodes by the cluster operator', () => {
   const [{ spec }] = plain.get('StatefulSet') ?? [];
   const settings = (text: string): string[] => text.split('\n').filter((line) => /^\w/.test(line));
 
-  test('says what the example says that is tested', () => {
+  test('has the settings of the example that is tested', () => {
     const more = settings(cluster.spec.rabbitmq.additionalConfig);
     expect(more).toEqual(settings(config.data['rabbitmq.conf']).filter((line) => /^(definitions|quorum_queue)\./.test(line)));
     expect(more.length).toBeGreaterThan(4);
@@ -70,7 +70,7 @@ describe('RabbitMQ of three nodes by the cluster operator', () => {
     expect(budget.spec.maxUnavailable).toBe(plain.get('PodDisruptionBudget')?.[0].spec.maxUnavailable);
   });
 
-  test('mounts the definitions where they are looked for', () => {
+  test('mounts the definitions at the configured path', () => {
     const { containers, volumes } = cluster.spec.override.statefulSet.spec.template.spec;
     const [{ name, mountPath }] = containers[0].volumeMounts;
     const { secret } = volumes.find((volume: { name: string }) => volume.name === name);
@@ -95,7 +95,7 @@ describe('the workflow of CI', () => {
   const workflow = parse(read('.github/workflows/ci.yaml')) as { permissions: object; jobs: Record<string, Job> };
   const jobs = Object.entries(workflow.jobs);
 
-  test('may only read, ends at some time, and pins its actions', () => {
+  test('may only read, has a time limit, and pins its actions', () => {
     expect(workflow.permissions).toEqual({});
     for (const [name, job] of jobs) {
       expect([name, job.permissions]).toEqual([name, { contents: 'read' }]);
@@ -108,7 +108,7 @@ describe('the workflow of CI', () => {
     }
   });
 
-  test('runs commands that are there', () => {
+  test('runs commands that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const runs = jobs.flatMap(([, job]) => job.steps.flatMap(({ run = [] }) => run)).join('\n');
     const called = matches(runs, /npx -y pnpm ([\w:]+)/g).filter((name) => name !== 'install');

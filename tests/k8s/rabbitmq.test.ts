@@ -14,7 +14,7 @@ const named = process.env.BLOCKHUB_TEST_RABBITMQ_IMAGE;
 const image = named || 'rabbitmq:4-management';
 const nodes = [0, 1, 2].map((at) => ({ container: `blockhub-test-${process.pid}-${at}`, host: `rabbitmq-${at}.rabbitmq-nodes` }));
 
-/** Why there are no containers; undefined when there are. An image that is named has to work. */
+/** Why there are no containers, or undefined. If the variable names an image, it must work. */
 async function whyNot(): Promise<string | undefined> {
   if ((await docker('image', 'inspect', image)).code === 0) return undefined;
   const pulled = await docker('pull', '--quiet', image);
@@ -31,7 +31,7 @@ const [container] = objects.find(({ kind }) => kind === 'StatefulSet').spec.temp
 const made = mkdtempSync(join(tmpdir(), 'blockhub-rabbitmq-'));
 afterAll(() => rmSync(made, { recursive: true }));
 
-/** `passwords.ts`, as its page says. */
+/** Runs `passwords.ts`. */
 function passwords(): string {
   const script = join(folder, 'passwords.ts');
   return execFileSync(process.execPath, [script, join(made, 'passwords')], { encoding: 'utf8' });
@@ -40,7 +40,7 @@ function passwords(): string {
 const passwordOf = (user: string): string => readFileSync(join(made, 'passwords', user), 'utf8');
 
 describe('passwords', () => {
-  test('are made once for each user, and only their hashes are written', () => {
+  test('are created once for each user, and only their hashes are printed', () => {
     const first = JSON.parse(passwords()) as { users: { name: string; password_hash: string }[] };
     const users = readdirSync(join(made, 'passwords'));
     expect(users.toSorted()).toEqual(first.users.map(({ name }) => name).toSorted());
@@ -69,7 +69,7 @@ else
     const ctl = (at: number, ...words: string[]): Promise<string> =>
       ask('exec', nodes[at]?.container ?? '', 'rabbitmqctl', '--quiet', ...words);
 
-    /** Starts all of them as cluster.yaml has it. */
+    /** Starts all nodes with the configuration of cluster.yaml. */
     async function start(): Promise<void> {
       const files = join(made, 'config');
       mkdirSync(files);
@@ -97,7 +97,7 @@ else
       );
     }
 
-    test('finds itself, knows users and queues, goes on without one node, and takes another password', async () => {
+    test('forms a cluster with users and queues, works without one node, and imports a new password', async () => {
       await start();
       const members = async (): Promise<number[]> => {
         const { code, stdout } = await docker(
@@ -129,7 +129,7 @@ else
         broker.publish([{ queue: queues.ingress.name, id, meta: {}, body: Buffer.from(id) }]);
       await publish(sender, 'before');
       await ask('kill', nodes[0]?.container ?? '');
-      // A queue whose leader was there has another one soon.
+      // A queue whose leader was on the killed node gets another leader.
       const left = await open('web-to-msg', [1, 2]);
       for (let done = false; !done; ) {
         done = await publish(left, 'after').then(

@@ -5,7 +5,8 @@ import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { helms, KUBERNETES } from '../charts/helm.ts';
+import { parseAllDocuments } from 'yaml';
+import { helms, KUBERNETES, type Manifest, podOf } from '../charts/helm.ts';
 import { freePort, until } from '../standalone/standalone.ts';
 
 /** What a contributor does by CONTRIBUTING, in a copy of the repository. */
@@ -135,20 +136,26 @@ describe('a group that is switched on', () => {
 
   const [helm] = helms;
   (helm ? test : test.skip)('has its services in the umbrella chart (left out if there is no helm)', async () => {
-    const render = (...values: string[]): Promise<string> =>
-      run(
-        helm?.program ?? '',
-        'template',
-        'demo',
-        'charts/blockhub',
-        '--kube-version',
-        KUBERNETES,
-        ...values.flatMap((it) => ['--set', it]),
-      );
-    const has = (text: string): boolean => text.includes('app.kubernetes.io/component: audit-log');
-    expect(has(await render())).toBe(false);
-    expect(has(await render('demo.enabled=true'))).toBe(true);
-    expect(has(await render('demo.enabled=true', 'audit-log.enabled=false'))).toBe(false);
-    expect(has(await render('audit-log.enabled=true'))).toBe(true);
+    const mesh = async (...values: string[]): Promise<object> => {
+      const set = values.flatMap((it) => ['--set', it]);
+      const text = await run(helm?.program ?? '', 'template', 'demo', 'charts/blockhub', '--kube-version', KUBERNETES, ...set);
+      const objects = parseAllDocuments(text).map((one) => one.toJS() as Manifest);
+      const find = (kind: string, name: string): Manifest =>
+        objects.find((it) => it?.kind === kind && it.metadata.name.startsWith(`demo-${name}`));
+      const definitions = JSON.parse(Buffer.from(find('Secret', 'rabbitmq-config').data['definitions.json'], 'base64').toString());
+      const has = (list: { name: string }[]): boolean => list.some(({ name }) => name === 'audit-log');
+      return {
+        runs: find('Deployment', 'audit-log') !== undefined,
+        user: has(definitions.users),
+        queue: has(definitions.queues),
+        setup: podOf(find('Job', 'setup')).containers[0].args,
+      };
+    };
+    const args = (...further: string[]): string[] => ['setup', '--wait', '5m', ...further, '--chain', 'default'];
+    expect(await mesh()).toEqual({ runs: false, user: false, queue: false, setup: args() });
+    const on = { user: true, queue: true, setup: args('--with', 'demo') };
+    expect(await mesh('demo.enabled=true')).toEqual({ runs: true, ...on });
+    expect(await mesh('demo.enabled=true', 'audit-log.enabled=false')).toEqual({ runs: false, ...on });
+    expect(await mesh('audit-log.enabled=true')).toEqual({ runs: true, ...on });
   });
 });

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 export const standaloneMain = join(root, 'services/standalone/src/main.ts');
-/** As `pnpm start` has them: a smaller young generation costs little time and saves much memory. */
-export const nodeFlags = ['--max-semi-space-size=4', '--max-old-space-size=192'];
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+/** The flags of Node in `pnpm start`. */
+export const nodeFlags: readonly string[] = scripts.start.split(' ').filter((word) => word.startsWith('--'));
 const blockhubMain = join(root, 'packages/cli/src/main.ts');
 
 /** A standalone process as a user would start it. */

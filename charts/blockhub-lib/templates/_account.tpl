@@ -1,4 +1,4 @@
-{{/* Name of the service account; empty: the default one of the namespace. */}}
+{{/* Name of the service account. If it is empty, the default one of the namespace is used. */}}
 {{- define "blockhub.serviceAccountName" -}}
 {{- with .Values.global.serviceAccount -}}
 {{- if .name -}}{{ .name }}
@@ -7,7 +7,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The service account itself: one for all places, so whoever is installed makes it. */}}
+{{/* The service account, which all places share. The chart that is installed creates it. */}}
 {{- define "blockhub.serviceAccount" -}}
 {{- with .Values.global.serviceAccount }}
 {{- if .create }}

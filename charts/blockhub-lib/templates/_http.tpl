@@ -1,4 +1,4 @@
-{{/* How senders come in: a Service, and an Ingress or an HTTPRoute before it. */}}
+{{/* The Service for senders, with an Ingress or an HTTPRoute. */}}
 {{- define "blockhub.http" -}}
 {{- $values := .top.Values -}}
 {{- $at := dict "top" .top "of" .place.name -}}
@@ -57,7 +57,7 @@ spec:
 {{- with $values.route }}
 {{- if .enabled }}
 {{- if not .parentRefs }}
-{{- fail (printf "%s: route.parentRefs is missing: name a Gateway, such as [{name: public, namespace: gateways}]" $.place.name) }}
+{{- fail (printf "%s: route.parentRefs is missing: set it to a Gateway, such as [{name: public, namespace: gateways}]" $.place.name) }}
 {{- end }}
 ---
 apiVersion: gateway.networking.k8s.io/v1

@@ -1,6 +1,7 @@
 {{/*
-Pods are scraped, not Services: workers have none, and `service` is a label of our metrics. Takes dict "top" $ "of" "builder" "port" "probes"
-"job" "app.kubernetes.io/part-of" (the label whose value is the job: alerts look at jobs named `blockhub`); and for RabbitMQ "queues" true.
+Prometheus scrapes pods, because workers have no Service. Alerts select jobs with the name
+`blockhub`. Takes dict "top" $ "of" "builder" "port" "probes" "job" "app.kubernetes.io/part-of" (the
+label whose value is the name of the job), and for RabbitMQ "queues" true.
 */}}
 {{- define "blockhub.podMonitor" -}}
 {{- with .top.Values.global.monitoring }}
@@ -22,7 +23,7 @@ spec:
     - port: {{ $.port }}
       path: /metrics
     {{- if $.queues }}
-    # As monitoring/prometheus.yaml: a job of its own, or the two would both say whether the same one is `up`.
+    # A separate job, as in monitoring/prometheus.yaml, so that each job has its own `up`.
     - port: {{ $.port }}
       path: /metrics/detailed
       params: {family: [queue_coarse_metrics, queue_consumer_count]}

@@ -1,5 +1,6 @@
 {{/*
-Name of an object: release and what it is. Kubernetes appends to names of StatefulSets, in labels of 63 characters; so it is the release that is cut.
+Name of an object: the release, then what the object is. Labels have at most 63 characters, and
+Kubernetes appends to the names of StatefulSets, so a long name of the release is cut.
 Takes dict "top" $ "of" "builder".
 */}}
 {{- define "blockhub.name" -}}
@@ -7,7 +8,7 @@ Takes dict "top" $ "of" "builder".
 {{- printf "%s-%s" (.top.Release.Name | replace "." "-" | trunc $room | trimSuffix "-") .of -}}
 {{- end -}}
 
-{{/* What a selector selects by: it can never be changed. Takes dict "top" $ "of" "builder". */}}
+{{/* The labels in selectors. They can never change. Takes dict "top" $ "of" "builder". */}}
 {{- define "blockhub.selector" -}}
 app.kubernetes.io/name: {{ .of }}
 app.kubernetes.io/instance: {{ .top.Release.Name }}
@@ -45,7 +46,7 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* The image of another server: takes its values `image`. */}}
+{{/* The image of a server for development. Takes its values `image`. */}}
 {{- define "blockhub.otherImage" -}}
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
 {{- end -}}

@@ -1,20 +1,21 @@
 {{/*
-Address that pods listen on; an upgrade with `--reuse-values` may know of no such value. Takes dict "top" $, and "own" where a place has a value of
-its own.
+Address on which pods listen. An upgrade with `--reuse-values` may not have this value. Takes dict
+"top" $, and "own" if the place has a value of its own.
 */}}
 {{- define "blockhub.listen" -}}
 {{- .own | default .top.Values.global.listen | default "::" -}}
 {{- end -}}
 
 {{/*
-IP families of a Service. Takes dict "top" $, and "service" (values `ipFamilyPolicy` and `ipFamilies` of its own) where it has some.
+IP families of a Service. Takes dict "top" $, and "service" if the place has values `ipFamilyPolicy`
+and `ipFamilies` of its own.
 */}}
 {{- define "blockhub.ipFamilies" -}}
 {{- $own := .service | default dict -}}
 {{- $policy := $own.ipFamilyPolicy | default .top.Values.global.ipFamilyPolicy | default "PreferDualStack" -}}
 {{- $families := $own.ipFamilies | default .top.Values.global.ipFamilies | default list -}}
 {{- if and (eq $policy "SingleStack") (gt (len $families) 1) -}}
-{{- fail (printf "ipFamilies names %s, but ipFamilyPolicy SingleStack allows one: name one, or set PreferDualStack" (join " and " $families)) -}}
+{{- fail (printf "ipFamilies is %s, but ipFamilyPolicy SingleStack allows one family: remove one, or set PreferDualStack" (join " and " $families)) -}}
 {{- end -}}
 ipFamilyPolicy: {{ $policy }}
 {{- with $families }}
@@ -22,14 +23,14 @@ ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
-{{/* Names are asked of whichever resolver the cluster has. */}}
+{{/* DNS, from any resolver that the cluster has. */}}
 {{- define "blockhub.egressDns" -}}
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
 {{- end -}}
 
-{{/* To the servers that are needed: those of the umbrella chart by their pods, others by their port. */}}
+{{/* The servers that a place needs: those of the umbrella chart by pod, others by port. */}}
 {{- define "blockhub.egressServers" -}}
 {{- range .needs }}
 {{- $url := include "blockhub.url" (dict "top" $.top "of" .) }}
@@ -44,7 +45,7 @@ ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
-{{/* Metrics, where they are asked for. */}}
+{{/* Scraping, if it is switched on. */}}
 {{- define "blockhub.ingressMetrics" -}}
 {{- if .top.Values.global.monitoring.podMonitor }}
 - ports:
@@ -55,7 +56,7 @@ ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
-{{/* All that is not said here is refused, both ways. */}}
+{{/* Everything that is not listed here is refused, in both directions. */}}
 {{- define "blockhub.networkPolicy" -}}
 {{- $values := .top.Values -}}
 {{- $at := dict "top" .top "of" .place.name -}}

@@ -1,4 +1,7 @@
-{{/* How long a pod may take to end: what the process may take, the time in which traffic goes elsewhere, and some more. */}}
+{{/*
+Seconds that a pod has to end: the process's grace, the time until traffic reaches other pods, and
+10 s more.
+*/}}
 {{- define "blockhub.endSeconds" -}}
 {{- add (include "blockhub.seconds" .Values.settings.grace) (.Values.preStopSeconds | default 0) 10 -}}
 {{- end -}}
@@ -19,8 +22,8 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{/*
-What every pod has before its containers. Takes dict "top" $ "values" (those that say where it goes); of a server of others also "uid" 999: it has
-no service account of Blockhub.
+What every pod has before its containers. Takes dict "top" $ "values" (`nodeSelector` and so on).
+Servers for development also give "uid" 999, and do not use Blockhub's service account.
 */}}
 {{- define "blockhub.podHead" -}}
 enableServiceLinks: false
@@ -46,7 +49,7 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* The pod of a place: takes dict "top" $ "place" (what place.json says). */}}
+{{/* The pod of a place. Takes dict "top" $ "place" (the content of place.json). */}}
 {{- define "blockhub.pod" -}}
 {{- $top := .top -}}
 {{- $values := .top.Values -}}

@@ -1,4 +1,7 @@
-{{/* By CPU a HorizontalPodAutoscaler of Kubernetes; by what waits in the queues a ScaledObject of KEDA. */}}
+{{/*
+The autoscaler: a HorizontalPodAutoscaler of Kubernetes by CPU, or a ScaledObject of KEDA by the
+messages in the queues.
+*/}}
 {{- define "blockhub.scaling" -}}
 {{- $values := .top.Values -}}
 {{- $at := dict "top" .top "of" .place.name -}}
@@ -7,7 +10,7 @@
 {{- if and (hasKey $values "autoscaling") $values.autoscaling.enabled }}
 {{- with $values.autoscaling }}
 {{- if gt (int .minReplicas) (int .maxReplicas) }}
-{{- fail (printf "%s: autoscaling.minReplicas is %v, more than autoscaling.maxReplicas, which is %v" $.place.name .minReplicas .maxReplicas) }}
+{{- fail (printf "%s: autoscaling.minReplicas is %v, which is more than autoscaling.maxReplicas (%v)" $.place.name .minReplicas .maxReplicas) }}
 {{- end }}
 {{- if eq .by "cpu" }}
 ---
@@ -66,7 +69,7 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* The queues of a name in which {p} stands for every partition: a JSON array. */}}
+{{/* The queues of a name, in which {p} is every partition: a JSON array. */}}
 {{- define "blockhub.queues" -}}
 {{- $queues := list -}}
 {{- range $p := until (ternary (int .partitions) 1 (contains "{p}" .name)) -}}

@@ -1,13 +1,14 @@
 {{/*
-Where broker, store and registry are, and which Secret opens them. An empty URL means the server of the umbrella chart; a service chart that is
-installed by itself has none.
+URL of the broker, the store or the registry. If the value is empty, it is the server of the
+umbrella chart. A service chart that is installed alone has no such server. Takes dict "top" $ "of"
+"broker".
 */}}
 {{- define "blockhub.url" -}}
 {{- $given := get (get .top.Values.global .of) "url" -}}
 {{- if $given -}}
 {{- $given -}}
 {{- else if and .top.Chart.IsRoot (ne .top.Chart.Name "blockhub") -}}
-{{- fail (printf "global.%s.url is missing: say where it is, such as %s" .of (get (dict "broker" "amqp://rabbitmq:5672" "store" "s3://endpoint/bucket" "registry" "redis://redis:6379") .of)) -}}
+{{- fail (printf "global.%s.url is missing: set it, for example to %s" .of (get (dict "broker" "amqp://rabbitmq:5672" "store" "s3://endpoint/bucket" "registry" "redis://redis:6379") .of)) -}}
 {{- else if eq .of "broker" -}}
 amqp://{{ include "blockhub.name" (dict "top" .top "of" "rabbitmq") }}:5672
 {{- else if eq .of "store" -}}
@@ -17,7 +18,10 @@ redis://{{ include "blockhub.name" (dict "top" .top "of" "registry") }}:6379
 {{- end -}}
 {{- end -}}
 
-{{/* Name of the Secret; empty where the server is another one and asks for nothing. Takes dict "top" $ "of" "broker". */}}
+{{/*
+Name of the Secret of a server. It is empty if another server is used that needs none. Takes dict
+"top" $ "of" "broker".
+*/}}
 {{- define "blockhub.secret" -}}
 {{- $server := get .top.Values.global .of -}}
 {{- if $server.secret -}}
@@ -27,7 +31,10 @@ redis://{{ include "blockhub.name" (dict "top" .top "of" "registry") }}:6379
 {{- end -}}
 {{- end -}}
 
-{{/* Variables that say where the servers are. Takes dict "top" $ "user" "builder" "needs" (list "broker" "store"). */}}
+{{/*
+Variables with the URLs of the servers. Takes dict "top" $ "user" "builder" "needs" (list "broker"
+"store").
+*/}}
 {{- define "blockhub.serverEnv" -}}
 {{- range .needs }}
 {{- $at := dict "top" $.top "of" . }}
@@ -51,12 +58,12 @@ redis://{{ include "blockhub.name" (dict "top" .top "of" "registry") }}:6379
 {{- end }}
 {{- end -}}
 
-{{/* Where in its Secret the password of a user of the broker is. */}}
+{{/* The key in the Secret with the password of a user of the broker. */}}
 {{- define "blockhub.brokerKey" -}}
 {{- if .top.Values.global.broker.user }}password{{ else }}{{ .user }}{{ end -}}
 {{- end -}}
 
-{{/* The files that `blockhub.serverEnv` names: sources of a projected volume. */}}
+{{/* The files whose paths are in `blockhub.serverEnv`: sources of a projected volume. */}}
 {{- define "blockhub.serverFiles" -}}
 {{- range .needs }}
 {{- $secret := include "blockhub.secret" (dict "top" $.top "of" .) }}
@@ -76,7 +83,7 @@ redis://{{ include "blockhub.name" (dict "top" .top "of" "registry") }}:6379
 {{- end }}
 {{- end -}}
 
-{{/* Port of a URL, by its scheme where it names none. */}}
+{{/* Port of a URL. If there is none, it is the port of its scheme. */}}
 {{- define "blockhub.port" -}}
 {{- $url := urlParse . -}}
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}

@@ -1,4 +1,4 @@
-{{/* Everything of a service chart. What kind of place it is stands in its place.json, which `pnpm fix` writes. */}}
+{{/* All objects of a service chart. Its place.json describes the place; `pnpm fix` writes it. */}}
 {{- define "blockhub.service" -}}
 {{- include "blockhub.checkGlobals" . -}}
 {{- $place := .Files.Get "place.json" | fromJson -}}
@@ -17,14 +17,15 @@
 {{- end -}}
 
 {{/*
-A misspelt key of `global` would be ignored. Only whoever is installed asks: below another chart `global` is also that one's and its other charts'.
+Refuses a misspelt key of `global`. Only the chart that is installed checks this, because below
+another chart `global` may also have that chart's keys.
 */}}
 {{- define "blockhub.checkGlobals" -}}
 {{- if .Chart.IsRoot -}}
 {{- $known := include "blockhub.globals" . | splitList " " -}}
 {{- range $key, $_ := .Values.global -}}
 {{- if not (has $key $known) -}}
-{{- fail (printf "global.%s is none of the values of global: %s" $key (join ", " $known)) -}}
+{{- fail (printf "global.%s is not a value of global. The values are: %s" $key (join ", " $known)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

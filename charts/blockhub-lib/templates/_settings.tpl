@@ -1,4 +1,4 @@
-{{/* A value as its variable has it: YAML makes floats of whole numbers, and $(…) would be replaced by Kubernetes. */}}
+{{/* A value as text. Helm reads whole numbers of YAML as floats. */}}
 {{- define "blockhub.text" -}}
 {{- if kindIs "slice" . -}}{{ join "," . }}
 {{- else if kindIs "float64" . -}}{{ int64 . }}
@@ -6,12 +6,12 @@
 {{- end -}}
 {{- end -}}
 
-{{/* BLOCKHUB_… of a setting, as packages/settings makes it: storeUrl is BLOCKHUB_STORE_URL. */}}
+{{/* Variable of a setting, as in packages/settings: storeUrl is BLOCKHUB_STORE_URL. */}}
 {{- define "blockhub.variable" -}}
 BLOCKHUB_{{ regexReplaceAll "([A-Z])" . "_${1}" | upper }}
 {{- end -}}
 
-{{/* Variables of the settings that are given. */}}
+{{/* Variables of the settings that are set. Kubernetes would replace $(…), so it is escaped. */}}
 {{- define "blockhub.settingsEnv" -}}
 {{- range $name, $value := .Values.settings }}
 {{- if kindIs "map" $value }}
@@ -36,21 +36,21 @@ BLOCKHUB_{{ regexReplaceAll "([A-Z])" . "_${1}" | upper }}
 {{- end }}
 {{- end -}}
 
-{{/* Whole seconds of a duration such as 25s, 2m or 500, rounded up. */}}
+{{/* A duration such as 25s, 2m or 500 in seconds, rounded up. */}}
 {{- define "blockhub.seconds" -}}
 {{- $text := include "blockhub.text" . -}}
 {{- $factor := get (dict "" 0.001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0) (regexFind "[a-z]*$" $text) -}}
 {{- ceil (mulf (regexFind "^[0-9.]+" $text) $factor) | int -}}
 {{- end -}}
 
-{{/* Bytes of a size such as 1.5gb of a setting, or 2Gi of Kubernetes; letters of either case, a k is 1024. */}}
+{{/* Bytes of a size, such as 1.5gb in a setting or 2Gi in Kubernetes. A k is 1024 in both. */}}
 {{- define "blockhub.bytes" -}}
 {{- $text := include "blockhub.text" . | lower -}}
 {{- $factor := get (dict "" 1 "k" 1024 "m" 1048576 "g" 1073741824 "t" 1099511627776) (regexFind "[kmgt]" $text) -}}
 {{- mulf (regexFind "^[0-9.]+" $text) $factor | int64 -}}
 {{- end -}}
 
-{{/* Plain variables by name, of all and of this chart. */}}
+{{/* Variables from the values `env` and `global.env`. */}}
 {{- define "blockhub.plainEnv" -}}
 {{- range $name, $value := merge (dict) .Values.env .Values.global.env }}
 - name: {{ $name }}

@@ -1,4 +1,4 @@
-{{/* Whether the pods of a place have volumes of their own. */}}
+{{/* "true" if each pod of the place has a volume. */}}
 {{- define "blockhub.claims" -}}
 {{- with .place.volume -}}
 {{- $volume := get $.top.Values .of -}}
@@ -6,19 +6,19 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What a process may keep has to fit into its volume: a full disk is found out in the worst hour. Takes dict "top" $ "place". */}}
+{{/* Refuses a limit that is larger than the volume. Takes dict "top" $ "place". */}}
 {{- define "blockhub.checkVolume" -}}
 {{- with .place.volume.limit -}}
 {{- $volume := $.place.volume.of -}}
 {{- $size := (get $.top.Values $volume).size -}}
 {{- $limit := get $.top.Values.settings .setting | default .bytes -}}
 {{- if ge (include "blockhub.bytes" $limit | int64) (include "blockhub.bytes" $size | int64) -}}
-{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size, which is %s: lower the one or raise the other" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
+{{- fail (printf "%s: settings.%s is %s, which does not fit into %s.size (%s): lower the setting or raise the size" $.place.name .setting (include "blockhub.text" $limit) $volume $size) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Deployment, or StatefulSet where each pod has a volume. */}}
+{{/* A Deployment, or a StatefulSet if each pod has a volume. */}}
 {{- define "blockhub.workload" -}}
 {{- $values := .top.Values -}}
 {{- $at := dict "top" .top "of" .place.name -}}
@@ -28,7 +28,7 @@ kind: {{ ternary "StatefulSet" "Deployment" $claims }}
 metadata:
   {{- include "blockhub.metadata" $at | nindent 2 }}
 spec:
-  {{- /* What another controller decides must not be said here, or each upgrade takes it back. */}}
+  {{- /* With an autoscaler there is no number here, or each upgrade would reset it. */}}
   {{- if not (and (hasKey $values "autoscaling") $values.autoscaling.enabled) }}
   replicas: {{ $values.replicas }}
   {{- end }}
@@ -46,7 +46,10 @@ spec:
     {{- include "blockhub.pod" . | nindent 4 }}
 {{- end -}}
 
-{{/* A volume for each pod; claims outlive the chart. Takes dict "top" $ "of" "builder" "name" "data" "volume" (values `size` and `storageClass`). */}}
+{{/*
+A volume for each pod. Its claim stays when the chart is uninstalled. Takes dict "top" $ "of"
+"builder" "name" "data" "volume" (values `size` and `storageClass`).
+*/}}
 {{- define "blockhub.claim" -}}
 volumeClaimTemplates:
   - apiVersion: v1

@@ -1,4 +1,8 @@
-{{/* A pod that runs one command of Blockhub and ends: takes dict "top" $ "of" "setup" "needs" (list …) "args" (list …) "files" "sources of further secrets" "env" "further variables" "resources" dict. */}}
+{{/*
+A pod that runs one command of Blockhub and ends. Takes dict "top" $ "of" "setup" "needs" (list …)
+"args" (list …) "restart" "Never" "files" "sources of further secrets" "env" "further variables"
+"resources" dict.
+*/}}
 {{- define "blockhub.commandPod" -}}
 {{- $servers := dict "top" .top "user" .of "needs" .needs -}}
 {{- $files := printf "%s%s" (include "blockhub.serverFiles" $servers) (.files | default "") -}}

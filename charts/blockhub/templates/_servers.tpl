@@ -1,6 +1,9 @@
-{{/* What servers for development have in common: takes dict "top" $ "of" "rabbitmq". */}}
+{{/*
+What the containers of the servers for development have in common. Takes dict "top" $ "of" "store"
+(the name of its objects) "values" .Values.minio.
+*/}}
 {{- define "blockhub.serverContainer" -}}
-{{- $values := get .top.Values .of -}}
+{{- $values := .values -}}
 name: {{ .of }}
 image: {{ include "blockhub.otherImage" $values.image | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
@@ -21,15 +24,19 @@ selector:
     {{- include "blockhub.selector" . | nindent 4 }}
 {{- end -}}
 
-{{/* Service with these ports, and who may reach them: dict "ports" (list (dict "name" "amqp" "port" 5672)) "from" (list of components). */}}
-{{- define "blockhub.serverDoor" -}}
+{{/*
+The Service and the NetworkPolicy of a server. Takes what `serverContainer` takes, and dict "ports"
+(list (dict "name" "amqp" "port" 5672)) "from" (list of the places that may connect) "metrics" (name
+of the port that Prometheus scrapes).
+*/}}
+{{- define "blockhub.serverNetwork" -}}
 ---
 apiVersion: v1
 kind: Service
 metadata:
   {{- include "blockhub.metadata" . | nindent 2 }}
 spec:
-  # Found also before it is ready: it looks itself up.
+  # The server must resolve its own name before it is ready.
   clusterIP: None
   publishNotReadyAddresses: true
   {{- include "blockhub.ipFamilies" (dict "top" .top) | nindent 2 }}
@@ -62,7 +69,7 @@ spec:
             matchExpressions:
               - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .from }}}
     {{- end }}
-    {{- with ((get .top.Values .of).networkPolicy).ingress }}
+    {{- with (.values.networkPolicy).ingress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- with .metrics }}
@@ -73,26 +80,39 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* Not empty if the group is switched on. What is in no group always is. Takes dict "top" $ "group" "chain". */}}
-{{- define "blockhub.groupEnabled" -}}
-{{- if not .group -}}true
-{{- else if (get .top.Values .group | default dict).enabled -}}true
+{{/*
+The groups of places that are switched on: a JSON array. A group counts as switched on if its value
+`enabled` is true, or if one of its places is installed by the place's own value.
+*/}}
+{{- define "blockhub.groups" -}}
+{{- $on := list -}}
+{{- range $name, $chart := .Subcharts -}}
+{{- if $chart.Files.Get "place.json" -}}
+{{- $on = append $on (($chart.Files.Get "place.json" | fromJson).group | default "") -}}
 {{- end -}}
+{{- end -}}
+{{- range (.Files.Get "files/topology.json" | fromJson).groups -}}
+{{- if (get $.Values . | default dict).enabled -}}{{- $on = append $on . -}}{{- end -}}
+{{- end -}}
+{{- toJson (compact $on | uniq | sortAlpha) -}}
 {{- end -}}
 
-{{/* Places that need a server, as their place.json says; beside them whoever is named. */}}
-{{- define "blockhub.whoNeeds" -}}
-{{- $who := .more -}}
+{{/*
+The installed places that need a server, and what "more" lists. Takes dict "top" $ "need" "broker"
+"more" (list "setup").
+*/}}
+{{- define "blockhub.clients" -}}
+{{- $clients := .more -}}
 {{- range $name, $chart := .top.Subcharts -}}
 {{- if $chart.Files.Get "place.json" -}}
 {{- $place := $chart.Files.Get "place.json" | fromJson -}}
-{{- if has $.need $place.needs -}}{{- $who = append $who $name -}}{{- end -}}
+{{- if has $.need $place.needs -}}{{- $clients = append $clients $name -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toJson (dict "who" (sortAlpha $who)) -}}
+{{- toJson (dict "clients" (sortAlpha $clients)) -}}
 {{- end -}}
 
-{{/* A password that stays the same over upgrades: what lies in the Secret, else a new one; in base64. */}}
+{{/* A password in base64. Upgrades keep it: it is read from the Secret, if that exists. */}}
 {{- define "blockhub.password" -}}
 {{- get .old .key | default (randAlphaNum 32 | b64enc) -}}
 {{- end -}}

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeText, MimeSet, parseCodings, parseContentType, parseLanguages, readDeclared } from './declared.ts';
+import { parseCodings, parseContentType, parseLanguages, readDeclared } from './declared.ts';
+import { MimeSet } from './mime-set.ts';
+import { decodeText } from './text.ts';
 
 describe('a Content-Type', () => {
   test.each([

@@ -18,5 +18,5 @@ export type { RawCharacter, Userinfo } from './raw-characters.ts';
 export { jsonSchema } from './schema.ts';
 export { MAX_SECRET_BYTES, readSecret } from './secret.ts';
 export { type Setting, type SettingsShape, setting, type Values } from './setting.ts';
-export { sentence } from './text.ts';
+export { sentence, wrap } from './text.ts';
 export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';

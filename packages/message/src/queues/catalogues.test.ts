@@ -3,25 +3,13 @@ import { take } from '../fixtures.ts';
 import { metaNames } from '../meta.ts';
 import { messageSchemas } from '../schemas.ts';
 import { template } from '../template.ts';
-import { declarations, queueEntries, queueNames, queues } from './catalogues.ts';
+import { catalogues, declarations, queueEntries, queueNames, queues } from './catalogues.ts';
 
 const entries = queueEntries();
 
-test('the group chain has every queue of the pipeline, in the order of an event', () => {
-  expect(queueEntries(['chain']).map(({ name }) => name)).toEqual([
-    'ingress',
-    'blobs.deployed.{p}',
-    'blobs.grouped.{p}',
-    'blocks.staged.{p}',
-    'blocks.newblockcreated',
-    'blocks.newblocksaved.{p}',
-    'blocks.committed',
-    'events.committed',
-    'tails.{instance}',
-    'tails.wanted',
-    'dead-letter',
-    'dead-letter.kept',
-  ]);
+test('without a group it lists the queues of all groups, in the order of the catalogues', () => {
+  expect(entries).toEqual(Object.keys(catalogues).flatMap((group) => queueEntries([group])));
+  expect(queueEntries(['chain'])).toEqual(Object.values(queues));
 });
 
 test('names partitions, and leaves those of an instance to the instance', () => {
@@ -48,7 +36,9 @@ describe('declarations', () => {
     const declared = declarations(2);
     const names = declared.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(names).toHaveLength(7 + 4 * 2);
+    const shared = entries.filter(({ kind }) => kind === 'durable');
+    const partitioned = shared.filter(({ name }) => name.includes('{p}'));
+    expect(names).toHaveLength(shared.length + partitioned.length);
     for (const { maxMessages, maxBytes, kind } of declared) {
       expect(kind).toBe('durable');
       expect(maxMessages).toBeGreaterThan(0);
