@@ -3,8 +3,8 @@ import type { Group, Place } from './place.ts';
 
 /**
  * The one list of places that a mesh has. Programs, charts, docs, the configuration of RabbitMQ and
- * Prometheus, tests and benchmarks follow from it. `chain` is in every mesh; an operator switches the
- * others on.
+ * Prometheus, tests and benchmarks follow from it. `chain` is in every mesh. An operator switches
+ * the other groups on.
  */
 export const groups: readonly Group[] = [chain];
 

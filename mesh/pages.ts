@@ -39,7 +39,7 @@ embedded broker and a folder as the store.
 
 const shown = (value: string): string => (/^[\w.,:/=-]*$/.test(value) ? value : `'${value}'`);
 
-/** The processes in docs/distributed.md: with two partitions, and the settings that differ from their defaults. */
+/** The processes in docs/distributed.md, with two partitions. */
 export const processTable = (): string => groups.map(processesOf).join('\n');
 
 function processesOf({ name, places }: Group): string {

@@ -43,7 +43,7 @@ export interface Group {
   readonly places: readonly Place[];
 }
 
-/** A place of this worker. The settings are checked by the types of the worker. */
+/** A place of this worker. Its types check the settings. */
 export function place<const Shape extends SettingsShape, State>(
   worker: Worker<Shape, State>,
   settings: Partial<Values<Shape>> = {},

@@ -53,10 +53,12 @@ describe('the rules refuse', () => {
     ['packages/registry/src/a.ts', "import {\n  seededRandom,\n  type Random,\n} from '@blockhub/faults';"],
     ['packages/worker/src/a.ts', "export { walk } from '@blockhub/walker';"],
     ['packages/walker/src/a.ts', "import { openRegistry } from '@blockhub/registry';"],
-    ['packages/walker/src/a.ts', "import type { ChainRecord } from '@blockhub/registry';"],
+    ['packages/store/src/a.ts', "import type { ChainRecord } from '@blockhub/registry';"],
     ['packages/writer/src/a.ts', "const { template } = await import('@blockhub/message');"],
     ['packages/cli/src/a.ts', "import { worker } from '@blockhub/deploy';"],
     ['services/deploy/src/worker.ts', "import { worker } from '@blockhub/grouper';"],
+    ['services/deploy/src/worker.ts', "import { groups } from '@blockhub/mesh';"],
+    ['packages/cli/src/a.ts', "import { groups } from '@blockhub/mesh';"],
     ['services/standalone/src/a.ts', "import { main } from '@blockhub/cli';"],
     ['packages/newcomer/src/a.ts', "import { BlockhubError } from '@blockhub/errors';"],
   ])('layers: %s with %s', (path, source) => {
@@ -158,6 +160,7 @@ describe('the rules refuse', () => {
 
   test('and allow what is right', () => {
     const right: [string, string][] = [
+      ['packages/walker/src/a.ts', "import type { ChainRecord } from '@blockhub/registry';"],
       ['packages/broker/src/drivers/sqlite/a.ts', "import { DatabaseSync } from 'node:sqlite';\nimport { x } from '../../types.ts';"],
       ['services/standalone/src/a.ts', "import { worker } from '@blockhub/deploy';"],
       ['packages/chain/src/a.ts', "// Date.now() is for callers\n/* console.log */\nimport { hash } from 'node:crypto';"],

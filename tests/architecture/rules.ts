@@ -151,7 +151,8 @@ function checkOurs(it: Import, path: string, { manifest, services, isProduction 
 
 function mayUse(path: string, name: string, services: ReadonlySet<string>): boolean {
   const unit = unitOf(path);
-  if (isService(path) || unit === 'cli') return name !== 'cli' && (!services.has(name) || unit === 'standalone');
+  const isComposed = name === 'mesh' || services.has(name);
+  if (isService(path) || unit === 'cli') return name !== 'cli' && (!isComposed || unit === 'standalone');
   return (layers[unit] ?? []).includes(name);
 }
 

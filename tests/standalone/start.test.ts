@@ -223,7 +223,7 @@ describe('what cannot work says so', () => {
     const mesh = await start();
     const { status, stderr } = runOnce('--data', data, '--port', '0', '--probe-port', '0');
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('DATA_FOLDER_IN_USE') });
-    expect(stderr).toContain(`: Process ${mesh.process.pid} works on ${data}. Stop it, or use another --data.\n`);
+    expect(stderr).toContain(`: Process ${mesh.process.pid} works on ${data}. Stop that process, or use another --data.\n`);
     expect((await append(mesh, 'x')).status).toBe(201);
     await stop(mesh);
   });

@@ -19,7 +19,7 @@ export interface OpenBrokerOptions {
 }
 
 /** @throws BROKER_URL_INVALID for a part of the URL that it does not accept */
-export type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
+type BrokerDriver = (url: URL, options: DriverOptions) => Promise<Broker>;
 
 type DriverOptions = Omit<OpenBrokerOptions, 'drivers' | 'clock'> & { readonly clock: Clock };
 

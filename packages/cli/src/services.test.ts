@@ -6,9 +6,10 @@ import { blockhub, linesOf, start } from './blockhub.fixture.ts';
 
 test('run without a service lists them all', async () => {
   const ran = await blockhub(['run']);
-  const folders = readdirSync(join(import.meta.dirname, '../../../services')).toSorted();
+  const services = join(import.meta.dirname, '../../../services');
+  const folders = readdirSync(services, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   expect(ran).toMatchObject({ code: 0, stderr: '' });
-  expect(linesOf(ran).map(({ service }) => service)).toEqual(folders);
+  expect(linesOf(ran).map(({ service }) => service)).toEqual(folders.map(({ name }) => name).toSorted());
   expect(linesOf(ran).every(({ summary }) => summary.length > 10)).toBe(true);
 });
 

@@ -129,6 +129,14 @@ export class Session {
     return parseSettings(shape, { argv: given === undefined ? [] : [`--partitions=${given}`], env: this.io.env }).partitions;
   }
 
+  /** The groups of places that the mesh runs: `chain` and those of BLOCKHUB_WITH. @throws SETTINGS_INVALID */
+  async groups(given?: string): Promise<string[]> {
+    const [{ parseSettings, setting }, { catalogues }] = await Promise.all([import('@blockhub/settings'), import('@blockhub/message')]);
+    const shape = { with: setting.list({ text: 'Further groups.', of: Object.keys(catalogues), default: [] }) };
+    const { with: further } = parseSettings(shape, { argv: given === undefined ? [] : [`--with=${given}`], env: this.io.env });
+    return [...new Set(['chain', ...further])];
+  }
+
   /** The token or API key of a sender, from BLOCKHUB_TOKEN or a file. */
   async token(): Promise<string | undefined> {
     const { setting } = await import('@blockhub/settings');

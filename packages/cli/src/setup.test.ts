@@ -20,7 +20,10 @@ describe('setup', () => {
     expect(first).toMatchObject({ code: 0 });
     const [made] = linesOf(first);
     expect(made).toMatchObject({ name: 'default', created: true });
-    expect(linesOf(await blockhub(['setup'], { env: { ...env, BLOCKHUB_PARTITIONS: '3' } }))[0]).toEqual({ ...made, created: false });
+    expect(linesOf(await blockhub(['setup', '--with', 'chain'], { env: { ...env, BLOCKHUB_PARTITIONS: '3' } }))[0]).toEqual({
+      ...made,
+      created: false,
+    });
     const queues = linesOf(await blockhub(['queues'], { env })).map(({ name }) => name);
     expect(queues).toEqual(expect.arrayContaining(['ingress', 'blobs.deployed.2', 'dead-letter.kept']));
     expect(queues).not.toContain('blobs.deployed.3');
@@ -40,6 +43,7 @@ describe('setup', () => {
   test.each([
     ['--partitions', 'many'],
     ['--wait', 'long'],
+    ['--with', 'nothing'],
   ])('%s %s is a mistake', async (...words) => {
     expect(await blockhub(['setup', ...words], { env: { BLOCKHUB_DATA: data } })).toMatchObject({ code: 2 });
   });

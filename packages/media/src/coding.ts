@@ -11,7 +11,7 @@ export interface DecodeCaps {
 }
 
 /** Up to this length any ratio is accepted. */
-export const RATIO_FROM_BYTES = 1024 * 1024;
+const RATIO_FROM_BYTES = 1024 * 1024;
 /** Maximum number of codings of a body. Each multiplies the cost of a few bytes. */
 const MAX_CODINGS = 5;
 const CHUNK_BYTES = 64 * 1024;

@@ -5,7 +5,7 @@ import { findShapes } from './shapes.ts';
 import { findMembers, findParameters, findUserinfo } from './urls.ts';
 
 /** The text in place of a secret. */
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 export interface RedactorOptions {
   /** Further secret names. `my-header`, `My_Header`, `myHeader` and `x-my-header` are one name. */

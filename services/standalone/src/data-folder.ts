@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 import { type Lock, takeLock } from '@blockhub/lock';
 
-/** The folder of one embedded Blockhub: the bucket in `store/`, and beside it what only carries things there. */
+/** The folder of one embedded Blockhub: the bucket in `store/`, with queues and registry beside it. */
 export interface DataFolder {
   readonly path: string;
   readonly storeUrl: string;
@@ -14,7 +14,8 @@ export interface DataFolder {
 }
 
 /**
- * Takes the folder for this process alone, by the lock that a broker file has too. Throws DATA_FOLDER_IN_USE or DATA_FOLDER_UNUSABLE.
+ * Makes the folder and locks it for this process.
+ * @throws DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE
  */
 export function openDataFolder(folder: string): DataFolder {
   const path = resolve(folder);
@@ -42,7 +43,10 @@ function lockFolder(path: string): Lock {
   }
 }
 
-/** Not `recursive`: Node never comes back where the system answers ENOENT for a folder whose parent is there, as in /proc. */
+/**
+ * Without `recursive`, which never returns if the system answers ENOENT for a folder whose parent
+ * exists, as in /proc.
+ */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path));

@@ -1,8 +1,8 @@
 import { enableCompileCache } from 'node:module';
 
-// Compiled once: later starts are faster and need no TypeScript stripper in memory.
+// Later starts are faster and do not load the code that strips types.
 if (import.meta.filename.endsWith('.ts')) enableCompileCache();
-// Syncs of many objects must not keep the sync of the queues waiting: 4 threads, the default, would.
+// With 4 threads, the default, syncs of many objects would delay the sync of the queues.
 process.env.UV_THREADPOOL_SIZE ??= '8';
 const [{ runMain }, { groups }, { standaloneOf }] = await Promise.all([
   import('@blockhub/worker'),

@@ -13,7 +13,10 @@ import { createChain } from '@blockhub/writer';
 import { openDataFolder } from './data-folder.ts';
 import { type Settings, settings, settingsFor, valuesOf } from './settings.ts';
 
-/** Shorter than what deploy waits by itself: an object of a folder costs less than one of S3. Where writing takes long it waits for longer here too. */
+/**
+ * Shorter than the default of deploy, because an object in a folder costs less than one in S3. deploy
+ * waits longer by itself if writing is slow.
+ */
 const PACK_TTL_MS = 50;
 
 /** The program that can run these groups of places in one process, on what lies in one folder. */
@@ -23,7 +26,7 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
     summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
     settings: settingsFor(all),
     async start(values, { open, workers, releases, out }) {
-      // Before anything listens: a second process on a folder should hear of the first one, not of its ports.
+      // Before anything listens, so that a second process fails because of the folder, not of a port.
       const data = openDataFolder(values.data);
       releases.add('data folder', () => data.release());
       const places = placesFor(all, values);
@@ -46,7 +49,7 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
   };
 }
 
-/** The places of `chain` and of the groups that are switched on, with the settings of this process. */
+/** The places of `chain` and of the groups in `with`, with the settings of this process. */
 function placesFor(all: readonly Group[], values: Values<Settings>): Place[] {
   const further = all.filter((group) => group !== chain && values.with.includes(group.name));
   const capture = Object.fromEntries(Object.keys(webToMsg.settings).map((name) => [name, (values as Record<string, unknown>)[name]]));

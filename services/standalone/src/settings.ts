@@ -41,8 +41,8 @@ export const valuesOf = (place: Place, values: Readonly<Record<string, unknown>>
   Object.fromEntries(namesOf(place).map((name) => [name, values[nameIn(place, name)]]));
 
 /**
- * The settings of a program that can run these groups: those of capture and of the whole process, and
- * each setting of a place of another group under the name of the place, such as `walkerPort`.
+ * The settings of a program that can run these groups: those of capture and of the whole process.
+ * Each setting of a place of another group has the name of the place before it, as in `walkerPort`.
  */
 export const settingsFor = (all: readonly Group[]) => ({
   ...own,

@@ -9,6 +9,7 @@ interface Options {
   chain: string | false;
   partitions?: string;
   wait: string;
+  with?: string;
 }
 
 /** Existing parts are not changed, so setup may run several times, also at once. */
@@ -17,10 +18,11 @@ export function define(command: Command, session: Session): void {
     .option('--chain <name>', 'Name of the first chain.', 'default')
     .option('--no-chain', 'Create no chain.')
     .option('--partitions <n>', 'Number of partitions. Use the same value in every service. Default: BLOCKHUB_PARTITIONS, or 1.')
+    .option('--with <groups>', 'Further groups of services to declare queues for, such as a,b. Default: BLOCKHUB_WITH, or none.')
     .option('--wait <time>', 'Maximum time to wait for the store and the broker, such as 30s or 5m.', '5m')
-    .action(async ({ chain, partitions, wait }: Options) => {
+    .action(async ({ chain, partitions, wait, with: further }: Options) => {
       const deadline = new Deadline(session, wait);
-      const queues = declarations(await session.partitions(partitions));
+      const queues = declarations(await session.partitions(partitions), undefined, await session.groups(further));
       const store = await session.store(true);
       const bucket = await deadline.retry('the store', () => store.prepare());
       const broker = await deadline.retry('the broker', () => session.broker(true));

@@ -73,7 +73,8 @@ describe('declarations', () => {
 
   test('partitions have a single active consumer, nothing else has', () => {
     const single = declarations(1).filter(({ singleActive }) => singleActive);
-    expect(single.map(({ name }) => name)).toEqual(['blobs.deployed.0', 'blobs.grouped.0', 'blocks.staged.0', 'blocks.newblocksaved.0']);
+    const partitioned = entries.filter(({ name }) => name.includes('{p}')).map(({ name }) => name.replace('{p}', '0'));
+    expect(single.map(({ name }) => name)).toEqual(partitioned);
   });
 });
 

@@ -2,7 +2,7 @@ import type { QueueDeclaration } from '@blockhub/broker';
 import { chainQueues } from './chain.ts';
 import type { Catalogue, QueueEntry } from './entry.ts';
 
-/** The queues of each group of places, by the name of the group. A queue stands in one catalogue. */
+/** The queues of each group of places, by the name of the group. A queue is in one catalogue. */
 export const catalogues = { chain: chainQueues } as const satisfies Record<string, Catalogue>;
 
 /** The queues of the group `chain`, which every mesh has. */
@@ -12,7 +12,7 @@ export const queues = chainQueues;
 export const queueEntries = (groups: readonly string[] = Object.keys(catalogues)): QueueEntry[] =>
   groups.flatMap((group) => Object.values<QueueEntry>((catalogues as Readonly<Record<string, Catalogue>>)[group] ?? {}));
 
-/** The queues of a name in which `{p}` stands for every partition. Queues of single instances are left out. */
+/** The queues of a name in which `{p}` stands for every partition. Queues of instances are left out. */
 export function queueNames(name: string, partitions: number): string[] {
   if (name.includes('{instance}')) return [];
   if (!name.includes('{p}')) return [name];
@@ -28,9 +28,9 @@ export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
 const partitionField = /\{partition\([^{}]*\)\}/;
 
 /**
- * How to declare the shared queues of these groups of places. With `names` it gives only the queues of
- * these names, where `{p}` and `{partition(…)}` stand for every partition. A name that no catalogue
- * has, or another template, gives no declaration.
+ * How to declare the shared queues of these groups of places. With `names` it gives only the queues
+ * of these names, where `{p}` and `{partition(…)}` stand for every partition. A name that no
+ * catalogue has, or another template, gives no declaration.
  */
 export function declarations(partitions: number, names?: readonly string[], groups?: readonly string[]): QueueDeclaration[] {
   const wanted = names && new Set(names.map((name) => name.replace(partitionField, '{p}')));

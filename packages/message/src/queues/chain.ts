@@ -6,19 +6,19 @@ const dead = ['dead-code', 'dead-cause', 'dead-path', 'dead-message', 'dead-queu
 
 /**
  * The queues of the group `chain`: from capture to the committed block, and the dead letters of the
- * whole mesh. A publish over a limit is refused with BROKER_QUEUE_FULL, so that the worker before
- * waits, and in the end senders get 503.
+ * whole mesh. A publish over a limit is refused with BROKER_QUEUE_FULL, so the worker before waits,
+ * and in the end senders get 503.
  *
- * grouped → staged → created → saved → grouped is a cycle, but it cannot block itself: each chain has
- * at most one blueprint on its way, so only `grouped` can fill up. Its consumer empties it as soon as
- * tails arrive, and these have queues of their own.
+ * grouped → staged → created → saved → grouped is a cycle, but it cannot block itself. Each chain
+ * has at most one blueprint under way, so only `grouped` can fill up. Its consumer empties it as
+ * soon as tails arrive, and tails have queues of their own.
  */
 export const chainQueues = {
   ingress: {
     ...durable,
     ...dated,
     name: 'ingress',
-    purpose: 'Captured blobs and request documents; the message id is the event id.',
+    purpose: 'Captured blobs and request documents. The message id is the event id.',
     from: ['web-to-msg'],
     to: ['deploy'],
     body: 'bytes',
@@ -28,7 +28,7 @@ export const chainQueues = {
     ...durable,
     ...betweenWorkers,
     name: 'blobs.deployed.{p}',
-    purpose: 'Receipts of blobs that are stored, a list per chain and pack.',
+    purpose: 'Receipts of stored blobs, one list for each chain and pack.',
     from: ['deploy'],
     to: ['grouper'],
     singleActive: true,
@@ -50,7 +50,7 @@ export const chainQueues = {
     ...durable,
     ...betweenWorkers,
     name: 'blocks.staged.{p}',
-    purpose: 'Blueprints: a tail and the groups to put behind it.',
+    purpose: 'Blueprints: a tail and the groups of the next block.',
     from: ['msg-merge'],
     to: ['builder'],
     singleActive: true,
@@ -61,7 +61,7 @@ export const chainQueues = {
     ...durable,
     ...betweenWorkers,
     name: 'blocks.newblockcreated',
-    purpose: 'Blocks that are built; the body is the block object.',
+    purpose: 'Blocks that are built. The body is the block object.',
     from: ['builder'],
     to: ['deploy'],
     body: 'bytes',
@@ -71,7 +71,7 @@ export const chainQueues = {
     ...durable,
     ...betweenWorkers,
     name: 'blocks.newblocksaved.{p}',
-    purpose: 'Blocks that are stored by their id and wait for their place in the chain; the body is the block object.',
+    purpose: 'Blocks that are stored by their id and wait for their entry in the chain. The body is the block object.',
     from: ['deploy'],
     to: ['next-field'],
     singleActive: true,
@@ -92,7 +92,8 @@ export const chainQueues = {
   receipts: {
     ...durable,
     name: 'events.committed',
-    purpose: 'A receipt for each event that is in its chain; the message id is the event id. Only where next-field is told to give them.',
+    purpose:
+      'A receipt for each event that is in its chain. The message id is the event id. next-field gives them if its setting `receipts` names this queue.',
     from: ['next-field'],
     to: [],
     maxMessages: 1_000_000,
@@ -104,7 +105,7 @@ export const chainQueues = {
     ...durable,
     ...tiny,
     name: 'tails.{instance}',
-    purpose: 'Tails for one instance of msg-merge. Hints: lost, doubled or stale ones only cost time.',
+    purpose: 'Tails for one instance of msg-merge. They are hints: a lost, doubled or stale tail only costs time.',
     from: ['next-field', 'builder', 'patchblock'],
     to: ['msg-merge'],
     kind: 'private',
@@ -116,7 +117,7 @@ export const chainQueues = {
     ...durable,
     ...tiny,
     name: 'tails.wanted',
-    purpose: 'Questions for the tail of a chain.',
+    purpose: 'Requests for the tail of a chain.',
     from: ['msg-merge'],
     to: ['patchblock'],
     schema: 'tailWanted',
@@ -127,7 +128,7 @@ export const chainQueues = {
     ...dated,
     name: 'dead-letter',
     deadLetterTo: 'dead-letter.kept',
-    purpose: 'Messages that failed for good, with the reason, on their way to repair.',
+    purpose: 'Messages that failed for good, with the reason. dead-letter tries to repair them.',
     from: ['every service'],
     to: ['dead-letter'],
     body: 'bytes',
@@ -139,7 +140,7 @@ export const chainQueues = {
     maxBytes: 16 * GIB,
     name: 'dead-letter.kept',
     deadLetterTo: undefined,
-    purpose: 'Dead letters that nothing could repair; the `blockhub dead-letter` command works here.',
+    purpose: 'Dead letters that could not be repaired. The command `blockhub dead-letter` works on this queue.',
     from: ['dead-letter'],
     to: [],
     body: 'bytes',

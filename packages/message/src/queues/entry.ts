@@ -1,8 +1,8 @@
 import type { SchemaName } from '../schemas.ts';
 
 /**
- * A queue of the mesh, or a family of queues: `{p}` in the name stands for every partition, `{instance}`
- * for an instance of a worker.
+ * A queue of the mesh, or a family of queues. `{p}` in the name stands for every partition,
+ * `{instance}` for an instance of a worker.
  */
 export interface QueueEntry {
   readonly name: string;
@@ -14,8 +14,8 @@ export interface QueueEntry {
   /** Private: exclusive to one connection, deleted with it, kept in memory. */
   readonly kind: 'durable' | 'private';
   /**
-   * Only the oldest consumer gets messages, so that messages of one chain meet in one process: those
-   * of a group, or a block and what the worker keeps in memory about its chain.
+   * Only the oldest consumer gets messages. So one process, which remembers something about the
+   * chain, handles all messages of that chain.
    */
   readonly singleActive: boolean;
   readonly maxMessages: number;
