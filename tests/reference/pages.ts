@@ -1,6 +1,6 @@
 import { schemas } from '@blockhub/chain';
 import { type ErrorCode, errorCodes } from '@blockhub/errors';
-import { metaNames, type QueueEntry, queues } from '@blockhub/message';
+import { catalogues, metaNames, queueEntries } from '@blockhub/message';
 import { plainEnds, plainKeys, plainTokens, secretNames, secretParts, secretWords, tokenForms } from '@blockhub/redact';
 import { formatSize, type SettingsShape } from '@blockhub/settings';
 import { cell, code, settingsTable, table, wrapMarkdown } from './markdown.ts';
@@ -33,8 +33,11 @@ ${table(['Code', 'Meaning', 'What to do', 'Transient', 'HTTP'], lines)}`);
 
 /** docs/reference/queues.md */
 export function queuesPage(): string {
-  const entries = Object.values<QueueEntry>(queues);
-  const overview = entries.map((it) => [code(it.name), it.from.join(', '), it.to.join(', '), cell(it.purpose)]);
+  const entries = queueEntries();
+  const overview = Object.keys(catalogues).map((group) => {
+    const lines = queueEntries([group]).map((it) => [code(it.name), it.from.join(', '), it.to.join(', '), cell(it.purpose)]);
+    return `## Group ${group}\n\n${table(['Queue', 'From', 'To', 'Purpose'], lines)}`;
+  });
   const declared = entries.map((it) => [
     code(it.name),
     it.kind,
@@ -50,7 +53,7 @@ ${generated}
 
 \`{p}\` is the partition of the chain. \`{instance}\` is the instance that declares the queue. If a queue is at a limit, the broker refuses a publish with \`BROKER_QUEUE_FULL\`, and the publisher waits.
 
-${table(['Queue', 'From', 'To', 'Purpose'], overview)}
+${overview.join('\n')}
 ## Declarations
 
 A *private* queue belongs to one connection and is deleted with it. *Single* means a single active consumer: only the oldest consumer gets messages.
