@@ -27,7 +27,7 @@ export const pages = (): string[] => glob('**/*.md');
  * The files and folders at a path, which may be a glob. `NAME` and `{name}` stand for any name. A
  * module such as `src/a.ts` may be named by the end of its path.
  */
-export const filesAt = (path: string): string[] =>
+const filesAt = (path: string): string[] =>
   pathForm.test(path)
     ? glob(path.replace(/\{[^{},]*\}|(?<=[/-])(?:NAME|GROUP)(?=[/.]|$)/g, '*'))
     : modules.filter((one) => one.endsWith(`/${path.replace(/^\.\//, '')}`)).map((one) => one.slice(1));
