@@ -7,8 +7,8 @@ import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
 
 /**
- * Tests on a real RabbitMQ. If there is none, one test is skipped with the reason. Tests that
- * change settings of the whole server need one that is not shared with other suites.
+ * Tests on a real RabbitMQ. If there is none, one test is skipped with the reason. Tests that change
+ * settings of the whole server need one that is not shared with other suites.
  */
 export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void, start = sharedRabbitmq): Promise<void> {
   const server = await start();
@@ -58,7 +58,7 @@ export class Bench {
     return broker;
   }
 
-  /** Another program's connection. The caller closes it. */
+  /** Another program's connection. Whoever asks for it closes it. */
   stranger(): Promise<ChannelModel> {
     return connect(`${this.server.url}/${this.vhost}`);
   }
