@@ -164,8 +164,8 @@ test.each(harms)('a blob is found elsewhere although its pack is %s', async (_, 
 });
 
 /**
- * What NAS systems, desktops, file system checks and editors leave among objects; some of it nobody
- * may open.
+ * What NAS systems, desktops, file system checks and editors leave among objects; some of it cannot
+ * be opened.
  */
 async function litter(): Promise<void> {
   const folders = ['@eaDir', 'lost+found', '#recycle', 'System Volume Information', '.snapshot', '.Trash-1000', '$RECYCLE.BIN'];

@@ -60,6 +60,6 @@ test('stays small and well-formed with any error', () => {
   expect(String(dead.meta['dead-message']).isWellFormed()).toBe(true);
 });
 
-test('what is no dead letter is refused', () => {
+test('what is not a dead letter is refused', () => {
   expect(thrownBy(() => readDeadLetter(failed))).toMatchObject({ code: 'MESSAGE_INVALID', details: { path: 'msg.meta.dead-code' } });
 });

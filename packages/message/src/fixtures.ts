@@ -12,7 +12,7 @@ export const receipt = (n: number): Receipt => ({
   hash: n.toString(16).padStart(64, '0'),
   length: 500,
   at: { key: `packs/${'d'.repeat(64)}.pack`, offset: n * 500 },
-  meta: { mime: 'application/json', subject: 'someone', source: 'shop' },
+  meta: { mime: 'application/json', subject: 'a-sender', source: 'shop' },
 });
 
 export const tail: Tail = { chain: CHAIN, height: 7, id: 'a'.repeat(64), time: 1_767_225_600_000, crypt: 'sha256' };

@@ -68,7 +68,7 @@ describe('template', () => {
     expect(thrownBy(() => template('{partition(msg.meta.a)}').value(withMeta({ a: 'x' })))).toMatchObject({ code: 'TEMPLATE_INVALID' });
   });
 
-  test('a body that is no JSON is MESSAGE_INVALID, and only where doc is used', () => {
+  test('a body that is not JSON is MESSAGE_INVALID, and only where doc is used', () => {
     const message = take({ body: Buffer.from('{"a"'), meta: { a: 'x' } });
     expect(template('{msg.meta.a}').value(message)).toBe('x');
     expect(thrownBy(() => template('{msg.doc.a}').value(message))).toMatchObject({ code: 'MESSAGE_INVALID' });

@@ -102,7 +102,7 @@ describe('dead-letter', () => {
     expect(await dead.queue('dead-letter')).toEqual([]);
   });
 
-  test('what is no dead letter is kept too', async () => {
+  test('what is not a dead letter is kept too', async () => {
     dead = await testWorker(worker, { queues: ['ingress'] });
     await dead.publish('dead-letter', { id: 'odd', meta: { a: 1 }, body: 'x' });
     await dead.run(0);

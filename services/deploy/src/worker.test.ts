@@ -133,7 +133,7 @@ describe('packs', () => {
     expect(deploy.store.requests.create).toBe(0);
   });
 
-  test('a body without its hash, and a message that is no event, are refused alone', async () => {
+  test('a body without its hash, and a message that is not an event, are refused alone', async () => {
     deploy = await testWorker(worker, { settings: packed });
     const wrong = capture('wrong', { hash: 'f'.repeat(64) });
     await deploy.publish('ingress', capture('right'), wrong, { ...capture('no event'), id: 'x' });

@@ -81,7 +81,7 @@ describe('while a merged message is being published', () => {
     expect([asked, merges()[1]]).toEqual([0, ['tail 6', 'b']]);
   });
 
-  test('a stale value is no answer', async () => {
+  test('a stale value is not an answer', async () => {
     const first = hold('a');
     tail(4);
     void hold('b');

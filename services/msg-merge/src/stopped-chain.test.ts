@@ -26,7 +26,7 @@ test('a chain that stopped shows in metrics, whatever others do, and until its g
   await merge.run(0);
   expect(await seen(merge)).toEqual({ oldest: 30, expired: 0 });
   // The first one waits for a minute in vain, and comes again half a minute later, behind another
-  // one: it is no younger then.
+  // one: it is not younger then.
   await merge.run(40 * SECOND);
   await merge.publish(grouped, group('stuck', 3));
   await merge.run(20 * SECOND);

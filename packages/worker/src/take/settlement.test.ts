@@ -249,7 +249,7 @@ describe('reject', () => {
     expect(await depth(sample, 'in')).toBe(0);
   });
 
-  test('while there can be no dead letter the message stays, and that is no attempt of its own', async () => {
+  test('while there can be no dead letter the message stays, and that does not count as an attempt', async () => {
     let tries = 0;
     const sample = await handling(() => {
       tries++;

@@ -40,7 +40,7 @@ describe('API keys', () => {
     const [mine, other] = [await create('mine'), await create('other')];
     const { key } = await made(rule, { chains: [mine.id] });
     const headers = { 'x-api-key': key };
-    expect(await Promise.all(['mine', mine.id, 'other', other.id, 'nobody'].map((chain) => ask(rule, headers, chain)))).toEqual([
+    expect(await Promise.all(['mine', mine.id, 'other', other.id, 'unknown'].map((chain) => ask(rule, headers, chain)))).toEqual([
       'passed',
       'passed',
       'ACCESS_FORBIDDEN',
