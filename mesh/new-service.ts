@@ -1,7 +1,7 @@
 /**
  * Writes a new service and its line in the list of places: `pnpm new-service NAME --group GROUP`.
- * The service takes messages from a queue of its name. It passes all checks and its test at once. If
- * the group does not exist, it is made with a catalogue of queues.
+ * The service takes messages from a queue of its name. It passes all checks and its test at once.
+ * If the group does not exist, it is made with a catalogue of queues.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -35,7 +35,7 @@ export interface Place extends PlaceOptions {
 
 /** Places that are switched on together. */
 export interface Group {
-  /** The flag `--with NAME`, the chart value `NAME.enabled`, and the name of its catalogue of queues. */
+  /** Also the value of `--with`, the chart value `NAME.enabled`, and the name of its catalogue. */
   readonly name: string;
   /** One sentence for help and docs. */
   readonly summary: string;

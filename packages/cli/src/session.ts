@@ -129,7 +129,7 @@ export class Session {
     return parseSettings(shape, { argv: given === undefined ? [] : [`--partitions=${given}`], env: this.io.env }).partitions;
   }
 
-  /** The groups of places that the mesh runs: `chain` and those of BLOCKHUB_WITH. @throws SETTINGS_INVALID */
+  /** `chain`, and the groups of places in BLOCKHUB_WITH. @throws SETTINGS_INVALID */
   async groups(given?: string): Promise<string[]> {
     const [{ parseSettings, setting }, { catalogues }] = await Promise.all([import('@blockhub/settings'), import('@blockhub/message')]);
     const shape = { with: setting.list({ text: 'Further groups.', of: Object.keys(catalogues), default: [] }) };

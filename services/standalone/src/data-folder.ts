@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { BlockhubError } from '@blockhub/errors';
 import { type Lock, takeLock } from '@blockhub/lock';
 
-/** The folder of one embedded Blockhub: the bucket in `store/`, with queues and registry beside it. */
+/** The folder of an embedded Blockhub: the bucket in `store/`, queues and registry beside it. */
 export interface DataFolder {
   readonly path: string;
   readonly storeUrl: string;

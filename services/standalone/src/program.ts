@@ -14,8 +14,8 @@ import { openDataFolder } from './data-folder.ts';
 import { type Settings, settings, settingsFor, valuesOf } from './settings.ts';
 
 /**
- * Shorter than the default of deploy, because an object in a folder costs less than one in S3. deploy
- * waits longer by itself if writing is slow.
+ * Shorter than the default of deploy, because an object in a folder costs less than one in S3.
+ * deploy waits longer by itself if writing is slow.
  */
 const PACK_TTL_MS = 50;
 
@@ -26,7 +26,7 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
     summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
     settings: settingsFor(all),
     async start(values, { open, workers, releases, out }) {
-      // Before anything listens, so that a second process fails because of the folder, not of a port.
+      // Before anything listens: a second process must fail because of the folder, not a port.
       const data = openDataFolder(values.data);
       releases.add('data folder', () => data.release());
       const places = placesFor(all, values);

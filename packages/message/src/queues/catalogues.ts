@@ -12,7 +12,7 @@ export const queues = chainQueues;
 export const queueEntries = (groups: readonly string[] = Object.keys(catalogues)): QueueEntry[] =>
   groups.flatMap((group) => Object.values<QueueEntry>((catalogues as Readonly<Record<string, Catalogue>>)[group] ?? {}));
 
-/** The queues of a name in which `{p}` stands for every partition. Queues of instances are left out. */
+/** The queues of a name in which `{p}` stands for every partition. `{instance}` gives none. */
 export function queueNames(name: string, partitions: number): string[] {
   if (name.includes('{instance}')) return [];
   if (!name.includes('{p}')) return [name];
