@@ -28,7 +28,7 @@ const docker = join(top, 'tests/image/docker.ts');
 
 /** Every suite, as a path from the top of the repository, of one of these layers. */
 export const suitesOf = (wanted: readonly Layer[]): string[] =>
-  globSync('{packages,services,tests}/**/*.test.ts', { cwd: top, exclude: (name) => name.includes('node_modules') })
+  globSync('{packages,services,mesh,tests}/**/*.test.ts', { cwd: top, exclude: (name) => name.includes('node_modules') })
     .filter((path) => wanted.includes(layerOf(join(top, path))))
     .toSorted();
 

@@ -133,7 +133,7 @@ describe('a group that is switched on', () => {
     const isThere = (metrics: string): boolean => metrics.includes('worker="audit-log"');
     expect(isThere(await metricsWith())).toBe(false);
     expect(isThere(await metricsWith('--with', 'demo', '--audit-log-prefetch', '7'))).toBe(true);
-    await expect(metricsWith('--with', 'demos')).rejects.toThrow('"demos" is not known: write one or more of chain, demo');
+    await expect(metricsWith('--with', 'demos')).rejects.toThrow('"demos" is not known: expected one or more of chain, demo');
   });
 
   const [helm] = helms;

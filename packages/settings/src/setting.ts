@@ -262,7 +262,7 @@ export const setting = {
         if (items.includes(''))
           throw new Mistake(`${quoteOpen(raw)} has an empty part: separate the values by one comma or by line breaks`);
         const unknown = of && items.find((item) => !of.includes(item));
-        if (unknown !== undefined) throw new Mistake(`${quoteOpen(unknown)} is not known: write one or more of ${of?.join(', ')}`);
+        if (unknown !== undefined) throw new Mistake(`${quoteOpen(unknown)} is not known: expected one or more of ${of?.join(', ')}`);
         return items.map(parseText);
       },
     });
