@@ -10,7 +10,7 @@ import { waitsOf } from './latency.ts';
 
 const newEvent = eventIds(systemClock, systemRandom);
 
-/** Somebody who answers each post so, and a store with a new chain. */
+/** A server that answers each post like this, and a store with a new chain. */
 async function open(answer: (event: string, response: ServerResponse, store: Store) => unknown) {
   const store = new Store(new MemoryStore().driver(), { clock: systemClock });
   await createChain(store, { name: 'a', now: Date.now(), random: Math.random });
@@ -19,7 +19,7 @@ async function open(answer: (event: string, response: ServerResponse, store: Sto
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const plan = { url: `http://127.0.0.1:${port}`, store, chain: 'a', perSecond: 1_000, seconds: 0.005, lookMs: 1 };
+  const plan = { url: `http://127.0.0.1:${port}`, store, chain: 'a', perSecond: 1_000, seconds: 0.005, pollMs: 1 };
   return { plan, [Symbol.asyncDispose]: async () => void server.close().closeAllConnections() };
 }
 
@@ -37,7 +37,7 @@ test('every event is waited for', async () => {
 test('a block that is seen before the answer was not waited for', async () => {
   await using mesh = await open(async (event, response, store) => {
     await commit(event, store);
-    // Only the follower still asks: what it found it has told when it asks for the next one.
+    // Only the follower asks for this. When it asks for the next block, it has noted what it found.
     const find = store.find.bind(store);
     const asked = new Promise<void>((resolve) => {
       let times = 0;
