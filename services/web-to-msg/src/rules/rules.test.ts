@@ -67,7 +67,7 @@ describe('a request', () => {
     expect(metrics).toContain('blockhub_capture_held_bytes 0');
   });
 
-  test('that is taken names in its meta and document who sent it, never the secret', async () => {
+  test('that is taken names its sender in its meta and document, never the secret', async () => {
     await using server = await startCapture({ tokens: [`${TOKEN};name=shop`], apiKeys: true, sniffMimes: true });
     const { key, record } = await createKey(server.store, { now: Date.now(), random: randomBytes(40) });
     for (const headers of [{ 'x-token': TOKEN }, { 'x-api-key': key }, { authorization: `Bearer ${key}` }])
@@ -100,7 +100,7 @@ describe('a request', () => {
     expect(JSON.parse((await other.ingress())[1]?.body.toString() ?? '').client).toMatchObject({ ip: '127.0.0.1' });
   });
 
-  test('over a limit is 429 and told when to come again', async () => {
+  test('over a limit is 429, with the time to wait', async () => {
     await using server = await startCapture({ throttleIp: '2/h' });
     const answers = [await post(server.url), await post(server.url), await post(server.url)];
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 429]);
