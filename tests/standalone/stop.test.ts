@@ -13,7 +13,6 @@ let port: number;
 beforeEach(async () => {
   data = mkdtempSync(join(tmpdir(), 'blockhub-stop-'));
   port = await freePort();
-  mesh = await startStandalone(data, { port, probePort: await freePort() }, ['--grace', '3s']);
 });
 afterEach(async () => {
   mesh.process.kill('SIGCONT');
@@ -21,6 +20,10 @@ afterEach(async () => {
   await mesh.ended;
   rmSync(data, { recursive: true, force: true });
 });
+
+async function start(grace: string): Promise<void> {
+  mesh = await startStandalone(data, { port, probePort: await freePort() }, ['--grace', grace]);
+}
 
 const post = (body: string): string => `POST /append/chain/default HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
@@ -50,6 +53,7 @@ const statuses = (answer: string): string[] => answer.match(/(?<=HTTP\/1.1 )\d+/
 const closes = (answer: string): boolean[] => answer.split(/(?=HTTP\/1.1 )/).map((one) => /\r\nconnection: close\r\n/i.test(one));
 
 test('requests in the accept queue at SIGTERM are answered, and no connection is reset', async () => {
+  await start('1m');
   const idle = await send(post('idle'));
   await until(() => statuses(idle.answer()).length === 1, 5);
   // While the process is stopped, the kernel accepts connections for it.
@@ -76,6 +80,7 @@ test('requests in the accept queue at SIGTERM are answered, and no connection is
 });
 
 test('an incomplete request gets 503 with Retry-After before the grace ends, and an idle connection is closed', async () => {
+  await start('3s');
   const body = post('12345').slice(0, -2);
   const chunks = 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\n123';
   const head = 'POST /append/chain/default HTTP/1.1\r\nhost: a\r\ncontent-le';
@@ -97,6 +102,7 @@ test('an incomplete request gets 503 with Retry-After before the grace ends, and
 });
 
 test('a body that arrives while the process stops is accepted', async () => {
+  await start('1m');
   const slow = await send(post('12345').slice(0, -2));
   await until(async () => (await (await fetch(`${mesh.probes}/metrics`)).text()).match(/blockhub_capture_held_bytes\S* 3/) !== null, 5);
   mesh.process.kill('SIGTERM');
