@@ -60,7 +60,7 @@ async function anotherBlock(): Promise<void> {
 }
 
 describe('a copy of the bucket that is made while the mesh runs', () => {
-  test('is complete if objects are copied before the objects that they refer to', async () => {
+  test('is whole when objects are copied before the objects that they refer to', async () => {
     const [good, bad] = [join(folder, 'good'), join(folder, 'bad')];
     await anotherBlock();
     copy(data, good, 'chains');
@@ -102,7 +102,7 @@ describe('a copy of the bucket that is made while the mesh runs', () => {
     expect(after.height).toBeGreaterThan(height);
   });
 
-  test('restores objects that the bucket has lost', async () => {
+  test('gives back objects that the bucket has lost', async () => {
     await quiet(data);
     const backup = join(folder, 'backup');
     copy(data, backup, 'chains', 'blocks', ...referredTo);

@@ -52,7 +52,7 @@ const statuses = (answer: string): string[] => answer.match(/(?<=HTTP\/1.1 )\d+/
 /** For each answer, whether it closes the connection. */
 const closes = (answer: string): boolean[] => answer.split(/(?=HTTP\/1.1 )/).map((one) => /\r\nconnection: close\r\n/i.test(one));
 
-test('requests in the accept queue at SIGTERM are answered, and no connection is reset', async () => {
+test('what stands in the accept queue at SIGTERM is answered, and no connection is reset', async () => {
   await start('1m');
   const idle = await send(post('idle'));
   await until(() => statuses(idle.answer()).length === 1, 5);

@@ -67,7 +67,7 @@ describe('a request', () => {
     expect(metrics).toContain('blockhub_capture_held_bytes 0');
   });
 
-  test('that is taken names its sender in its meta and document, never the secret', async () => {
+  test('that is taken names in its meta and document who sent it, never the secret', async () => {
     await using server = await startCapture({ tokens: [`${TOKEN};name=shop`], apiKeys: true, sniffMimes: true });
     const { key, record } = await createKey(server.store, { now: Date.now(), random: randomBytes(40) });
     for (const headers of [{ 'x-token': TOKEN }, { 'x-api-key': key }, { authorization: `Bearer ${key}` }])
