@@ -1,4 +1,7 @@
-/** The baseline of capture: a bare server, and one synchronous SQLite commit per turn of the event loop with two rows per request. */
+/**
+ * The baseline of capture: a bare server, and one synchronous SQLite commit of two rows per request
+ * in each turn of the event loop.
+ */
 import { DatabaseSync } from 'node:sqlite';
 import { serveBare, type Taken } from './bare-server.ts';
 

@@ -1,4 +1,7 @@
-/** The baseline of capture on RabbitMQ: two messages of a bare server, published with confirm and mandatory by plain amqplib. */
+/**
+ * The baseline of capture on RabbitMQ: a bare server that publishes two messages per request by
+ * plain amqplib, with confirm and mandatory.
+ */
 import { connect } from 'amqplib';
 import { serveBare } from './bare-server.ts';
 

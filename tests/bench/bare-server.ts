@@ -9,7 +9,10 @@ export interface Taken {
   readonly document: Buffer;
 }
 
-/** The least that takes requests as capture does: bare fastify, a hash, and 201 when `keep` says that both are safe. */
+/**
+ * The least code that takes requests as capture does: bare fastify and a hash. The answer is 201
+ * when `keep` resolves.
+ */
 export async function serveBare(port: number, keep: (taken: Taken) => Promise<unknown>): Promise<void> {
   const app = fastify();
   app.removeAllContentTypeParsers();

@@ -14,7 +14,10 @@ const CONNECTIONS = 64;
 const AMOUNT = 60_000;
 const plan = { connections: CONNECTIONS, amount: AMOUNT, bytes: 500 };
 
-/** Receipts per second of a bare fastify with one SQLite commit per turn, and of the real thing; the same load, in turn, three times. */
+/**
+ * Receipts per second of bare fastify with one SQLite commit per turn, and of capture. Both get the
+ * same load in turn, three times.
+ */
 export async function benchCapture(): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'blockhub-bench-'));
   const rows: Row[] = [];
@@ -55,7 +58,7 @@ export async function benchCapture(): Promise<Row[]> {
   return rows;
 }
 
-/** The capture service alone, on the same drivers: what it costs by itself. */
+/** The capture service alone, on the same drivers. */
 async function aloneRound(folder: string): Promise<Awaited<ReturnType<typeof load>>> {
   mkdirSync(folder);
   const store = await openStore(`file://${folder}/store`);

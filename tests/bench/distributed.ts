@@ -15,16 +15,19 @@ const CONNECTIONS = 64;
 const ROUNDS = 3;
 const CAPTURES = 15_000;
 const EVENTS = 20_000;
-/** For each process of capture, before anything is counted: code is compiled, tails are found. */
+/**
+ * Requests to each process of capture before anything is counted: code is compiled, tails are
+ * found.
+ */
 const WARM = 5_000;
 const CHAINS = 100;
 const REPLICAS = [1, 2, 4];
-/** As many as replicas at most, so that all of them have work. */
+/** At least the number of replicas, so that all of them have work. */
 const PARTITIONS = 4;
-/** Fewer where making them, with an event each, takes longer than that. */
+/** There are fewer if making them, with an event each, takes longer than IDLE_PATIENCE_MS. */
 const IDLE_CHAINS = 10_000;
 const IDLE_STEP = 500;
-/** Each takes its part of the chains once. */
+/** The load comes in rounds; each round posts to its part of the chains. */
 const IDLE_CONNECTIONS = 20;
 const IDLE_PATIENCE_MS = 300_000;
 const IDLE_SECONDS = 10;
@@ -39,7 +42,10 @@ interface Servers {
   readonly registry: RedisServer;
 }
 
-/** A place on the servers for one mesh: a virtual host, a folder of the bucket, a prefix of the registry. */
+/**
+ * The part of the servers that one mesh uses: a virtual host, a folder of the bucket, a prefix of
+ * the registry.
+ */
 interface Home {
   readonly env: Environment;
   readonly store: Store;
@@ -56,8 +62,9 @@ export type Part = keyof typeof parts;
 export const partNames = Object.keys(parts) as Part[];
 
 /**
- * Each service as a process of its own on RabbitMQ, S3 and Redis, all on this machine: at those that the environment names, else in containers.
- * Without either it says why and measures nothing.
+ * Each service as a process of its own on RabbitMQ, S3 and Redis, all on this machine. The
+ * environment names these servers, else they run in containers. If there are neither, it writes the
+ * reason and measures nothing.
  */
 export async function* benchDistributed(names: readonly Part[] = partNames): AsyncGenerator<Row[]> {
   const found = await Promise.all([rabbitmq(), minio(), redis()]);
@@ -73,7 +80,10 @@ export async function* benchDistributed(names: readonly Part[] = partNames): Asy
   }
 }
 
-/** Receipts of bare fastify with amqplib and of web-to-msg: the same load, in turn. Nobody takes the messages. */
+/**
+ * Receipts of bare fastify with amqplib and of web-to-msg, under the same load in turn. The
+ * messages stay in their queues.
+ */
 async function* capture(servers: Servers): AsyncGenerator<Row[]> {
   const rounds: { bare: Captured; real: Captured }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -148,7 +158,7 @@ async function* single(servers: Servers): AsyncGenerator<Row[]> {
 }
 
 async function latency({ store }: Home, { urls: [url = ''] }: Mesh): Promise<Row[]> {
-  const waits = await waitsOf({ url, store, chain: 'latency', perSecond: 500, seconds: 10, lookMs: 10 });
+  const waits = await waitsOf({ url, store, chain: 'latency', perSecond: 500, seconds: 10, pollMs: 10 });
   return [
     { name: 'distributed, 201 → in a block at 500 events/s: p50', value: quantile(waits, 0.5), unit: 'ms', target: '< 300' },
     { name: 'distributed, 201 → in a block at 500 events/s: p99', value: quantile(waits, 0.99), unit: 'ms', target: '< 1,000' },
@@ -158,7 +168,10 @@ async function latency({ store }: Home, { urls: [url = ''] }: Mesh): Promise<Row
 const memory = (what: string, megabytes: ReadonlyMap<string, number>): Row[] =>
   Array.from(megabytes, ([name, value]) => ({ name: `distributed, ${what}: ${name}`, value, unit: 'MB RSS', target: '≤ 90' }));
 
-/** The same load on meshes of one, two and four processes of each service, in turn: a machine may be half as fast a minute later. */
+/**
+ * The same load on meshes of one, two and four processes of each service, in turn, since the speed
+ * of a machine changes from minute to minute.
+ */
 async function* replicas(servers: Servers): AsyncGenerator<Row[]> {
   await using ends = new AsyncDisposableStack();
   const meshes: { what: string; mesh: Mesh; home: Home; chains: readonly string[]; rounds: Row[][] }[] = [];
@@ -266,7 +279,7 @@ async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[
     const sent = wanted + made + IDLE_STEP;
     await inTime(async () => (await inBlocks()) >= sent);
   }
-  const look = async () => ({
+  const readCosts = async () => ({
     messages: await mesh.metric('blockhub_messages_taken_total'),
     requests: await mesh.metric('blockhub_store_requests_total'),
     cpu: [...mesh.cpu().values()].reduce((sum, value) => sum + value, 0),
@@ -274,9 +287,9 @@ async function idle({ store }: Home, servers: Servers, mesh: Mesh): Promise<Row[
   });
   // Tails and notices of the last blocks are still on their way.
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  const before = await look();
+  const before = await readCosts();
   await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
-  const after = await look();
+  const after = await readCosts();
   const what = `distributed, ${made.toLocaleString('en')} idle chains`;
   const most = Math.max(...mesh.peaks().values());
   return [
@@ -329,7 +342,10 @@ async function makeChains(store: Store, count: number, requests = true): Promise
   return (await Promise.all(made)).map(({ id }) => id);
 }
 
-/** Every block and link. Not every body: the packs of a hundred chains would be read a hundred times. */
+/**
+ * Verifies every block and link. Bodies are left out: packs that a hundred chains share would be
+ * read a hundred times.
+ */
 async function verify(store: Store, mesh: Mesh): Promise<void> {
   const [events, made] = [await verifyAll(store, 'blocks'), await mesh.metric(IN_BLOCKS, 'next-field')];
   if (events !== made) throw new Error(`${events} events in blocks, ${made} were put there`);

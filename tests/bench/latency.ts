@@ -12,19 +12,19 @@ export interface LatencyPlan {
   readonly chain: string;
   readonly perSecond: number;
   readonly seconds: number;
-  /** Between two looks for the next block: about half of it is in each wait. */
-  readonly lookMs: number;
+  /** Between two requests for the next block. About half of it is part of each wait. */
+  readonly pollMs: number;
   /** How long an answer, and then the blocks of what was answered, may take. */
   readonly patienceMs?: number;
 }
 
 /**
- * Time from each receipt to its event in a block, in ms, as a follower of the bucket sees it, at a steady rate; the least first. An event whose block was
- * seen before its answer has waited for nothing.
- * @throws where an answer is not 201, or an event in no block in time
+ * Times in ms from each receipt to its event in a block, as a follower of the bucket sees it,
+ * sorted. The load has a steady rate. The time is 0 if the block was seen before the answer.
+ * @throws if an answer is not 201, or if an event is in no block in time
  */
 export async function waitsOf(plan: LatencyPlan): Promise<number[]> {
-  const { store, chain, lookMs, patienceMs = PATIENCE_MS } = plan;
+  const { store, chain, pollMs, patienceMs = PATIENCE_MS } = plan;
   const answered = new Map<string, number>();
   const seen = new Map<string, number>();
   let endsAt = Number.POSITIVE_INFINITY;
@@ -40,8 +40,8 @@ export async function waitsOf(plan: LatencyPlan): Promise<number[]> {
     },
   );
   const missing = (): number => [...answered.keys()].filter((event) => !seen.has(event)).length;
-  const tell = (event: string): void => void seen.set(event, performance.now());
-  const following = follow(store, chain, lookMs, tell, () => {
+  const note = (event: string): void => void seen.set(event, performance.now());
+  const following = follow(store, chain, pollMs, note, () => {
     if (isDone()) return true;
     if (performance.now() > endsAt) throw new Error(`${missing()} of ${answered.size} events are in no block after ${patienceMs} ms`);
     return false;
@@ -50,7 +50,10 @@ export async function waitsOf(plan: LatencyPlan): Promise<number[]> {
   return Array.from(answered, ([event, at]) => Math.max(0, (seen.get(event) ?? 0) - at)).toSorted((a, b) => a - b);
 }
 
-/** Posts at that rate; notes when each event was answered. Ends at the first answer that is not 201. */
+/**
+ * Posts at this rate and notes when each event was answered. Ends at the first answer that is not
+ * 201.
+ */
 async function send({ url, chain, perSecond, seconds }: LatencyPlan, patienceMs: number, answered: Map<string, number>): Promise<void> {
   const body = Buffer.alloc(500, 'b');
   const refused = new AbortController();
@@ -67,7 +70,7 @@ async function send({ url, chain, perSecond, seconds }: LatencyPlan, patienceMs:
     if (wait > 0) await sleep(wait);
     posts.push(post().catch((error) => refused.abort(error)));
   }
-  // One watch for all of them: a signal in each request would cost what is measured.
+  // One time-out for all requests: a signal in each of them would cost what is measured.
   const late = new AbortController();
   const overdue = sleep(patienceMs, undefined, { signal: late.signal }).then(() =>
     refused.abort(new Error('an event was not answered in time')),
@@ -78,16 +81,16 @@ async function send({ url, chain, perSecond, seconds }: LatencyPlan, patienceMs:
   refused.signal.throwIfAborted();
 }
 
-/** Looks for the next height again and again; tells each event. */
-async function follow(store: Store, name: string, lookMs: number, tell: (event: string) => void, isDone: () => boolean): Promise<void> {
+/** Reads the next height again and again, and calls `note` with each event. */
+async function follow(store: Store, name: string, pollMs: number, note: (event: string) => void, isDone: () => boolean): Promise<void> {
   const chain = (await getChain(store, name)).id;
   for (let height = 1; !isDone(); ) {
     const bytes = await store.find(entryKey(chain, height));
     if (!bytes) {
-      await sleep(lookMs);
+      await sleep(pollMs);
       continue;
     }
-    for (const { event } of parseBlock(bytes).blobs) tell(event);
+    for (const { event } of parseBlock(bytes).blobs) note(event);
     height++;
   }
 }

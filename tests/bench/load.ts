@@ -1,13 +1,19 @@
-/** A load generator in a process of its own: `load.ts '{"urls":[…],"connections":64,"amount":10000}'` posts and prints one JSON line. */
+/**
+ * A load generator in a process of its own. It posts and prints one JSON line: `load.ts
+ * '{"urls":[…],"connections":64,"amount":10000}'`
+ */
 import autocannon from 'autocannon';
 
 export interface LoadPlan {
-  /** Taken in turn by each connection, from a place of its own on, so that all get their share at any time: as many requests as URLs take each once, where connections divide them evenly. */
+  /**
+   * Each connection takes the URLs in turn, from another one on, so that all get equal load at any
+   * time. As many requests as URLs reach each URL once, if connections divide the URLs evenly.
+   */
   readonly urls: readonly string[];
   readonly connections: number;
   /** Requests in all; bounded, so that it ends by itself. */
   readonly amount: number;
-  /** Requests per second over all connections; as many as it gets when absent. */
+  /** Requests per second over all connections. If it is absent, there is no limit. */
   readonly rate?: number;
   readonly bytes: number;
 }

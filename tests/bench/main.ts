@@ -1,4 +1,7 @@
-/** `pnpm bench [name …]`: measures, prints a JSON line per figure on stdout and a table on stderr. Nothing is judged: machines differ. */
+/**
+ * `pnpm bench [name …]`: measures, prints a JSON line per figure on stdout and a table on stderr.
+ * No figure is judged, since machines differ.
+ */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { benchCapture } from './capture.ts';
 import { benchDistributed, partNames } from './distributed.ts';
@@ -22,7 +25,7 @@ const benches: Readonly<Record<string, Bench>> = {
   distributed: benchDistributed,
 };
 
-/** Only where they are named. */
+/** These run only if they are named. */
 const parts: Readonly<Record<string, Bench>> = Object.fromEntries(
   partNames.map((name) => [`distributed-${name}`, () => benchDistributed([name])]),
 );
@@ -34,7 +37,7 @@ if (unknown.length > 0) {
   process.exitCode = 2;
 } else {
   console.error(`${availableParallelism()} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`);
-  // Whoever stops it stops what it started too.
+  // An exit stops the processes and containers that were started, too.
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
   const chosen = wanted.length === 0 ? Object.values(benches) : wanted.map((name) => (benches[name] ?? parts[name]) as Bench);
   for (const bench of chosen) {

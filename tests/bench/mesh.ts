@@ -9,11 +9,11 @@ import { freePort, until } from '../standalone/standalone.ts';
 import { median } from './capture.ts';
 import { cpuSeconds, metric, peakMb, residentMb } from './processes.ts';
 
-/** As an image runs it: bundled. */
+/** Bundled, as in the image. */
 let bundled: string | undefined;
 const { environment, flags } = readNodeStart();
 const START_MS = 180_000;
-const MEMORY_LOOK_MS = 500;
+const MEMORY_SAMPLE_MS = 500;
 
 /** What places have in common: broker, store, registry, as variables of the environment. */
 export type Environment = Readonly<Record<string, string>>;
@@ -39,7 +39,10 @@ export interface Mesh {
   cpu(): ReadonlyMap<string, number>;
   /** The most memory that a process of a place ever had, its start included, in MB. */
   peaks(): ReadonlyMap<string, number>;
-  /** Looks from now on, and tells at its end what a process of each place had for half of the time, in MB. */
+  /**
+   * Starts to sample. The function that it returns gives the median memory of a process of each
+   * place, in MB.
+   */
   watchMemory(): () => ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
@@ -55,10 +58,10 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
   const [first] = places as [Place];
   const rest = Array.from({ length: replicas }, () => places).flat();
   rest.splice(rest.indexOf(first), 1);
-  // The first one probes the store, and the others find its verdict.
+  // The first process probes the store, and the others find its result.
   const started = [await startReplica(first, env)];
   started.push(...(await Promise.all(rest.map((place) => startReplica(place, env)))));
-  const looks: NodeJS.Timeout[] = [];
+  const samplers: NodeJS.Timeout[] = [];
   const sumOf = (name: string, of: (replica: Replica) => number): number =>
     started.filter((replica) => replica.name === name).reduce((sum, replica) => sum + of(replica), 0);
   return {
@@ -73,17 +76,17 @@ export async function startMesh({ env, replicas, partitions }: MeshOptions): Pro
       new Map(places.map(({ name }) => [name, Math.max(...started.filter((one) => one.name === name).map(({ pid }) => peakMb(pid)))])),
     watchMemory() {
       const seen = new Map(places.map(({ name }) => [name, [] as number[]]));
-      const look = setInterval(() => {
+      const sampler = setInterval(() => {
         for (const { name, pid } of started) seen.get(name)?.push(residentMb(pid));
-      }, MEMORY_LOOK_MS);
-      looks.push(look);
+      }, MEMORY_SAMPLE_MS);
+      samplers.push(sampler);
       return () => {
-        clearInterval(look);
+        clearInterval(sampler);
         return new Map(Array.from(seen, ([name, values]) => [name, median(values)]));
       };
     },
     async stop() {
-      for (const look of looks) clearInterval(look);
+      for (const sampler of samplers) clearInterval(sampler);
       await Promise.all(started.map((replica) => replica.stop()));
     },
   };

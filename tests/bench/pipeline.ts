@@ -11,7 +11,10 @@ import type { Row } from './table.ts';
 
 const AMOUNT = 120_000;
 
-/** Sustained load until everything is in verified blocks, then the memory, the requests and the CPU that it took. */
+/**
+ * Sustained load until every event is in a verified block; then the memory, requests and CPU time
+ * of the run.
+ */
 export async function benchPipeline(chains: number, requests: boolean): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'blockhub-bench-'));
   const store = await openStore(`file://${folder}/store`);
@@ -75,7 +78,7 @@ export async function benchLatency(): Promise<Row[]> {
   const pid = mesh.process.pid as number;
   const store = await openStore(`file://${folder}/store`);
   try {
-    const waits = await waitsOf({ url: mesh.url, store, chain: 'default', perSecond: 500, seconds: 10, lookMs: 3 });
+    const waits = await waitsOf({ url: mesh.url, store, chain: 'default', perSecond: 500, seconds: 10, pollMs: 3 });
     return [
       { name: '201 → in a block at 500 events/s: p50', value: quantile(waits, 0.5), unit: 'ms', target: '< 150' },
       { name: '201 → in a block at 500 events/s: p99', value: quantile(waits, 0.99), unit: 'ms', target: '< 500' },

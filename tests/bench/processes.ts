@@ -55,7 +55,9 @@ export async function startScript(script: string, args: readonly string[]): Prom
 export const machineCpuSeconds = (): number =>
   cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 
-/** CPU seconds so far of the processes that Docker puts before published ports; 0 where it has none. */
+/**
+ * CPU seconds so far of the processes by which Docker publishes these ports; 0 if there are none.
+ */
 export function portProxyCpuSeconds(ports: readonly string[]): number {
   let sum = 0;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {

@@ -12,7 +12,10 @@ const TARGETS: Readonly<Record<string, string>> = {
   'walk many small blocks, verify links': '≥ 20,000',
 };
 
-/** Verify and walk on sample chains in a folder, in a process of their own, and the requests that a tail costs. */
+/**
+ * Verify and walk on sample chains in a folder, in a process of their own, and the requests for a
+ * tail.
+ */
 export async function benchReading(): Promise<Row[]> {
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -40,7 +43,10 @@ function rowsOf(result: Record<string, number | string>): Row[] {
   );
 }
 
-/** Requests for the tail of a chain with so many heights, without a hint. The store only counts: it knows which heights there are. */
+/**
+ * Requests for the tail of a chain with this number of blocks, without a hint. The store has no
+ * objects; it derives its answers from the height in the key.
+ */
 async function tailRow(heights: number): Promise<Row> {
   const known = (key: string): boolean => (heightOfKey(key) ?? heights) < heights;
   const driver: StoreDriver = {

@@ -31,8 +31,9 @@ const stages = behind
   .map((place) => ({ place, queue: queuesOf(place).takes[0]?.replace('{p}', '0') ?? '' }));
 
 /**
- * CPU time of each stage: in a process of its own the stages run one after the other, each alone, until the queue that the one before filled
- * is empty. What a stage costs the broker and the store counts as its own, for both are in the process. Blocks hold 500 events.
+ * CPU time of each stage. The stages run one after the other in a process of its own, each until
+ * its queue is empty. The broker and the store are in that process, so their time counts as the
+ * stage's. Blocks hold 500 events.
  */
 export async function benchStages(): Promise<Row[]> {
   const { stdout } = await promisify(execFile)(process.execPath, [...nodeFlags, import.meta.filename]);

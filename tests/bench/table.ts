@@ -2,7 +2,7 @@ export interface Row {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** As in the requirements, for the reader; nothing is judged here. */
+  /** The goal in the requirements. No figure is judged by it. */
   readonly target?: string;
 }
 

@@ -1,7 +1,7 @@
 /**
- * `pnpm test:all [STEP…]`: everything that must pass before a change lands, or the named steps of it.
- * It needs Docker and pulls public images; a variable can name another image or a program instead.
- * What cannot run here is left out, and the last lines say so. The first failure ends it.
+ * `pnpm test:all [STEP…]`: everything that must pass before a change lands, or only these steps. It
+ * needs Docker and pulls public images; a variable can name another image or a program instead.
+ * Steps that cannot run here are left out, and the last lines list them. The first failure ends it.
  *
  * | step              | what it runs                                       | what it needs                |
  * | ----------------- | -------------------------------------------------- | ---------------------------- |

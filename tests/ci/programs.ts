@@ -23,8 +23,8 @@ const docker = (...args: string[]): string => {
 };
 
 /**
- * Copies a program out of its image into the folder and sets its variable, unless the variable is set
- * already. Gives the reason if that is not possible.
+ * Copies a program out of its image into the folder and sets its variable. Does nothing if the
+ * variable is set already. Gives the reason if it is not possible.
  */
 export function provide({ variable, image, path }: Program, folder: string): string | undefined {
   if (process.env[variable]) return undefined;

@@ -7,7 +7,7 @@ const HELM = BLOCKHUB_TEST_HELM || 'helm';
 const KUBECTL = BLOCKHUB_TEST_KUBECTL || 'kubectl';
 const POLL_MS = 1_000;
 
-/** What a Kubernetes object has, as far as this test looks. */
+/** The fields of a Kubernetes object that this test reads. */
 // biome-ignore lint/suspicious/noExplicitAny: the API server says what it is
 export type Seen = any;
 
@@ -74,7 +74,7 @@ export class Namespace {
     return items.filter(({ spec }: Seen) => spec.restartPolicy === 'Always');
   }
 
-  /** Resolves when as many pods as are wanted are ready, and none ends. */
+  /** Resolves when the wanted number of pods is ready and no pod is ending. */
   async settled(withinMs: number): Promise<void> {
     let waiting: string[] = [];
     await until(
@@ -90,7 +90,9 @@ export class Namespace {
     );
   }
 
-  /** What there is and what happened, for whoever has to find out why a run failed. */
+  /**
+   * The state, events and logs of the namespace, from which a reader can find out why a run failed.
+   */
   async describe(): Promise<string> {
     const parts = [
       ['get', 'pods,jobs,persistentvolumeclaims', '--output', 'wide'],
@@ -118,7 +120,7 @@ export class Namespace {
     const child = spawn(KUBECTL, ['--namespace', this.name, 'port-forward', `service/${service}`, `:${port}`], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // A client that closes early is an error to it; only why it does not start is of use.
+    // kubectl reports clients that close early as errors. Only errors of its start are of use.
     let complaint = '';
     child.stderr.on('data', (bytes: Buffer) => {
       complaint ||= bytes.toString();
@@ -130,7 +132,7 @@ export class Namespace {
       if (here) break;
     }
     if (!here) throw new Error(`no way to port ${port} of ${service}: ${complaint}`);
-    // It writes a line for each connection.
+    // kubectl writes a line for each connection.
     child.stdout.resume();
     return { address: `127.0.0.1:${here}`, [Symbol.asyncDispose]: close };
   }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace, Seen } from './cluster.ts';
 
-/** Kubelets look at containers every 10 s or so. */
-const LOOK_MS = 15_000;
+/** Kubelets measure containers about every 10 s. */
+const SAMPLE_MS = 15_000;
 const MB = 1e6;
 
-/** What something takes, in all and by its parts; all places of the mesh are one part, `places`. */
+/** An amount in all and by its parts. All places of the mesh are one part, `places`. */
 export type Split = Readonly<Record<string, number>>;
 
 const servers = new Set(['rabbitmq', 'registry', 'store']);
@@ -32,28 +32,31 @@ export async function memoryRequests(namespace: Namespace): Promise<Split> {
   );
 }
 
-/** As the charts write it. */
+/** Bytes of a quantity as the charts write it. */
 function bytesOf(quantity: string): number {
   const [, number, unit = ''] = /^(\d+)(Ki|Mi|Gi)?$/.exec(quantity) ?? [];
-  if (number === undefined) throw new Error(`${quantity} is no amount of memory`);
+  if (number === undefined) throw new Error(`${quantity} is not an amount of memory`);
   return Number(number) * 1024 ** ['', 'Ki', 'Mi', 'Gi'].indexOf(unit);
 }
 
-interface Look {
+interface Sample {
   readonly part: string;
   readonly at: number;
   readonly nanoseconds: number;
   readonly bytes: number;
 }
 
-/** Cores and MB of memory that the pods take in some seconds, by their kubelets; whatever the caller does meanwhile is part of it. */
+/**
+ * Cores and MB of memory that the pods use during some seconds, as their kubelets report. The work
+ * that the caller does meanwhile is part of it.
+ */
 export async function usage(namespace: Namespace, seconds: number): Promise<{ cores: Split; memory: Split }> {
-  const before = await look(namespace);
+  const before = await sample(namespace);
   await sleep(seconds * 1000);
-  let after = await look(namespace);
+  let after = await sample(namespace);
   while ([...after].some(([name, { at }]) => at - (before.get(name)?.at ?? 0) < (seconds * 1000) / 2)) {
-    await sleep(LOOK_MS / 3);
-    after = await look(namespace);
+    await sleep(SAMPLE_MS / 3);
+    after = await sample(namespace);
   }
   const cores = [...after].map(([name, { part, at, nanoseconds }]): [string, number] => {
     const from = before.get(name);
@@ -68,20 +71,20 @@ export async function usage(namespace: Namespace, seconds: number): Promise<{ co
   };
 }
 
-async function look(namespace: Namespace): Promise<Map<string, Look>> {
+async function sample(namespace: Namespace): Promise<Map<string, Sample>> {
   const pods = new Map((await namespace.pods()).map((pod) => [pod.metadata.name, pod]));
-  const looks = new Map<string, Look>();
+  const samples = new Map<string, Sample>();
   for (const node of new Set([...pods.values()].map(({ spec }) => spec.nodeName))) {
     const summary = JSON.parse((await namespace.kubectl(['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`])).stdout);
     for (const { podRef, containers } of summary.pods) {
       const pod = podRef.namespace === namespace.name ? pods.get(podRef.name) : undefined;
       for (const { name, cpu, memory } of pod ? containers : []) {
         const part = partOf(pod);
-        looks.set(`${podRef.name}/${name}`, {
+        samples.set(`${podRef.name}/${name}`, {
           ...{ part, at: Date.parse(cpu.time), nanoseconds: cpu.usageCoreNanoSeconds, bytes: memory.workingSetBytes },
         });
       }
     }
   }
-  return looks;
+  return samples;
 }

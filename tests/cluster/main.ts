@@ -1,17 +1,20 @@
 /**
- * `pnpm test:cluster [--keep]`: the umbrella chart on the cluster that KUBECONFIG names, in a namespace of its own with Pod Security `restricted`.
- * Senders post for the whole time while the release is tested, upgraded, killed, scaled, drained, taken away and installed again; then the bucket
- * is judged. The last line is the figures of the run as JSON. With --keep the namespace stays.
+ * `pnpm test:cluster [--keep]`: the umbrella chart on the cluster that KUBECONFIG names, in a
+ * namespace of its own with Pod Security `restricted`. Senders post for the whole time while the
+ * release is tested, upgraded, killed, scaled, drained, uninstalled and installed again. Then the
+ * bucket is judged. The last line is the figures of the run as JSON. With --keep the namespace
+ * stays.
  *
- * The image of the mesh is BLOCKHUB_TEST_IMAGE, and another tag of it BLOCKHUB_TEST_IMAGE_NEXT; the node has both. The servers are those of the
- * chart, or BLOCKHUB_TEST_RABBITMQ_IMAGE, BLOCKHUB_TEST_REDIS_IMAGE and BLOCKHUB_TEST_MINIO_IMAGE. BLOCKHUB_TEST_HELM and BLOCKHUB_TEST_KUBECTL name the
- * programs, by default helm and kubectl.
+ * The image of the mesh is BLOCKHUB_TEST_IMAGE; BLOCKHUB_TEST_IMAGE_NEXT is another tag of it. The
+ * node must have both. The servers are those of the chart, or BLOCKHUB_TEST_RABBITMQ_IMAGE,
+ * BLOCKHUB_TEST_REDIS_IMAGE and BLOCKHUB_TEST_MINIO_IMAGE. BLOCKHUB_TEST_HELM and
+ * BLOCKHUB_TEST_KUBECTL name the programs, by default helm and kubectl.
  */
 import { parseArgs } from 'node:util';
 import { Namespace } from './cluster.ts';
 import { run } from './run.ts';
 
-/** Far off is a defect; how near it is, is said. */
+/** More than this is a defect. The figures contain the real time. */
 const FIRST_BLOCK_SECONDS = 300;
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });

@@ -9,7 +9,7 @@ const charts = resolve(import.meta.dirname, '../../charts');
 const RELEASE = 'blockhub';
 const HELM_WAIT = '5m';
 const READING_MS = 120_000;
-/** Readings that find nothing before the queues count as empty; the broker's counts are up to 5 s old. */
+/** Readings in a row that must find no message. The broker's counts are up to 5 s old. */
 const STILL_READINGS = 8;
 
 /** Charts that are places of the mesh. */
@@ -29,7 +29,9 @@ export interface Images {
   readonly store?: string | undefined;
 }
 
-/** The umbrella chart, installed in a namespace; what was set is kept from upgrade to upgrade. */
+/**
+ * The umbrella chart, installed in a namespace. Values that are set once are kept in each upgrade.
+ */
 export class Release {
   readonly #namespace: Namespace;
   readonly #images: Images;
@@ -44,12 +46,12 @@ export class Release {
     await this.#helm('install', RELEASE, join(charts, 'blockhub'), ...this.#values({ ...this.#base(this.#images.ours), ...more }));
   }
 
-  /** To this image, with these values beside and none of those before. */
+  /** Upgrades to this image with these values. Values of earlier upgrades are dropped. */
   async upgrade(image: string, more: object = {}): Promise<void> {
     await this.#helm('upgrade', RELEASE, join(charts, 'blockhub'), ...this.#values({ ...this.#base(image), ...more }));
   }
 
-  /** Claims stay. */
+  /** The volume claims stay. */
   uninstall(): Promise<string> {
     return this.#helm('uninstall', RELEASE);
   }
@@ -60,7 +62,7 @@ export class Release {
     return (await this.#namespace.kubectl(['logs', nameOf('test')])).stdout;
   }
 
-  /** Has the API server judge every manifest without keeping it; gives its warnings. */
+  /** Sends every manifest to the API server as a dry run; gives its warnings. */
   async dryRun(values: object): Promise<string> {
     const { gitVersion } = JSON.parse((await this.#namespace.kubectl(['get', '--raw', '/version'])).stdout);
     const options = ['--kube-version', gitVersion, ...this.#values({ ...this.#base(this.#images.ours), ...values })];
@@ -68,7 +70,7 @@ export class Release {
     return (await this.#namespace.kubectl(['apply', '--dry-run=server', '--filename', '-'], rendered)).stderr;
   }
 
-  /** The bucket, by a way of its own. */
+  /** The bucket, through a forwarded port of its own. */
   async openStore(): Promise<AsyncDisposable & { readonly store: Store }> {
     const forwarded = await this.#namespace.forward(nameOf('store'), 9000);
     const key = (name: string): Promise<string> => this.#namespace.secret(nameOf('store-keys'), name);
@@ -81,7 +83,7 @@ export class Release {
     return { store, [Symbol.asyncDispose]: close };
   }
 
-  /** Resolves when nothing waits in queues and spools, several times in a row. */
+  /** Resolves when no message waits in queues and spools, several times in a row. */
   async quiet(): Promise<void> {
     await using forwarded = await this.#namespace.forward(nameOf('rabbitmq'), 15672);
     const password = await this.#namespace.secret(nameOf('rabbitmq-users'), 'admin');
@@ -93,7 +95,7 @@ export class Release {
       async () => {
         const answer = await fetch(`http://${forwarded.address}/api/queues?columns=name,messages`, { headers: { authorization } });
         const queues = (await answer.json()) as { name: string; messages?: number }[];
-        // A queue without a count was not looked at yet.
+        // RabbitMQ has not counted a queue yet that has no count.
         waiting = queues.filter(({ messages }) => messages !== 0).map(({ name, messages }) => `${name} ${messages ?? '?'}`);
         still = waiting.length === 0 ? still + 1 : 0;
         return still >= STILL_READINGS;

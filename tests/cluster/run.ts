@@ -18,12 +18,12 @@ const BLOCK_MS = 60_000;
 const READY_MS = 240_000;
 const IDLE_SECONDS = 30;
 const KILL_EVERY_MS = 2_000;
-/** A run in which nobody sends would be clean too. */
+/** Least number of tries. A run without requests would be clean too. */
 const FEWEST = 100;
-/** Said here because the test of the chart posts to it, and so does this one. */
+/** A constant because the test of the chart posts to this chain too. */
 const FIRST_CHAIN = 'default';
 
-/** Everything that a cluster without anybody's extensions can judge. */
+/** All values that a cluster without extensions can judge. */
 const all = {
   ...Object.fromEntries(places.map((place) => [place, { replicas: 3 }])),
   'web-to-msg': {
@@ -34,7 +34,7 @@ const all = {
   'deploy-blobs': { autoscaling: { enabled: true, by: 'cpu' } },
 };
 
-/** Servers of others, which are not there: only judged. */
+/** Servers outside of the cluster that do not exist; these values are only judged. */
 const elsewhere = {
   rabbitmq: { enabled: false },
   valkey: { enabled: false },
@@ -46,7 +46,7 @@ const elsewhere = {
   },
 };
 
-/** What a cluster may have been extended by. */
+/** API groups that only an extended cluster has. */
 const extensions = ['monitoring.coreos.com', 'keda.sh', 'gateway.networking.k8s.io', 'rabbitmq.com'];
 const extended = {
   global: { monitoring: { podMonitor: true, rules: true, dashboard: true } },
@@ -56,12 +56,12 @@ const extended = {
 
 export interface RunResult {
   readonly clean: boolean;
-  /** What is not as it must be, in words. */
+  /** Each deviation, as a sentence. */
   readonly wrong: readonly string[];
   readonly figures: Readonly<Record<string, unknown>>;
 }
 
-/** Whom the steps are done to, and what is noted of them. */
+/** The objects on which the steps work, and the notes of the steps. */
 interface Stage {
   readonly namespace: Namespace;
   readonly release: Release;
@@ -91,7 +91,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
       return await judge(bucket.store, [first.chain, ...chains], [...single, ...sent]);
     });
     const refused = sent.filter(({ answer: { status, code } }) => status !== 201 && status !== 202 && code !== 'reset');
-    const strangers = sent.filter(({ stranger }) => stranger !== undefined).length;
+    const foreign = sent.filter(({ foreignStatus }) => foreignStatus !== undefined).length;
     const captured = sent.filter(({ answer }) => answer.receipt).length;
     const wrong = [
       ...warnings.map((warning) => `dry run: ${warning}`),
@@ -107,7 +107,7 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
       figures: {
         ...{ clean: wrong.length === 0, ...first.figures, ...(leftOut.length > 0 && { dryRunWithout: leftOut }) },
         ...{ lost: lost.length, doubled: doubled.length, forked: faults.length, unexpected: unexpected.length, untrue: untrue.length },
-        ...{ tries: sent.length, captured, spooled, refused: refused.length, strangers, blocks, events },
+        ...{ tries: sent.length, captured, spooled, refused: refused.length, foreign, blocks, events },
         ...{ phases: phases.figures(sent), seconds: Math.round((performance.now() - started) / 1000) },
       },
     };
@@ -116,10 +116,13 @@ export async function run(namespace: Namespace, images: Images, say: (text: stri
   }
 }
 
-/** Warnings of the API server about what is rendered; and the extensions without which it cannot judge all of that. */
+/**
+ * Warnings of the API server about the rendered manifests, and the extensions that it lacks.
+ * Manifests that need these are left out.
+ */
 async function dryRun(namespace: Namespace, release: Release): Promise<{ warnings: string[]; leftOut: string[] }> {
   const { groups } = JSON.parse((await namespace.kubectl(['get', '--raw', '/apis'])).stdout) as { groups: { name: string }[] };
-  // A cluster may have none of them, but that of CI has all.
+  // A cluster may have none of the extensions. The cluster of CI has all of them.
   const leftOut = extensions.filter((extension) => !groups.some(({ name }) => name === extension));
   const said: string[] = [];
   for (const values of [{}, all, elsewhere, { standalone: { enabled: true } }]) said.push(await release.dryRun(values));
@@ -130,7 +133,9 @@ async function dryRun(namespace: Namespace, release: Release): Promise<{ warning
   return { warnings: said.filter((text) => /warning/i.test(text)), leftOut };
 }
 
-/** From nothing to the first block; and what that costs when nothing happens. */
+/**
+ * Installs into an empty namespace and waits for the first block, then measures the idle release.
+ */
 async function install({ namespace, release, phases }: Stage): Promise<First & { readonly figures: object }> {
   const from = performance.now();
   await phases.run('install', () => release.install());
@@ -149,7 +154,7 @@ async function refused(attempt: Promise<void>, reason: string): Promise<void> {
   if (!said.includes(reason)) throw new Error(`Helm should say: ${reason}. It says: ${said}`);
 }
 
-/** Everything that senders should not notice; gives what the tests of the chart wrote. */
+/** Every step that senders should not notice; gives what the tests of the chart wrote. */
 async function disturb({ namespace, release, images, phases }: Stage): Promise<string[]> {
   const three = Object.fromEntries(places.map((place) => [place, { replicas: 3 }]));
   const upgrade = async (image: string, values: object): Promise<void> => {
@@ -175,7 +180,8 @@ async function disturb({ namespace, release, images, phases }: Stage): Promise<s
     const gone = async (): Promise<boolean> => (await namespace.pods()).length === 0;
     await until(READY_MS, gone, () => 'pods stay');
   });
-  // The largest number of instances of web-to-msg: each has a spool, which may hold requests answered with 202.
+  // The largest number of instances of web-to-msg so far. Each has a spool, which may hold requests
+  // that were answered with 202.
   await phases.run('install again', () => release.install({ 'web-to-msg': { replicas: 3 } }));
   return [before, await phases.run('helm test again', () => release.test())];
 }
@@ -210,7 +216,7 @@ async function makeChains(release: Release): Promise<SampleChain[]> {
   return chains;
 }
 
-/** What the chart's test sent: it says which event, and only its block says what was in it. */
+/** The event that the chart's test sent. The test prints only its id; the block has the rest. */
 async function sentByTest(store: Store, text: string, chain: SampleChain): Promise<Sent> {
   const { event } = JSON.parse(text.trim()) as { event: string };
   const found = await findReceipt(store, chain.id, event);
@@ -225,7 +231,7 @@ async function verify(namespace: Namespace): Promise<void> {
   if (!(JSON.parse(stdout) as { ok: boolean }).ok) throw new Error(stdout);
 }
 
-/** Every pod gets a second to end, one after the other, the servers among them. */
+/** Every pod, also those of servers, gets a second to end, one after the other. */
 async function killAll(namespace: Namespace): Promise<void> {
   for (const { metadata } of await namespace.pods()) {
     await namespace.kubectl(['delete', 'pod', metadata.name, '--grace-period=1', '--wait=false']);
@@ -234,7 +240,7 @@ async function killAll(namespace: Namespace): Promise<void> {
   await namespace.settled(READY_MS);
 }
 
-/** RabbitMQ and the store are evicted with all the time that they want. */
+/** RabbitMQ and the store are evicted, with their whole grace period. */
 async function drain(namespace: Namespace): Promise<void> {
   for (const server of ['rabbitmq', 'store']) {
     const pod = `${nameOf(server)}-0`;

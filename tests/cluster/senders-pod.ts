@@ -8,10 +8,12 @@ import type { Tried } from './senders.ts';
 const POD = 'senders';
 const END_MS = 60_000;
 
-/** A try of a request, with the time of its end, and the status where somebody else answered. */
-type Timed = Sent & { readonly at: number; readonly stranger?: number | undefined };
+/**
+ * A try of a request, with the time of its end, and the status of an answer that is not Blockhub's.
+ */
+type Timed = Sent & { readonly at: number; readonly foreignStatus?: number | undefined };
 
-/** Starts senders beside the release, as strangers to it: they know the Service and nothing else. */
+/** Starts senders beside the release. They use only the address of the Service. */
 export async function startSenders(namespace: Namespace, image: string, chains: readonly SampleChain[]): Promise<void> {
   const script = readFileSync(join(import.meta.dirname, 'senders.ts'), 'utf8');
   const metadata = { name: POD };
@@ -59,7 +61,7 @@ export async function stopSenders(namespace: Namespace, chains: readonly SampleC
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
   return lines.map((line) => {
     const { at, chain, hash, answer } = JSON.parse(line) as Tried;
-    return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'], stranger: answer.stranger };
+    return { at, chain: byName.get(chain), hash, answer: answer as Sent['answer'], foreignStatus: answer.foreignStatus };
   });
 }
 

@@ -1,12 +1,13 @@
 /**
- * Senders that post until SIGTERM, in a pod of their own: it has no more than Node and this file. Each try is a line on standard output, the last
- * line says how many there were. A connection that breaks is made again with the same body; nothing else is repeated.
+ * Senders that post until SIGTERM, in a pod that has only Node and this file. Each try is a line on
+ * standard output, and the last line is the number of tries. After a broken connection the same
+ * body is sent again; no other try is repeated.
  */
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** One try of a request, and what came of it. */
+/** One try of a request, and its answer. */
 export interface Tried {
   /** Milliseconds since 1970, at its end. */
   readonly at: number;
@@ -17,19 +18,21 @@ export interface Tried {
 }
 
 interface TriedAnswer {
-  /** 0: the connection broke or was refused (`reset`), or nothing came though it held (`silent`). */
+  /**
+   * 0 if the connection broke or was refused (`reset`), or if it held without an answer (`silent`).
+   */
   readonly status: number;
   readonly code?: string | undefined;
   /** What the answer says beside its code. */
   readonly detail?: string | undefined;
   readonly receipt?: { readonly chain: string; readonly event: string; readonly hash: string };
-  /** The status of an answer that is not Blockhub's, which is as good as a connection that broke. */
-  readonly stranger?: number;
+  /** The status of an answer that is not Blockhub's. It counts as a broken connection. */
+  readonly foreignStatus?: number;
 }
 
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 250;
-/** One in so many bodies is larger than what travels in a message. */
+/** One in this number of bodies is larger than a message can hold. */
 const LARGE = 100;
 const LARGE_BYTES = 1_200_000;
 
@@ -52,7 +55,7 @@ async function send(own: string): Promise<void> {
   }
 }
 
-/** False: the connection broke. */
+/** False if the connection broke. */
 async function tryOnce(chain: string, body: Buffer): Promise<boolean> {
   const answer = await post(`${url}/append/chain/${chain}`, body);
   const hash = createHash('sha256').update(body).digest('hex');
@@ -80,7 +83,7 @@ function post(to: string, body: Buffer): Promise<TriedAnswer> {
       const bytes = await response.toArray().catch(() => undefined);
       if (!bytes) return resolve({ status: 0, code: 'reset' });
       const answer = read(statusCode, Buffer.concat(bytes).toString());
-      if (answer.stranger !== undefined) socket.destroy();
+      if (answer.foreignStatus !== undefined) socket.destroy();
       resolve(answer);
     });
     sent.end(body);
@@ -88,14 +91,14 @@ function post(to: string, body: Buffer): Promise<TriedAnswer> {
 }
 
 /**
- * Every answer of Blockhub is JSON, a receipt or a problem with a code. While a Service has no pod its address may lead out of the cluster for a
- * moment, to whoever answers there.
+ * Every answer of Blockhub is JSON, a receipt or a problem with a code. While a Service has no pod,
+ * its address may lead to another server outside of the cluster for a moment.
  */
 function read(status: number, text: string): TriedAnswer {
   try {
     const { code, detail, chain, event, hash } = JSON.parse(text);
     return status === 201 || status === 202 ? { status, receipt: { chain, event, hash } } : { status, code, detail };
   } catch {
-    return { status: 0, code: 'reset', stranger: status };
+    return { status: 0, code: 'reset', foreignStatus: status };
   }
 }

@@ -78,9 +78,9 @@ else {
       agent.destroy();
       expect(sent.filter(({ answer }) => !answer.receipt)).toEqual([]);
 
-      const stranger = await openBroker(servers.url('broker'));
-      await stranger.publish([{ queue: 'blobs.deployed.0', id: 'wrong', meta: {}, body: Buffer.from('nonsense') }]);
-      await stranger.close();
+      const client = await openBroker(servers.url('broker'));
+      await client.publish([{ queue: 'blobs.deployed.0', id: 'wrong', meta: {}, body: Buffer.from('nonsense') }]);
+      await client.close();
       const wrong = { id: 'wrong', code: 'TEMPLATE_FIELD_MISSING', queue: 'blobs.deployed.0' };
       const kept = () => blockhub('dead-letter', 'list');
       const isKept = (list: readonly unknown[]): boolean => list.length > 0;
@@ -90,7 +90,8 @@ else {
       expect(await blockhub('dead-letter', 'discard', 'wrong', '--reason', 'a test')).toMatchObject([{ type: 'discarded', ...wrong }]);
       expect(await eventually(kept, (list) => !isKept(list))).toEqual([]);
 
-      // The bucket is exact. Counts of the management API are seconds old, so they are only waited for.
+      // The bucket is exact. Counts of the management API are seconds old, so the test waits for
+      // them.
       const store = await openStore(servers.url('store'), { credentials });
       const isWhole = (verdict: Verdict): boolean => isClean(verdict) && verdict.events === 2 * EVENTS;
       await eventually(

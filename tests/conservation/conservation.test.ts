@@ -27,7 +27,7 @@ else {
       say: () => undefined,
     });
     expect(result.clean ? '' : describeRun(result)).toBe('');
-    // The run really had faults and events; one that does nothing would be clean too.
+    // A run without faults and events would be clean too.
     expect(Object.values(result.injected).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(FAULTS * 0.7);
     expect(result.verdict.events).toBeGreaterThan(200);
   }, 900_000);

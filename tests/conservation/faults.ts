@@ -3,7 +3,7 @@ import { seededRandom } from '@blockhub/faults';
 import type { Registry } from '@blockhub/registry';
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Mesh } from './mesh.ts';
-import type { Forgetting } from './names.ts';
+import type { RegistryLoss } from './names.ts';
 import type { Fault, FaultKind } from './plan.ts';
 import type { Poison } from './poison.ts';
 import type { ServerName, Servers } from './servers.ts';
@@ -15,11 +15,14 @@ export interface FaultParts {
   readonly poison: Poison;
   /** Servers that are being restarted. */
   readonly away: Set<string>;
-  /** When the registry forgot what it knew. */
-  readonly forgettings: Forgetting[];
+  /** Times at which the registry lost its content. */
+  readonly losses: RegistryLoss[];
 }
 
-/** Does what a fault says and undoes it when its time is over; false when there was nothing to hurt. */
+/**
+ * Injects a fault and ends it after its duration. Gives false if the target did not run or had no
+ * connections.
+ */
 export function inject(fault: Fault, parts: FaultParts): Promise<boolean> {
   return effects[fault.kind](fault, parts);
 }
@@ -29,7 +32,7 @@ type Effect = (fault: Fault, parts: FaultParts) => Promise<boolean>;
 const MOST_DELAY_MS = 2_000;
 const MOST_STEP_MS = 30_000;
 const RESTART_GRACE_MS = 10_000;
-/** Copies of one fault at most, and how late they come at most. */
+/** Maximum number of copies of one fault, and their maximum delay. */
 const MOST_COPIES = 100;
 const MOST_LATE_MS = 15_000;
 const CLOSE_MS = 1_000;
@@ -79,12 +82,12 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
         await parts.servers.kill(fault.target as ServerName);
         await sleep(fault.forMs);
       });
-    // One that is killed comes back with what it saved last; one that stops in order has saved all.
-    return fault.target === 'registry' ? forgetting(parts, kill) : kill();
+    // After a kill, Redis starts from its last snapshot. After an orderly stop, it has everything.
+    return fault.target === 'registry' ? losing(parts, kill) : kill();
   },
   wipe: (_, parts) =>
-    // An unreachable registry has nothing to forget.
-    forgetting(parts, () =>
+    // If the registry is unreachable, nothing is wiped, so false is the right result.
+    losing(parts, () =>
       (parts.servers.flush ?? (() => parts.registry.wipe()))().then(
         () => true,
         () => false,
@@ -109,20 +112,26 @@ const effects: Readonly<Record<FaultKind, Effect>> = {
   },
 };
 
-async function forgetting<T>({ forgettings }: FaultParts, work: () => Promise<T>): Promise<T> {
+async function losing<T>({ losses }: FaultParts, work: () => Promise<T>): Promise<T> {
   const from = performance.now();
   const result = await work();
-  forgettings.push({ from, to: performance.now() });
+  losses.push({ from, to: performance.now() });
   return result;
 }
 
-/** All connections of a link, or every other one: a process publishes on one and takes from another. */
+/**
+ * Selects all connections of a link or every second one. A process publishes on one connection and
+ * consumes on another, so that only one of both may break.
+ */
 const some =
   ({ atMs }: Fault) =>
   (connection: number): boolean =>
     atMs % 3 === 0 || connection % 2 === atMs % 2;
 
-/** This part of the requests, or of those of one method. Which ones, in their order, follows from the plan. */
+/**
+ * Selects this part of the requests, or of the requests of one method. The plan determines which
+ * ones, by their order.
+ */
 function hits({ amount }: Fault, part: number, answer: ReturnType<Choose>, only?: string): Choose {
   const random = seededRandom(Math.floor(amount * 2 ** 32));
   return (method) => ((only === undefined || method === only) && random() < part ? answer : undefined);
@@ -144,7 +153,10 @@ async function whileOn(
   return open + link.connections > 0;
 }
 
-/** A process that ended, or has begun to start and is not connected, has nothing yet that can be lost; the fault comes all the same. */
+/**
+ * The fault is injected in any case. It counts only if the process was connected to the broker:
+ * otherwise it had nothing to lose.
+ */
 async function whileAtWork(
   target: string,
   { processes, links }: Mesh,
@@ -160,7 +172,7 @@ async function whileAtWork(
 async function answers({ forMs }: Fault, { s3 }: Servers, choose: Choose): Promise<boolean> {
   s3.choose = choose;
   await sleep(forMs);
-  // A later fault may have taken its place.
+  // A later fault may have replaced it.
   if (s3.choose === choose) s3.choose = () => undefined;
   return true;
 }
@@ -183,7 +195,7 @@ async function restart(
   }
 }
 
-/** Copies what is published for a while, whatever and for whomever it is, and publishes it once more. */
+/** Copies every message that is published for a while, and publishes the copies once more. */
 async function duplicate({ forMs, amount }: Fault, { servers }: FaultParts): Promise<boolean> {
   const copies: ConsumeMessage[] = [];
   try {
@@ -205,16 +217,16 @@ async function duplicate({ forMs, amount }: Fault, { servers }: FaultParts): Pro
         channel.publish(exchange, keys[0] ?? '', content, { headers, persistent: deliveryMode === 2, ...(messageId && { messageId }) });
       }
     } finally {
-      // amqplib waits for ever where the broker went away meanwhile.
+      // If the connection is lost meanwhile, close() of amqplib never resolves.
       await Promise.race([connection.close(), sleep(CLOSE_MS)]);
     }
   } catch {
-    // The broker went away meanwhile.
+    // The broker stopped meanwhile.
   }
   return copies.length > 0;
 }
 
-/** What the broker's tracing says of a message. */
+/** The headers that the broker's tracing adds to a copy. */
 interface Traced {
   readonly exchange_name: string;
   readonly routing_keys: readonly string[];

@@ -1,8 +1,11 @@
 /**
- * `pnpm test:conservation [--faults N] [--seed N] [--every MS] [--chains N] [--only kill,pause] [--mutations]`: the whole mesh as processes on
- * RabbitMQ, S3 and Redis, under a plan of faults that follows from the seed; then the bucket is judged.
- * Plan and logs lie in a folder that it names. The last line is the figures of the run as JSON.
- * With --mutations each of some promises is broken on purpose, to see whether that is found; words say which.
+ * `pnpm test:conservation [--faults N] [--seed N] [--every MS] [--chains N] [--only kill,pause]
+ * [--mutations [WORD…]]`: runs the whole mesh as processes on RabbitMQ, S3 and Redis, under a plan
+ * of faults that follows from the seed. Then it judges the bucket.
+ * The plan and the logs are in a folder whose path is printed. The last line is the figures of the
+ * run as JSON.
+ * With --mutations it breaks promises in the code, one at a time, and prints whether a run finds
+ * each. Words select the mutations whose names contain one of them.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,12 +60,13 @@ else {
     console.log(JSON.stringify(figuresOf(result)));
     process.exitCode = result.clean ? 0 : 1;
   } catch (error) {
-    // Now: what went wrong with a server goes wrong at its end once more.
+    // Printed at once: after a failure of a server, its close() may fail too.
     console.error(error);
     process.exitCode = 1;
   } finally {
     await servers.close();
   }
 }
-// Node was seen to wait for ever, busily, for requests of connections that nobody holds any more.
+// Node sometimes never ends by itself here: it waits, with full CPU load, for requests of
+// connections that are not in use any more.
 process.exit();

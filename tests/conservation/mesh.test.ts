@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { wrongEnd } from './mesh.ts';
 
 test.each([
-  ['that nobody asked for', 0, [], '0, unasked'],
+  ['without a signal', 0, [], '0, unasked'],
   ['by a signal that the plan did not send', 'SIGABRT', [], 'SIGABRT, unasked'],
   ['that SIGTERM brought about, but not in order', 1, ['SIGTERM'], '1 after SIGTERM'],
   ['that SIGTERM brought about', 0, ['SIGTERM'], undefined],

@@ -13,41 +13,44 @@ const root = join(import.meta.dirname, '../..');
 const preload = join(import.meta.dirname, 'preload.ts');
 const nodeArguments = ['--no-warnings', ...nodeFlags, '--import', preload];
 const GRACE_S = 4;
-/** Who has not stopped this long after SIGTERM is killed, as Kubernetes does. */
+/** A process that has not stopped this long after SIGTERM is killed, as in Kubernetes. */
 const OVERDUE_MS = (GRACE_S + 6) * 1000;
 const RESTART_MS = 300;
 const START_MS = 120_000;
 
-/** What a server is called in URLs; `preload.ts` knows where that is. */
+/** The host of a server in URLs. `preload.ts` leads it to a link. */
 const hostOf = (name: ServerName): string => `${name}.conservation`;
 
 const isUp = (captureUrl: string): Promise<boolean> => fetch(captureUrl, { signal: AbortSignal.timeout(1000) }).then(Boolean, () => false);
 
-/** What all parts of a run know of each other: processes and servers, and the connections between them. */
+/** What the parts of a run share: processes, servers, and the connections between them. */
 export interface Mesh {
-  /** Replicas by name, `builder-0`; without those that come and go. */
+  /** Replicas by name, `builder-0`, without spares. */
   readonly processes: ReadonlyMap<string, Replica>;
-  /** Of these by name, `builder-0>store`. */
+  /** The links of these replicas by name, `builder-0>store`. */
   readonly links: ReadonlyMap<string, BreakableProxy>;
-  /** Where requests of senders go now. */
+  /** Addresses to which senders post at present. */
   readonly captureUrls: readonly string[];
-  /** One more replica of each service by its place, `builder`; none runs at first. */
+  /** One more replica of each service by its place, `builder`. At first none of them runs. */
   readonly spares: ReadonlyMap<string, Spare>;
-  /** Files of the spools of capture, which hold what the broker has not. */
+  /** Files in the spools of capture: requests that the broker has not confirmed. */
   spooled(): string[];
-  /** Links go to where the servers listen now. */
+  /** Points the links to the present addresses of the servers. */
   retarget(): void;
-  /** Ends of processes that nobody asked for, and stops that took too long or failed, as `name: code`. */
+  /** Unexpected ends of processes, and stops that took too long or failed, as `name: code`. */
   readonly ends: readonly string[];
   stop(): Promise<void>;
 }
 
-/** A replica that comes and goes as its service is scaled; with its spool, as a StatefulSet has it. */
+/**
+ * A replica that is added and removed as its service is scaled. It keeps its spool, as in a
+ * StatefulSet.
+ */
 interface Spare {
-  /** It was added and not removed yet. */
+  /** The replica was added and not removed yet. */
   readonly wanted: boolean;
   add(): void;
-  /** Takes it away in order: no more requests, SIGTERM. */
+  /** Removes it in order: first no more requests, then SIGTERM. */
   remove(): Promise<void>;
 }
 
@@ -125,7 +128,7 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
       },
     });
   }
-  // The first one probes the store, and the others find its verdict.
+  // The first process probes the store, and the others find its result.
   processes.get('web-to-msg-0')?.start();
   await within(START_MS, () => isUp(captureUrls[0] ?? ''));
   for (const replica of processes.values()) if (!replica.running) replica.start();
@@ -159,22 +162,25 @@ export async function startMesh(servers: Servers, { replicas, logs, env = {} }: 
 interface ReplicaParts {
   readonly log: string;
   readonly env: NodeJS.ProcessEnv;
-  /** It ended, and nobody had asked for that; or it did not end in order when it was asked to. */
+  /** Called if the process ended unexpectedly, or did not end in order after a signal. */
   onEnd(code: string): void;
 }
 
-/** One replica, kept running while it is wanted: whenever it ends it is started again. */
+/** One replica. While it is wanted, each end is followed by a new start. */
 class Replica {
   readonly #command: readonly string[];
   readonly #parts: ReplicaParts;
   #child: ChildProcess | undefined;
-  /** The signals that were sent to end it; none excuses a bad end, one SIGTERM excuses no other code than 0. */
+  /**
+   * The signals that were sent to end it. Without one, every end is wrong; after one SIGTERM only
+   * code 0 is right.
+   */
   #asked: readonly ('SIGKILL' | 'SIGTERM')[] = [];
   #restartMs = RESTART_MS;
   #aheadMs = 0;
   #wanted = false;
   #paused = false;
-  /** How often it went on after SIGSTOP. */
+  /** Number of SIGCONT so far. */
   #pauses = 0;
 
   constructor({ worker }: Place, own: readonly string[], parts: ReplicaParts) {
@@ -217,7 +223,7 @@ class Replica {
     });
   }
 
-  /** False when it does not run now. */
+  /** Gives false if no process runs at present. */
   signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT', restartMs = RESTART_MS): boolean {
     const child = this.#child;
     if (!child) return false;
@@ -231,7 +237,9 @@ class Replica {
     return child.kill(signal);
   }
 
-  /** Kills it when it has not stopped in time. A time in which it was stopped by SIGSTOP does not count. */
+  /**
+   * Kills the process if it has not stopped in time. Time that it spent in SIGSTOP does not count.
+   */
   #watchStop(child: ChildProcess): void {
     const pauses = this.#pauses;
     const overdue = setTimeout(() => {
@@ -247,7 +255,7 @@ class Replica {
     this.#child?.send({ aheadMs }, () => undefined);
   }
 
-  /** Ends it, and does not start it again; gives its exit code, or the signal that it took. */
+  /** Ends the process for good; gives its exit code or the signal. */
   async end(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | string> {
     this.#wanted = false;
     const child = this.#child;
@@ -259,8 +267,10 @@ class Replica {
 }
 
 /**
- * What is wrong with an end, if anything is. No fault of a plan excuses one that nobody asked for: a service waits for servers that are away, at
- * its start too. One SIGTERM makes it end with 0, or by the signal where its code was not loaded yet; a second one makes it end at once.
+ * Describes a wrong end; gives undefined for a right one. No fault of a plan excuses an end without
+ * a signal, since a service waits for servers that are unreachable, at its start too. One SIGTERM
+ * makes it end with 0, or by the signal if its code was not loaded yet. A second one makes it end
+ * at once.
  */
 export function wrongEnd(end: number | string, asked: readonly ('SIGKILL' | 'SIGTERM')[]): string | undefined {
   const [first] = asked;
@@ -269,7 +279,7 @@ export function wrongEnd(end: number | string, asked: readonly ('SIGKILL' | 'SIG
   return `${end} after SIGTERM`;
 }
 
-/** Asks until the condition holds; false when it does not in time. */
+/** Polls until the condition holds; gives false if it does not hold in time. */
 export async function within(ms: number, condition: () => Promise<boolean> | boolean, pauseMs = 500): Promise<boolean> {
   const end = performance.now() + ms;
   while (!(await condition())) {

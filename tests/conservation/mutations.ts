@@ -11,7 +11,7 @@ interface Mutation {
   readonly edits: readonly Edit[];
   /** Faults that this promise is for. */
   readonly only: readonly FaultKind[];
-  /** Whom they hurt; everybody when absent. */
+  /** Targets of the faults. If absent, all. */
   readonly on?: RegExp;
 }
 
@@ -60,7 +60,7 @@ export const mutations: readonly Mutation[] = [
     only: ['kill', 'cut', 'pause', 'duplicate'],
   },
   {
-    // Memory of the process stands for the cache of a system that loses its power.
+    // The memory of the process stands for the cache of a system that loses its power.
     name: 'the spool answers 202 before its disk has synced',
     edits: [
       {
@@ -101,10 +101,13 @@ export const mutations: readonly Mutation[] = [
 ];
 
 const MOST_SEEDS = 5;
-/** A broken mesh may never come to rest, and need not. */
+/** A broken mesh may never become quiet, and need not. */
 const REST_MS = 90_000;
 
-/** Runs each mutation, or those whose name has one of these words, until a seed catches it; tells whether all were caught. */
+/**
+ * Runs each mutation, or those whose names contain one of these words, with new seeds until a run
+ * finds it. Gives whether all were found.
+ */
 export async function findMutations(options: RunOptions, words: readonly string[]): Promise<boolean> {
   let all = true;
   const wanted = mutations.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));

@@ -19,7 +19,7 @@ test('a name is one event, by the first receipt of any try', () => {
   expect(judgeNames(named(lost, { status: 503, code: 'REGISTRY_UNAVAILABLE' }), [])).toEqual({ sent: sentOf(lost), untrue: [], single: 1 });
 });
 
-test('two events of one name are untrue, and so are two receipts of one event, and answers that tell the sender to give up', () => {
+test('two events of one name are untrue, and so are two receipts of one event, and answers that make the sender give up', () => {
   expect(judgeNames(named(receipt('a'), receipt('b')), []).untrue).toEqual(['receipts of a, b, all named n']);
   const later = receipt('a');
   const other = { ...later, receipt: { ...(later.receipt as NonNullable<typeof later.receipt>), receivedAt: 'later' } };
@@ -27,18 +27,18 @@ test('two events of one name are untrue, and so are two receipts of one event, a
   expect(judgeNames(named(receipt('a'), { status: 422, code: 'IDEMPOTENCY_KEY_REUSED' }), []).untrue).toHaveLength(1);
 });
 
-test('each time that the registry forgot, between the first try and the last, makes one more event', () => {
-  const forgot = { from: 500, to: 600 };
-  expect(judgeNames(named(receipt('a'), receipt('b')), [forgot])).toEqual({
+test('each time that the registry lost its content, between the first try and the last, makes one more event', () => {
+  const loss = { from: 500, to: 600 };
+  expect(judgeNames(named(receipt('a'), receipt('b')), [loss])).toEqual({
     sent: sentOf(receipt('a'), receipt('b')),
     untrue: [],
     single: 0,
   });
-  expect(judgeNames(named(receipt('a'), receipt('a')), [forgot]).sent).toEqual(sentOf(receipt('a'), lost));
-  expect(judgeNames(named(receipt('a'), receipt('b'), receipt('c')), [forgot]).untrue).toHaveLength(1);
+  expect(judgeNames(named(receipt('a'), receipt('a')), [loss]).sent).toEqual(sentOf(receipt('a'), lost));
+  expect(judgeNames(named(receipt('a'), receipt('b'), receipt('c')), [loss]).untrue).toHaveLength(1);
 });
 
-test('before the first try and behind the last receipt nothing is forgotten that counts; a try without one may come late', () => {
+test('a loss before the first try or after the last receipt does not count; a try without a receipt may come late', () => {
   const before = { from: -20, to: -10 };
   const behind = { from: 2000, to: 2100 };
   expect(judgeNames(named(receipt('a'), receipt('a')), [before, behind]).sent).toHaveLength(1);

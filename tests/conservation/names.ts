@@ -8,7 +8,10 @@ export interface Try {
   readonly answer: Sent['answer'];
 }
 
-/** A request that names its event (`Idempotency-Key`), and all that its sender got to know. No other request has its body. */
+/**
+ * A request that names its event (`Idempotency-Key`), and all its tries. No other request has the
+ * same body.
+ */
 export interface Named {
   readonly name: string;
   readonly chain: SampleChain;
@@ -17,38 +20,41 @@ export interface Named {
   readonly tries: readonly Try[];
 }
 
-/** A time in which the registry forgot, once, what it knew. */
-export interface Forgetting {
+/** A time in which the registry lost its content, once. */
+export interface RegistryLoss {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * How long after its sender gave up, or heard that it failed, a request may still claim its name: it may lie in a process that is stopped for up
- * to 12 s, and in connections of which each is up to 2 s late.
+ * How long after a failed try its request may still claim its name. The request may be in a process
+ * that is stopped for up to 12 s, and in connections that delay it by up to 2 s each.
  */
 const LINGER_MS = 20_000;
 
-/** What the tries of named requests come to: as many single requests, for the judge of the bucket, as may each be an event. */
+/**
+ * What the judge of the bucket gets: for each named request as many single requests as it may have
+ * events.
+ */
 export interface NamesVerdict {
   readonly sent: Sent[];
-  /** Answers that do not fit together. */
+  /** Contradictions between answers. */
   readonly untrue: string[];
-  /** Names that the registry cannot have forgotten: one event each at most. */
+  /** Number of names that the registry cannot have lost: at most one event each. */
   single: number;
 }
 
 /**
- * A name is one event, whatever its tries were answered, and each receipt is the first one again. Only a registry that forgot makes it one more
- * event, each time (decision 11).
+ * A name is one event, whatever the answers to its tries were, and each further receipt equals the
+ * first one. Each loss of the registry's content allows one more event (decision 11).
  */
-export function judgeNames(all: readonly Named[], forgettings: readonly Forgetting[]): NamesVerdict {
+export function judgeNames(all: readonly Named[], losses: readonly RegistryLoss[]): NamesVerdict {
   const verdict: NamesVerdict = { sent: [], untrue: [], single: 0 };
-  for (const named of all) judgeName(named, forgettings, verdict);
+  for (const named of all) judgeName(named, losses, verdict);
   return verdict;
 }
 
-function judgeName({ name, chain, hash, tries }: Named, forgettings: readonly Forgetting[], verdict: NamesVerdict): void {
+function judgeName({ name, chain, hash, tries }: Named, losses: readonly RegistryLoss[], verdict: NamesVerdict): void {
   const { sent, untrue } = verdict;
   const receipts = new Map<string, Sent['answer']>();
   for (const { answer } of tries) {
@@ -63,7 +69,7 @@ function judgeName({ name, chain, hash, tries }: Named, forgettings: readonly Fo
   }
   const from = Math.min(...tries.map((one) => one.from));
   const to = Math.max(...tries.map((one) => one.to + (one.answer.receipt ? 0 : LINGER_MS)));
-  const may = 1 + forgettings.filter((forgot) => forgot.from <= to && forgot.to >= from).length;
+  const may = 1 + losses.filter((loss) => loss.from <= to && loss.to >= from).length;
   if (may === 1) verdict.single++;
   if (receipts.size > may) untrue.push(`receipts of ${[...receipts.keys()].join(', ')}, all named ${name}`);
   sent.push(...Array.from(receipts.values(), (answer) => ({ chain, hash, answer })));

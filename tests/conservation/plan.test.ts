@@ -15,7 +15,7 @@ test('a plan follows from its seed', () => {
   expect(drawPlan(7, parties, options)).not.toEqual(drawPlan(8, parties, options));
 });
 
-test('every kind comes, in the order of time, and each hurts what it is for', () => {
+test('every kind occurs, in the order of time, with a target that it is for', () => {
   const plan = drawPlan(1, parties, { ...options, faults: faultKinds.length });
   expect(new Set(plan.map(({ kind }) => kind))).toEqual(new Set(faultKinds));
   const times = plan.map(({ atMs }) => atMs);

@@ -1,21 +1,21 @@
 import { type Random, seededRandom } from '@blockhub/faults';
 
-/** Who can be hurt, by name. */
+/** The targets of faults, by name. */
 export interface Parties {
   readonly processes: readonly string[];
-  /** Those whose clock gives events their time. */
+  /** Processes whose clocks give events their times. */
   readonly clocks: readonly string[];
-  /** Those that can have more replicas. */
+  /** Services that can have more replicas. */
   readonly services: readonly string[];
   /** Connections between two parties, `builder-0>store`. */
   readonly links: readonly string[];
-  /** Servers that can be stopped; none where the environment names them. */
+  /** Servers that can be stopped. If the environment names the servers, there are none. */
   readonly servers: readonly string[];
 }
 
 interface Kind {
   readonly on: keyof Parties | readonly [string];
-  /** How often, beside the others. */
+  /** Relative frequency. */
   readonly weight: number;
   /** Least and longest duration in ms. */
   readonly forMs?: readonly [number, number];
@@ -38,7 +38,7 @@ interface Kind {
  * | duplicate     | what is published during this time comes again, some of it seconds later                          |
  * | step          | the clock is set                                                                                  |
  * | scale         | one more replica for the duration                                                                  |
- * | poison        | a message that nobody can handle                                                                  |
+ * | poison        | a message that no worker can handle                                                               |
  */
 const kinds = {
   kill: { on: 'processes', weight: 14, forMs: [100, 2_000] },
@@ -68,21 +68,21 @@ export interface Fault {
   readonly kind: FaultKind;
   readonly target: string;
   readonly forMs: number;
-  /** How much, in [0, 1), where that means something. */
+  /** Strength of the fault, in [0, 1). Some kinds do not use it. */
   readonly amount: number;
 }
 
 export interface PlanOptions {
   readonly faults: number;
-  /** Between two faults, on average. They last longer, so that they overlap. */
+  /** Mean time between two faults. A fault lasts longer, so that they overlap. */
   readonly everyMs: number;
-  /** These kinds only, one as often as the other. */
+  /** Only these kinds, all equally often. */
   readonly only?: readonly FaultKind[] | undefined;
-  /** These targets only. */
+  /** Only these targets. */
   readonly on?: RegExp | undefined;
 }
 
-/** Follows from the seed alone. Every kind comes once before chance decides. */
+/** Draws a plan from the seed alone. Every kind occurs once before the others are random. */
 export function drawPlan(seed: number, parties: Parties, { faults, everyMs, only, on = /./ }: PlanOptions): Fault[] {
   const random = seededRandom(seed);
   const targetsOf = (kind: FaultKind): readonly string[] => allTargets(kind, parties).filter((target) => on.test(target));

@@ -7,7 +7,7 @@ import { eventIds, systemRandom } from '@blockhub/worker';
 
 const AGAIN_MS = 500;
 
-/** Messages that no worker can handle, and what became of them: the dead letters are these and no others. */
+/** Messages that no worker can handle. At the end exactly these must be dead letters. */
 export class Poison {
   readonly #broker: Broker;
   readonly #chain: string;
@@ -24,7 +24,7 @@ export class Poison {
     return this.#added.size;
   }
 
-  /** A captured body that is not what its hash says. */
+  /** Publishes a captured body that does not match its hash. */
   add(): void {
     const event = this.#newEvent();
     const body = Buffer.from(`not what ${event} was`);
@@ -44,12 +44,12 @@ export class Poison {
     }
   }
 
-  /** All of it is in its queue. */
+  /** Resolves when all of them are in their queue. */
   async published(): Promise<void> {
     await Promise.all(this.#publishing);
   }
 
-  /** What the dead letters lack, and what they have too much. */
+  /** Poison that is not a dead letter, and dead letters that are not poison. */
   async compare(): Promise<{ missing: string[]; foreign: string[] }> {
     const missing = new Set(this.#added);
     const foreign: string[] = [];

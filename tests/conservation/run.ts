@@ -13,7 +13,7 @@ import { isClean, judge, type Verdict } from '../simulation/judge.ts';
 import type { SampleChain } from '../simulation/senders.ts';
 import { type FaultParts, inject } from './faults.ts';
 import { type Mesh, startMesh, within } from './mesh.ts';
-import { type Forgetting, judgeNames } from './names.ts';
+import { judgeNames, type RegistryLoss } from './names.ts';
 import { describeFault, drawPlan, type Fault, type FaultKind, type Parties } from './plan.ts';
 import { Poison } from './poison.ts';
 import { type Sendings, sendAll } from './senders.ts';
@@ -22,7 +22,10 @@ import { noticeQueues, PARTITIONS } from './services.ts';
 
 const SECOND = 1000;
 const BOUND_MS = 120 * SECOND;
-/** Readings of the queues that find nothing before the mesh counts as quiet; the broker's counts are up to 5 s old. */
+/**
+ * Readings in a row that must find no message before the mesh counts as quiet. The broker's counts
+ * are up to 5 s old.
+ */
 const STILL_READINGS = 4;
 const READING_MS = 3 * SECOND;
 const QUEUES_THAT_KEEP = new Set(['dead-letter.kept']);
@@ -52,28 +55,30 @@ export interface RunResult {
   readonly seed: number;
   readonly clean: boolean;
   readonly verdict: Verdict;
-  /** Messages that waited when the run had no more patience, as `queue: messages, ready, unacked`. */
+  /**
+   * Messages that still waited at the end of the time limit, as `queue: messages, ready, unacked`.
+   */
   readonly restless: readonly string[];
-  /** Poison that is in no dead letter, and dead letters that are none. */
+  /** Poison that is not a dead letter, and dead letters that are not poison. */
   readonly dead: { readonly missing: readonly string[]; readonly foreign: readonly string[] };
-  /** Blocks of which no notice came. */
+  /** Blocks without a notice. */
   readonly unnoticed: readonly string[];
-  /** Faults of the plan, and those that had something to hurt, by kind. */
+  /** Faults of the plan by kind, and those of them that had an effect. */
   readonly planned: Counts;
   readonly injected: Counts;
   /** From the first fault to the end of the last. */
   readonly stormSeconds: number;
-  /** Ends of processes that nobody asked for, and stops that took too long or failed; see `wrongEnd`. */
+  /** Unexpected ends of processes, and stops that took too long or failed; see `wrongEnd`. */
   readonly ends: readonly string[];
   /** Requests that were sent, repetitions among them. */
   readonly requests: number;
   /** Names that senders gave to events; each is for one request and its repetitions. */
   readonly named: number;
-  /** Names that the registry cannot have forgotten, which makes them one event at most. */
+  /** Names that the registry cannot have lost: at most one event each. */
   readonly single: number;
-  /** Events that a sender has a receipt of. */
+  /** Events with a receipt. */
   readonly captured: number;
-  /** Dead letters that were meant to be. */
+  /** Dead letters that were intended. */
   readonly poisoned: number;
   /** The most memory that the test itself had, in MB. */
   readonly peakMb: number;
@@ -95,7 +100,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   const chains = await createChains(store, options.chains, seed);
   const noticed = await followNotices(broker);
   const poison = new Poison(broker, chains[0]?.id ?? '');
-  const forgettings: Forgetting[] = [];
+  const losses: RegistryLoss[] = [];
   const mesh = await startMesh(servers, options);
   let stormed: Pick<RunResult, 'planned' | 'injected' | 'stormSeconds'>;
   let sendings: Sendings;
@@ -106,13 +111,14 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
     say(`the mesh is up, ${plan.length} faults come; plan and logs in ${logs}`);
     const end = new AbortController();
     const sending = sendAll({ ...options, chains, captureUrls: mesh.captureUrls, count: options.senders, signal: end.signal });
-    stormed = await storm(plan, { mesh, servers, registry, poison, away: new Set(), forgettings }, say);
+    stormed = await storm(plan, { mesh, servers, registry, poison, away: new Set(), losses }, say);
     end.abort();
     sendings = await bounded(sending, 'senders');
     await servers.trace(false);
     await bounded(poison.published(), 'poison');
     say('the storm is over');
-    // What the one that was scaled away still has on its disk is for the next one there.
+    // The spool of a replica that was removed may still hold requests: its next process publishes
+    // them.
     if (mesh.spooled().length > 0) mesh.spares.get('web-to-msg')?.add();
     restless = await becomeQuiet(servers, mesh, options.restMs, say);
     if (restless.length > 0) await keepWaiting(servers, restless, logs);
@@ -121,7 +127,7 @@ export async function run(servers: Servers, options: RunOptions): Promise<RunRes
   }
   say(`${restless.length === 0 ? 'quiet' : 'RESTLESS'}, judging`);
   const { sent, named } = sendings;
-  const names = judgeNames(named, forgettings);
+  const names = judgeNames(named, losses);
   const verdict = await judge(store, chains, [...sent, ...names.sent]);
   verdict.untrue.push(...names.untrue);
   const dead = await poison.compare();
@@ -175,7 +181,7 @@ async function storm(
       if (hurt) count(injected, fault);
     });
     const work = bounded(done, describeFault(fault));
-    // Rejected here and now, it is heard of below.
+    // `Promise.all` below reports the error. Without this handler it would be unhandled until then.
     work.catch(() => undefined);
     running.push(work);
   }
@@ -183,7 +189,7 @@ async function storm(
   return { planned, injected, stormSeconds: (performance.now() - start) / SECOND };
 }
 
-/** Nothing that the test itself does may take for ever. */
+/** Rejects if the test's own work takes too long. */
 async function bounded<T>(work: Promise<T>, what: string): Promise<T> {
   const late = sleep(BOUND_MS, undefined, { ref: false }).then(() => Promise.reject(new Error(`no end within ${BOUND_MS} ms: ${what}`)));
   return Promise.race([work, late]);
@@ -202,7 +208,7 @@ async function createChains(store: Store, count: number, seed: number): Promise<
   );
 }
 
-/** Takes all notices of blocks; gives the set of `chain height` that grows while they come. */
+/** Consumes all notices of blocks. The set of `chain height` grows while they arrive. */
 async function followNotices(broker: Broker): Promise<ReadonlySet<string>> {
   const noticed = new Set<string>();
   await broker.declare(noticeQueues.map((name) => ({ name, kind: 'durable' })));
@@ -215,7 +221,10 @@ async function followNotices(broker: Broker): Promise<ReadonlySet<string>> {
   return noticed;
 }
 
-/** Resolves when nothing waits and nothing is held in any queue, several times in a row; with what does, when that takes too long. */
+/**
+ * Resolves with an empty list when no queue and no spool holds a message, several times in a row.
+ * If that takes too long, resolves with those that do.
+ */
 async function becomeQuiet(servers: Servers, mesh: Mesh, restMs: number, say: (text: string) => void): Promise<readonly string[]> {
   let still = 0;
   let waiting: readonly string[] = [];
@@ -239,7 +248,9 @@ async function becomeQuiet(servers: Servers, mesh: Mesh, restMs: number, say: (t
   return quiet ? [] : waiting;
 }
 
-/** What the messages that wait look like, in a file beside the logs: the queues end with the run. */
+/**
+ * Writes the first waiting messages into a file beside the logs, since the queues end with the run.
+ */
 async function keepWaiting(servers: Servers, restless: readonly string[], logs: string): Promise<void> {
   const reason = (error: unknown): string => String(error);
   const seen: Record<string, unknown> = {};
@@ -247,7 +258,7 @@ async function keepWaiting(servers: Servers, restless: readonly string[], logs: 
     const [queue = ''] = line.split(':');
     seen[line] = await servers.peek(queue).catch(reason);
   }
-  // A look wakes a queue whose time has come.
+  // Reading a delay queue makes RabbitMQ pass on messages that are due.
   await sleep(2 * READING_MS);
   seen['a little later'] = await servers.pending().catch(reason);
   writeFileSync(join(logs, 'waiting.json'), JSON.stringify(seen, undefined, 2));
@@ -264,7 +275,7 @@ async function findUnnoticed(store: Store, chains: readonly SampleChain[], notic
   return unnoticed;
 }
 
-/** Figures of a run that can be put in a table with those of others. */
+/** The figures of a run, for tables. */
 export function figuresOf({ seed, clean, verdict, restless, dead, unnoticed, planned, injected, ends, ...rest }: RunResult) {
   const { lost, doubled, unexpected, untrue, faults, blocks, events, spooled } = verdict;
   const sum = Object.values(injected).reduce((all, one) => all + one, 0);
@@ -279,7 +290,7 @@ export function figuresOf({ seed, clean, verdict, restless, dead, unnoticed, pla
   };
 }
 
-/** One line of figures, and what went wrong below it. */
+/** One line of figures, then the deviations. */
 export function describeRun(result: RunResult): string {
   const { verdict, restless, dead, unnoticed, ends } = result;
   const { lost, doubled, unexpected, untrue, faults } = verdict;
@@ -287,7 +298,7 @@ export function describeRun(result: RunResult): string {
   const figures = [
     `lost ${is.lost} doubled ${is.doubled} forked ${is.forked} unexpected ${is.unexpected} untrue ${is.untrue}`,
     `dead ${is.deadOthers} unnoticed ${is.unnoticed} unexpected ends ${is.unexpectedEnds}${is.restless > 0 ? ' RESTLESS' : ''}`,
-    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names of which ${is.single} were never forgotten, ${is.captured} events captured, ${is.spooled} of them spooled,`,
+    `(${is.faults} faults, ${is.faultsPerMinute} a minute; ${is.requests} requests, ${is.named} names of which ${is.single} were never lost, ${is.captured} events captured, ${is.spooled} of them spooled,`,
     `${is.events} events in ${is.blocks} blocks, ${is.seconds} s)`,
   ];
   const wrong = [

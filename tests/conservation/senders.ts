@@ -8,16 +8,19 @@ import type { Named, Try } from './names.ts';
 type Answer = Sent['answer'];
 
 const PATIENCE_MS = 10_000;
-/** Parts of the requests: those that name their event, and of these those that come twice at once, and once more behind a receipt. */
+/**
+ * NAMED requests name their event. TWICE of these are sent twice at once, AGAIN of these once more
+ * after a receipt.
+ */
 const NAMED = 0.5;
 const TWICE = 0.1;
 const AGAIN = 0.1;
 /** Mean pause before a request is sent again. */
 const RETRY_MS = 500;
 const MOST_TRIES = 10;
-/** So many older ones each sender remembers. */
+/** Number of older requests that each sender can repeat. */
 const REPEATABLE = 50;
-/** The connection broke, or the sender gave up: nobody knows. */
+/** The connection broke, or the sender gave up: the result is not known. */
 const UNKNOWN: Answer = { status: 0, code: 'reset' };
 
 export interface SendersOptions {
@@ -25,7 +28,7 @@ export interface SendersOptions {
   readonly chains: readonly SampleChain[];
   /** Base URLs of all replicas of capture. */
   readonly captureUrls: readonly string[];
-  /** At once. */
+  /** Number of senders. */
   readonly count: number;
   /** Mean pause of each between two requests. */
   readonly pauseMs: number;
@@ -34,15 +37,15 @@ export interface SendersOptions {
 
 /** Everything that was sent. */
 export interface Sendings {
-  /** Each once. */
+  /** Requests that were sent once. */
   readonly sent: Sent[];
   readonly named: Named[];
 }
 
 /**
- * Senders of webhooks: each posts one request after the other to any replica. Half of them name their event; these are sent until there is a
- * receipt, sometimes twice at once, and some of them again though there is one, at once or much later. All others are sent once, whatever the
- * answer.
+ * Senders of webhooks: each posts one request after the other to any replica. Half of the requests
+ * name their event. These are sent until there is a receipt, sometimes twice at once, and some of
+ * them again after the receipt, at once or much later. All others are sent once.
  */
 export async function sendAll(options: SendersOptions): Promise<Sendings> {
   const sendings: Sendings = { sent: [], named: [] };
@@ -57,7 +60,7 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
   const random = seededRandom(hashSeed(`${seed} ${own}`));
   const pause = (meanMs: number) => sleep(random() * 2 * meanMs, undefined, { signal }).catch(() => undefined);
   const urlTo = (chain: SampleChain | undefined): string => {
-    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
+    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'no-chain';
     return `${captureUrls[Math.floor(random() * captureUrls.length)]}/append/chain/${nameOrId}`;
   };
   const repeatable: Repeatable[] = [];
@@ -68,7 +71,7 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
     return answer.receipt !== undefined;
   };
   for (let n = 0; !signal.aborted; n++) {
-    // Some chains are busy, most are not, and a few requests go astray.
+    // Few chains are busy, most are not, and some requests name a chain that does not exist.
     const chain = random() < 0.01 ? undefined : (chains[Math.floor(random() ** 2 * chains.length)] as SampleChain);
     if (chain && random() < NAMED) {
       const name = `${own} ${n}`;
@@ -87,13 +90,16 @@ async function sendOn(own: string, options: SendersOptions, agent: Agent, { sent
   }
 }
 
-/** The body is not kept for the judge: it would be most of what a long run holds in memory. */
+/** The judge does not keep bodies, since they would fill most of the memory of a long run. */
 interface Repeatable {
   readonly named: Named & { readonly tries: Try[] };
   readonly body: Buffer;
 }
 
-/** Tries until there is a receipt, as a sender does that wants one; gives up late. */
+/**
+ * Repeats a request until there is a receipt, as a sender does that requires one. Gives up after
+ * MOST_TRIES.
+ */
 async function insist(
   tryOnce: () => Promise<boolean>,
   pause: (meanMs: number) => Promise<void>,
@@ -115,7 +121,7 @@ function drawBody(own: string, random: Random): string {
 /** Mostly small; some are over the limit of a message. */
 const drawSize = (random: Random): number => (random() < 0.1 ? 5_000 + random() * 40_000 : random() * 800);
 
-/** One request and what its sender gets to know. */
+/** Sends one request; gives the answer. */
 export function post(url: string, body: Buffer, agent: Agent, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   return new Promise((resolve) => {
     const sent = request(

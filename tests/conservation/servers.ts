@@ -6,38 +6,44 @@ import { type FaultyProxy, minio, openFaultyProxy, openProxy, rabbitmq, redis, t
 
 export type ServerName = 'broker' | 'store' | 'registry';
 
-/** Broker, store and registry of one run, each with a place of its own on a server that may be shared. */
+/**
+ * Broker, store and registry of one run. Each has a virtual host, folder or prefix of its own on a
+ * server that may be shared.
+ */
 export interface Servers {
-  /** `host:port` where each listens now. */
+  /** `host:port` of a server at present. */
   address(name: ServerName): string;
-  /** Those that can be killed. */
+  /** Servers that can be killed. */
   readonly stoppable: readonly ServerName[];
-  /** The URL of the place, at an address that never changes, or when its server is reached at another one. */
+  /** The URL of a server for this run. By default its address stays the same after restarts. */
   url(name: ServerName, address?: string): string;
   /** Base URL of the broker's management API. */
   readonly management: string;
   readonly credentials: { readonly accessKey: string; readonly secretKey: string } | undefined;
-  /** Stands before the S3 server. */
+  /** The proxy in front of the S3 server. */
   readonly s3: FaultyProxy;
   restart(name: ServerName, graceMs: number): Promise<void>;
   kill(name: ServerName): Promise<void>;
-  /** Everything of a Redis that is ours alone, else undefined. */
+  /** Deletes all data of a Redis that only this run uses. If Redis is shared, this is undefined. */
   flush: (() => Promise<void>) | undefined;
-  /** Every queue with messages, as `name: messages, ready, unacked`; throws while the broker is away. */
+  /**
+   * Every queue with messages, as `name: messages, ready, unacked`. Throws while the broker is
+   * unreachable.
+   */
   pending(): Promise<string[]>;
-  /** The first messages of a queue as the management API shows them, put back again: for whoever asks why they wait. */
+  /** The first messages of a queue as the management API shows them. They stay in the queue. */
   peek(queue: string): Promise<unknown>;
-  /** Copies of what is published go to the exchange `amq.rabbitmq.trace`, or no longer. */
+  /** Switches copies of published messages to the exchange `amq.rabbitmq.trace` on or off. */
   trace(on: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Seconds after which a party takes the other one for dead: small, so that this happens often. */
+/** Time-outs in seconds: small, so that connections often count as broken. */
 const HEARTBEAT_S = 3;
 const STORE_TIMEOUT_S = 3;
 const ANSWER_MS = 5_000;
 
-/** Starts or finds the three servers; the reason when there are none. */
+/** Starts or finds the three servers. If a server is not available, gives the reason. */
 export async function openServers(env: NodeJS.ProcessEnv = process.env): Promise<Servers | { readonly absent: string }> {
   const started: TestServer[] = [];
   const close = async (): Promise<void> => {
@@ -104,10 +110,10 @@ export async function openServers(env: NodeJS.ProcessEnv = process.env): Promise
     kill: async (name) => servers[name].kill?.(),
     flush: registry.kill && (() => flush(address('registry'))),
     async pending() {
-      // `messages` has those too that a delay queue passes on, and their queue has not taken yet.
+      // `messages` also counts messages that are on their way from a delay queue to their queue.
       const columns = 'name,messages,messages_ready,messages_unacknowledged';
       const rows = (await ask('GET', `queues/${place}?columns=${columns}`)) as Record<string, number>[];
-      // A queue without counts was not looked at yet.
+      // RabbitMQ has not counted a queue yet that has no counts.
       return rows
         .filter((row) => row.messages !== 0)
         .map(

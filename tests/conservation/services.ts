@@ -1,7 +1,7 @@
 import { groups, type Place, placesOf } from '@blockhub/mesh';
 
 export const PARTITIONS = 2;
-/** Where notices of blocks go by template; the test reads them. */
+/** The queues to which a template sends notices of blocks. The test reads them. */
 export const noticeQueues = Array.from({ length: PARTITIONS }, (_, p) => `notices.${p}`);
 
 /** The whole mesh as it ships, with settings that make rare cases common and waits short. */

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { PEER } from './proxy.ts';
 
-/** A request as its sender writes it: tests/guides/senders/NAME.http, in which `{token}` stands for the token of the sender. */
+/**
+ * A request as its sender writes it, in tests/guides/senders/NAME.http. `{token}` in it stands for
+ * the token of the sender.
+ */
 export interface HttpFile {
   readonly method: string;
   readonly target: string;
@@ -22,7 +25,7 @@ export function readHttpFile(name: string): HttpFile {
   return { method, target, headers, body: bytes.subarray(split + 2) };
 }
 
-/** The value of a header, empty where it is not there. */
+/** The value of a header; empty if there is none. */
 export const headerOf = ({ headers }: HttpFile, name: string): string =>
   headers.find(([one]) => one.toLowerCase() === name.toLowerCase())?.[1] ?? '';
 
@@ -37,7 +40,7 @@ export interface From {
   /** Address of the sender. */
   readonly peer: string;
   readonly token?: string | undefined;
-  /** Headers beside those of the file. */
+  /** Additional headers. */
   readonly more?: readonly string[];
 }
 

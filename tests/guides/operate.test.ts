@@ -10,7 +10,7 @@ const top = resolve(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 const guide = read('docs/guides/operate.md');
 
-test('each alert has its row, with its severity and its page', () => {
+test('each alert has a row with its severity and its page', () => {
   const { groups } = parse(read('monitoring/alerts.yaml')) as {
     groups: { rules: { alert: string; labels: { severity: string } }[] }[];
   };
@@ -26,7 +26,7 @@ test('each alert has its row, with its severity and its page', () => {
   );
 });
 
-test('what is marked as executed names tests that are there', () => {
+test('steps that are marked as executed name existing tests', () => {
   const named = [...guide.matchAll(/\*\*✓\*\*([^✗✓]*)/g)].map(([, text = '']) =>
     [...text.matchAll(/`((?:tests|packages|services)\/[^`]+)`/g)].map(([, path = '']) => path),
   );
@@ -36,7 +36,7 @@ test('what is marked as executed names tests that are there', () => {
   expect(named.flat().filter((path) => !existsSync(join(top, path)))).toEqual([]);
 });
 
-test('a restore empties the queues that refer to the bucket, and keeps what can be taken again', () => {
+test('a restore empties the queues that refer to the bucket, and keeps those that can be consumed again', () => {
   const [, commands = ''] = /^ *```sh\n([^`]*purge_queue[^`]*)```/m.exec(guide) ?? [];
   const names = declarations(2).map(({ name }) => name);
   const stub = 'rabbitmqctl() { if [ "$1" = purge_queue ]; then echo "$2"; else echo "$QUEUES"; fi; }';

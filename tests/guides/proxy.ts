@@ -2,14 +2,17 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Header by which a test says from which address a connection comes; it does not go on. */
+/** Header with the address from which the test's connection is to come. The proxy removes it. */
 export const PEER = 'x-test-peer';
 
 export interface ReverseProxy extends AsyncDisposable {
   readonly port: number;
 }
 
-/** What docs/guides/senders.md asks of a reverse proxy, and no more: all goes on as it came, and X-Forwarded-For gets the address of the peer. */
+/**
+ * A reverse proxy that does only what docs/guides/senders.md requires: it passes on every request
+ * unchanged and writes the address of the peer into X-Forwarded-For.
+ */
 export async function startProxy(to: URL, mode: 'append' | 'overwrite' = 'append'): Promise<ReverseProxy> {
   const server = createServer((incoming, answer) => {
     const pairs = Array.from({ length: incoming.rawHeaders.length / 2 }, (_, n) => incoming.rawHeaders.slice(2 * n, 2 * n + 2));

@@ -35,7 +35,7 @@ async function verify(at: string): Promise<Checked> {
   return { code, height, faults: [...new Set(faults.map((fault) => fault.code))] };
 }
 
-/** Copies what is in the bucket below these names, and is not there yet. */
+/** Copies the objects below these prefixes that the copy does not have yet. */
 function copy(from: string, to: string, ...names: string[]): void {
   for (const name of names) {
     const source = join(from, 'store', name);
@@ -46,7 +46,7 @@ function copy(from: string, to: string, ...names: string[]): void {
 
 const referredTo = ['packs', 'blobs', 'names', 'keys'];
 
-/** Events until there is another block. */
+/** Posts events until there is another block. */
 async function anotherBlock(): Promise<void> {
   const height = async (): Promise<number> => {
     const { stdout } = await blockhub('tail', 'default', '--data', data, '--output', 'ndjson');
@@ -60,7 +60,7 @@ async function anotherBlock(): Promise<void> {
 }
 
 describe('a copy of the bucket that is made while the mesh runs', () => {
-  test('is whole when what refers comes before what it refers to', async () => {
+  test('is whole when objects are copied before the objects that they refer to', async () => {
     const [good, bad] = [join(folder, 'good'), join(folder, 'bad')];
     await anotherBlock();
     copy(data, good, 'chains');
@@ -72,7 +72,7 @@ describe('a copy of the bucket that is made while the mesh runs', () => {
     copy(data, good, ...referredTo);
     copy(data, bad, 'chains');
 
-    // Blocks that became part of the chain meanwhile: nothing of them is missing but their entries.
+    // Blocks that joined the chain during the copy. Only their entries are missing.
     const found = await verify(good);
     expect(found).toMatchObject({ code: 1, faults: ['BLOCK_DETACHED'] });
     expect((await blockhub('patchblock', 'default', '--data', good)).code).toBe(0);
@@ -84,7 +84,7 @@ describe('a copy of the bucket that is made while the mesh runs', () => {
     expect((await verify(bad)).code).toBe(1);
   });
 
-  test('becomes a mesh: the registry is read from it, and events follow what was there', async () => {
+  test('becomes a mesh: the registry is rebuilt from it, and new events follow the old ones', async () => {
     const restored = join(folder, 'good');
     const { height } = await verify(restored);
     const rebuilt = await blockhub('registry', 'rebuild', '--data', restored, '--output', 'json');

@@ -11,7 +11,7 @@ import { type Answer, type HttpFile, headerOf, readHttpFile, send } from './http
 import { type ReverseProxy, startProxy } from './proxy.ts';
 import { type Sender, senders } from './senders.ts';
 
-/** docs/guides/senders.md: its settings, its routes, and a request of each shape through a proxy. */
+/** The settings, routes and requests of docs/guides/senders.md, sent through a proxy. */
 
 const top = resolve(import.meta.dirname, '../..');
 const guide = readFileSync(join(top, 'docs/guides/senders.md'), 'utf8');
@@ -76,7 +76,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** That of the chain of its route. */
+/** The token of the chain of this route. */
 const tokenOf = ({ target }: HttpFile): string | undefined =>
   tokens.get(routes.find(({ path }) => path === target.replace(/\?.*$/, ''))?.chain ?? '');
 const sendFile = (name: string, peer: string, more: readonly string[] = [], port = proxy.port): Promise<Answer> => {
@@ -105,7 +105,7 @@ describe.each(senders.map((sender): [string, Sender] => [sender.title, sender]))
     if (status !== 201) return;
     const { event } = JSON.parse(answer.body) as { event: string };
     expect(event).toMatch(/^[0-9a-f-]{36}$/);
-    // One that is sent again is the same event.
+    // A repeated request is the same event.
     expect(events.get(file) ?? event).toBe(event);
     events.set(file, event);
   });
@@ -138,7 +138,7 @@ describe('refused', () => {
       expect((await send({ ...file, target }, { port: proxy.port, peer })).status).toBe(status);
   });
 
-  test('pages and senders of CloudEvents that are not named', async () => {
+  test('pages and CloudEvents senders that are not in the settings', async () => {
     const page = readHttpFile('browser-preflight');
     const other = page.headers.map(([name, value]) => [name, name === 'Origin' ? 'https://evil.example.com' : value] as const);
     expect((await send({ ...page, headers: other }, { port: proxy.port, peer: '198.51.100.7' })).headers).not.toHaveProperty(
@@ -159,13 +159,13 @@ describe('refused', () => {
   });
 });
 
-test('a proxy that overwrites X-Forwarded-For is as good', async () => {
+test('a proxy may overwrite X-Forwarded-For', async () => {
   await using other = await startProxy(new URL(mesh.url), 'overwrite');
   expect((await sendFile('github-ping', '192.30.252.41', ['X-Forwarded-For', '203.0.113.9'], other.port)).status).toBe(201);
   expect((await sendFile('github-ping', '203.0.113.9', ['X-Forwarded-For', '192.30.252.41'], other.port)).status).toBe(403);
 });
 
-/** All events of a chain with their bytes, bodies and request documents apart. */
+/** All events of a chain with their bytes; bodies and request documents apart. */
 async function eventsOf(chain: string): Promise<{ bodies: HydratedBlob[]; documents: HydratedBlob[] }> {
   const blobs: HydratedBlob[] = [];
   for await (const { blocks: some } of walk(store, { chain })) for await (const blob of readBlobs(store, some)) blobs.push(blob);
@@ -176,7 +176,7 @@ async function eventsOf(chain: string): Promise<{ bodies: HydratedBlob[]; docume
 describe('in the chains', () => {
   beforeAll(() => quiet(data));
 
-  test.each(senders.map(({ name, stored }) => [name, stored] as const))('%s: what was sent, as it was sent, once', async (name, stored) => {
+  test.each(senders.map(({ name, stored }) => [name, stored] as const))('%s: each request once, unchanged', async (name, stored) => {
     const { bodies, documents } = await eventsOf(name);
     const seen = bodies.map(({ bytes, receipt: { meta } }) => ({
       text: bytes?.toString(),
@@ -218,7 +218,7 @@ describe('in the chains', () => {
     },
   );
 
-  test('secrets of URLs and headers are nowhere in the data folder, nor in what was logged', () => {
+  test('secrets of URLs and headers are neither in the data folder nor in the logs', () => {
     const secretHeaders = senders.flatMap(({ redacted, stored }) => {
       const files = stored.map(({ file }) => readHttpFile(file));
       return files.flatMap((file) => redacted.map((header) => headerOf(file, header))).flatMap((value) => value.split(/[,;] ?/));

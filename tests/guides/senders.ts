@@ -1,25 +1,25 @@
 import { expect } from '@jest/globals';
 
-/** What is sent by whom, what the sender has to get, and what has to be in the chain. */
+/** A request, and the answer that it must get. */
 interface Step {
-  /** Of tests/guides/senders. */
+  /** The name of a file in tests/guides/senders. */
   readonly file: string;
   readonly status: number;
   readonly headers?: Readonly<Record<string, unknown>>;
-  /** Default: any. */
+  /** If absent, any body is right. */
   readonly body?: string;
 }
 
 export interface Sender {
-  /** Of its chain and token, and the end of its path. */
+  /** The name of its chain and token, and the end of its path. */
   readonly name: string;
-  /** Its section in the guide. */
+  /** The title of its section in the guide. */
   readonly title: string;
   readonly peer: string;
   readonly steps: readonly Step[];
-  /** One for each event. */
+  /** The expected events, in order. */
   readonly stored: readonly { readonly file: string; readonly mime: string; readonly charset?: string }[];
-  /** Headers whose values may be nowhere, in lower case. */
+  /** Headers, in lower case, whose values must not be stored or logged. */
   readonly redacted: readonly string[];
   readonly kept: readonly string[];
 }
@@ -36,7 +36,7 @@ export const senders: readonly Sender[] = [
     steps: [
       { file: 'github-ping', status: 201, headers: receipt },
       { file: 'github-push-form', status: 201 },
-      // Somebody presses "Redeliver".
+      // A user presses "Redeliver".
       { file: 'github-push-form', status: 201 },
     ],
     stored: [

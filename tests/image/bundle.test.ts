@@ -15,7 +15,7 @@ const tokenFile = join(folder, 'token');
 const credentialsFile = join(folder, 'credentials');
 const MADE = { AccessKeyId: 'MADE', SecretAccessKey: 's', Token: 't', Expiration: '2100-01-01T00:00:00Z' };
 
-/** What stands where AWS would: it gives keys to who asks, and notes with which keys the bucket is asked. */
+/** Stands for AWS: it issues keys, and notes with which keys the bucket is requested. */
 let aws: Server | undefined;
 let url: string;
 const asked: string[] = [];
@@ -47,11 +47,11 @@ async function answer(request: IncomingMessage): Promise<string> {
   if (path.endsWith('/token')) return 'token';
   if (path.endsWith('/security-credentials/')) return 'role';
   if (path === '/container' || path.endsWith('/role')) return JSON.stringify({ ...MADE, Code: 'Success' });
-  asked.push(/Credential=(\w+)/.exec(request.headers.authorization ?? '')?.[1] ?? 'nobody');
+  asked.push(/Credential=(\w+)/.exec(request.headers.authorization ?? '')?.[1] ?? 'none');
   return '';
 }
 
-// Vendors load these when they are needed, and a bundler may give them a module without exports.
+// The SDK imports these providers on demand, and a bundler may give it a module without exports.
 test.each<[from: string, key: string, env: () => Record<string, string>]>([
   ['the environment', 'GIVEN', () => ({ AWS_ACCESS_KEY_ID: 'GIVEN', AWS_SECRET_ACCESS_KEY: 's' })],
   ['a file', 'FILED', () => ({ AWS_PROFILE: 'mine', AWS_SHARED_CREDENTIALS_FILE: credentialsFile })],
@@ -67,7 +67,7 @@ test.each<[from: string, key: string, env: () => Record<string, string>]>([
   async (_from, key, env) => {
     const loaded = await askStore(env());
     expect(new Set(asked)).toEqual(new Set([key]));
-    // What `fetch` and `WebSocket` bring is 5 MB and more.
+    // The modules of `fetch` and `WebSocket` need 5 MB or more.
     expect(loaded.filter((module) => module.includes('undici'))).toEqual([]);
   },
   60_000,
@@ -75,7 +75,7 @@ test.each<[from: string, key: string, env: () => Record<string, string>]>([
 
 const TELLS = "process.on('exit', () => console.error(JSON.stringify(process.moduleLoadList)))";
 
-/** Gives what Node has loaded in the end. */
+/** The modules that Node has loaded at the end. */
 async function askStore(env: Record<string, string>): Promise<string[]> {
   asked.length = 0;
   const args = [`--import=data:text/javascript,${TELLS}`, main, 'doctor', 'store', '--store', `${url}/bucket`];

@@ -17,17 +17,20 @@ const run = (program: string, args: readonly string[]): Promise<Ran> =>
     });
   });
 
-/** `docker …`, whatever it ends with. */
+/** Runs `docker …`; resolves for every exit code. */
 export const docker = (...args: string[]): Promise<Ran> => run('docker', args);
 
-/** What `docker …` wrote; rejects when it fails. */
+/** Runs `docker …` and gives its output; rejects if it fails. */
 export async function ask(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await docker(...args);
   if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`);
   return stdout.trim();
 }
 
-/** Why no image can be built here; undefined when it can. What somebody names has to work. */
+/**
+ * Why no image can be built here; undefined if one can. An image that the environment names must
+ * work.
+ */
 export async function whyNot(base: string, isNamed: boolean): Promise<string | undefined> {
   const found = await docker('image', 'inspect', base);
   const pulled = found.code === 0 ? found : await docker('pull', '--quiet', base);
@@ -37,7 +40,7 @@ export async function whyNot(base: string, isNamed: boolean): Promise<string | u
   return reason;
 }
 
-/** `pnpm images`, as a program. */
+/** Runs `pnpm images`. */
 export async function buildImage(base: string, tag: string, ...more: string[]): Promise<Ran> {
   const built = await run(process.execPath, ['docker/images.ts', '--base', base, '--tag', tag, '--', ...more]);
   if (built.code !== 0) throw new Error(`the image could not be built: ${built.stderr.slice(-2000)}`);

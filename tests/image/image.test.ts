@@ -14,7 +14,7 @@ const named = process.env.BLOCKHUB_TEST_NODE_IMAGE;
 const base = named || 'docker.io/library/node:24-slim';
 const absent = await whyNot(base, named !== undefined);
 
-/** As a cluster with restricted Pod Security runs it. */
+/** As in a cluster with restricted Pod Security. */
 const hardened = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
 const services = globSync('services/*/package.json', { cwd: top }).map((path) => basename(dirname(path)));
 const id = randomBytes(6).toString('hex');
@@ -46,13 +46,13 @@ function suite(): void {
     for (const name of made.toReversed()) await docker('rmi', name);
   });
 
-  test('is small, and said with its name and size', async () => {
+  test('is small, and its build prints its name and size', async () => {
     const [bytes, ofBase] = [await inspect<number>('.Size'), await inspect<number>('.Size', base)];
     expect(built.stdout).toBe(`${image} ${(bytes / 1e6).toFixed(0)} MB\n`);
     expect(bytes - ofBase).toBeLessThanOrEqual(LARGEST_BYTES);
   });
 
-  test('says what it is, who runs it, and nothing of health', async () => {
+  test('has labels, a user without rights, and no health check', async () => {
     const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as { version: string };
     const config = await inspect<Record<string, unknown>>('.Config');
     expect(config).toMatchObject({ User: '10001:10001', Cmd: ['--help'], ExposedPorts: { '8080/tcp': {}, '8081/tcp': {} } });
@@ -66,14 +66,14 @@ function suite(): void {
     });
   });
 
-  test('holds what production imports, and no other code of ours', async () => {
+  test('contains the code that production imports, and no other code of this repository', async () => {
     const production = reachable(sourceFiles(), entries());
     const ours = (await sourcesOf(image)).filter((path) => /^(packages|services).*\.ts$/.test(path));
     expect(ours.length).toBeGreaterThan(100);
     expect(ours.filter((path) => !production.has(path))).toEqual([]);
   });
 
-  test('holds no package of development, and lists those that it holds, with their licences', async () => {
+  test('contains no package of development, and lists its packages with their licences', async () => {
     const [sbom = '', licences = ''] = await readAll(image, '/app/sbom.cdx.json', '/app/LICENSES.md');
     const { bomFormat, components } = JSON.parse(sbom) as { bomFormat: string; components: Record<string, unknown>[] };
     expect(bomFormat).toBe('CycloneDX');
@@ -96,13 +96,13 @@ function suite(): void {
     expect([...forDevelopment, 'testcontainers'].filter((name) => names.has(name))).toEqual([]);
   });
 
-  test('lets its user change nothing but /data', async () => {
+  test('lets its user change only /data', async () => {
     const look = `const can = (it) => { try { fs.accessSync(it, fs.constants.W_OK); return true; } catch { return false; } };
       console.log(JSON.stringify(['/app', '/data'].flatMap((it) => [it, ...fs.globSync(it + '/**')]).filter(can)))`;
     expect(JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', look))).toEqual(['/data', '/data']);
   });
 
-  test('shows its help, and that of every service', async () => {
+  test('prints its help, and the help of every service', async () => {
     expect(await docker('run', '--rm', ...hardened, image)).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: blockhub') });
     for (const service of services) {
       const ran = await docker('run', '--rm', ...hardened, image, 'run', service, '--help');
@@ -110,7 +110,7 @@ function suite(): void {
     }
   }, 300_000);
 
-  test('says where in the sources an error came from, where Node is told to', async () => {
+  test('shows the place of an error in the sources if --enable-source-maps is set', async () => {
     const wrong = [
       '--env=BLOCKHUB_BROKER=amqp://127.0.0.1:1',
       '--env=BLOCKHUB_REGISTRY=redis://127.0.0.1:1',
@@ -121,7 +121,7 @@ function suite(): void {
     expect(stdout).toMatch(/packages\/store\/src\/\w+\.ts:\d+:\d+/);
   });
 
-  test('needs no shell: a POST is in a chain that is whole, and a stop ends in order', async () => {
+  test('needs no shell: a POST gets into a sound chain, and a stop ends in order', async () => {
     const noShell = ['sh', 'bash'].map((name) => `--volume=/dev/null:/bin/${name}:ro`);
     const container = await start(...noShell, '--publish=127.0.0.1::8080', `--volume=${volume}:/data`, image, 'run', 'standalone');
     const inside = (...command: string[]): Promise<Ran> => docker('exec', container, ...command);
@@ -168,14 +168,17 @@ async function readAll(image: string, ...paths: readonly string[]): Promise<stri
   return JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', read)) as string[];
 }
 
-/** Files of which there is code in the image, from the top of the repository. */
+/** The sources of the code in the image, as paths from the top of the repository. */
 async function sourcesOf(image: string): Promise<string[]> {
   const read = `console.log(JSON.stringify(fs.globSync('/app/**/*.map').flatMap((it) =>
     JSON.parse(fs.readFileSync(it, 'utf8')).sources.map((source) => path.relative('/src', path.resolve(path.dirname(it), source))))))`;
   return [...new Set(JSON.parse(await ask('run', '--rm', '--entrypoint=node', image, '--eval', read)) as string[])];
 }
 
-/** What a build without cache leaves behind where Docker has no BuildKit: each step is an image of its own. */
+/**
+ * Images that a build without cache leaves. If Docker has no BuildKit, each step is an image of its
+ * own.
+ */
 async function leftOver(output: string): Promise<string[]> {
   const ofBase = await ask('image', 'inspect', '--format', '{{.Id}}', base);
   const steps = [...output.matchAll(/^ ---> ([0-9a-f]{12})$/gm)].flatMap(([, step = '']) => step);

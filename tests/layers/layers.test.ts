@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { layerOf, parseLayers } from './layers.ts';
 import LongFirst from './long-first.ts';
 
-/** The layer of `a.test.ts`, where there are only these files. */
+/** The layer of `a.test.ts` if only these files exist. */
 const layerAmong = (sources: Readonly<Record<string, string>>): string => layerOf('/x/a.test.ts', (path) => sources[path]);
 
 test.each([

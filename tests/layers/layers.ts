@@ -23,10 +23,10 @@ const top = resolve(import.meta.dirname, '../..');
 const starters = new Set(['minio', 'rabbitmq', 'redis', 'redisCluster', 'sharedRabbitmq']);
 const fromTestServers = /^import \{([^}]*)\} from '@blockhub\/test-servers';$/gm;
 const groupLong = /^\/\*\* @group long[ :.]/m;
-/** Starts containers by the command of Docker. */
+/** Marks a suite that starts containers by `docker`. */
 const docker = join(top, 'tests/image/docker.ts');
 
-/** Every suite, as a path from the top of the repository, of one of these layers. */
+/** The absolute paths of all suites of these layers. */
 export const suitesOf = (wanted: readonly Layer[]): string[] =>
   globSync('{packages,services,mesh,tests}/**/*.test.ts', { cwd: top, exclude: (name) => name.includes('node_modules') })
     .filter((path) => wanted.includes(layerOf(join(top, path))))
@@ -58,7 +58,7 @@ function testCodeOf(suite: string, read: Read): Map<string, string> {
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue;
     const source = read(path);
-    // Tests of importsOf have imports in their texts.
+    // Some tests have imports inside of strings; only those of files that exist count.
     if (source === undefined) continue;
     found.set(path, source);
     for (const { specifier } of importsOf(source))

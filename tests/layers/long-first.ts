@@ -33,7 +33,7 @@ export default class LongFirst {
   }
 }
 
-/** The longest time-out that a suite gives to one of its tests, or 0, and the length of its file. */
+/** The longest time-out in a suite, or 0 if there is none, and the length of its file. */
 function read(path: string): { timeoutMs: number; size: number } {
   const source = readFileSync(path, 'utf8');
   const timeouts = [...source.matchAll(/\b(\d{2,}_000)\);$|_MS = (\d{2,}_000);$/gm)].map(([, ...ms]) =>

@@ -12,7 +12,7 @@ const CHAINS = 10_000;
 const HOUR = 3_600_000;
 const calm = { failBefore: 0, failAfter: 0, crashBefore: 0, crashAfter: 0, maxDelayMs: 5, named: {} };
 
-test('10,000 chains that had an event each cost no message, no request and no publish in an hour of rest', async () => {
+test('10,000 chains that had an event each cost no message, no request and no publish in an idle hour', async () => {
   const world = createWorld(1, calm);
   const mesh = await startProcess(world, 'mesh', () => {});
   const sender = await startProcess(world, 'sender', () => {});

@@ -11,7 +11,10 @@ import { verifyChain } from '@blockhub/walker';
 import type { Worker } from '@blockhub/worker';
 import { createChain } from '@blockhub/writer';
 
-/** The pipeline behind capture on memory drivers and virtual time: every service in as many processes as asked for, each killed and started again by the plan. */
+/**
+ * The pipeline behind capture on memory drivers and virtual time. Every service runs in several
+ * processes, which the plan crashes and which start again.
+ */
 
 const SECOND = 1000;
 const PARTITIONS = 2;
@@ -24,9 +27,9 @@ export interface MeshOptions {
   readonly chains?: number;
   readonly events?: number;
   readonly instances?: number;
-  /** No faults when absent. */
+  /** If absent, there are no faults. */
   readonly rates?: FaultRates;
-  /** Replaces a service: a test that must fail breaks one on purpose. */
+  /** Replaces a service by a broken one, for tests that must find it. */
   readonly replace?: Readonly<Record<string, AnyWorker>>;
 }
 
@@ -43,7 +46,10 @@ export interface Verdict {
   requests: number;
 }
 
-/** The places behind capture, with short waits: many small groups meet more faults than a few large ones. */
+/**
+ * The places behind capture, with short waits: many small groups meet more faults than few large
+ * ones.
+ */
 const places = placesOf(groups, {
   partitions: PARTITIONS,
   of: {
@@ -77,7 +83,10 @@ class Mesh {
     this.plan = options.rates && seededPlan(seededRandom(options.seed + 2), options.rates, () => this.faulty);
   }
 
-  /** A service in a process of its own; when the plan lets that die, another one starts a little later. */
+  /**
+   * Runs a service in a process of its own. If the plan crashes it, another process starts a little
+   * later.
+   */
   async spawn(one: Place): Promise<void> {
     const { name } = one;
     const process = new Mortal(this.clock);
@@ -102,12 +111,12 @@ class Mesh {
       ...watch,
       instance: `${name}-${this.#serial++}`,
     });
-    // A process that died while it started never answers.
+    // If a process crashes during its start, `running` never settles.
     await Promise.race([running, new Promise((resolve) => this.clock.after(SECOND, () => resolve(undefined)))]);
   }
 }
 
-/** Time as a process sees it: none after its death. */
+/** The clock of one process. After a crash, none of its timers runs. */
 class Mortal implements Clock {
   alive = true;
   readonly #clock: Clock;
@@ -142,7 +151,7 @@ class Mortal implements Clock {
   }
 }
 
-/** Runs the whole pipeline and judges it from the bucket. */
+/** Runs the whole pipeline and judges the bucket. */
 export async function runMesh(options: MeshOptions): Promise<Verdict> {
   const { chains: count = 3, events = 60, instances = 2 } = options;
   const mesh = new Mesh(options);
@@ -214,7 +223,7 @@ async function judge(store: Store, chains: readonly string[], sent: ReadonlyMap<
   const seen = new Set<string>();
   for (const chain of chains) {
     const report = await verifyChain(store, chain, { level: 'full' });
-    // A block that lost the race for its height stays behind without an entry.
+    // A block that lost the race for its height remains without an entry.
     for (const fault of report.faults)
       if (fault.code !== 'BLOCK_DETACHED') verdict.forked.push(`${fault.code} ${fault.key}: ${fault.message}`);
     for await (const { key } of store.list(`chains/${chain}/`)) {

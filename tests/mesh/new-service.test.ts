@@ -9,7 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { helms, KUBERNETES, type Manifest, podOf } from '../charts/helm.ts';
 import { freePort, until } from '../standalone/standalone.ts';
 
-/** What a contributor does by CONTRIBUTING, in a copy of the repository. */
+/** Follows CONTRIBUTING in a copy of the repository. */
 
 const top = resolve(import.meta.dirname, '../..');
 const leftOut = new Set(['node_modules', '.git', 'data']);
@@ -28,7 +28,10 @@ beforeAll(async () => {
 }, 5 * MINUTE);
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** Runs a program in the copy, and gives what it printed. Throws with all of it if the exit code is not 0. */
+/**
+ * Runs a program in the copy, and gives its standard output. Throws with the whole output if the
+ * exit code is not 0.
+ */
 const run = (program: string, ...words: string[]): Promise<string> =>
   new Promise((done, fail) => {
     execFile(program, words, { cwd: copy, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
@@ -52,7 +55,7 @@ function hashes(): Map<string, string> {
   );
 }
 
-/** Files that differ from before and that a person writes. */
+/** Files that have changed and that a person writes. */
 function writtenSince(before: ReadonlyMap<string, string>): string[] {
   const now = hashes();
   const changed = [...now].filter(([path, hash]) => before.get(path) !== hash).map(([path]) => path);

@@ -17,7 +17,7 @@ const rates = {
 };
 
 describe('the pipeline behind capture', () => {
-  test('puts every event into its chain once, as it stands after a calm time', async () => {
+  test('puts every event into its chain once if there are no faults', async () => {
     const verdict = await runMesh({ seed: 1, events: 200 });
     expect(verdict).toMatchObject({ ...clean, crashes: 0 });
     expect(verdict.blocks).toBeLessThanOrEqual(200);
@@ -34,7 +34,7 @@ describe('the pipeline behind capture', () => {
   });
 });
 
-/** The sum of what is wrong over a few seeds. */
+/** The sum of the deviations over a few seeds. */
 async function harm(replace: NonNullable<MeshOptions['replace']>): Promise<Pick<Verdict, 'lost' | 'doubled'>> {
   const sum = { lost: 0, doubled: 0 };
   for (let seed = 1; seed <= 12; seed++) {
@@ -45,12 +45,12 @@ async function harm(replace: NonNullable<MeshOptions['replace']>): Promise<Pick<
   return sum;
 }
 
-/** The context with something else in place of a part of it. */
+/** The context with one part replaced. */
 const withPart = <C extends object>(context: C, part: object): C =>
   Object.create(context, Object.fromEntries(Object.entries(part).map(([name, value]) => [name, { value }]))) as C;
 
-describe('the judge sees', () => {
-  test('a builder that checks for nothing', async () => {
+describe('the judge finds', () => {
+  test('a builder without a duplicate check', async () => {
     const unchecked: typeof builder = {
       ...builder,
       handle: (message, context) => {
@@ -79,7 +79,7 @@ describe('the judge sees', () => {
     expect((await harm({ 'msg-merge': hasty })).lost).toBeGreaterThan(0);
   });
 
-  test('a next-field that does not read who has won', async () => {
+  test('a next-field that does not read which block has won', async () => {
     const blind: typeof nextField = {
       ...nextField,
       handle: (message, context) => {

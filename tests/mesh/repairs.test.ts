@@ -18,14 +18,14 @@ else {
   describe('dead letters on RabbitMQ', () => {
     let broker: Broker;
     let running: RunningWorker;
-    const home = `home-${randomUUID()}`;
+    const origin = `origin-${randomUUID()}`;
     const dead = `dead-${randomUUID()}`;
 
     beforeEach(async () => {
       broker = await openBroker(server.url);
       await broker.declare([
         { name: dead, kind: 'durable' },
-        { name: home, kind: 'durable', deadLetterTo: dead },
+        { name: origin, kind: 'durable', deadLetterTo: dead },
         { name: 'dead-letter.kept', kind: 'durable' },
       ]);
       running = await startWorker(worker, {
@@ -43,13 +43,13 @@ else {
       await broker.close();
     });
 
-    const original: Outgoing = { queue: home, id: 'event', meta: { chain: 'c' }, body: Buffer.from('body') };
+    const original: Outgoing = { queue: origin, id: 'event', meta: { chain: 'c' }, body: Buffer.from('body') };
 
-    test('what waited for its repair goes home as it was', async () => {
+    test('after the delay, a dead letter returns to its queue unchanged', async () => {
       const failed = { ...original, attempts: 3, firstAt: 1 };
       await broker.publish([{ ...deadLetter(failed, { code: 'STORE_FULL', message: 'no room', now: 5 }), queue: dead }]);
       const came = Promise.withResolvers<object>();
-      await broker.consume(home, { prefetch: 1 }, (delivery) => {
+      await broker.consume(origin, { prefetch: 1 }, (delivery) => {
         delivery.ack();
         came.resolve(delivery);
       });

@@ -13,7 +13,7 @@ import { expect, test } from '@jest/globals';
 
 class Refused extends Error {}
 
-/** A bucket under a write-once lock: it creates, and refuses everything that would change or remove. */
+/** A bucket under a write-once lock: it creates objects, and refuses to replace or remove them. */
 function writeOnce(honest: StoreDriver, refused: string[]): StoreDriver {
   const refuse = (key: string): Promise<never> => {
     refused.push(key);
@@ -22,7 +22,10 @@ function writeOnce(honest: StoreDriver, refused: string[]): StoreDriver {
   return { ...honest, put: refuse, remove: refuse, classify: (error) => (error instanceof Refused ? 'denied' : honest.classify(error)) };
 }
 
-/** Troubles that make every step happen twice now and then: what is repeated must find its own traces, not replace them. */
+/**
+ * Faults that often repeat a step. The repeated step must find the object of the first one and must
+ * not replace it.
+ */
 const rates = {
   failBefore: 0.02,
   failAfter: 0.05,
@@ -54,7 +57,8 @@ test('every service works in a bucket where nothing can be replaced or removed',
     }
     const url = health.report().checks.listening?.detail ?? '';
 
-    // Each twice: small ones for packs, those that deploy and those that capture keeps as an object of its own.
+    // Each body occurs twice. Some are small and packed, some are stored by deploy, and some by
+    // capture as objects of their own.
     const bodies = Array.from({ length: 40 }, (_, n) => `${n >> 1} ${'x'.repeat([20, 200, 270_000, 20, 310_000][(n >> 1) % 5] ?? 0)}`);
     const events = new Set<string>();
     for (const body of bodies) events.add(await post(url, body));
@@ -63,7 +67,7 @@ test('every service works in a bucket where nothing can be replaced or removed',
     let seen: string[] = [];
     do {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      // Nobody but the probe even asks.
+      // Only the probe tries to replace or remove objects.
       expect(refused.filter((key) => !key.startsWith('probe/'))).toEqual([]);
       seen = await eventsOf(store, chain);
     } while (![...events].every((event) => seen.includes(event)));
@@ -76,7 +80,7 @@ test('every service works in a bucket where nothing can be replaced or removed',
   }
 }, 60_000);
 
-/** Posts until the answer is a 201, as a sender does; gives the event of that answer. */
+/** Posts until the answer is 201, as a sender does; gives its event. */
 async function post(url: string, body: string): Promise<string> {
   for (;;) {
     const answer = await fetch(`${url}/append/chain/default`, { method: 'POST', body });
@@ -86,7 +90,7 @@ async function post(url: string, body: string): Promise<string> {
   }
 }
 
-/** The events of all bodies in the chain; those of request documents left out. */
+/** The events of all bodies in the chain, without request documents. */
 async function eventsOf(store: Store, chain: string): Promise<string[]> {
   const events: string[] = [];
   for await (const { blocks } of walk(store, { chain }))

@@ -1,9 +1,9 @@
-/** One line or more of a panel: a query of Prometheus and what its lines are called. */
+/** One or more lines of a panel: a query of Prometheus, and the legend of its lines. */
 type Query = readonly [expr: string, legend: string];
 
 interface PanelOptions {
   readonly title: string;
-  /** What a reader may not know. */
+  /** An explanation for readers. */
   readonly text?: string;
   /** A unit of Grafana. */
   readonly unit: string;
@@ -13,7 +13,7 @@ interface PanelOptions {
 
 type Row = readonly [title: string, panels: readonly PanelOptions[]];
 
-/** Every query is narrowed to the namespace that is chosen above; where none has a name there is one only. */
+/** Limits every query to the chosen namespace. Without namespaces, the value is empty and fits. */
 const of = (...filters: string[]): string => `{${['namespace=~"$namespace"', ...filters].join(', ')}}`;
 
 const rate = (metric: string, ...filters: string[]): string => `rate(${metric}${of(...filters)}[$__rate_interval])`;
@@ -118,7 +118,7 @@ const rows: readonly Row[] = [
         ],
       },
       {
-        title: 'Tried again',
+        title: 'Retried',
         unit: 'ops',
         queries: [[`sum by (worker, queue) (${rate('blockhub_messages_retried_total')})`, '{{worker}} {{queue}}']],
       },
@@ -126,8 +126,8 @@ const rows: readonly Row[] = [
         title: 'Detached chains',
         unit: 'short',
         queries: [
-          [`sum(increase(blockhub_patchblock_detached_total${of()}[$__rate_interval]))`, 'tail cannot be told'],
-          [`sum(increase(blockhub_msg_merge_expired_total${of()}[$__rate_interval]))`, 'groups that waited in vain'],
+          [`sum(increase(blockhub_patchblock_detached_total${of()}[$__rate_interval]))`, 'tail not found'],
+          [`sum(increase(blockhub_msg_merge_expired_total${of()}[$__rate_interval]))`, 'messages that waited too long'],
         ],
       },
       {
@@ -321,7 +321,7 @@ export function dashboard(): string {
           definition: namespaces,
           query: { query: namespaces, refId: 'namespace' },
           includeAll: true,
-          // Also what has no such label.
+          // Matches series without this label, too.
           allValue: '.*',
           multi: true,
           current: { selected: true, text: ['All'], value: ['$__all'] },

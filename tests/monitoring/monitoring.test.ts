@@ -16,7 +16,7 @@ const rules = readFileSync(join(folder, 'alerts.yaml'), 'utf8');
 const cases = readFileSync(join(folder, 'alerts.test.yaml'), 'utf8');
 const run = promisify(execFile);
 const promtool = process.env.BLOCKHUB_TEST_PROMTOOL || 'promtool';
-/** Why promtool is not asked; whoever names the program wants it to run. */
+/** Why promtool is left out. If the environment names the program, it must run. */
 const noPromtool =
   !process.env.BLOCKHUB_TEST_PROMTOOL && spawnSync(promtool, ['--version']).error
     ? 'there is no promtool; name one by BLOCKHUB_TEST_PROMTOOL'
@@ -28,7 +28,7 @@ afterAll(async () => {
   if (!('absent' in server)) await server.close();
 });
 
-/** A test that is skipped, with the reason in its title, where there is one. */
+/** Skips the test if there is a reason, with the reason in its title. */
 const testUnless = (reason: string | undefined, title: string, run: () => Promise<void>): void => {
   if (reason === undefined) test(title, run);
   else test.skip(`${title} (${reason})`, () => {});
@@ -37,10 +37,10 @@ const testUnless = (reason: string | undefined, title: string, run: () => Promis
 const matches = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, match = '']) => match);
 const alerts = matches(rules, /^ {6}- alert: (\w+)$/gm);
 
-/** What looks like the name of a metric in an expression. */
+/** All names of metrics in an expression. */
 const metricsOf = (text: string): Set<string> => new Set(matches(text, /\b((?:blockhub|rabbitmq|process|nodejs)_\w+)/g));
 
-/** Names as a scrape has them. */
+/** The names that a scrape can contain. */
 async function knownMetrics(): Promise<Set<string>> {
   const ofNode = matches(await createMetrics().text(), /^# TYPE (\w+) /gm);
   const ours = declaredMetrics().flatMap(({ name, kind }) =>
@@ -61,7 +61,7 @@ const { panels } = JSON.parse(dashboard()) as { panels: Panel[] };
 const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 
 describe('metrics', () => {
-  test('that rules look at are ours, those of Node or of RabbitMQ', async () => {
+  test('that rules use are ours, those of Node or of RabbitMQ', async () => {
     const known = await knownMetrics();
     expect(alerts.length).toBeGreaterThan(15);
     for (const text of [rules, cases, ...expressions])
@@ -73,7 +73,7 @@ describe('metrics', () => {
     await server.ctl?.('eval', 'rabbit_amqqueue:declare({resource,<<"/">>,queue,<<"ingress">>},true,false,[],none,<<"test">>).');
     const scrape = async (path: string): Promise<string> => (await fetch(`${server.metrics}${path}`)).text();
     let text = '';
-    // A queue is seen when its numbers were collected.
+    // RabbitMQ shows a queue after it has collected its numbers.
     while (!text.includes('rabbitmq_detailed_queue_consumers{'))
       text = await scrape('/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count');
     text += await scrape('/metrics');
@@ -107,7 +107,7 @@ describe('alerts', () => {
     expect(alerts.filter((name) => !fires(name).test(cases))).toEqual([]);
   });
 
-  test('look at every queue that somebody has to take from', () => {
+  test('cover every queue that has a consumer', () => {
     const named = matches(rules, /queue_consumers\{queue=~"([^"]+)"\}/g).concat(
       matches(rules, /messages_ready\{queue=~"(ingress\|blobs[^"]+)"\} > 5000/g),
     );
@@ -124,7 +124,7 @@ describe('alerts', () => {
   for (const [title, args] of [
     ['are rules that Prometheus reads', ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yaml']],
     ['fire when they should, and only then', ['test', 'rules', 'alerts.test.yaml']],
-    ['are found by the example of a configuration', ['check', 'config', 'prometheus.yaml']],
+    ['are loaded by the example configuration', ['check', 'config', 'prometheus.yaml']],
   ] as const)
     testUnless(noPromtool, title, async () => {
       expect((await run(promtool, args, { cwd: folder })).stdout).toContain('SUCCESS');
@@ -132,7 +132,7 @@ describe('alerts', () => {
 });
 
 describe('dashboard', () => {
-  test('lies there as it is made', () => {
+  test('is generated from the code', () => {
     expect(readFileSync(join(folder, 'dashboard.json'), 'utf8')).toBe(dashboard());
   });
 

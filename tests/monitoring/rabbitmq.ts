@@ -1,4 +1,7 @@
-/** Metrics of RabbitMQ 3.10 to 4.x (plugin rabbitmq_prometheus) that rules and dashboard look at. A test asks a real server for them. */
+/**
+ * Metrics of RabbitMQ 3.10 to 4.x (plugin rabbitmq_prometheus) that rules and dashboard use. A test
+ * compares them with a real server.
+ */
 export const rabbitmqMetrics: readonly string[] = [
   'rabbitmq_alarms_free_disk_space_watermark',
   'rabbitmq_alarms_memory_used_watermark',

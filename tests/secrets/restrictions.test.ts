@@ -27,7 +27,7 @@ const capture = [
   'webhookOrigins',
 ];
 
-/** Every setting that lets less pass than there would be without it. Whoever adds one marks it, and adds it here. */
+/** Every setting that restricts what is accepted. A new one must be marked and added here. */
 const restrictions: [string, SettingsShape, readonly string[]][] = [
   ['web-to-msg', settingsOf(webToMsg), capture],
   ['standalone', standalone, capture],

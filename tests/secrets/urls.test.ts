@@ -8,10 +8,10 @@ import { commonSettings } from '@blockhub/worker';
 import { describe, expect, test } from '@jest/globals';
 import { settingsTable } from '../reference/markdown.ts';
 
-/** Each part of it is told by its letters. */
+/** Matches any part of the secret, by its letters. */
 const SECRET = /H+U+N|T+E+R+7/;
 
-/** What stands between `HUN` and `TER7` in a password. */
+/** Text between `HUN` and `TER7` in a password. */
 const inside = [
   '',
   '/',
@@ -78,7 +78,7 @@ const hostile: string[] = [
   's3://minio/bucket?password=HUNTER7',
 ];
 
-/** All that anybody may print of an error. */
+/** Every form in which an error may be printed. */
 function allOf(error: unknown): string {
   const causes: unknown[] = [];
   for (let one = error; one !== undefined && causes.length < 10; one = (one as { cause?: unknown }).cause) causes.push(one);
@@ -109,11 +109,12 @@ describe.each(['broker', 'store', 'registry'] as const)('as URL of the %s', (nam
   });
 });
 
-/** Nothing listens there. */
+/** No server listens at this address. */
 const local = (url: string): string => url.replace(/@host\b/, '@127.0.0.1');
 
 test.each(hostile)('opening %s: no error shows its secret', async (url) => {
-  // A file URL without a host would make a folder, and one with a broker that may be reached goes on trying.
+  // Every URL has a host: a file URL without one would create a folder. A broker retries until it
+  // is closed if its host may be reachable.
   for (const open of [
     async () => (await openStore(local(url))).url,
     async () => (await openRegistry(local(url))).close(),
@@ -130,8 +131,8 @@ test.each(hostile)('opening %s: no error shows its secret', async (url) => {
   }
 });
 
-describe('in text of others', () => {
-  // Without a scheme, a slash makes a path of it.
+describe('in other text', () => {
+  // In a URL without a scheme, the part behind a slash is a path.
   const texts = hostile.filter((url) => url.includes('://') || !/^[^/]*[/]/.test(url));
 
   test.each(texts)('%s is hidden, as a value and in a sentence', (url) => {
@@ -189,6 +190,6 @@ test('a hostile text does not take long', () => {
     '@'.repeat(100_000),
     '?secret'.repeat(20_000),
   ];
-  // Were one of them looked at once for each of its characters, this would take minutes.
+  // With quadratic time this would take minutes.
   for (const text of texts) expect([hideUserinfo(text).length, hideUrl(text).length].every((length) => length > 0)).toBe(true);
 });

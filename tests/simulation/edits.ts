@@ -11,7 +11,9 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** The variable that holds the edits of a process, as JSON. Its first `--import` must be this file. */
+/**
+ * The variable that holds the edits as JSON. The first `--import` of a process must be this file.
+ */
 export const EDITS = 'BLOCKHUB_TEST_EDITS';
 
 const edits = JSON.parse(process.env[EDITS] ?? '[]') as readonly Edit[];

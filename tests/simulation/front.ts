@@ -5,7 +5,10 @@ import { defaults } from '@blockhub/settings';
 import { Appender, type Captured, type CaptureRequest, MemoryDisk, type SpoolDisk, worker as webToMsg } from '@blockhub/web-to-msg';
 import type { World } from './world.ts';
 
-/** What a sender learns. Status 0: the connection was reset, or nothing came in time. */
+/**
+ * The answer that a sender gets. Status 0 if the connection was reset, or if there was no answer in
+ * time.
+ */
 export interface Answer {
   readonly status: number;
   readonly code?: string;
@@ -15,13 +18,13 @@ export interface Answer {
 }
 
 const RESET: Answer = { status: 0, code: 'reset' };
-/** Nothing came, though the connection held: capture promises an answer in time. */
+/** No answer on an open connection. Capture promises an answer in time. */
 const NOTHING: Answer = { status: 0, code: 'nothing' };
 
-/** Longest way of a request, and of an answer. */
+/** Maximum delay of a request, and of an answer. */
 const TRAVEL_MS = 20;
 
-/** Small, so that a few bytes are a large body, and broker and store are often slower. */
+/** Small limits, so that a few bytes are a large body, and broker and store are often too slow. */
 const settings = defaults(webToMsg.settings, { messageLimit: 256, confirmTimeout: 100, spoolTimeout: 100 });
 
 /** Capture waits for store and broker together, then for its spool. */
@@ -29,25 +32,28 @@ const PATIENCE_MS = settings.confirmTimeout + settings.spoolTimeout + 2 * TRAVEL
 
 interface Listener {
   readonly appender: Appender;
-  /** Ends of connections that wait for an answer. */
+  /** Each ends a connection that waits for an answer. */
   readonly open: Set<(answer: Answer) => void>;
 }
 
 /**
- * Takes the place of sockets and a load balancer. An instance of capture has a listener while it runs,
- * and its crash resets the connections that are open there.
+ * Replaces sockets and a load balancer. While an instance of capture runs, it has a listener; its
+ * crash resets the connections that are open there.
  */
 export class Front {
   readonly #world: World;
   readonly #listeners = new Map<string, Listener>();
-  /** Of the spools, by the place of an instance: the next life of it finds the same disk. */
+  /**
+   * Disks of the spools, by instance without its generation: the next process of an instance finds
+   * the same disk.
+   */
   readonly #disks = new Map<string, MemoryDisk>();
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  /** The place itself. Capture serves its listener instead of sockets. */
+  /** The place, changed so that capture serves its listener instead of sockets. */
   serve(one: Place): Place {
     if (one.worker.name !== webToMsg.name) return one;
     const worker = {
@@ -61,14 +67,14 @@ export class Front {
     return place(worker, settings);
   }
 
-  /** The process of an instance died. */
+  /** Called when the process of an instance crashes. */
   crash(instance: string): void {
     for (const end of this.#listeners.get(instance)?.open ?? []) end(RESET);
     this.#listeners.delete(instance);
     this.#disks.get(placeOf(instance))?.crash();
   }
 
-  /** Instances that hold what the broker has not confirmed. */
+  /** Instances with requests that the broker has not confirmed. */
   get spooling(): string[] {
     return [...this.#listeners].filter(([, { appender }]) => !appender.isDrained).map(([instance]) => instance);
   }
@@ -80,7 +86,7 @@ export class Front {
     return disk.open(clock);
   }
 
-  /** One request, sent once, to any instance that is up. */
+  /** Sends one request, once, to a running instance. */
   async send(request: CaptureRequest): Promise<Answer> {
     const { clock, plan, random } = this.#world;
     while (this.#listeners.size === 0) await clock.sleep(50);
@@ -102,7 +108,7 @@ export class Front {
   }
 }
 
-/** What stays the same from life to life. */
+/** The part of an instance's name that is the same after a restart. */
 const placeOf = (instance: string): string => instance.slice(0, instance.lastIndexOf('.'));
 
 const answerOf = (appender: Appender, request: CaptureRequest): Promise<Answer> =>

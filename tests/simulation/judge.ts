@@ -8,11 +8,11 @@ export interface Verdict {
   lost: string[];
   /** In more than one place. */
   doubled: string[];
-  /** In a chain, but nobody sent it there. */
+  /** In a chain, although no request was sent there with it. */
   unexpected: string[];
   /** Answers that no sender may get. */
   untrue: string[];
-  /** What a full verify of all chains found. */
+  /** Faults that a full verify of all chains found. */
   faults: string[];
   blocks: number;
   events: number;
@@ -20,7 +20,7 @@ export interface Verdict {
   spooled: number;
 }
 
-/** Judges from the answers and the bucket alone what became of everything that was sent. */
+/** Judges all that was sent, from the answers and the bucket alone. */
 export async function judge(store: Store, chains: readonly SampleChain[], sent: readonly Sent[]): Promise<Verdict> {
   const verdict: Verdict = { lost: [], doubled: [], unexpected: [], untrue: [], faults: [], blocks: 0, events: 0, spooled: 0 };
   verdict.spooled = sent.filter(({ answer }) => answer.status === 202).length;
@@ -43,7 +43,10 @@ export async function judge(store: Store, chains: readonly SampleChain[], sent: 
   return verdict;
 }
 
-/** 201 or 202 for what was sent there, 404 for a chain that does not exist, else that nobody knows; and always something, unless the connection broke. */
+/**
+ * Right answers are 201 and 202 with the receipt of this request, 404 for a chain that does not
+ * exist, and 503. If the connection breaks, there is none.
+ */
 function isTrue({ chain, hash, answer: { status, code, receipt } }: Sent): boolean {
   if (status === 201 || status === 202) return chain !== undefined && receipt?.chain === chain.id && receipt.hash === hash;
   return status === 503 || code === 'reset' || (chain === undefined && code === 'CHAIN_NOT_FOUND');
@@ -75,11 +78,14 @@ async function judgeChain(store: Store, chain: SampleChain, sent: readonly Sent[
   }
 }
 
-/** Which request an event belongs to. A request with a receipt has the event of its receipt, any other one at most, of the same body. */
+/**
+ * Matches events to requests. A request with a receipt has the event of its receipt. Any other
+ * request has at most one event, of the same body.
+ */
 class Claims {
   /** Hash of the body by event. */
   readonly #claimed = new Map<string, string>();
-  /** How many requests without a receipt had this body, by its hash. */
+  /** Number of requests with this body that have no receipt, by its hash. */
   readonly #free = new Map<string, number>();
 
   constructor(sent: readonly Sent[]) {
@@ -104,7 +110,10 @@ async function* blocksOf(store: Store, chain: SampleChain): AsyncGenerator<Block
   for await (const { key } of store.list(`chains/${chain.id}/`)) if (key.endsWith('.block')) yield parseBlock(await store.get(key));
 }
 
-/** The event and the hash of the body that a request document is about; of no body, where it is lost or about another one than its receipt says. */
+/**
+ * The event of the body that a request document is about, and the hash of this body. The hash is
+ * empty if the document is lost or about another event than its receipt.
+ */
 async function readDocument(store: Store, { at, length, meta }: Receipt): Promise<{ event: string; hash: string }> {
   const bytes = await store.find(at.key, at.offset === undefined ? undefined : { offset: at.offset, length });
   const body = bytes && (JSON.parse(bytes.toString()) as { body: { event: string; hash: string } }).body;

@@ -1,6 +1,6 @@
 /**
- * `pnpm test:simulation [--seeds N] [--from SEED] [--jobs N] [--first] [--mutations]`: runs seeds in
- * child processes and prints those that fail. With --first it ends at the first that fails.
+ * `pnpm test:simulation [--seeds N] [--from SEED] [--jobs N] [--first] [--mutations]`: runs seeds
+ * in child processes and prints those that fail. With --first it ends at the first that fails.
  * `--from SEED --seeds 1` runs one seed again and prints all that is known about it.
  * With --mutations it puts defects into the code, one at a time, and prints which seed finds each.
  */

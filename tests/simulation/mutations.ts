@@ -6,7 +6,7 @@ import { EDITS, type Edit } from './edits.ts';
 /** A defect put into the code on purpose. */
 interface Mutation extends Edit {
   readonly name: string;
-  /** Two seeds found it, so each run of the tests puts it in, to see whether the simulation finds it. */
+  /** This defect is found within two seeds, so each run of the tests checks that it is. */
   readonly quick?: true;
 }
 
@@ -24,7 +24,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'storing.catch(() => undefined);',
   },
   {
-    name: 'capture waits for an answer for ever',
+    name: 'capture waits for an answer without limit',
     quick: true,
     file: 'services/web-to-msg/src/publish/deadline.ts',
     find: 'let cancel = clock.after(left - lastChance, () =>',
@@ -94,7 +94,9 @@ const MOST_SEEDS = 100;
 const main = join(import.meta.dirname, 'main.ts');
 const loader = join(import.meta.dirname, 'edits.ts');
 
-/** What the first seed from 1 on says that finds a defect; undefined if none of so many does. */
+/**
+ * The line of the first seed that finds a defect, of this number of seeds; undefined if none does.
+ */
 export async function findMutation({ file, find, replace }: Mutation, seeds: number): Promise<string | undefined> {
   const child = spawn(process.execPath, ['--no-warnings', '--import', loader, main, '--seeds', String(seeds), '--first'], {
     stdio: ['ignore', 'pipe', 'inherit'],

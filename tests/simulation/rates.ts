@@ -1,10 +1,12 @@
 import type { FaultRates, Random } from '@blockhub/faults';
 
-/** How hard a run is, drawn from its seed: some runs are nearly calm and long, some are storms. */
+/**
+ * How hard a run is, drawn from its seed. Some runs are long with few faults, and some have many.
+ */
 export interface Hardness {
   readonly rates: FaultRates;
   readonly chains: number;
-  /** Sent to capture; one with a document is two events. */
+  /** Number of requests to capture. A request with a document is two events. */
   readonly requests: number;
   readonly partitions: number;
   readonly instances: number;

@@ -13,7 +13,10 @@ import { createWorld, MOST_FAR_STEP_MS, type Process, startProcess, type World }
 
 const MINUTE = 60_000;
 const SENDERS = 6;
-/** How long the time of faults may last at most, and how long a mesh may take to become quiet after it, where events wait for clocks; virtual time. */
+/**
+ * Limits in virtual time: for the time with faults, and for the mesh to become quiet after it.
+ * Events may wait for clocks, so the second one contains the largest step of a clock.
+ */
 const LONGEST_STORM_MS = 30 * MINUTE;
 const LONGEST_REST_MS = 10 * MINUTE + MOST_FAR_STEP_MS;
 
@@ -23,7 +26,7 @@ export interface RunResult {
   readonly verdict: Verdict;
   /** The mesh became quiet within bounded virtual time. */
   readonly quiet: boolean;
-  /** What was still under way when it did not. */
+  /** What was still in queues and spools if it did not. */
   readonly restless: string[];
   readonly deadLetters: string[];
   readonly faults: number;
@@ -108,7 +111,7 @@ async function createChains(world: World, store: Awaited<ReturnType<typeof openS
   return chains;
 }
 
-/** Runs an instance of a place; when it crashes, another one comes up a little later. */
+/** Runs an instance of a place. After a crash, another process starts a little later. */
 function keepRunning(world: World, place: Place, name: string, onCrash: (instance: string) => void): void {
   let life = 0;
   const spawn = async (): Promise<void> => {
@@ -140,7 +143,7 @@ async function pending(world: World, broker: Connection): Promise<Awaited<Return
   return queues.filter(({ name, ready, unacked, delayed }) => countsAsPending(name) && ready + unacked + delayed > 0);
 }
 
-/** Quiet: nothing is spooled, nor ready, held or delayed in any queue, and half a virtual minute later that is still so. */
+/** Resolves with true when spools and queues are empty twice, 15 s of virtual time apart. */
 async function becomeQuiet(world: World, broker: Connection, front: Front): Promise<boolean> {
   const end = world.clock.now() + LONGEST_REST_MS;
   for (let still = 0; still < 2; ) {

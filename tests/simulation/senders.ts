@@ -11,16 +11,16 @@ export interface SampleChain {
   readonly requests: boolean;
 }
 
-/** One request and what its sender knows of it. */
+/** One request and its answer. */
 export interface Sent {
-  /** Undefined: a chain that does not exist. */
+  /** If the chain does not exist, undefined. */
   readonly chain: SampleChain | undefined;
   /** Of the body, as the chain hashes it. */
   readonly hash: string;
   readonly answer: Answer;
 }
 
-/** A sender of webhooks: one request after the other, none of them twice, whatever the answer. */
+/** A sender of webhooks: it sends one request after the other, each once, whatever the answer. */
 export async function sendAll(
   world: World,
   front: Front,
@@ -31,9 +31,9 @@ export async function sendAll(
 ): Promise<void> {
   const { clock, random } = world;
   for (let n = 0; n < count; n++) {
-    // Some chains are busy, most are not, and a few requests go astray.
+    // Few chains are busy, most are not, and some requests name a chain that does not exist.
     const chain = random() < 0.01 ? undefined : (chains[Math.floor(random() ** 3 * chains.length)] as SampleChain);
-    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'nobody';
+    const nameOrId = (random() < 0.5 ? chain?.id : chain?.name) ?? 'no-chain';
     const body = Buffer.from(drawBody(`${name} ${n}`, random));
     const answer = await front.send({
       chain: nameOrId,
@@ -49,7 +49,10 @@ export async function sendAll(
   }
 }
 
-/** Mostly small and of its own; some are over the limit of a message, some are sent again and again. */
+/**
+ * Most bodies are small and unique. Some are over the limit of a message, and some are sent again
+ * and again.
+ */
 function drawBody(own: string, random: Random): string {
   const text = random() < 0.1 ? `again ${Math.floor(random() * 5)}` : own;
   const large = random() < 0.1;

@@ -20,7 +20,7 @@ test('200 seeds: nothing is lost, doubled, forked or unexpected, and every run b
   };
   expect({ code, text: total.failed === 0 ? '' : text }).toEqual({ code: 0, text: '' });
   expect(total.seeds).toBe(200);
-  // The runs really had faults and events; a simulation that does nothing would be clean too.
+  // A simulation without faults and events would be clean too.
   expect(total.crashes).toBeGreaterThan(200);
   expect(total.events).toBeGreaterThan(200_000);
   expect(total.spooled).toBeGreaterThan(1000);

@@ -5,7 +5,9 @@ import { type FaultPlan, type FaultRates, type Random, seededPlan, seededRandom 
 import { MemoryRegistry } from '@blockhub/registry';
 import { MemoryStore, openStore, type Store } from '@blockhub/store';
 
-/** How wrong the clock of a process is at first, and how wrong it is set now and then: usually, and by a fault. */
+/**
+ * Maximum error of a process's clock at its start, and after each step: a usual one, or a far one.
+ */
 const MOST_DRIFT_MS = 2_000;
 const MOST_STEP_MS = 20_000;
 export const MOST_FAR_STEP_MS = 3_600_000;
@@ -19,9 +21,9 @@ export interface World {
   readonly store: MemoryStore;
   readonly registry: MemoryRegistry;
   readonly plan: FaultPlan;
-  /** Ends the time of faults; delays stay. */
+  /** Ends the time with faults. Delays stay. */
   calmDown(): void;
-  /** One for each process that still runs: kills it, as a crash does. */
+  /** Each crashes one of the running processes. */
   readonly kills: Set<() => void>;
   readonly faults: { count: number; crashes: number };
 }
@@ -61,7 +63,7 @@ export function createWorld(seed: number, rates: FaultRates): World {
 }
 
 /**
- * What one process has of the world. After a crash nothing it asked for ever answers and none of its
+ * The world as one process sees it. After a crash, none of its requests is answered and none of its
  * timers run.
  */
 export interface Process {
@@ -76,7 +78,7 @@ export async function startProcess(world: World, name: string, onCrash: () => vo
   const timers = new Set<Cancel>();
   /** Node keeps a composite signal, and all that its listeners refer to, while it has listeners. */
   const watches = new Set<Cancel>();
-  // Clocks of machines differ, and are set right or wrong now and then: events reach a chain out of their order.
+  // Clocks of machines differ and are set now and then, so that events reach a chain out of order.
   let aheadMs = Math.round((world.random() - 0.5) * 2 * MOST_DRIFT_MS);
   const setClock = (): void => {
     if (dead) return;

@@ -11,7 +11,7 @@ import { freePort, quiet, startStandalone } from './standalone.ts';
 
 const KILLS = 50;
 const SENDERS = 8;
-/** Some bodies go to the store before their message does. */
+/** A small limit, so that some bodies are stored before their message is published. */
 const flags = ['--message-limit', '4kb'];
 const data = mkdtempSync(join(tmpdir(), 'blockhub-kill-'));
 afterAll(() => rmSync(data, { recursive: true, force: true }));
@@ -37,7 +37,7 @@ function post(url: string, body: string): Promise<Answer> {
   });
 }
 
-test('kill -9 again and again: every 201 is in its chain exactly once, nothing else is', async () => {
+test('kill -9 again and again: every event with a 201 is in its chain exactly once, and no other', async () => {
   const ports = { port: await freePort(), probePort: await freePort() };
   const random = seededRandom(20261121);
   const posted = new Set<string>();
@@ -45,7 +45,7 @@ test('kill -9 again and again: every 201 is in its chain exactly once, nothing e
   let count = 0;
   let mesh = await startStandalone(data, ports, flags);
   for (let kill = 0; kill < KILLS; kill++) {
-    // The moment of the kill is a number of answers, drawn from the seed; what is under way then is cut at random.
+    // The seed gives the number of answers before the kill. The work that it interrupts is random.
     const last = receipts.size + 1 + Math.floor(random() * 150);
     let alive = true;
     const senders = Array.from({ length: SENDERS }, async () => {
@@ -86,7 +86,7 @@ test('kill -9 again and again: every 201 is in its chain exactly once, nothing e
       expect(seen.has(event)).toBe(false);
       seen.set(event, hash);
       if (meta.about === undefined) {
-        // Every body was posted once: the same hash twice would be a doubled one.
+        // Each body was posted once, so the same hash twice is a doubled event.
         expect(bodies.has(hash)).toBe(false);
         expect(posted.has(hash)).toBe(true);
         bodies.add(hash);

@@ -8,7 +8,7 @@ import { freePort, startStandalone, until } from './standalone.ts';
 
 const OPEN_FILES = 200;
 
-test('where few files may be open, fewer connections are taken than are promised: the rest is counted, and probes and capture go on', async () => {
+test('if few files may be open, the limit of connections is lower: the others are refused and counted, and probes and capture go on', async () => {
   const data = mkdtempSync(join(tmpdir(), 'blockhub-files-'));
   const ports = { port: await freePort(), probePort: await freePort() };
   const mesh = await startStandalone(data, ports, [], {}, OPEN_FILES);
@@ -39,7 +39,7 @@ test('where few files may be open, fewer connections are taken than are promised
     expect(metrics).toMatch(/blockhub_capture_connections_refused_total\{reason="descriptors"[^}]*\} 0/);
     expect(lines().filter(({ msg }) => msg === 'connections are refused')).toMatchObject([{ reason: 'limit', maxConnections: taken }]);
     expect((await fetch(`${mesh.probes}/readyz`)).status).toBe(200);
-    // One that was taken is served: store, broker and registry have their files.
+    // A connection that was accepted is served: store, broker and registry can open files.
     const open = sockets.find((socket) => !closed.has(socket));
     open?.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx');
     const [answer] = await once(open as Socket, 'data');

@@ -23,7 +23,7 @@ export interface Standalone {
   readonly ended: Promise<number | string>;
 }
 
-/** A port that is free now, and that no outgoing connection takes: those come from above 32,767. */
+/** A free port that no outgoing connection takes: those begin above 32,767. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_768);
@@ -39,7 +39,10 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Starts a process and resolves when it says where it listens; rejects with what it wrote when it ends before. @param openFiles that it may have at most */
+/**
+ * Starts a process. Resolves when it prints its address; rejects with its output if it ends before.
+ * @param openFiles maximum number of files that the process may have open
+ */
 export async function startStandalone(
   data: string,
   ports: { port: number; probePort: number },
@@ -77,7 +80,7 @@ export async function startStandalone(
   };
 }
 
-/** Runs `blockhub …` and gives what it wrote. */
+/** Runs `blockhub …` and gives its output. */
 export async function blockhub(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [blockhubMain, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
@@ -92,12 +95,12 @@ export async function blockhub(...args: string[]): Promise<{ code: number; stdou
   return { code: code as number, stdout, stderr };
 }
 
-/** Waits until the condition holds, asking again and again; the test's own time-out is the bound. */
+/** Polls until the condition holds. The time-out of the test is the limit. */
 export async function until(condition: () => Promise<boolean> | boolean, pauseMs = 50): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, pauseMs));
 }
 
-/** Resolves when no message of the pipeline is under way. Dead letters that are kept and notices without followers do not count. */
+/** Resolves when no queue of the pipeline holds a message. Kept dead letters do not count. */
 export async function quiet(data: string): Promise<void> {
   await until(async () => {
     const { stdout } = await blockhub('queues', '--data', data, '--output', 'ndjson');

@@ -85,7 +85,7 @@ test.each(['> /dev/full 2>&1', '2>&1 | true'])('output that cannot be written (%
   }
 });
 
-test('a data folder that cannot be made is an error, not a start that never ends', () => {
+test('a data folder that cannot be created is an error, not a start that never ends', () => {
   const { status, stderr } = runOnce('--data', '/proc/blockhub/data', '--port', '0', '--probe-port', '0');
   expect([status, stderr]).toEqual([1, expect.stringContaining('DATA_FOLDER_UNUSABLE')]);
 });
@@ -127,9 +127,9 @@ test('on :: it is reached by IPv6 and IPv4, as pods of the charts are, and an IP
   await stop(mesh);
 });
 
-test('a stop that fails says so and ends with 1', async () => {
+test('a stop that fails prints the error and ends with 1', async () => {
   const mesh = await start();
-  // What lies at the name of the file that a stop removes cannot be removed as a file.
+  // A stop removes the file `blockhub.pid`. That fails if there is a folder of this name.
   rmSync(join(data, 'blockhub.pid'));
   mkdirSync(join(data, 'blockhub.pid'));
   mesh.process.kill('SIGINT');
@@ -174,7 +174,7 @@ describe('the first success', () => {
     const mesh = await start();
     expect((await append(mesh, 'x', 'orders')).status).toBe(404);
     expect((await blockhub('create', 'orders', '--data', data)).code).toBe(0);
-    // That there is no such chain is remembered for a moment.
+    // For a moment the process still has cached that there is no such chain.
     await until(async () => (await append(mesh, 'first', 'orders')).status === 201);
     await Promise.all([
       ...Array.from({ length: 20 }, async (_, n) => expect((await append(mesh, `mesh ${n}`, 'orders')).status).toBe(201)),
@@ -307,7 +307,7 @@ withMounts('a file system of its own (needs root and mount; elsewhere skipped)',
   }, 120_000);
 });
 
-test('the default chain goes by name, created when there is none, or by the id of one that exists', async () => {
+test('the default chain is given by name, and created if there is none, or by the id of an existing chain', async () => {
   const named = await start('--default-chain', 'orders');
   const receipt = (await (await fetch(named.url, { method: 'POST', body: 'by name' })).json()) as { chain: string };
   await quiet(data);

@@ -13,7 +13,6 @@ let port: number;
 beforeEach(async () => {
   data = mkdtempSync(join(tmpdir(), 'blockhub-stop-'));
   port = await freePort();
-  mesh = await startStandalone(data, { port, probePort: await freePort() }, ['--grace', '3s']);
 });
 afterEach(async () => {
   mesh.process.kill('SIGCONT');
@@ -22,9 +21,13 @@ afterEach(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
+async function start(grace: string): Promise<void> {
+  mesh = await startStandalone(data, { port, probePort: await freePort() }, ['--grace', grace]);
+}
+
 const post = (body: string): string => `POST /append/chain/default HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
-/** A connection, all that came on it, and how it ended. */
+/** A connection, everything that was received on it, and how it ended. */
 interface Sender {
   readonly socket: Socket;
   readonly answer: () => string;
@@ -46,13 +49,14 @@ async function send(text: string): Promise<Sender> {
   return { socket, answer: () => answer, ended };
 }
 const statuses = (answer: string): string[] => answer.match(/(?<=HTTP\/1.1 )\d+/g) ?? [];
-/** Which answers say that they are the last. */
+/** For each answer, whether it closes the connection. */
 const closes = (answer: string): boolean[] => answer.split(/(?=HTTP\/1.1 )/).map((one) => /\r\nconnection: close\r\n/i.test(one));
 
-test('what stands in the accept queue at SIGTERM is answered, nobody is reset', async () => {
+test('what stands in the accept queue at SIGTERM is answered, and no connection is reset', async () => {
+  await start('1m');
   const idle = await send(post('idle'));
   await until(() => statuses(idle.answer()).length === 1, 5);
-  // While it stands still, the kernel takes connections for it.
+  // While the process is stopped, the kernel accepts connections for it.
   mesh.process.kill('SIGSTOP');
   const single = await Promise.all(Array.from({ length: 40 }, (_, n) => send(post(`one ${n}`))));
   const pipelined = await Promise.all(
@@ -75,7 +79,8 @@ test('what stands in the accept queue at SIGTERM is answered, nobody is reset', 
   expect(await mesh.ended).toBe(0);
 });
 
-test('what is half sent gets 503 with Retry-After before the grace ends, what is idle just ends', async () => {
+test('an incomplete request gets 503 with Retry-After before the grace ends, and an idle connection is closed', async () => {
+  await start('3s');
   const body = post('12345').slice(0, -2);
   const chunks = 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\n123';
   const head = 'POST /append/chain/default HTTP/1.1\r\nhost: a\r\ncontent-le';
@@ -96,7 +101,8 @@ test('what is half sent gets 503 with Retry-After before the grace ends, what is
   expect(await mesh.ended).toBe(0);
 });
 
-test('a body that arrives while the process stops is taken', async () => {
+test('a body that arrives while the process stops is accepted', async () => {
+  await start('1m');
   const slow = await send(post('12345').slice(0, -2));
   await until(async () => (await (await fetch(`${mesh.probes}/metrics`)).text()).match(/blockhub_capture_held_bytes\S* 3/) !== null, 5);
   mesh.process.kill('SIGTERM');

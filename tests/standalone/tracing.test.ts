@@ -7,7 +7,7 @@ import { blockhub, freePort, quiet, type Standalone, startStandalone } from './s
 
 const traceIds = ['0af7651916cd43dd8448eb211c80319c', '1bf7651916cd43dd8448eb211c80319d', '2cf7651916cd43dd8448eb211c80319e'];
 const traceparentOf = (traceId: string, flags = '01'): string => `00-${traceId}-b7ad6b7169203331-${flags}`;
-/** Every stage between a request and its chain, and the notice behind it. */
+/** Every stage between a request and its chain, and then the notice. */
 const stages = [
   'POST /append/chain/:chain',
   'send ingress',
@@ -52,7 +52,7 @@ async function post(traceparent?: string): Promise<string> {
   return ((await answer.json()) as { event: string }).event;
 }
 
-/** Ends the process, which sends what spans are left. */
+/** Ends the process, which then exports the remaining spans. */
 async function end(): Promise<CollectedSpan[]> {
   await quiet(data);
   mesh?.process.kill('SIGTERM');
@@ -80,7 +80,7 @@ describe('an endpoint of OTLP is set', () => {
     const event = await post(traceparentOf(traceId));
     const trace = ofTrace(await end(), traceId);
     expect(new Set(trace.map(({ name }) => name))).toEqual(new Set(stages));
-    // One tree, whose root continues what the sender sent.
+    // One tree, whose root is a child of the sender's span.
     const ids = new Set(trace.map(({ spanId }) => spanId));
     expect(trace.filter(({ parentId }) => !ids.has(parentId)).map(({ name, parentId }) => [name, parentId])).toEqual([
       [stages[0], 'b7ad6b7169203331'],
@@ -98,7 +98,7 @@ describe('an endpoint of OTLP is set', () => {
     expect(named.map(({ event: own, about }) => about ?? own)).toEqual([event, event]);
   });
 
-  test('a request without a trace begins one; what nobody records has no spans and keeps its context', async () => {
+  test('a request without a trace begins one; a trace that is not recorded has no spans and keeps its context', async () => {
     await start({ OTEL_EXPORTER_OTLP_ENDPOINT: `${spans.url}/`, OTEL_SERVICE_NAME: 'mine' });
     const [unrecorded = ''] = traceIds;
     await post(traceparentOf(unrecorded, '00'));
@@ -112,14 +112,15 @@ describe('an endpoint of OTLP is set', () => {
     expect(new Set((await blobs()).map(({ traceparent }) => traceparent?.split('-')[1]))).toEqual(new Set([unrecorded, traceId]));
   });
 
-  test('traces that share a group name each other', async () => {
+  test('traces that share a group link to each other', async () => {
     await start({ OTEL_EXPORTER_OTLP_ENDPOINT: spans.url }, '--group-ttl', '4s');
     await Promise.all(traceIds.map((traceId) => post(traceparentOf(traceId))));
     const all = await end();
     const inBlock = all.filter(({ name }) => name === 'process blocks.newblocksaved.0');
     expect(inBlock).toHaveLength(1);
     const [through = ''] = inBlock.map(({ traceId }) => traceId);
-    // In a pack, or else in the group: whoever follows the links from the trace that goes through finds the others, and the other way round.
+    // Events share a pack or a group. The links lead from the trace that goes on to all others, and
+    // back.
     const linksOf = (traceId: string): string[] => ofTrace(all, traceId).flatMap(({ links }) => links);
     const reached = (from: string): Set<string> => {
       const found = new Set([from]);
@@ -133,7 +134,7 @@ describe('an endpoint of OTLP is set', () => {
 });
 
 describe('no endpoint is set', () => {
-  /** Writes down each module of OpenTelemetry that is loaded. */
+  /** Writes each module of OpenTelemetry that is loaded to standard error. */
   const spy = `data:text/javascript,${encodeURIComponent(`
     import { registerHooks } from 'node:module';
     registerHooks({ load(url, context, next) { if (url.includes('opentelemetry')) process.stderr.write('loaded ' + url + '\\n'); return next(url, context); } });
@@ -155,7 +156,7 @@ describe('no endpoint is set', () => {
     ]);
   });
 
-  test('the test would see it', async () => {
+  test('the test above can fail', async () => {
     const { stderr } = await start({ ...watched, OTEL_EXPORTER_OTLP_ENDPOINT: spans.url });
     await end();
     expect(stderr()).toContain('opentelemetry');

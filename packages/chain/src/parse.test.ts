@@ -30,7 +30,7 @@ const link = buildBlock(sampleTail('sha256'), receipts).bytes;
 const [line, json] = partsOf(link);
 const [rootLine, rootJson] = partsOf(sampleRoot('sha256').bytes);
 
-/** Swaps text, and says so when it is not there. */
+/** Replaces text; throws if there is none. */
 function swap(text: string, from: string, to: string): string {
   if (!text.includes(from)) throw new Error(`the sample does not hold ${from}`);
   return text.replace(from, () => to);

@@ -31,7 +31,7 @@ describe('one chain, from its creation on', () => {
       });
   });
 
-  test('help tells of one command or of all; of one that does not exist it lists what does', async () => {
+  test('help describes one command or all; if the command does not exist, it lists those that do', async () => {
     expect(await blockhub(['help', 'walk'])).toMatchObject({ code: 0, stdout: expect.stringContaining('--skip-next-check'), stderr: '' });
     expect(await blockhub(['help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('patchblock'), stderr: '' });
     const unknown = await blockhub(['help', 'nope']);

@@ -32,7 +32,7 @@ test('a key is printed once, listed without its secret, revoked, and its first r
   expect(linesOf(await keys('list'))).toMatchObject([{ id, state: 'revoked', revokedAt: first.revokedAt, reason: 'left the company' }]);
 });
 
-test('a key for chains knows them by id, however they were named', async () => {
+test('a key for chains has their ids, however they were named', async () => {
   const [{ chain }] = linesOf(await blockhubHere(['create', 'other', '--data', data], { env: {} }));
   const { id, chains } = await created('--chain', 'other', chain, 'default');
   expect(chains).toEqual([chain, expect.stringMatching(/^[0-9a-f]{64}$/)]);

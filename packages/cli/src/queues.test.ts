@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { define } from './commands/queues.ts';
 import { Session } from './session.ts';
 
-/** As RabbitMQ without its management API: it lists nothing, and knows whatever it is asked for. */
+/** As RabbitMQ without its management API: it lists no queue, and finds every queue by its name. */
 class Asked extends Session {
   override async broker() {
     const queues = async (names: readonly string[] = []): Promise<QueueInfo[]> =>

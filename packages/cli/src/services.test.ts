@@ -22,7 +22,7 @@ test('run with a name that no service has ends with 2, and says which there are'
     });
 });
 
-test('what stands behind a service is its own: its help, its settings, its exit code', async () => {
+test('words behind the name of a service go to the service: its help, its settings, its exit code', async () => {
   expect(await blockhub(['run', 'web-to-msg', '--help'])).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/^web-to-msg: [\s\S]*--spool TEXT/),

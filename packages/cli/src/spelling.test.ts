@@ -117,7 +117,7 @@ describe('the first digits of an id', () => {
   });
 });
 
-/** Ways in which an id is damaged by hand or on its way, and what is said of it. */
+/** Ways in which an id is damaged by a person or a program, and the message about it. */
 const slips: readonly (readonly [string, (id: string) => string, RegExp])[] = [
   ['without its first digit', (id) => id.slice(1), /has 63 hex digits, expected 64/],
   ['with a digit too many', (id) => `${id}0`, /has 65 hex digits, expected 64/],

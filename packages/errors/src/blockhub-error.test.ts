@@ -27,7 +27,7 @@ describe('BlockhubError', () => {
   });
 });
 
-test('hasCode tells our errors from others with the same code', () => {
+test('hasCode distinguishes our errors from others with the same code', () => {
   expect(hasCode(new BlockhubError('CHAIN_NOT_FOUND', 'x'), 'CHAIN_NOT_FOUND')).toBe(true);
   expect(hasCode(new BlockhubError('CHAIN_INVALID', 'x'), 'CHAIN_NOT_FOUND')).toBe(false);
   expect(hasCode(Object.assign(new Error(), { code: 'CHAIN_NOT_FOUND' }), 'CHAIN_NOT_FOUND')).toBe(false);

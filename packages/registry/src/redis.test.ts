@@ -34,7 +34,7 @@ async function opened(url: string, options?: RegistryOptions): Promise<Registry>
   return registry;
 }
 
-/** Answers as a server whose scripts fail; tells how many connections it has had. */
+/** Answers as a server whose scripts fail; counts its connections. */
 async function failing(answer: string): Promise<{ readonly url: string; readonly connections: number }> {
   let connections = 0;
   const sockets = new Set<Socket>();
@@ -60,7 +60,7 @@ async function failing(answer: string): Promise<{ readonly url: string; readonly
   };
 }
 
-/** A log that is remembered, and knows all that was in it. */
+/** A log that keeps its lines and their fields. */
 function listen() {
   const lines: string[] = [];
   const write = (facts: object, text: string): void => void lines.push(`${text} ${JSON.stringify(facts)}`);

@@ -33,7 +33,7 @@ const taken: [string, string | Buffer, string][] = [
   ['a joined emoji', '👩\u200d🔑x', '👩\u200d🔑x'],
 ];
 
-/** Bytes of a file → what is said of them. */
+/** Bytes of a file → the message about them. */
 const refused: [string, string | Buffer, RegExp][] = [
   ['nothing', '', /is empty$/],
   ['a line break', '\n', /is empty \(it contains only blanks and line breaks\)$/],

@@ -5,7 +5,7 @@ import { Store } from './store.ts';
 
 const text = (value: string): Buffer => Buffer.from(value);
 const entry = (chain: string, height: number): string => `chains/${chain}/${String(height).padStart(12, '0')}.block`;
-/** As real blocks: the first line tells the id, the second one may differ between two tries. */
+/** As in real blocks, the first line has the id; the second one may differ between two tries. */
 const form: BlockForm = {
   block: (id) => `blocks/${id}.block`,
   entry,
@@ -108,7 +108,7 @@ describe('the next block', () => {
     return opened;
   };
 
-  test('is set once: the first wins, may repeat it, and the others learn who won', async () => {
+  test('is set once: the first wins, may repeat it, and the others get the winner', async () => {
     const { blocks } = await rooted();
     expect(await blocks.setNext(root, block('ours', 'one'))).toEqual({ mine: true });
     expect(await blocks.setNext(root, block('ours', 'one'))).toEqual({ mine: true });
@@ -131,7 +131,7 @@ describe('the next block', () => {
     });
   });
 
-  test('costs one request where the caller knows the tail', async () => {
+  test('costs one request if the caller passes the tail', async () => {
     const { store, blocks } = await rooted();
     const before = { ...store.requests };
     await blocks.setNext(root, block('a'), { known: true });

@@ -153,7 +153,7 @@ describe('the probe', () => {
     await expect(refusing('transient').assertSafe()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
-  test('tells what a write-once lock keeps, and removes what a dead probe left', async () => {
+  test('reports what a write-once lock keeps, and removes what a dead probe left', async () => {
     const locked = open(() => ({ remove: () => Promise.reject(new Error('locked')), classify: () => 'denied' }));
     const report = await locked.probe();
     expect(report.ok).toBe(true);

@@ -159,7 +159,7 @@ describe('verify at level full', () => {
       ['BLOCK_INVALID', 40, undefined, 'chains', false],
       ['BLOCK_DETACHED', 40, undefined, 'blocks', false],
     ]);
-    // All but 30, which is gone, and 40, of which only the listing of blocks tells.
+    // All but 30, which is missing, and 40, which only the listing of blocks has.
     expect(blocks).toBe(39);
   });
 

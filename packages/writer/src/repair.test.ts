@@ -40,7 +40,7 @@ describe('repairChain', () => {
     expect(await repair()).toEqual({ chain, repairs: [], left: [], unchecked: [] });
   });
 
-  test('tells how far it is, in the pass that repairs and in the one that checks', async () => {
+  test('reports its progress, in the pass that repairs and in the one that checks', async () => {
     const heights: number[] = [];
     await repairChain(store, chain, { now: () => 1_800_000_000_000, settleMs: 0, onProgress: (height) => heights.push(height) });
     expect(heights.slice(0, 13)).toEqual(ids.map((_, height) => height));

@@ -125,7 +125,7 @@ describe('packs', () => {
     expect(await deadCodes()).toEqual([]);
   });
 
-  test('a body that lies in the store only gets its receipt', async () => {
+  test('a body that is already in the store only gets its receipt', async () => {
     deploy = await testWorker(worker, { settings: packed });
     await deploy.publish('ingress', capture('long ago', { at: 'blobs/there.blob' }));
     await deploy.run(10);

@@ -64,7 +64,7 @@ describe('next-field', () => {
     expect(await next.registry.findHint(root.id)).toBe(1);
   });
 
-  test('tells when, and how old its events were', async () => {
+  test('logs when, and how old its events were', async () => {
     await next.run(START + 2000 - next.clock.now());
     await link(first, root.id);
     const lines = (await next.metrics.text()).split('\n');

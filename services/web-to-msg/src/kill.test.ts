@@ -17,16 +17,16 @@ const folder = mkdtempSync(join(tmpdir(), 'blockhub-spool-kill-'));
 const [storeUrl, spool] = [`file://${folder}/store`, join(folder, 'spool')];
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What was published, in its order, by a broker that is there, says nothing, or is gone. */
-class Away {
+/** A broker that works, does not answer, or is unreachable. It keeps messages in order. */
+class UnreliableBroker {
   readonly messages: { readonly id: string; readonly body: string }[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
-  #mood: 'here' | 'silent' | 'mute' | 'gone' = 'here';
+  #mode: 'here' | 'silent' | 'mute' | 'gone' = 'here';
 
   constructor() {
     this.#server = createServer((socket) => {
-      if (this.#mood === 'gone') socket.destroy();
+      if (this.#mode === 'gone') socket.destroy();
       socket.on('error', () => {});
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -42,9 +42,9 @@ class Away {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  become(mood: 'here' | 'silent' | 'mute' | 'gone'): void {
-    this.#mood = mood;
-    if (mood === 'gone') for (const socket of this.#sockets) socket.destroy();
+  become(mode: 'here' | 'silent' | 'mute' | 'gone'): void {
+    this.#mode = mode;
+    if (mode === 'gone') for (const socket of this.#sockets) socket.destroy();
   }
 
   close(): void {
@@ -53,7 +53,7 @@ class Away {
   }
 
   #take(socket: Socket, line: string): void {
-    if (this.#mood === 'silent' || this.#mood === 'gone') return;
+    if (this.#mode === 'silent' || this.#mode === 'gone') return;
     let parsed: [number, [string, string][]];
     try {
       parsed = JSON.parse(line);
@@ -62,7 +62,7 @@ class Away {
       return;
     }
     for (const [id, body] of parsed[1]) this.messages.push({ id, body });
-    if (this.#mood === 'here') socket.write(`${parsed[0]}\n`);
+    if (this.#mode === 'here') socket.write(`${parsed[0]}\n`);
   }
 }
 
@@ -78,7 +78,7 @@ test('kill -9 again and again, while the broker comes and goes: all that was ans
   const store = await openStore(storeUrl);
   await createChain(store, { name: 'default', now: Date.now(), random: Math.random, settings: { requests: false } });
   const random = seededRandom(20261121);
-  const broker = new Away();
+  const broker = new UnreliableBroker();
   const port = await broker.listen();
   const posted = new Set<string>();
   /** Of each sender, the events of its answers in their order. */

@@ -8,7 +8,7 @@ import { FolderSync } from './folder-sync.ts';
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a sync of a folder', () => {
-  test('starts after each of those asked who share it', async () => {
+  test('starts after every call that shares it', async () => {
     const finish: (() => void)[] = [];
     const folders = new FolderSync(() => new Promise((resolve) => finish.push(resolve)));
     const done: string[] = [];

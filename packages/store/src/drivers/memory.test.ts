@@ -76,7 +76,7 @@ describe('a process on a faulty memory store', () => {
     expect(await shared.driver().get('a')).toBeDefined();
   });
 
-  test('a create that lands late is known as ours, or lost to who came first', async () => {
+  test('a create that lands late is recognized as ours, or lost to the first one', async () => {
     for (const rival of [false, true]) {
       const clock = new VirtualClock();
       const shared = new MemoryStore({ clock });

@@ -71,7 +71,7 @@ describe('a line of the log', () => {
   const lines = (log: ReturnType<typeof keepLog>) =>
     log.lines.filter(({ text }) => text === 'messages wait for longer than a minute until they are retried');
 
-  test('tells once a minute how many wait, until when, why and what to do, while one waits for longer than a minute', async () => {
+  test('logs once a minute how many wait, until when, why and what to do, while one waits for longer than a minute', async () => {
     const { add, after, log, clock } = begin();
     const begun = clock.now();
     add(2 * MINUTE, 'transient', 'the store is away');

@@ -190,7 +190,7 @@ describe('other errors', () => {
     expect(await deadLetters(sample)).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', cause: 'EIO', message: 'EIO: no', attempts: 3 }]);
   });
 
-  test('one line a second tells of them, however many fail', async () => {
+  test('one line a second counts them, however many fail', async () => {
     const log = keepLog();
     await using sample = await handling(() => Promise.reject(new Error('no')), { log });
     await sample.publish('in', ...Array.from({ length: 100 }, (_, n) => ({ id: `m${n}` })));

@@ -44,7 +44,7 @@ test.each([
   expect(await ended).toEqual([answer, afterMs]);
 });
 
-test('who is refused by its rules leaves no spool open, which would drain on and keep the process', async () => {
+test('if the rules refuse the settings, no spool stays open, which would keep the process running', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'blockhub-appender-'));
   const context = { settings: defaults(settings, { spool: folder, allowIps: ['nowhere'] }), metrics: createMetrics() };
   await expect(Appender.open(context as unknown as CaptureContext)).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });

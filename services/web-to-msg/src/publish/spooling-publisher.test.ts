@@ -18,10 +18,10 @@ import { type Mood, type Wayward, wayward } from './wayward-broker.fixture.ts';
 const LIMIT_MS = 2000;
 const LONG_MS = 600_000;
 
-/** An answer, how long it took, and the event that it tells of. */
+/** An answer, how long it took, and its event. */
 type Answer = readonly [answer: string, ms: number, event: string];
 
-interface House extends Wayward {
+interface Sample extends Wayward {
   readonly clock: VirtualClock;
   readonly disk: MemoryDisk;
   readonly health: Health;
@@ -36,9 +36,9 @@ interface House extends Wayward {
 }
 
 /** Capture without HTTP, on virtual time. */
-async function openHouse(
+async function openSample(
   given: { plan?: FaultPlan; settings?: Partial<CaptureContext['settings']>; disk?: MemoryDisk } = {},
-): Promise<House> {
+): Promise<Sample> {
   const clock = new VirtualClock();
   const random = seededRandom(1);
   const server = new MemoryBroker({ clock });
@@ -107,12 +107,12 @@ async function during<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
   return work;
 }
 
-const one = ({ post, clock }: House, body: string): Promise<Answer> => during(clock, post(body));
+const one = ({ post, clock }: Sample, body: string): Promise<Answer> => during(clock, post(body));
 
 /** Sends them one behind the other, as a sender does that waits for its answers. */
-async function postInTurn(house: House, count: number): Promise<Answer[]> {
+async function postInTurn(sample: Sample, count: number): Promise<Answer[]> {
   const answers: Answer[] = [];
-  for (let n = 0; n < count; n++) answers.push(await one(house, `body ${n}`));
+  for (let n = 0; n < count; n++) answers.push(await one(sample, `body ${n}`));
   return answers;
 }
 
@@ -127,71 +127,71 @@ describe.each<[Mood, number]>([
   ['mute', LIMIT_MS],
 ])('a broker that is %s', (mood, firstMs) => {
   test('costs the first request its time at most; all are spooled, and drained in order when it is back', async () => {
-    const house = await openHouse();
-    const before = await postInTurn(house, 2);
-    house.become(mood);
-    const during = await postInTurn(house, 1300);
+    const sample = await openSample();
+    const before = await postInTurn(sample, 2);
+    sample.become(mood);
+    const during = await postInTurn(sample, 1300);
     expect(kindsOf(during)).toEqual([['spool', firstMs], ...Array(1299).fill(['spool', 0])]);
-    house.become('connected');
-    await house.clock.advance(LONG_MS);
-    const after = await postInTurn(house, 2);
+    sample.become('connected');
+    await sample.clock.advance(LONG_MS);
+    const after = await postInTurn(sample, 2);
     expect(kindsOf([...before, ...after])).toEqual(Array(4).fill(['broker', 0]));
-    expect(await house.arrived()).toEqual(eventsOf([...before, ...during, ...after]));
-    expect(house.disk.files.size).toBe(0);
+    expect(await sample.arrived()).toEqual(eventsOf([...before, ...during, ...after]));
+    expect(sample.disk.files.size).toBe(0);
   });
 
   test('is asked by one request at a time while it is away, ever more seldom', async () => {
-    const house = await openHouse();
-    house.become(mood);
-    await postInTurn(house, 20);
-    house.asked.length = 0;
-    await house.clock.advance(60_000);
-    expect(house.asked.length).toBeGreaterThan(2);
-    expect(house.asked.length).toBeLessThan(30);
+    const sample = await openSample();
+    sample.become(mood);
+    await postInTurn(sample, 20);
+    sample.asked.length = 0;
+    await sample.clock.advance(60_000);
+    expect(sample.asked.length).toBeGreaterThan(2);
+    expect(sample.asked.length).toBeLessThan(30);
   });
 
   test('and a process that dies: the next one drains what was answered', async () => {
-    const house = await openHouse();
-    house.become(mood);
-    const answers = await postInTurn(house, 5);
-    await house.restart();
-    answers.push(...(await postInTurn(house, 5)));
+    const sample = await openSample();
+    sample.become(mood);
+    const answers = await postInTurn(sample, 5);
+    await sample.restart();
+    answers.push(...(await postInTurn(sample, 5)));
     expect(kindsOf(answers).map(([answer]) => answer)).toEqual(Array(10).fill('spool'));
-    house.become('connected');
-    await house.clock.advance(LONG_MS);
-    expect(await house.arrived()).toEqual(eventsOf(answers));
+    sample.become('connected');
+    await sample.clock.advance(LONG_MS);
+    expect(await sample.arrived()).toEqual(eventsOf(answers));
   });
 });
 
 test('the requests of a sender arrive in the order of their answers while the broker comes and goes', async () => {
-  const house = await openHouse();
+  const sample = await openSample();
   const answers: Answer[] = [];
   for (const mood of ['connected', 'mute', 'connected', 'blocked', 'connected', 'silent', 'connected'] as const) {
-    house.become(mood);
+    sample.become(mood);
     // So many that some come while the spool is drained.
     for (let n = 0; n < 5; n++) {
-      answers.push(...(await postInTurn(house, 60)));
-      await house.clock.advance(40);
+      answers.push(...(await postInTurn(sample, 60)));
+      await sample.clock.advance(40);
     }
   }
-  await house.clock.advance(LONG_MS);
+  await sample.clock.advance(LONG_MS);
   expect(new Set(answers.map(([answer]) => answer))).toEqual(new Set(['broker', 'spool']));
-  expect(await house.arrived()).toEqual(eventsOf(answers));
+  expect(await sample.arrived()).toEqual(eventsOf(answers));
 });
 
 test('a capture that is busy all the time gets done with its spool', async () => {
-  const house = await openHouse({ plan: seededPlan(seededRandom(3), { ...noFaults, maxDelayMs: 50 }) });
-  house.become('blocked');
-  await postInTurn(house, 1500);
-  house.become('connected');
-  // Ten senders, each of whom sends again when it has its answer.
+  const sample = await openSample({ plan: seededPlan(seededRandom(3), { ...noFaults, maxDelayMs: 50 }) });
+  sample.become('blocked');
+  await postInTurn(sample, 1500);
+  sample.become('connected');
+  // Ten senders; each sends again when it has its answer.
   let open = true;
   const last: (string | undefined)[] = [];
   const sender = async (n: number): Promise<void> => {
-    for (; open; await house.clock.sleep(10)) [last[n]] = await house.post('x');
+    for (; open; await sample.clock.sleep(10)) [last[n]] = await sample.post('x');
   };
   for (let n = 0; n < 10; n++) void sender(n);
-  const done = await house.clock.run(() => last.length === 10 && last.every((answer) => answer === 'broker'), LONG_MS);
+  const done = await sample.clock.run(() => last.length === 10 && last.every((answer) => answer === 'broker'), LONG_MS);
   open = false;
   expect(done).toBe(true);
 });
@@ -201,17 +201,17 @@ const noFaults = { failBefore: 0, failAfter: 0, crashBefore: 0, crashAfter: 0, m
 test.each([1, 2, 3, 4, 5])('a broker that fails by plan %i: what is answered arrives once, in order, and nothing else', async (seed) => {
   const rates = { ...noFaults, failBefore: 0.1, failAfter: 0.1, maxDelayMs: 1500, named: { disconnect: 0.05, 'part-publish': 0.5 } };
   let stormy = true;
-  const house = await openHouse({ plan: seededPlan(seededRandom(seed), rates, () => stormy) });
+  const sample = await openSample({ plan: seededPlan(seededRandom(seed), rates, () => stormy) });
   const answers: Answer[] = [];
-  for (; answers.length < 200; await house.clock.advance(500)) answers.push(await one(house, 'x'));
+  for (; answers.length < 200; await sample.clock.advance(500)) answers.push(await one(sample, 'x'));
   stormy = false;
-  await house.clock.advance(LONG_MS);
+  await sample.clock.advance(LONG_MS);
   const taken = new Set(answers.map(([answer]) => answer));
   expect(taken).toEqual(new Set(['broker', 'spool']));
-  expect(await house.arrived()).toEqual(eventsOf(answers));
+  expect(await sample.arrived()).toEqual(eventsOf(answers));
 });
 
-/** A disk that does as told from then on. */
+/** A disk that behaves as set from then on. */
 function diskOf(): { readonly disk: MemoryDisk; next: Partial<Decision> } {
   const plan: FaultPlan = {
     decide: () => ({ outcome: 'ok', delayMs: 0, answerMs: 0, ...told.next }),
@@ -224,93 +224,93 @@ function diskOf(): { readonly disk: MemoryDisk; next: Partial<Decision> } {
 
 describe('a spool that takes no more', () => {
   test('is an error at once; there is room again when it is drained', async () => {
-    const house = await openHouse({ settings: { spoolRequests: 3 } });
-    house.become('blocked');
-    expect(kindsOf(await postInTurn(house, 4))).toEqual([
+    const sample = await openSample({ settings: { spoolRequests: 3 } });
+    sample.become('blocked');
+    expect(kindsOf(await postInTurn(sample, 4))).toEqual([
       ['spool', 0],
       ['spool', 0],
       ['spool', 0],
       ['SPOOL_FULL', 0],
     ]);
-    expect(house.health.report().checks).toMatchObject({
+    expect(sample.health.report().checks).toMatchObject({
       spool: { ok: false, detail: expect.stringContaining('SPOOL_FULL: 3 requests') },
       broker: { ok: false },
     });
-    expect(await house.metric('blockhub_capture_spool_refused_total')).toBe(1);
-    house.become('connected');
-    await house.clock.advance(LONG_MS);
-    expect(house.health.report().checks.spool).toEqual({ ok: true, detail: 'empty' });
-    expect(kindsOf(await postInTurn(house, 1))).toEqual([['broker', 0]]);
+    expect(await sample.metric('blockhub_capture_spool_refused_total')).toBe(1);
+    sample.become('connected');
+    await sample.clock.advance(LONG_MS);
+    expect(sample.health.report().checks.spool).toEqual({ ok: true, detail: 'empty' });
+    expect(kindsOf(await postInTurn(sample, 1))).toEqual([['broker', 0]]);
   });
 
   test('because its disk failed once is ready again by itself: without readiness no request might come', async () => {
     const disk = diskOf();
-    const house = await openHouse(disk);
-    house.become('blocked');
+    const sample = await openSample(disk);
+    sample.become('blocked');
     disk.next = { outcome: 'fail-before' };
-    expect(kindsOf(await postInTurn(house, 1))).toEqual([['SPOOL_UNAVAILABLE', 0]]);
-    expect(house.health.ready()).toBe(false);
+    expect(kindsOf(await postInTurn(sample, 1))).toEqual([['SPOOL_UNAVAILABLE', 0]]);
+    expect(sample.health.ready()).toBe(false);
     disk.next = {};
-    await house.clock.advance(5000);
-    expect(house.health.ready()).toBe(true);
-    expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', 0]]);
+    await sample.clock.advance(5000);
+    expect(sample.health.ready()).toBe(true);
+    expect(kindsOf(await postInTurn(sample, 1))).toEqual([['spool', 0]]);
   });
 });
 
 test('a disk that is slow costs its sender time, and only one that does not answer at all a refusal', async () => {
   const disk = diskOf();
-  const house = await openHouse({ ...disk, settings: { spoolTimeout: 6000 } });
-  house.become('silent');
-  expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', LIMIT_MS]]);
+  const sample = await openSample({ ...disk, settings: { spoolTimeout: 6000 } });
+  sample.become('silent');
+  expect(kindsOf(await postInTurn(sample, 1))).toEqual([['spool', LIMIT_MS]]);
   // The file is there: its bytes, then their sync.
   disk.next = { delayMs: 2500 };
-  expect(kindsOf(await postInTurn(house, 1))).toEqual([['spool', 5000]]);
+  expect(kindsOf(await postInTurn(sample, 1))).toEqual([['spool', 5000]]);
   disk.next = { delayMs: 10_000 };
-  expect(kindsOf(await postInTurn(house, 1))).toEqual([['CAPTURE_UNCONFIRMED', 6000]]);
+  expect(kindsOf(await postInTurn(sample, 1))).toEqual([['CAPTURE_UNCONFIRMED', 6000]]);
   // Others may go elsewhere, for a while.
-  expect(house.health.report().checks.spool).toMatchObject({ ok: false, detail: expect.stringContaining('CAPTURE_UNCONFIRMED') });
-  await house.clock.advance(5000);
-  expect(house.health.ready()).toBe(true);
+  expect(sample.health.report().checks.spool).toMatchObject({ ok: false, detail: expect.stringContaining('CAPTURE_UNCONFIRMED') });
+  await sample.clock.advance(5000);
+  expect(sample.health.ready()).toBe(true);
 });
 
 test('while the broker is away, readiness and metrics tell of the spool, and it is ready', async () => {
-  const house = await openHouse();
-  house.become('blocked');
-  await postInTurn(house, 3);
-  await house.clock.advance(30_000);
-  expect(house.health.report()).toMatchObject({
+  const sample = await openSample();
+  sample.become('blocked');
+  await postInTurn(sample, 3);
+  await sample.clock.advance(30_000);
+  expect(sample.health.report()).toMatchObject({
     ready: true,
     checks: {
       spool: { ok: true, detail: expect.stringMatching(/^3 requests, \d+ bytes, waits: BROKER_UNAVAILABLE$/) },
       broker: { ok: true, detail: 'blocked, requests are spooled' },
     },
   });
-  expect(await house.metric('blockhub_capture_spool_requests')).toBe(3);
-  expect(await house.metric('blockhub_capture_spool_bytes')).toBeGreaterThan(300);
-  expect(await house.metric('blockhub_capture_spool_oldest_seconds')).toBe(30);
-  house.become('connected');
-  await house.clock.advance(LONG_MS);
-  expect(await house.metric('blockhub_capture_spool_requests')).toBe(0);
-  expect(await house.metric('blockhub_capture_spool_oldest_seconds')).toBe(0);
-  expect(await house.metric('blockhub_capture_spool_drained_total')).toBe(3);
+  expect(await sample.metric('blockhub_capture_spool_requests')).toBe(3);
+  expect(await sample.metric('blockhub_capture_spool_bytes')).toBeGreaterThan(300);
+  expect(await sample.metric('blockhub_capture_spool_oldest_seconds')).toBe(30);
+  sample.become('connected');
+  await sample.clock.advance(LONG_MS);
+  expect(await sample.metric('blockhub_capture_spool_requests')).toBe(0);
+  expect(await sample.metric('blockhub_capture_spool_oldest_seconds')).toBe(0);
+  expect(await sample.metric('blockhub_capture_spool_drained_total')).toBe(3);
 });
 
 describe('a large body', () => {
   test('is in the store, and only its message is spooled, while the broker is away', async () => {
-    const house = await openHouse({ settings: { messageLimit: 4 } });
-    house.become('blocked');
-    const answers = await postInTurn(house, 2);
-    expect([...house.disk.files.values()].some(({ bytes }) => bytes.includes('body 1'))).toBe(false);
-    house.become('connected');
-    await house.clock.advance(LONG_MS);
-    expect(await house.arrived()).toEqual(eventsOf(answers));
+    const sample = await openSample({ settings: { messageLimit: 4 } });
+    sample.become('blocked');
+    const answers = await postInTurn(sample, 2);
+    expect([...sample.disk.files.values()].some(({ bytes }) => bytes.includes('body 1'))).toBe(false);
+    sample.become('connected');
+    await sample.clock.advance(LONG_MS);
+    expect(await sample.arrived()).toEqual(eventsOf(answers));
   });
 
   test('is spooled while the store is away, and goes there before its message', async () => {
-    const house = await openHouse({ settings: { messageLimit: 8 } });
-    const keep = house.store.keep.bind(house.store);
-    house.store.keep = () => new Promise(() => {});
-    const [large, next, small] = [await one(house, 'a large body'), await one(house, 'another large one'), await one(house, 'small')];
+    const sample = await openSample({ settings: { messageLimit: 8 } });
+    const keep = sample.store.keep.bind(sample.store);
+    sample.store.keep = () => new Promise(() => {});
+    const [large, next, small] = [await one(sample, 'a large body'), await one(sample, 'another large one'), await one(sample, 'small')];
     // The second one does not wait for a store that is known to be away, and a small one must not
     // get ahead of them.
     expect(kindsOf([large, next, small])).toEqual([
@@ -318,10 +318,10 @@ describe('a large body', () => {
       ['spool', 0],
       ['spool', 0],
     ]);
-    expect(await house.arrived()).toEqual([]);
-    house.store.keep = keep;
-    await house.clock.advance(LONG_MS);
-    expect(await house.arrived()).toEqual(eventsOf([large, next, small]));
-    expect(kindsOf([await one(house, 'a third large one')])).toEqual([['broker', 0]]);
+    expect(await sample.arrived()).toEqual([]);
+    sample.store.keep = keep;
+    await sample.clock.advance(LONG_MS);
+    expect(await sample.arrived()).toEqual(eventsOf([large, next, small]));
+    expect(kindsOf([await one(sample, 'a third large one')])).toEqual([['broker', 0]]);
   });
 });

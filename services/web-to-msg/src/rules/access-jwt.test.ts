@@ -14,11 +14,11 @@ let three: Pair;
 let ec: Pair;
 let ed: Pair;
 /** Not of the issuer. */
-let stranger: Pair;
-let strangerEc: Pair;
+let foreign: Pair;
+let foreignEc: Pair;
 
 beforeAll(async () => {
-  [one, two, three, ec, ed, stranger, strangerEc] = await Promise.all([
+  [one, two, three, ec, ed, foreign, foreignEc] = await Promise.all([
     makePair('RS256'),
     makePair('RS256'),
     makePair('RS256'),
@@ -57,7 +57,7 @@ describe('a header that does not pick one key', () => {
     ['no kid, the last of three', () => [as(one), as(two), as(three)], () => [three, {}], 'passed'],
     ['no kid, keys of all kinds', () => [as(one), as(ec), as(ed)], () => [ed, {}], 'passed'],
     ['no kid, ES256 among RSA', () => [as(one), as(two), as(ec)], () => [ec, {}], 'passed'],
-    ['no kid, a stranger', () => [as(one), as(two)], () => [stranger, {}], 'ACCESS_DENIED'],
+    ['no kid, another key', () => [as(one), as(two)], () => [foreign, {}], 'ACCESS_DENIED'],
     ['a kid, and keys without', () => [as(one), as(two)], () => [two, { kid: 'x' }], 'passed'],
     ['a kid that is written otherwise', () => [as(one, { kid: 'YWJj' })], () => [one, { kid: 'YWJj=' }], 'passed'],
     ['a kid of another key', () => [as(one, { kid: '1' }), as(two, { kid: '2' })], () => [one, { kid: '2' }], 'ACCESS_DENIED'],
@@ -65,15 +65,15 @@ describe('a header that does not pick one key', () => {
     ['two keys of one kid, the first', () => [as(one, { kid: '1' }), as(two, { kid: '1' })], () => [one, { kid: '1' }], 'passed'],
     ['two keys of one kid, the second', () => [as(one, { kid: '1' }), as(two, { kid: '1' })], () => [two, { kid: '1' }], 'passed'],
     [
-      'two keys of one kid, a stranger',
+      'two keys of one kid, another key',
       () => [as(one, { kid: '1' }), as(two, { kid: '1' })],
-      () => [stranger, { kid: '1' }],
+      () => [foreign, { kid: '1' }],
       'ACCESS_DENIED',
     ],
     ['one kid for RSA and EC', () => [as(one, { kid: '1' }), as(ec, { kid: '1' })], () => [ec, { kid: '1' }], 'passed'],
     [
       'one kid to encrypt and to sign',
-      () => [as(stranger, { kid: '1', use: 'enc' }), as(one, { kid: '1', use: 'sig' })],
+      () => [as(foreign, { kid: '1', use: 'enc' }), as(one, { kid: '1', use: 'sig' })],
       () => [one, { kid: '1' }],
       'passed',
     ],
@@ -91,7 +91,7 @@ describe('a header that does not pick one key', () => {
   });
 
   test('is tried with sixteen keys at most', async () => {
-    const many = Array.from({ length: 16 }, (_, at) => as(stranger, { kid: `s${at}` }));
+    const many = Array.from({ length: 16 }, (_, at) => as(foreign, { kid: `s${at}` }));
     issuer.publish([...many, as(one, { kid: 'last' })]);
     const rule = await given();
     expect(await askWith(rule, one)).toBe('ACCESS_DENIED');
@@ -114,16 +114,16 @@ describe('a set with keys that cannot be used', () => {
     ['RSA of 512 bits', () => ({ kty: 'RSA', e: 'AQAB', n: Buffer.alloc(64, 0xc1).toString('base64url') })],
     ['a point that is on no curve', () => ({ kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' })],
     ['an unknown curve', () => ({ kty: 'EC', crv: 'P-999', x: 'AA', y: 'AA' })],
-    ['its private key', () => stranger.private],
-    ['a key with a number for use', () => as(stranger, { use: 7 })],
-    ['a key with text for key_ops', () => as(stranger, { key_ops: 'verify' })],
+    ['its private key', () => foreign.private],
+    ['a key with a number for use', () => as(foreign, { use: 7 })],
+    ['a key with text for key_ops', () => as(foreign, { key_ops: 'verify' })],
     ['post-quantum', () => ({ kty: 'AKP', alg: 'ML-DSA-44', pub: 'AAAA' })],
   ];
 
   test.each(broken)('%s beside good ones is left out', async (_, key) => {
     issuer.publish([key(), as(one), key(), as(ec)]);
     const rule = await given();
-    expect([await askWith(rule, one), await askWith(rule, ec), await askWith(rule, stranger)]).toEqual([
+    expect([await askWith(rule, one), await askWith(rule, ec), await askWith(rule, foreign)]).toEqual([
       'passed',
       'passed',
       'ACCESS_DENIED',
@@ -136,13 +136,13 @@ describe('a set with keys that cannot be used', () => {
     const verdict = await askWith(rule, one);
     // RSA keys are looked at closely only when a JWT needs them.
     expect(['thrown ACCESS_UNAVAILABLE', 'ACCESS_DENIED']).toContain(verdict);
-    expect(await askWith(rule, stranger)).not.toBe('passed');
+    expect(await askWith(rule, foreign)).not.toBe('passed');
   });
 
   test('a private key in a public set does not count', async () => {
-    issuer.publish([as(one), stranger.private]);
+    issuer.publish([as(one), foreign.private]);
     const rule = await given();
-    expect(await askWith(rule, stranger)).toBe('ACCESS_DENIED');
+    expect(await askWith(rule, foreign)).toBe('ACCESS_DENIED');
     expect(rule.test.lines.find(({ msg }) => msg === 'some keys of the JWT issuer cannot be used')).toMatchObject({
       ignored: ['key 2: it is a private key, but the set is public'],
     });
@@ -158,7 +158,7 @@ describe('a set with keys that cannot be used', () => {
     const rule = await given();
     expect(await askWith(rule, one)).toBe('passed');
     issuer.publish([]);
-    expect(await askWith(rule, stranger)).toBe('thrown ACCESS_UNAVAILABLE');
+    expect(await askWith(rule, foreign)).toBe('thrown ACCESS_UNAVAILABLE');
     expect(await askWith(rule, one)).toBe('thrown ACCESS_UNAVAILABLE');
   });
 });
@@ -192,8 +192,7 @@ describe('a key that is new', () => {
   test('is asked for once in jwtKeyRefresh, whatever is made up', async () => {
     issuer.publish([as(one, { kid: '1' })]);
     const rule = await given({ jwtKeyRefresh: 5 * SECOND });
-    for (let n = 0; n < 30; n++)
-      expect(await askWith(rule, stranger, n % 2 ? { kid: '1' } : { kid: `made up ${n}` })).toBe('ACCESS_DENIED');
+    for (let n = 0; n < 30; n++) expect(await askWith(rule, foreign, n % 2 ? { kid: '1' } : { kid: `made up ${n}` })).toBe('ACCESS_DENIED');
     expect(reads()).toBe(2);
     issuer.publish([as(two, { kid: '2' })]);
     expect(await askWith(rule, two, { kid: '2' })).toBe('ACCESS_DENIED');
@@ -244,9 +243,9 @@ describe('a JWT that means to be judged by other rules', () => {
     ['HS256 with the JWK', (rule) => hmac(JSON.stringify(one.jwk), { alg: 'HS256', kid: '1' }, claimsOf(rule, issuer))],
     ['HS256 with nothing', (rule) => hmac('', { alg: 'HS256', kid: '1' }, claimsOf(rule, issuer))],
     ['the head of RS256 over an HMAC', async (rule) => hmac(await publicPem(), { alg: 'RS256', kid: '1' }, claimsOf(rule, issuer))],
-    ['ES256 by a key of its own', (rule) => sign(strangerEc, claimsOf(rule, issuer), { kid: '1', jwk: strangerEc.jwk })],
-    ['a key set of its own', (rule) => sign(stranger, claimsOf(rule, issuer), { kid: '1', jku: 'https://evil.example.com/keys' })],
-    ['a certificate of its own', (rule) => sign(stranger, claimsOf(rule, issuer), { kid: '1', x5u: 'https://evil.example.com/x' })],
+    ['ES256 by a key of its own', (rule) => sign(foreignEc, claimsOf(rule, issuer), { kid: '1', jwk: foreignEc.jwk })],
+    ['a key set of its own', (rule) => sign(foreign, claimsOf(rule, issuer), { kid: '1', jku: 'https://evil.example.com/keys' })],
+    ['a certificate of its own', (rule) => sign(foreign, claimsOf(rule, issuer), { kid: '1', x5u: 'https://evil.example.com/x' })],
     ['crit', (rule) => sign(one, claimsOf(rule, issuer), { kid: '1', crit: ['b64'], b64: true })],
     [
       'crit that is empty',

@@ -11,7 +11,7 @@ describe('API keys', () => {
   const made = async (rule: AccessTest, options: { chains?: string[]; sources?: string[]; expiresAt?: number } = {}) =>
     createKey(rule.test.store, { now: rule.test.clock.now(), random: randomBytes(40), ...options });
 
-  test('are taken in x-api-key and as Bearer, and name who sends', async () => {
+  test('are accepted in x-api-key and as Bearer, and name the sender', async () => {
     const rule = await open({ apiKeys: true });
     const { key, record } = await made(rule);
     expect(await subjectOf(rule, { 'x-api-key': key })).toEqual({ subject: `key:${record.id}` });

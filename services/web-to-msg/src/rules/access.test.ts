@@ -50,7 +50,7 @@ describe('shared tokens', () => {
     expect(await ask(await open({ tokens }), headers)).toBe(expected);
   });
 
-  test('end when their time comes, and name who sends', async () => {
+  test('end when their time comes, and name the sender', async () => {
     const rule = await open({ tokens });
     expect(await subjectOf(rule, { 'x-token': NEW })).toEqual({ subject: 'token:shop' });
     expect(await subjectOf(rule, { 'x-token': OLD })).toEqual({ subject: 'token' });
@@ -133,14 +133,14 @@ describe('JWTs', () => {
   let issuer = '';
   let server: Server;
   let keys: Awaited<ReturnType<typeof generateKeyPair>>;
-  let stranger: typeof keys;
+  let foreign: typeof keys;
   /** What the issuer answers with, by path. */
   let pages: Record<string, { status?: number; body: unknown } | 'hang'>;
   let requests: string[];
 
   beforeAll(async () => {
     keys = await generateKeyPair('RS256');
-    stranger = await generateKeyPair('RS256');
+    foreign = await generateKeyPair('RS256');
     server = createServer((request, response) => {
       requests.push(request.url ?? '');
       const page = pages[request.url ?? ''];
@@ -175,7 +175,7 @@ describe('JWTs', () => {
   const pass = (rule: AccessTest, ms: number) => rule.test.clock.run(() => false, ms);
   const bearer = (jwt: string) => ({ authorization: `Bearer ${jwt}` });
 
-  test('of the issuer are taken, its keys read once; they name who sends', async () => {
+  test('of the issuer are taken, its keys read once; they name the sender', async () => {
     const rule = await given();
     expect(await subjectOf(rule, bearer(await sign(claimsOf(rule))))).toEqual({ subject: 'jwt:auth0|7' });
     for (let n = 0; n < 3; n++) expect(await ask(rule, bearer(await sign(claimsOf(rule, { jti: String(n) }))))).toBe('passed');
@@ -202,8 +202,8 @@ describe('JWTs', () => {
     ['with a subject that breaks lines', (rule) => sign(claimsOf(rule, { sub: 'a\nb' })), 'ACCESS_DENIED'],
     ['with a subject that is not text', (rule) => sign({ ...claimsOf(rule), sub: 7 } as unknown as JWTPayload), 'ACCESS_DENIED'],
     ['with an endless subject', (rule) => sign(claimsOf(rule, { sub: 'x'.repeat(201) })), 'ACCESS_DENIED'],
-    ['signed by a stranger', (rule) => sign(claimsOf(rule), {}, stranger.privateKey), 'ACCESS_DENIED'],
-    ['of a key that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey), 'ACCESS_DENIED'],
+    ['signed by another key', (rule) => sign(claimsOf(rule), {}, foreign.privateKey), 'ACCESS_DENIED'],
+    ['of a key that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }, foreign.privateKey), 'ACCESS_DENIED'],
     ['of our issuer, with a kid that is not there', (rule) => sign(claimsOf(rule), { kid: 'two' }), 'passed'],
     ['unsigned', (rule) => new UnsecuredJWT(claimsOf(rule)).encode(), 'ACCESS_DENIED'],
     [
@@ -216,7 +216,7 @@ describe('JWTs', () => {
     ],
     [
       'with a key of its own in its header',
-      async (rule) => sign(claimsOf(rule), { kid: 'own', jwk: await exportJWK(stranger.publicKey) }, stranger.privateKey),
+      async (rule) => sign(claimsOf(rule), { kid: 'own', jwk: await exportJWK(foreign.publicKey) }, foreign.privateKey),
       'ACCESS_DENIED',
     ],
     [
@@ -285,11 +285,11 @@ describe('JWTs', () => {
 
   test('of a new key are taken at once, or within jwtKeyRefresh where what is made up comes before', async () => {
     const rule = await given({ jwtKeyRefresh: 10 * SECOND });
-    const rotated = async (kid: string) => sign(claimsOf(rule), { kid }, stranger.privateKey);
+    const rotated = async (kid: string) => sign(claimsOf(rule), { kid }, foreign.privateKey);
     const madeUp = async (n: number) => ask(rule, bearer(await sign(claimsOf(rule), { kid: `made up ${n}` }, other.privateKey)));
     const read = () => requests.filter((path) => path === '/keys').length;
     const publish = async (kid: string) => {
-      pages['/keys'] = { body: { keys: [{ ...(await exportJWK(stranger.publicKey)), kid, alg: 'RS256' }] } };
+      pages['/keys'] = { body: { keys: [{ ...(await exportJWK(foreign.publicKey)), kid, alg: 'RS256' }] } };
     };
     const other = await generateKeyPair('RS256');
     expect(await ask(rule, bearer(await sign(claimsOf(rule))))).toBe('passed');
@@ -314,7 +314,7 @@ describe('JWTs', () => {
     await pass(rule, 59 * 60 * SECOND);
     expect(await ask(rule, headers)).toBe('passed');
     // A key that is not there may be new.
-    expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: 'two' }, stranger.privateKey)))).toBe('thrown ACCESS_UNAVAILABLE');
+    expect(await ask(rule, bearer(await sign(claimsOf(rule), { kid: 'two' }, foreign.privateKey)))).toBe('thrown ACCESS_UNAVAILABLE');
     await pass(rule, 60 * SECOND);
     expect(await ask(rule, headers)).toBe('thrown ACCESS_UNAVAILABLE');
   });

@@ -68,7 +68,7 @@ describe('content-md5 and x-hash', () => {
     ['content-md5', md5, 'passed'],
     ['content-md5', of('md5', 'base64', Buffer.from('x')), 'DIGEST_MISMATCH'],
     ['content-md5', of('md5', 'hex'), 'REQUEST_INVALID'],
-    // A line that a proxy wrote twice says what it said once.
+    // A line that a proxy repeated has the meaning of one line.
     ['content-md5', `${md5}, ${md5}`, 'passed'],
     ['content-md5', `${md5}, ${of('md5', 'base64', Buffer.from('x'))}`, 'REQUEST_INVALID'],
     ['content-md5', `${md5},`, 'REQUEST_INVALID'],
@@ -117,7 +117,7 @@ test('every declared hash counts, not only the first', async () => {
   expect(await verdictOf(() => rule.body?.(head, body))).toBe('DIGEST_MISMATCH');
 });
 
-test('of a compressed body the bytes as sent are meant; a part tells nothing of the whole', async () => {
+test('of a compressed body the bytes as sent are meant; a part proves nothing about the whole', async () => {
   const rule = await ruleOf(digestRule, {});
   const sent = gzipSync(body);
   const encoded = { 'content-encoding': 'gzip' };

@@ -13,10 +13,10 @@ import { headOf } from './rule.fixture.ts';
 let issuer: Issuer;
 let one: Pair;
 /** Not of the issuer. */
-let stranger: Pair;
+let foreign: Pair;
 
 beforeAll(async () => {
-  [one, stranger] = await Promise.all([makePair('RS256'), makePair('RS256')]);
+  [one, foreign] = await Promise.all([makePair('RS256'), makePair('RS256')]);
 });
 beforeEach(async () => {
   issuer = await startIssuer();
@@ -73,16 +73,16 @@ describe('a difference of issuers', () => {
       for (const part of jwt.split('.')) expect(text).not.toContain(part);
       expect(text?.length).toBeLessThan(1000);
     }
-    // Strangers must not take a process out of service by a JWT of their own.
+    // A JWT of another issuer must not make the process unready.
     expect(detailOf(rule)?.ok).toBe(true);
     expect(reads()).toBe(1);
   });
 
   test('is logged once a minute', async () => {
     const rule = await given();
-    for (let n = 0; n < 20; n++) expect(await askWith(rule, stranger, { iss: `https://made.up/${n}` })).toBe('ACCESS_DENIED');
+    for (let n = 0; n < 20; n++) expect(await askWith(rule, foreign, { iss: `https://made.up/${n}` })).toBe('ACCESS_DENIED');
     await rule.test.clock.run(() => false, 60 * SECOND);
-    expect(await askWith(rule, stranger, { iss: 'https://made.up/21' })).toBe('ACCESS_DENIED');
+    expect(await askWith(rule, foreign, { iss: 'https://made.up/21' })).toBe('ACCESS_DENIED');
     expect(messagesOf(rule).filter((msg) => msg === 'a JWT of another issuer was refused')).toHaveLength(2);
     expect(reads()).toBe(0);
   });
@@ -165,7 +165,7 @@ describe('an answer that is none', () => {
   ])('%s: unavailable, and the log and /readyz show why', async (_, spoil, why) => {
     spoil();
     const rule = await given();
-    // Strangers are not told where the issuer is, or how it fails.
+    // The answer must not show where the issuer is, or how it fails.
     await expect(answerOf(rule, await sign(one, claimsOf(rule, issuer)))).rejects.toMatchObject({
       code: 'ACCESS_UNAVAILABLE',
       message: 'The keys of the JWT issuer cannot be read now.',
@@ -209,7 +209,7 @@ describe('by themselves', () => {
   test('keys that another JWT had read are not asked for again, nor kept from one that tried older ones', async () => {
     const { keys } = keysOf();
     const before = await keys.current();
-    issuer.publish([stranger.jwk]);
+    issuer.publish([foreign.jwk]);
     const after = await keys.newer(before);
     expect(after).not.toBe(before);
     expect(await keys.newer(before)).toBe(after);

@@ -100,7 +100,7 @@ describe('a request', () => {
     expect(JSON.parse((await other.ingress())[1]?.body.toString() ?? '').client).toMatchObject({ ip: '127.0.0.1' });
   });
 
-  test('over a limit is 429 and told when to come again', async () => {
+  test('over a limit is 429, with the time to wait', async () => {
     await using server = await startCapture({ throttleIp: '2/h' });
     const answers = [await post(server.url), await post(server.url), await post(server.url)];
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 429]);

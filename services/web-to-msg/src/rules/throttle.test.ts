@@ -37,7 +37,7 @@ describe('a throttle', () => {
     expect(throttle.take('a')).toBe(0);
   });
 
-  test('tells senders apart', () => {
+  test('has a limit of its own for each sender', () => {
     const throttle = open('1/s');
     expect([throttle.take('a'), throttle.take('b'), throttle.take('a') > 0]).toEqual([0, 0, true]);
   });

@@ -59,7 +59,7 @@ export class Bench {
   }
 
   /** The connection of another program. The caller closes it. */
-  stranger(): Promise<ChannelModel> {
+  foreign(): Promise<ChannelModel> {
     return connect(`${this.server.url}/${this.vhost}`);
   }
 

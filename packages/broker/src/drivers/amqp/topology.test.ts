@@ -32,7 +32,7 @@ await onRabbit('queues on RabbitMQ', (server) => {
       'x-max-length',
       'x-max-length-bytes',
     ]);
-    const model = await bench.stranger();
+    const model = await bench.foreign();
     const channel = await model.createChannel();
     await channel.assertQueue('classic', { durable: true, arguments: { 'x-max-length': 3 } });
     await channel.assertQueue('drops', { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-overflow': 'drop-head' } });
@@ -93,7 +93,7 @@ await onRabbit('queues on RabbitMQ', (server) => {
   });
 
   test('queues that were declared with fewer arguments are used as they are', async () => {
-    const model = await bench.stranger();
+    const model = await bench.foreign();
     const channel = await model.createChannel();
     const before = { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish', 'x-delivery-limit': 2 ** 31 - 1 };
     const back = { 'x-dead-letter-exchange': 'blockhub.back', 'x-dead-letter-strategy': 'at-least-once', 'x-message-ttl': 128 };

@@ -171,9 +171,9 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     expect((await Array.fromAsync(broker.browse('other'))).map(({ id }) => id)).toContain('2');
     expect(await bench.ask('GET', `queues/${bench.vhost}/kept`)).toMatchObject({ arguments: { 'x-max-length': 1_000 } });
     expect(log.lines.join()).toContain('queue was gone and is declared again {"queue":"kept"}');
-    const stranger = await bench.connect();
+    const foreign = await bench.connect();
     await bench.ask('DELETE', `queues/${bench.vhost}/kept`);
-    await expect(stranger.publish([outgoing('kept', '21')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
+    await expect(foreign.publish([outgoing('kept', '21')])).rejects.toEqual(code('BROKER_QUEUE_MISSING'));
   });
 
   test('a broker that is closed meanwhile leaves a deleted queue alone: others may not know yet that it is gone', async () => {
@@ -185,8 +185,8 @@ await onRabbit('trouble with RabbitMQ', (server) => {
     await broker.publish([outgoing('blockhub.none', '2')]).catch(() => undefined);
     await broker.close();
     await sent;
-    const stranger = await bench.connect();
-    expect(await stranger.queues(['a'])).toEqual([]);
+    const foreign = await bench.connect();
+    expect(await foreign.queues(['a'])).toEqual([]);
   });
 
   test('a publish that ends its channel leaves the broker connected', async () => {

@@ -36,7 +36,7 @@ async function consume(broker: Broker, queue: string, prefetch = 10): Promise<De
   return all;
 }
 
-/** Tells how a promise stands after a while. */
+/** The state of a promise after a while. */
 async function fate(clock: VirtualClock, promise: Promise<unknown>): Promise<string> {
   let is = 'pending';
   promise.then(

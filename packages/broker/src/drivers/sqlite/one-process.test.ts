@@ -28,7 +28,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A process that consumes, and what it said. */
+/** A process that consumes, and its output. */
 async function consumer(file = path): Promise<{ child: Child; said: string }> {
   const child = spawn(process.execPath, ['--no-warnings', join(import.meta.dirname, 'consume-child.ts'), file], {
     stdio: ['ignore', 'pipe', 'inherit'],

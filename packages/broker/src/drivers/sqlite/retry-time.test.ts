@@ -65,7 +65,7 @@ describe.each([
     expect(seen).toHaveLength(3);
   });
 
-  test('between two runs lets nothing wait longer than it was told', async () => {
+  test('between two runs makes no message wait longer than its delay', async () => {
     await retryOne();
     await broker.close();
     clock.step(stepMs);

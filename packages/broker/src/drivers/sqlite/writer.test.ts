@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { brokerError } from './file.ts';
 import { Writer } from './writer.ts';
 
-/** A disk that answers when told. */
+/** A disk whose writes end when the test resolves them. */
 class SlowLog {
   syncs: PromiseWithResolvers<void>[] = [];
   busy = false;
