@@ -3,9 +3,8 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * An address in its canonical form: IPv4 in four parts, also if it is written as IPv4-mapped IPv6;
- * IPv6 in lower case and compressed (RFC 5952). Undefined for any other text: a zone, a port, an
- * octet with a leading zero.
+ * An address in its canonical form: IPv4 in four parts, also for IPv4-mapped IPv6; IPv6 in lower
+ * case and compressed (RFC 5952). Undefined for other text: a zone, a port, an octet like `01`.
  */
 export function parseAddress(text: string): string | undefined {
   if (isIPv4(text)) return text;
@@ -54,7 +53,6 @@ export class AddressSet {
     }
   }
 
-  /** True if the address of a connection is in the set. */
   hasPeer(ip: string): boolean {
     const address = parsePeer(ip);
     return address !== undefined && this.has(address);

@@ -29,17 +29,13 @@ function unquote(text: string): string {
   return text.slice(1, -1).replace(/\\(.)/g, '$1');
 }
 
-/** The elements of X-Forwarded-For, without empty ones. */
 export const hopsOfXForwardedFor = (header: string): string[] =>
   header
     .split(',')
     .map((element) => element.trim())
     .filter((element) => element !== '');
 
-/**
- * A pair of Forwarded, and the separator after it. Proxies also write addresses in brackets and
- * with ports without the quotes that RFC 7239 requires.
- */
+// Proxies also write addresses in brackets and with ports without the quotes of RFC 7239.
 const PAIR = /[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s",;=]*))?[ \t]*([,;]|$)/y;
 
 /**

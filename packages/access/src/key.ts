@@ -2,15 +2,12 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 const KEY = /^bh_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
-/**
- * An API key as its sender has it: `bh_{id}_{secret}`. The id may be shown, the secret must not be.
- */
+/** An API key: `bh_{id}_{secret}`. The id may be shown, the secret must not be. */
 export interface ApiKey {
   readonly id: string;
   readonly secret: string;
 }
 
-/** The parts of an API key; undefined for any other text. */
 export function parseKey(text: string): ApiKey | undefined {
   const [, id, secret] = KEY.exec(text) ?? [];
   return id === undefined || secret === undefined ? undefined : { id, secret };
@@ -26,6 +23,6 @@ export function formatKey(random: Buffer): ApiKey & { readonly text: string } {
 /** SHA-256 in hex. A plain hash is enough for a secret of 256 random bits. */
 export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** True if the hash is that of the secret. The comparison takes constant time. */
+/** The comparison takes constant time. */
 export const isSecretOf = ({ hash }: { readonly hash: string }, secret: string): boolean =>
   timingSafeEqual(Buffer.from(hash, 'hex'), Buffer.from(hashSecret(secret), 'hex'));

@@ -3,11 +3,8 @@ import type { OnUnseen, Store } from '@blockhub/store';
 import { AddressSet } from './addresses.ts';
 import { formatKey, hashSecret } from './key.ts';
 
-/*
- * A key is an object in the bucket, and its revocation is another one. Both are written once. So a
- * wiped registry neither refuses a valid key nor accepts a revoked one, and the bucket may be
- * protected against replacing and removing.
- */
+// A key and its revocation are two objects in the bucket, both written once. So a wiped registry
+// changes neither, and the bucket may be protected against replacing and removing.
 
 /** An API key without its secret. */
 export interface KeyRecord {
@@ -34,7 +31,6 @@ export interface Revocation {
 
 export interface KnownKey {
   readonly record: KeyRecord;
-  /** The addresses of the record. */
   readonly sources?: AddressSet;
   readonly revoked?: Revocation;
 }
@@ -87,8 +83,7 @@ export async function findKey(store: Store, id: string): Promise<KnownKey | unde
 /**
  * Lists the ids of all keys in order, also of those that are damaged, revoked or cannot be read.
  * Other objects are skipped.
- * @param options.onUnseen called if the list may have gaps; if it is not given, such a gap ends the
- * listing
+ * @param options.onUnseen called if the list may have gaps; without it, a gap ends the listing
  */
 export async function* listKeys(store: Store, { onUnseen }: { onUnseen?: OnUnseen } = {}): AsyncGenerator<string> {
   const idIn = (key: string): string | undefined => /^keys\/([0-9a-f]{16})\.key$/.exec(key)?.[1];
@@ -120,10 +115,7 @@ export function keyIdOf(text: string): string {
   return isId(id) ? id : text;
 }
 
-/**
- * Revokes a key, also a damaged one. Returns its first revocation, which cannot be replaced.
- * @throws KEY_NOT_FOUND
- */
+/** Revokes damaged keys too. Gives the first revocation, which stays. @throws KEY_NOT_FOUND */
 export async function revokeKey(store: Store, id: string, revocation: Revocation): Promise<Revocation> {
   // The text is not repeated: it may be a key with its secret.
   if (!isId(id)) throw new BlockhubError('KEY_NOT_FOUND', 'this is not the id of a key; expected 16 hex digits');

@@ -7,7 +7,6 @@ export class Cache<K, V> extends Map<K, V> {
     this.#max = max;
   }
 
-  /** Sets the entry and makes it the newest. */
   override set(key: K, value: V): this {
     this.delete(key);
     for (const oldest of this.keys()) {

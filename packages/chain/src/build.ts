@@ -12,7 +12,6 @@ const byEvent = (a: Receipt, b: Receipt): number => (a.event < b.event ? -1 : a.
 const isSorted = (receipts: readonly Receipt[]): boolean =>
   receipts.every((receipt, index) => index === 0 || (receipts[index - 1] as Receipt).event < receipt.event);
 
-/** The parts of a block that follow from its first line and its receipts. */
 function assemble(crypt: Crypt, line: string, receipts: readonly Receipt[]): Pick<BuiltBlock, 'id' | 'sha256' | 'bytes' | 'items'> {
   const lineBytes = Buffer.from(line);
   const bytes = Buffer.from(`${line}\n${besideLine(encodeBeside(receipts))}\n`);
@@ -40,10 +39,7 @@ export function buildBlock(tail: Tail, receipts: readonly Receipt[]): BuiltBlock
   }
 }
 
-/**
- * The root of a new chain.
- * @throws CHAIN_INVALID with `details.path` if a parameter is not acceptable
- */
+/** @throws CHAIN_INVALID with `details.path` if a parameter is not acceptable */
 export function buildRoot(options: RootOptions): BuiltBlock {
   try {
     const root = assemble(options.crypt ?? 'sha256', encodeRoot(options), []);

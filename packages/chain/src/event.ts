@@ -15,7 +15,7 @@ function digitsOf(text: string, from: number, to: number): number {
   return digits;
 }
 
-/** The number in at most eight hex digits. */
+/** At most eight hex digits. */
 function numberOf(text: string, from: number, to: number): number {
   let bits = 0;
   for (let index = from; index < to; index++) bits = (bits << 4) | digitAt(text, index);
@@ -36,10 +36,7 @@ export function timeOrMinus(text: string): number {
 /** True for a UUIDv7 (RFC 9562) in lower case. */
 export const isEvent = (text: unknown): text is string => typeof text === 'string' && timeOrMinus(text) >= 0;
 
-/**
- * When an event was captured, in milliseconds since 1970.
- * @throws MESSAGE_INVALID if it is not a UUIDv7 in lower case
- */
+/** In milliseconds since 1970. @throws MESSAGE_INVALID if it is not a UUIDv7 in lower case */
 export function eventTime(event: string): number {
   const time = timeOrMinus(event);
   if (time < 0)
@@ -49,11 +46,7 @@ export function eventTime(event: string): number {
   return time;
 }
 
-/**
- * A new event id: 48 bits of time, 74 random bits.
- * @param nowMs milliseconds since 1970
- * @param random ten random bytes
- */
+/** 48 bits of time and 74 random bits, from milliseconds since 1970 and ten random bytes. */
 export function newEvent(nowMs: number, random: Uint8Array): string {
   if (!Number.isInteger(nowMs) || nowMs < 0 || nowMs >= 2 ** 48) throw new RangeError(`not a time in milliseconds: ${nowMs}`);
   if (random.length < 10) throw new RangeError('an event id needs ten random bytes');

@@ -2,13 +2,10 @@ import { isEvent } from './event.ts';
 import { isHash } from './hash.ts';
 import { isChainName } from './keys.ts';
 
-/*
- * Ids as people and programs write them. Capitals, a label such as `sha256:` or `urn:uuid:`, and
- * braces, quotes or white space around an id do not change its meaning. A text that looks like an
- * id and is not one gets a reason, so that a typing error is never "not found".
- */
+// Capitals, a label such as `sha256:` or `urn:uuid:`, and braces, quotes or white space around an
+// id do not change it. A text that looks like an id and is not one gets a reason, so that a typing
+// error is never "not found".
 
-/** The result of reading an id. */
 export type ReadId =
   /** A whole id in its canonical form. 32 digits without a label can be an MD5 or an event id. */
   | { readonly kind: 'id'; readonly hash?: string; readonly event?: string }
@@ -20,15 +17,11 @@ export type ReadId =
   /** `meant`: it looks like a damaged id, not like something else. */
   | { readonly kind: 'wrong'; readonly wrong: string; readonly meant: boolean };
 
-/**
- * The result of reading the id or name of a chain. `name` and `prefix` may both be set, because a
- * name may have hex digits only.
- */
+/** `name` and `prefix` may both be set, because a name may have hex digits only. */
 export interface ReadChain {
   /** A whole id in its canonical form. Then nothing else is set. */
   readonly id?: string;
   readonly name?: string;
-  /** The first digits of an id. */
   readonly prefix?: string;
   /** Why it is not an id, if it looks like one. */
   readonly wrong?: string;
@@ -73,10 +66,7 @@ function labelOf(word: string | undefined, before: Label): Label {
   return plain === 'sha' ? 'sha1' : (plain as Label);
 }
 
-/**
- * Hex digits of any hash, in lower case, without what is around them, and the label before them.
- * `wrong` is set if they are not hex digits.
- */
+/** In lower case, with the label before them. `wrong` is set if they are not hex digits. */
 export function readHex(text: string): { readonly digits: string; readonly label?: string; readonly wrong?: string } {
   const { body, label, at } = unwrap(text.slice(0, MAX_TEXT));
   const strange = /[^0-9a-f]/iu.exec(body);
@@ -143,7 +133,6 @@ function readEvent(digits: string): ReadId {
   return wrong(`is a UUID of version ${digits[12]}, but event ids are UUIDs of version 7 (RFC 9562)`);
 }
 
-/** Digits with the dashes of a UUID, as far as they go. */
 function dashed(digits: string): string {
   const parts: string[] = [];
   let from = 0;
@@ -197,8 +186,7 @@ export function readChain(text: string): ReadChain {
   if (isWhole) return { id: text };
   const name = isChainName(text) ? { name: text } : {};
   const read = readId(text);
-  // Chains may be named by UUIDs, host names and the like. A character that no hash has makes it a
-  // name.
+  // A character that no hash has makes it a name, such as a UUID or host name.
   const isName = name.name !== undefined && /[-_.]/.test(text) && !CUT.test(text);
   if (read.kind === 'wrong') {
     const meant = name.name === undefined ? read.meant || isMeant(text.trim(), MIN_PREFIX) : read.meant && !isName;

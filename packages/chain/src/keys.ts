@@ -17,18 +17,16 @@ export const entryKey = (chain: string, height: number): string => `${chainPrefi
 /** The prefix of a chain's entries. */
 export const chainPrefix = (chain: string): string => `chains/${chain}/`;
 
-/**
- * The key of one blob. `hash` is its sha256, also on md5 chains, where two blobs may share an md5.
- */
+/** `hash` is the blob's sha256, also on md5 chains, where two blobs may share an md5. */
 export const blobKey = (hash: string): string => `blobs/${hash}.blob`;
 
-/** The key of many blobs in one object. `hash` is the sha256 of the pack's bytes. */
+/** `hash` is the sha256 of the pack's bytes. */
 export const packKey = (hash: string): string => `packs/${hash}.pack`;
 
 /** The key of the root block of the chain with this name. */
 export const nameKey = (name: string): string => `names/${name}.block`;
 
-/** The height of an entry's key; undefined for any other key. */
+/** Undefined for a key that is not of an entry. */
 export function heightOfKey(key: string): number | undefined {
   const digits = entryForm.exec(key)?.[1];
   return digits === undefined ? undefined : Number(digits);

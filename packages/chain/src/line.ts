@@ -8,7 +8,6 @@ import type { BlobItem, Block, ChainSettings, RootOptions } from './types.ts';
 /** A root's line begins so. A link's line does not, because a link has blobs. */
 const ROOT_START = '{"blobs":[],"chain":null,"crypt":"';
 
-/** The content of the first line of a link block. */
 export interface LinkLine {
   chain: string;
   height: number;

@@ -23,7 +23,6 @@ function within<T>(place: string, read: () => T): T {
   }
 }
 
-/** Reads the first line. */
 export function readHeader(line: Buffer): Header {
   const text = line.toString();
   // Bytes that are not UTF-8 become U+FFFD in the text, which looks like a real U+FFFD.
@@ -31,14 +30,12 @@ export function readHeader(line: Buffer): Header {
   return readLine(text, line);
 }
 
-/** A whole block of both lines. */
 export function joinLines({ items: _, ...header }: Header, blobs: Receipt[]): Block {
   return { ...header, blobs };
 }
 
 /**
- * Reads a block object. It must have exactly two lines, each in its one valid form, the second with
- * its right hash.
+ * Reads a block object: exactly two lines, each in its one valid form, the second with its hash.
  * @throws BLOCK_INVALID with `details.path`: a JSON pointer, below `/line1` or `/line2`
  */
 export function parseBlock(bytes: Uint8Array): Block {

@@ -105,7 +105,6 @@ const part = (msg: Schema): Schema => ({
   additionalProperties: false,
 });
 
-/** The tail to build behind, and the groups to build from. */
 const Blueprint: Schema = {
   title: 'Blueprint',
   type: 'object',

@@ -14,7 +14,6 @@ export interface Clock {
    * they are never stored or sent.
    */
   ticks(): number;
-  /** Calls `run` once after `ms`. */
   after(ms: number, run: () => void): Cancel;
   /** Resolves after `ms`, or early, without an error, when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

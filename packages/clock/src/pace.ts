@@ -24,9 +24,7 @@ export class Pace {
     return [...this.#kinds.keys()];
   }
 
-  /**
-   * 0 if this event must be left out. Otherwise its kind's events since the last one that passed.
-   */
+  /** 0 if this event must be left out; else its kind's events since the last one that passed. */
   pass(kind = ''): number {
     const now = this.#clock.ticks();
     const last = this.#kinds.get(kind);

@@ -1,7 +1,4 @@
-/**
- * The result of reading a time: milliseconds since 1970, or what is wrong. `wrong` follows the name
- * of the field and the value in a sentence.
- */
+/** Milliseconds since 1970, or what is wrong, in words that follow the field's name and value. */
 export type ReadTime = { readonly ms: number } | { readonly wrong: string };
 
 const FORM = /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(.*))?$/s;
@@ -72,7 +69,6 @@ function readZone(zone: string, text: string): number | string {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }
 
-/** Why a text does not have the form of a time. */
 function formWrong(text: string): string {
   if (text.trim() === '') return `is empty, expected ${EXAMPLE}`;
   if (text !== text.trim()) return `has a blank at its ${text.trimStart() === text ? 'end' : 'beginning'}, expected ${EXAMPLE}`;

@@ -11,9 +11,8 @@ interface Timer {
 const before = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /**
- * A clock that moves only by calls of `run` and `advance`. Timers run in order of time, then of
- * creation, so a run depends only on its seed. Between two timers all promises that can continue do
- * so (see `settle`).
+ * A clock that moves only by `run` and `advance`. Timers run in order of time, then of creation.
+ * Between two timers all promises that can continue do so, so a run depends only on its seed.
  */
 export class VirtualClock implements Clock {
   #ticks = 0;
@@ -82,7 +81,6 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Runs everything that is due within `ms`. */
   async advance(ms: number): Promise<void> {
     await this.run(() => false, ms);
   }

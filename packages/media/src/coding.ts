@@ -33,13 +33,9 @@ const decoders: Readonly<Record<string, Decoder>> = {
 
 const list = (coding: string): string[] => coding.split(', ');
 
-/**
- * The first of the codings that cannot be decoded here. Undefined if all can be.
- * @param coding as `parseCodings` gives it
- */
+/** The first coding (of those that `parseCodings` gives) that cannot be decoded; else undefined. */
 export const unknownCoding = (coding: string): string | undefined => list(coding).find((name) => !Object.hasOwn(decoders, name));
 
-/** The supported codings, for messages. */
 export const knownCodings: readonly string[] = Object.keys(decoders);
 
 /**
@@ -126,8 +122,7 @@ async function* undo(source: AsyncIterable<Buffer> | Iterable<Buffer>, name: str
       yield* decoder;
       await feeding;
       start = name === 'gzip' ? await input.startBehindZeros() : await input.start(1);
-      // Several zstd frames may follow each other (RFC 8878, 3.1). Node decodes only the first; of
-      // gzip it decodes all members.
+      // zstd frames may follow each other (RFC 8878, 3.1); Node decodes one, but all gzip members.
       if (start.length > 0 && name !== 'zstd') throw new Error('bytes follow its end');
     } while (start.length > 0);
   } catch (cause) {
@@ -166,7 +161,6 @@ async function* bounded(source: AsyncIterable<Buffer>, sent: number, { maxBytes,
 
 const tooLarge = (what: string): BlockhubError => new BlockhubError('CODING_TOO_LARGE', `The decoded body has ${what}.`);
 
-/** The start of a decoded body. */
 export interface DecodedStart {
   readonly bytes: Buffer;
   /** True if the body is longer. */

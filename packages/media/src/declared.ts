@@ -25,10 +25,7 @@ export const isMime = (text: string): boolean => text.length <= MAX_MIME && MIME
 /** Senders use few types, so parsed headers are cached. */
 const parsed = new Cache<string, Pick<Declared, 'mime' | 'charset'>>(256);
 
-/**
- * The media type of a Content-Type header. It does not fail: a malformed part is ignored. Proxies
- * may join headers to a list; if it has different types, there is no type.
- */
+/** Ignores malformed parts. Proxies may join headers; if their types differ, there is no type. */
 export function parseContentType(header: string): Pick<Declared, 'mime' | 'charset'> {
   return header.length > 256 ? parse(header) : parsed.getOrMake(header, () => parse(header));
 }
@@ -77,10 +74,7 @@ function split(text: string, separator: string): string[] {
 /** Other names of codings (RFC 9110, 8.4.1). */
 const aliases: Readonly<Record<string, string>> = { 'x-gzip': 'gzip', 'x-compress': 'compress', 'x-deflate': 'deflate', brotli: 'br' };
 
-/**
- * The codings of a Content-Encoding header: lower case, aliases resolved, without `identity`.
- * Unknown ones are kept. Undefined if there is none.
- */
+/** Lower case, aliases resolved, without `identity`; unknown ones are kept. Undefined if none. */
 export function parseCodings(header: string): string | undefined {
   if (header === '') return undefined;
   const codings = header

@@ -12,9 +12,7 @@ const u32be = (bytes: Buffer, at: number): number => (at + 4 <= bytes.length ? b
 const latin = (bytes: Buffer, from: number, to: number): string => bytes.toString('latin1', Math.max(0, from), Math.max(0, to));
 const MB = 1024 * 1024;
 
-/**
- * True if there is a control byte in this range: where the format has numbers, text has letters.
- */
+/** A control byte in this range: where the format has numbers, text has letters. */
 const control =
   (from: number, to: number): Proof =>
   (bytes) =>
@@ -147,10 +145,7 @@ const proofs: Readonly<Record<string, Proof>> = {
   reg: (bytes) => bytes[0] === 0xff,
 };
 
-/**
- * True if the bytes are a file of the type whose signature they begin with. A text that begins with
- * a byte order mark is text.
- */
+/** True if the bytes prove the type of their signature. A byte order mark makes them text. */
 export function isProven(ext: string, bytes: Buffer): boolean {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return false;
   return proofs[ext]?.(bytes) ?? true;

@@ -32,9 +32,7 @@ const id3 = Buffer.concat([latin('ID3\x03\0\0\0\0\0\x0a'), Buffer.alloc(10), hex
 const riff = (kind: string, rest: Buffer): Buffer => Buffer.concat([latin('RIFF'), le32(rest.length + 4), latin(kind), rest]);
 const packet = Buffer.concat([hex('47400010'), Buffer.alloc(184, 0xff)]);
 
-/**
- * Real files, the smallest of their type, or the start of one, by the MIME type that must be found.
- */
+/** Real files, the smallest of their type, or the start of one, by the MIME type to be found. */
 export const files: readonly (readonly [mime: string, name: string, bytes: Buffer])[] = [
   ['image/png', '1x1', base64('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==')],
   ['image/gif', '1x1', base64('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7')],
@@ -124,10 +122,7 @@ export const files: readonly (readonly [mime: string, name: string, bytes: Buffe
   ['model/stl', 'solid', latin('solid cube\n facet normal 0 0 0\n')],
 ];
 
-/**
- * Letters that some format begins with, as people and machines write them in messages. None of it
- * is a file.
- */
+/** Letters that some format begins with, as they occur in messages. None of it is a file. */
 export const texts: readonly string[] = [
   'MZ-17 shipped',
   'MZ',

@@ -21,8 +21,7 @@ export async function sniff(bytes: Buffer): Promise<string | undefined> {
   const isBinary = hasBinary(start, 0, SAMPLE_BYTES);
   if (!isBinary && isUtf8(start.subarray(0, charEnd(start)))) return sniffText(start);
   const { fileTypeFromBuffer } = await import('file-type');
-  // The library may fail on bytes that were cut off or made to mislead it, so its errors do not
-  // count.
+  // The library may fail on bytes that were cut off or made to mislead it.
   const known = await fileTypeFromBuffer(start).catch(() => undefined);
   if (known && (isBinary || HIGH.has(known.ext)) && isProven(known.ext, bytes)) return mimeOf(known.mime);
   return sniffText(start);

@@ -27,7 +27,6 @@ const formats: readonly (readonly [pattern: RegExp, mime: string])[] = [
 /** The start of all formats here. JSON and ordinary text are not tried further. */
 const CANDIDATE = /^\s*(?:<|%|\{\\|BEGIN:|WEBVTT|solid|REGEDIT4|Windows R|-----BEGIN PGP|!<arch|0707)/i;
 
-/** The MIME type of a text of a known format. */
 export function sniffText(bytes: Buffer): string | undefined {
   const text = startOf(bytes);
   return CANDIDATE.test(text.slice(0, 64)) ? formats.find(([pattern]) => pattern.test(text))?.[1] : undefined;

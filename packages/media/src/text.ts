@@ -2,7 +2,6 @@
 const isBinary = (byte: number): boolean =>
   byte <= 0x08 || byte === 0x0b || (byte >= 0x0e && byte <= 0x1a) || (byte >= 0x1c && byte <= 0x1f);
 
-/** True if one of these bytes is between `from` and `to`. */
 export function hasBinary(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to && at < bytes.length; at++) if (isBinary(bytes[at] as number)) return true;
   return false;

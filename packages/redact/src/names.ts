@@ -1,11 +1,7 @@
 import { Cache } from '@blockhub/cache';
 
-/**
- * Names of headers, parameters and fields whose value is secret. A name is cut into words where its
- * case changes, and at each character that is not a letter or digit: `X-Api-Key`, `apiKey` and
- * `user[api_key]` have the words "api key". The lists are data, so that the reference can show
- * them.
- */
+// A name is cut into words where its case changes, and at each character that is not a letter or
+// digit: `X-Api-Key`, `apiKey` and `user[api_key]` give "api key". The reference shows the lists.
 
 const list = (text: string): readonly string[] => text.trim().replace(/\s+/g, ' ').split(', ');
 
@@ -101,6 +97,5 @@ function isSecret(given: readonly string[]): boolean {
 
 const verdicts = new Cache<string, boolean>(1024);
 
-/** True if the value of a header or parameter of this name is secret. */
 export const isSecretName = (name: string): boolean =>
   name.length > REMEMBERED_LENGTH ? judge(name) : verdicts.getOrMake(name, () => judge(name));

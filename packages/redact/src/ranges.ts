@@ -1,4 +1,3 @@
-/** Ranges of a text that are secret. */
 export class Ranges {
   readonly #places: [from: number, to: number][] = [];
 
@@ -10,9 +9,7 @@ export class Ranges {
     if (to > from) this.#places.push([from, to]);
   }
 
-  /**
-   * Adds the ranges of a decoded text. `map` has the place of each of its characters in this text.
-   */
+  /** `map` has the place of each character of the decoded text in this text. */
   addDecoded(ranges: Ranges, map: readonly number[]): void {
     for (const [from, to] of ranges.#places) this.add(map[from] ?? 0, map[to] ?? 0);
   }

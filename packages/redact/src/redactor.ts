@@ -4,7 +4,6 @@ import { decodePercent, Ranges } from './ranges.ts';
 import { findShapes } from './shapes.ts';
 import { findMembers, findParameters, findUserinfo } from './urls.ts';
 
-/** The text in place of a secret. */
 const REDACTED = '[redacted]';
 
 export interface RedactorOptions {
@@ -14,9 +13,7 @@ export interface RedactorOptions {
   readonly values?: readonly string[];
   /** Default `[redacted]`. */
   readonly marker?: string;
-  /**
-   * The texts are log lines: pairs count only in URLs, and a scheme such as `Bearer` may be a word.
-   */
+  /** Log lines: pairs count only in URLs, and a scheme such as `Bearer` may be a word. */
   readonly lines?: boolean;
 }
 
@@ -31,7 +28,6 @@ const REMEMBERED_LENGTH = 256;
 
 const joined = (name: string): string => wordsOf(name).join('');
 
-/** A name without percent-encoding. */
 function decodedName(name: string): string {
   let decoded = name;
   for (let level = 0; level < MAX_LEVELS; level++) decoded = decodePercent(decoded)?.text ?? decoded;
@@ -83,8 +79,7 @@ export class Redactor {
   #find(text: string, level: number): Ranges {
     const secrets = new Ranges();
     findUserinfo(text, secrets);
-    // The value of an encoded name ends at its own level, not in what is encoded in it:
-    // `to%6ben=a%26b` is one pair.
+    // The value of an encoded name ends at its own level: `to%6ben=a%26b` is one pair.
     const isSecret = (name: string): boolean => this.isSecret(name) || (name.includes('%') && this.isSecret(decodedName(name)));
     if (text.includes('=')) findParameters(text, { isSecret, onlyInUrls: this.#lines }, secrets);
     if (!this.#lines) findMembers(text, isSecret, secrets);

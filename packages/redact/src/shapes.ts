@@ -1,9 +1,7 @@
 import type { Ranges } from './ranges.ts';
 
-/*
- * Secrets by their form, under any name. A form is tried only where a word begins, and only if the
- * first letter fits. So the time is linear, and each character of an ordinary value is read once.
- */
+// Secrets by their form, under any name. A form is tried only where a word begins, and only if the
+// first letter fits. So the time is linear, and each character of an ordinary value is read once.
 
 /** The start of the tokens of known services, and the minimum length of the rest. */
 export const tokenForms: readonly (readonly [what: string, pattern: string])[] = [

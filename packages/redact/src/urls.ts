@@ -3,7 +3,7 @@ import type { Ranges } from './ranges.ts';
 const END_OF_URL = /[\s"'<>`\\]/g;
 const END_OF_AUTHORITY = /[/?#\s"'<>`\\]/g;
 
-/** The place of the first match from `at` on, or the end of the text. */
+/** Gives the end of the text if nothing matches. */
 function next(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
   return pattern.exec(text)?.index ?? text.length;
@@ -34,7 +34,6 @@ export function findUserinfo(text: string, secrets: Ranges): void {
 /** Browsers accept backslashes as slashes, and JSON may have a backslash before each slash. */
 const SLASHES = /\/\/+|:(?:\\\/){2,}|:\\\\+/g;
 
-/** The place after the next slashes, or undefined. */
 function nextSlashes(text: string, from: number): number | undefined {
   SLASHES.lastIndex = from;
   return SLASHES.test(text) ? SLASHES.lastIndex : undefined;
@@ -144,7 +143,6 @@ export function findMembers(text: string, isSecret: (name: string) => boolean, s
     if (isSecret(name)) secrets.add(index + all.length - (quoted ?? bare).length, index + all.length);
 }
 
-/** The place after the bracket that closes the one at `from`, or the end of the text. */
 function endOfNested(text: string, from: number): number {
   for (let at = from, open = 0; at < text.length; at++) {
     const sign = text[at] as string;

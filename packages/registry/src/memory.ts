@@ -15,17 +15,14 @@ export class MemoryRegistry implements Registry {
 
   async putChain(record: ChainRecord): Promise<void> {
     const kept = checkRecord(record);
-    this.#forgetName(this.#chains.get(kept.id));
+    const { name: before } = this.#chains.get(kept.id) ?? {};
+    if (before !== undefined) this.#names.delete(before);
     if (kept.name !== undefined) {
       const { name: _, ...former } = this.#chains.get(this.#names.get(kept.name) ?? '') ?? {};
       if ('id' in former) this.#chains.set(former.id, former);
       this.#names.set(kept.name, kept.id);
     }
     this.#chains.set(kept.id, kept);
-  }
-
-  #forgetName(record: ChainRecord | undefined): void {
-    if (record?.name !== undefined) this.#names.delete(record.name);
   }
 
   async *chains(): AsyncIterable<ChainRecord> {

@@ -3,10 +3,7 @@ const DELAY_MS = 250;
 /** If nothing can be written, memory must not grow. Further hints are dropped. */
 const MOST = 10_000;
 
-/**
- * Hints that are not written yet. Many go in one write. If a write fails, no caller gets the error,
- * and its hints are written with the next one.
- */
+/** Hints not written yet. If a write fails, the next one has them, and no caller gets the error. */
 export class PendingHints {
   readonly #write: (hints: ReadonlyMap<string, number>) => Promise<void>;
   #waiting = new Map<string, number>();
@@ -36,7 +33,6 @@ export class PendingHints {
     this.#writing.clear();
   }
 
-  /** Writes the rest, once. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flushing;

@@ -16,11 +16,8 @@ const slotsRefreshMs = 60_000;
 /** Maximum number of redirections in a row. */
 const mostRedirections = 5;
 
-/**
- * The error of a replica for a write. After a fail-over the name resolves to another server, which
- * only a new connection reaches.
- */
-const replica = /READONLY/;
+/** A replica refuses a write. After a fail-over only a new connection reaches the right server. */
+export const replica = /READONLY/;
 /** It may stay a replica, so not each failed write makes a new connection. */
 const replicaPauseMs = 5000;
 /** The error of a cluster node if another node has the keys. */
@@ -137,8 +134,7 @@ export class RedisClient {
     let leftReplicaAt = Number.NEGATIVE_INFINITY;
     const redis = new Redis({
       ...this.#options,
-      // Replies have the same form in both. If a server refuses the login, the greeting of 3 writes
-      // to the console.
+      // Replies are alike in both. After a refused login the greeting of 3 writes to the console.
       protocol: 2,
       host,
       port,
@@ -179,16 +175,14 @@ export class RedisClient {
       scripts,
       lazyConnect: true,
       enableOfflineQueue: false,
-      // It requires a right that nothing else needs. A cluster that is down answers each command
-      // with an error.
+      // It requires a special right. A cluster that is down answers each command with an error.
       enableReadyCheck: false,
       redisOptions: this.#options,
       clusterRetryStrategy: (times) => backOff(times, betweenTries, Math.random),
       slotsRefreshTimeout: commandTimeoutMs,
       slotsRefreshInterval: slotsRefreshMs,
       maxRedirections: mostRedirections,
-      // No delay and no retry: the caller continues without an answer, and the next call tries
-      // again.
+      // The caller continues without an answer, and the next call tries again.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
       // A certificate is for a name, so the name must not be replaced by an address.
@@ -217,13 +211,10 @@ export class RedisClient {
   }
 }
 
-/**
- * What is wrong with a server's first bytes. The client takes them for an answer and drops them.
- */
+/** What is wrong with a server's first bytes, which the client takes for an answer and drops. */
 const refusalIn = (words: string): string | undefined =>
   ofProtocol.test(words) ? denied.exec(words)?.[1] : `Protocol error, got ${JSON.stringify(words.slice(0, 20))}`;
 
-/** Options of each connection. */
 function optionsOf({ host, tls, username }: RedisTarget, password: string | undefined) {
   return {
     ...(tls && { tls: { ...tls, checkServerIdentity: (name: string, cert: PeerCertificate) => checkIdentity(name, host, cert) } }),

@@ -16,10 +16,7 @@ const password = 'BLOCKHUB_REGISTRY_PASSWORD (or the file that BLOCKHUB_REGISTRY
 const rights =
   '+eval +evalsha +hget +hset +hdel +hexists +zadd +zrem +zscore +zrangebylex +zrangebyscore +exists +del +info +select +client|setinfo +cluster|slots';
 
-/**
- * Errors of the server, https://redis.io/docs/latest/develop/reference/protocol-spec/. The first
- * entry that matches counts.
- */
+/** Errors of https://redis.io/docs/latest/develop/reference/protocol-spec/. First match counts. */
 const entries: readonly Entry[] = [
   // Must be before the entries about passwords, because its text names them too.
   [
@@ -134,7 +131,6 @@ const lasting: ReadonlySet<Fault['kind']> = new Set(['certificate', 'protocol'])
 
 export interface FaultContext {
   readonly user: string;
-  /** The pattern of the keys. */
   readonly pattern: string;
 }
 

@@ -1,14 +1,11 @@
 import { decodeUrlPart, invalidUrl, readAuthorities, readUrlOptions, urlOption } from '@blockhub/settings';
 import { registryUserinfo } from './secrets.ts';
 
-/** What the URL of a Redis registry says. */
 export interface RedisTarget {
   readonly host: string;
   readonly port: number;
-  /** Number of the database. */
   readonly db: number;
   readonly username: string | undefined;
-  /** Prefix of each key. */
   readonly prefix: string;
   /** `auto`: from the first redirection on. */
   readonly cluster: 'auto' | 'on' | 'off';
@@ -27,9 +24,7 @@ const refuse = (field: string, what: string): Error => invalidUrl(registryUserin
 
 /**
  * Reads `redis[s]://[user@]host[:port][/database]`. Options: `prefix` of the keys, `cluster` (auto,
- * on, off), `ca` (absolute path of a PEM file, for rediss).
- *
- * @throws REGISTRY_URL_INVALID naming the part
+ * on, off), `ca` (absolute path of a PEM file, for rediss). @throws REGISTRY_URL_INVALID
  */
 export function parseRedisUrl(url: URL): RedisTarget {
   const { protocol, hostname, port, pathname, username } = url;

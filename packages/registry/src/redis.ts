@@ -2,7 +2,7 @@ import { Pace, systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { checkHeight, checkRecord } from './check.ts';
 import { PendingHints } from './pending-hints.ts';
-import { RedisClient } from './redis-client.ts';
+import { RedisClient, replica } from './redis-client.ts';
 import { type RedisFault, redisFault } from './redis-fault.ts';
 import { keyOf, keysOf, patternOf, type ScriptName } from './redis-scripts.ts';
 import type { RedisTarget } from './redis-url.ts';
@@ -16,8 +16,6 @@ const logAgainMs = 60_000;
 
 /** The error if another program wrote to our keys. */
 const foreign = /WRONGTYPE/;
-/** The error of a replica for a write. */
-const isReplica = /READONLY/;
 /** The client's errors without a connection. An earlier error had the reason. */
 const unconnected =
   /enableOfflineQueue|Connection is closed|the connection ended|Cluster is ended|None of startup nodes|Failed to refresh slots/;
@@ -29,7 +27,6 @@ export class RedisRegistry implements Registry {
   readonly #keys: string[];
   readonly #shown: string;
   readonly #log: RegistryLog | undefined;
-  /** Log lines about faults, by code. */
   readonly #pace = new Pace(systemClock, logAgainMs);
   readonly #hints = new PendingHints((hints) => this.#writeHints([...hints]));
   /** Why there is no connection. */
@@ -57,7 +54,6 @@ export class RedisRegistry implements Registry {
 
   /**
    * Opens it even if the server does not answer. The connection is tried again.
-   *
    * @throws REGISTRY_DENIED if the user or the password is refused
    */
   static async open(target: RedisTarget, options: DriverOptions = {}): Promise<RedisRegistry> {
@@ -179,16 +175,14 @@ export class RedisRegistry implements Registry {
     return redisFault(error, { user: username, pattern: patternOf(prefix) });
   }
 
-  /**
-   * Keeps only the message: the client's error has the arguments of the command, or the password.
-   */
+  /** Only the message: the client's error has the arguments of the command, or the password. */
   #explain(error: Error): BlockhubError {
     const { message } = error;
     const cause = new Error(message);
     if (foreign.test(message)) return this.#corrupt(cause);
     const fault = this.#faultOf(error);
     // A new connection replaces this one. Until then there is none.
-    if (isReplica.test(message)) this.#noLine = fault;
+    if (replica.test(message)) this.#noLine = fault;
     const isUnconnected = unconnected.test(message);
     const { code, what, fix } = fault ?? (isUnconnected ? this.#noLine : undefined) ?? noAnswer;
     // The client's message is about its options.

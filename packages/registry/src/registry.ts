@@ -43,12 +43,8 @@ export interface Registry {
   claim(key: string, value: string, times: ClaimTimes): Promise<string>;
   /** Changes the value of a claim; its end stays. Does nothing if there is no claim. */
   replaceClaim(key: string, value: string): Promise<void>;
-  /**
-   * Tries everything that the other calls need, with rights and space to write, and leaves nothing
-   * behind. Throws what they would.
-   */
+  /** Tries all that other calls need, with rights and space. Leaves no trace. Throws as they do. */
   check(): Promise<void>;
-  /** Deletes everything. */
   wipe(): Promise<void>;
   /**
    * Writes what is pending. A second call does nothing. Other calls fail afterwards, except on a

@@ -225,12 +225,9 @@ export class SqliteRegistry implements Registry {
   /** @throws REGISTRY_CORRUPT if the row is not what was written */
   #record(row: Record<string, unknown>): ChainRecord {
     try {
-      const { name, settings, ...rest } = row as unknown as {
-        id: string;
+      const { name, settings, ...rest } = row as unknown as Omit<ChainRecord, 'name' | 'settings'> & {
         name: string | null;
-        crypt: 'sha256';
         settings: string;
-        time: number;
       };
       return checkRecord({ ...rest, ...(name === null ? {} : { name }), settings: JSON.parse(settings) });
     } catch (error) {

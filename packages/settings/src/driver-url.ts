@@ -12,7 +12,6 @@ export interface UrlKind extends Userinfo {
   readonly examples: Readonly<Record<string, string>>;
 }
 
-/** One option behind the `?` of a URL. */
 export interface UrlOption {
   readonly accepts: (value: string) => boolean;
   /** Ends a sentence that begins with `expected`. */
@@ -98,7 +97,6 @@ export function readUrlPath(url: URL, of: 'file' | 'folder', kind: UrlKind): str
   return path;
 }
 
-/** Percent escapes replaced. */
 export function decodeUrlPart(text: string, field: string, kind: UrlKind): string {
   try {
     return decodeURIComponent(text);

@@ -28,10 +28,7 @@ function knownFlags(shape: SettingsShape): Map<string, Known> {
 /** A word that begins with a dash is a flag. A single dash and negative numbers are values. */
 const isFlag = (word: string): boolean => /^-(-|[a-zA-Z])/.test(word);
 
-/**
- * Reads flags with raw values and notes every mistake. Values of secret and of unknown flags are
- * not shown.
- */
+/** Notes every mistake, and does not show values of secret and of unknown flags. */
 export function readFlags(shape: SettingsShape, argv: readonly string[]): FlagsRead {
   const known = knownFlags(shape);
   const read: FlagsRead = { given: new Map(), mistakes: [] };

@@ -12,10 +12,7 @@ const paragraph = (text: string, by: number): string =>
     .map((line) => ' '.repeat(by) + line)
     .join('\n');
 
-/**
- * The flag with the form of its value, such as `--port N`. A flag that is on by default is shown as
- * `--no-x`.
- */
+/** Such as `--port N`. A flag that is on by default is shown as `--no-x`. */
 export function flagUsage(name: string, one: Setting<unknown>): string {
   if (one.kind !== 'flag') return `${flagName(name)} ${one.placeholder}`;
   return one.default === true ? flagName(name).replace('--', '--no-') : flagName(name);
@@ -25,7 +22,6 @@ export function flagUsage(name: string, one: Setting<unknown>): string {
 export const shownDefault = (one: Setting<unknown>): string | undefined =>
   one.default === undefined || one.secret ? undefined : hideUserinfo(one.format(one.default));
 
-/** The text of a setting, then a line for each fact. */
 function facts(name: string, one: Setting<unknown>): string[] {
   const lines = [sentence(one.text)];
   const shown = shownDefault(one);

@@ -3,9 +3,7 @@ import { quote } from './units.ts';
 /** Replaces a secret in texts. */
 export const hidden = '[hidden]';
 
-/**
- * Values of options with a name of a secret. Paths are not hidden: they name files with secrets.
- */
+/** Paths are not hidden: they name files with secrets. */
 const secretOption =
   /([?&#][\w.-]{0,40}(?:secret|passw|pwd|token|credential|signature|api-?key|access-?key)[\w.-]{0,40}=)(?!%2f|\/)[^&#\s"]+/gi;
 
@@ -25,9 +23,7 @@ export function hideUrl(url: string): string {
   return `${scheme}${hidden}${rest.slice(at)}`;
 }
 
-/**
- * Hides user, password and secret options of every URL in a text. Words are separated by blanks.
- */
+/** Hides user, password and secret options of every URL. Words are separated by blanks. */
 export function hideUserinfo(text: string): string {
   const shown = text.includes('=') ? text.replace(secretOption, `$1${hidden}`) : text;
   return shown.includes('@') ? shown.replace(/\S+/g, hideWord) : shown;

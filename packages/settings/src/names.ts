@@ -33,9 +33,7 @@ export function findNearest(given: string, flags: readonly string[]): string | u
   return nearest;
 }
 
-/**
- * True if the texts differ by one letter added, removed or replaced, or by two swapped neighbours.
- */
+/** One letter added, removed or replaced, or two neighbours swapped. */
 export const isOneEdit = (a: string, b: string): boolean => Math.abs(a.length - b.length) <= 1 && distance(a, b) === 1;
 
 /** Levenshtein distance of two short texts. A swap of neighbours counts as one edit. */

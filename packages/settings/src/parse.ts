@@ -25,10 +25,7 @@ export function wantsHelp(argv: readonly string[]): boolean {
   return argv.slice(0, end < 0 ? argv.length : end).some((word) => word === '--help' || word === '-h');
 }
 
-/**
- * All defaults, replaced by the values `given`. For tests and embedding.
- * @throws SETTINGS_INVALID if a required setting is missing
- */
+/** For tests and embedding. @throws SETTINGS_INVALID if a required setting is missing */
 export function defaults<const S extends SettingsShape>(shape: S, given: Partial<Values<S>> = {}): Values<S> {
   checkShape(shape);
   const values: Record<string, unknown> = {};
@@ -78,10 +75,7 @@ function fromFlag(name: string, one: Setting<unknown>, raw: string | undefined):
   return raw === undefined ? undefined : checkGiven(flag, one, raw, `remove ${flag}`);
 }
 
-/**
- * The value of a variable, or of the file with a secret. An empty variable counts as not set.
- * @throws Refusal
- */
+/** Also reads the file of a secret. An empty variable counts as not set. @throws Refusal */
 function fromEnvironment(name: string, one: Setting<unknown>, env: Source['env']): string | undefined {
   const variable = envName(name);
   const fileVariable = `${variable}_FILE`;
@@ -110,9 +104,7 @@ function fromFile(variable: string, one: Setting<unknown>, file: string): string
   return secretOf(subject, one, bytes, `write the secret into it, or unset ${variable}`);
 }
 
-/**
- * Refuses an empty secret or restriction, which would accept more than was meant. @throws Refusal
- */
+/** An empty secret or restriction would accept more than was meant. @throws Refusal */
 function checkGiven(subject: string, one: Setting<unknown>, raw: string, otherwise: string): string {
   if (one.secret) return secretOf(subject, one, Buffer.from(raw), `write a value, or ${otherwise}`);
   if (one.restricts && /^[\s,\ufeff]*$/.test(raw))

@@ -16,15 +16,9 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** The process does not start without it. */
   readonly required: boolean;
-  /**
-   * It limits what is accepted. An empty value would accept more than was meant, so it is a
-   * mistake.
-   */
+  /** It limits what is accepted. An empty value would accept more than was meant: a mistake. */
   readonly restricts: boolean;
-  /**
-   * Similar names of settings of other programs, whose variables are not a misspelt form of this
-   * one.
-   */
+  /** Similar names of other programs, whose variables are not a misspelt form of this one. */
   readonly unlike: readonly string[];
   /** JSON schema of the value, without text and default. */
   readonly schema: Readonly<Record<string, unknown>>;
@@ -39,9 +33,7 @@ export interface Setting<T> {
  */
 export type SettingsShape = Readonly<Record<string, Setting<unknown>>>;
 
-/**
- * The parsed values of a shape. A setting without default that is not required may be undefined.
- */
+/** A setting without default that is not required may be undefined. */
 export type Values<S extends SettingsShape> = { readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never };
 
 interface Options<D> {
@@ -50,7 +42,6 @@ interface Options<D> {
   readonly example?: string;
   readonly secret?: boolean;
   readonly required?: boolean;
-  /** See `Setting.restricts`. */
   readonly restricts?: boolean;
   readonly unlike?: readonly string[];
   readonly placeholder?: string;
@@ -229,7 +220,6 @@ export const setting = {
       },
     });
   },
-  /** One of the listed words. */
   choice<const Of extends readonly string[], const O extends Options<Of[number]>>(
     options: O & { readonly of: Of },
   ): Setting<Given<O, Of[number]>> {

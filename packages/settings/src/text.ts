@@ -1,4 +1,3 @@
-/** The text with a full stop at its end. */
 export const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** Lines of at most `room` characters. A word that is longer is cut. */

@@ -30,10 +30,7 @@ export const sizeForm = 'a number of bytes, or a number with kb, mb, gb or tb, s
 /** What a duration is, as the end of a sentence. */
 export const durationForm = 'a number of milliseconds, or a number with ms, s, m, h or d, such as 250ms or 1.5s';
 
-/**
- * The amount in the smallest unit, rounded down. Undefined if the text does not have the form, or
- * if the amount is above 2^53.
- */
+/** In the smallest unit, rounded down. Undefined for another form, or above 2^53. */
 function findAmount(text: string, pattern: RegExp, units: Units): number | undefined {
   if (text.length > 32 || !pattern.test(text)) return undefined;
   const digits = Number.parseFloat(text);

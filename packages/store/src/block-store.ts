@@ -7,14 +7,10 @@ export interface BlockForm {
   readonly block: (id: string) => string;
   /** The object key of the entry of a chain's height. */
   readonly entry: (chain: string, height: number) => string;
-  /**
-   * The id of the block in these bytes. Throws if they are not a block. Other bytes with the same
-   * id are another try of the same block.
-   */
+  /** Throws if the bytes are not a block. Other bytes with one id are another try of the block. */
   readonly id: (bytes: Buffer) => string;
 }
 
-/** A block in its chain. */
 export interface Linked {
   readonly chain: string;
   readonly height: number;
@@ -25,10 +21,7 @@ export interface Linked {
 export type SetNext = { readonly mine: true } | { readonly mine: false; readonly winner: Buffer };
 
 export interface SetNextOptions {
-  /**
-   * The caller has read the entry at the tail's height, and it has the tail's id. Entries never
-   * change, so it is not read again.
-   */
+  /** The entry at the tail's height was read and has the tail's id. Entries never change. */
   readonly known?: boolean;
 }
 
@@ -50,9 +43,7 @@ export class BlockStore {
   }
 
   /**
-   * Stores a block by its id. Gives the bytes that are stored now: another try may have been
-   * faster.
-   *
+   * Stores a block by its id. Gives the bytes stored now: another try may have been faster.
    * @throws OBJECT_EXISTS if something else is stored there; what `id` throws
    */
   async create(bytes: Buffer): Promise<Buffer> {
@@ -60,7 +51,6 @@ export class BlockStore {
     return this.#store.keep(this.#form.block(id), bytes, (there) => this.#idOf(there) === id);
   }
 
-  /** The entry of a height; undefined where there is none. */
   at(chain: string, height: number): Promise<Buffer | undefined> {
     return this.#store.find(this.#form.entry(chain, height));
   }
@@ -69,7 +59,6 @@ export class BlockStore {
    * Makes a block the next one after `tail`, by creating the chain's entry at the next height if it
    * is absent. This is the only decision in a chain's life. It may be repeated, raced and
    * interrupted. If the outcome is unknown, the store reads it back.
-   *
    * @param bytes the block's exact bytes; it must be built behind `tail`
    * @throws CHAIN_DAMAGED if there is no entry at the tail's height
    */

@@ -156,10 +156,7 @@ const listing: Record<string, Case> = {
   },
 };
 
-/**
- * Runs every case on a new, empty driver. `release` undoes what `open` made. Call it in a test file
- * with what `@jest/globals` gives.
- */
+/** Runs all cases on new drivers. `release` undoes what `open` made. It needs Jest's globals. */
 export function storeConformance(
   { describe, expect, test }: Jest,
   name: string,

@@ -49,9 +49,7 @@ export interface Advice {
  * time. A method resolves after the effect is durable.
  */
 export interface StoreDriver {
-  /**
-   * All bytes, or those of the range that exist (perhaps none). Undefined if there is no object.
-   */
+  /** All bytes, or those of the range that exist (perhaps none). Undefined without an object. */
   get(key: string, range?: ByteRange): Promise<Buffer | undefined>;
   head(key: string): Promise<{ length: number } | undefined>;
   /** True if this call made the object. Of any number of racing calls exactly one gets true. */

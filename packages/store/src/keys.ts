@@ -15,7 +15,6 @@ const refuse = (text: string, why: string): never => {
  * A key is parts joined by `/`. A part is not empty, does not start with a dot (so `..` and `.tmp`
  * are impossible), and has no control character or backslash. Readers check keys too, because keys
  * come from templates and from blocks of other writers.
- *
  * @throws STORE_KEY_INVALID
  */
 export function checkKey(text: string): void {
@@ -26,11 +25,7 @@ export function checkKey(text: string): void {
     refuse(text, `has a part that is longer than ${MAX_PART_BYTES} bytes`);
 }
 
-/**
- * The beginning of a key: empty, or a key that may end anywhere, also behind a `/`.
- *
- * @throws STORE_KEY_INVALID
- */
+/** Empty, or a key that may end anywhere, also behind a `/`. @throws STORE_KEY_INVALID */
 export function checkPrefix(text: string): void {
   if (text !== '') checkKey(text.endsWith('/') ? text.slice(0, -1) : text);
 }

@@ -53,7 +53,6 @@ function parse(text: string): URL {
  * Opens a store: `memory:`, `file:///absolute/path` or a plain path, `s3://endpoint/bucket/prefix`
  * (see `parseS3Url` for options and other forms). It does not probe, see `Store.assertSafe`. It
  * does not create a folder or bucket, or connect to a server.
- *
  * @throws STORE_URL_INVALID naming the scheme, field or option that is wrong
  */
 export async function openStore(text: string, { drivers, credentials, ...options }: OpenStoreOptions = {}): Promise<Store> {

@@ -4,7 +4,6 @@ import { BlockhubError, hasCode, isTransient } from '@blockhub/errors';
 import type { Random } from '@blockhub/faults';
 import type { ByteRange, OnUnseen, StoredObject } from './driver.ts';
 
-/** What a probe uses of a `Store`. */
 export interface ProbedStore {
   find(key: string, range?: ByteRange): Promise<Buffer | undefined>;
   get(key: string, range?: ByteRange): Promise<Buffer>;
@@ -18,7 +17,6 @@ export interface ProbedStore {
 export interface ProbeCheck {
   readonly name: string;
   readonly ok: boolean;
-  /** What the check found, for a person. */
   readonly detail: string;
   /** What to do, if an error kept the check from a result. */
   readonly fix?: string;

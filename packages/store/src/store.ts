@@ -6,7 +6,6 @@ import { checkKey, checkPrefix } from './keys.ts';
 import { Limit } from './limit.ts';
 import { hasPassed, keepVerdict, type ProbeReport, probeStore, unsafe } from './probe.ts';
 
-/** The kinds of requests to a driver. */
 export const storeOperations = ['get', 'head', 'create', 'put', 'remove', 'list'] as const;
 export type StoreOperation = (typeof storeOperations)[number];
 
@@ -109,7 +108,6 @@ export class Store {
   /**
    * As `create`, for an object whose key follows from its bytes. Gives the bytes that are stored
    * now, which are the same object.
-   *
    * @param isSame whether other bytes are the same object; without it they never are
    * @throws OBJECT_EXISTS if there is another object: damage must not get one more reference
    */
@@ -183,8 +181,7 @@ export class Store {
   /** Many processes that start together must not overload the store with probes. */
   async #probeOnceADay(): Promise<ProbeReport> {
     const { clock } = this.#options;
-    // If the verdict cannot be read or stored, the probe fails for the same reason, or it only runs
-    // once more.
+    // If the verdict cannot be read or stored, the probe fails too, or only runs once more.
     const again = await hasPassed(this, this.url, clock.now()).catch(() => false);
     const report = await this.#probe(again);
     if (report.ok && !again) await keepVerdict(this, this.url, clock.now()).catch(() => undefined);
@@ -194,7 +191,6 @@ export class Store {
   /**
    * Probes once and keeps the verdict. If any process probed the store within a day and it passed,
    * only a few requests are made.
-   *
    * @throws STORE_UNSAFE naming what failed; STORE_UNAVAILABLE, STORE_DENIED, STORE_FULL,
    * STORE_UNUSABLE if there is no verdict yet; STORE_NOT_FOUND, STORE_URL_INVALID
    */

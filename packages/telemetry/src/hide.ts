@@ -15,10 +15,7 @@ const words = /\S+/g;
 /** In JSON a text ends at a quotation mark that is not escaped. */
 const wordsOfJson = /(?:\\.|[^\s"\\])+/g;
 
-/**
- * Hides user and password of URLs, their secret parameters, and values that have the form of a
- * token or key, by the same rules as request documents.
- */
+/** Hides logins of URLs, secret parameters, tokens and keys, by the rules of request documents. */
 export const hideText = (text: string): string => hideIn(text, words);
 
 /** `hideText` for a line of JSON. The result is JSON too. */
@@ -26,20 +23,14 @@ export const hideLine = (line: string): string => hideIn(line, wordsOfJson);
 
 const hideIn = (text: string, each: RegExp): string => lines.text(text.includes('@') ? text.replace(each, hideUserinfo) : text);
 
-/**
- * Hides everything before the last `@`, because a password may contain a slash. Three slashes begin
- * a path.
- */
+/** Up to the last `@`, because a password may contain a slash. Three slashes begin a path. */
 function hideUserinfo(word: string): string {
   const at = word.lastIndexOf('@');
   const slashes = at < 0 ? -1 : word.slice(0, at).search(/:\/\/(?!\/)/);
   return slashes < 0 ? word : `${word.slice(0, slashes + 3)}${hidden}${word.slice(at)}`;
 }
 
-/**
- * A copy for the log: values of secret keys hidden, errors as objects, long texts cut, bytes
- * counted.
- */
+/** For the log: values of secret keys hidden, errors as objects, long texts cut, bytes counted. */
 export function hideValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return value.length > maxText ? `${value.slice(0, maxText)}… (${value.length} characters)` : value;
   if (typeof value === 'bigint') return String(value);

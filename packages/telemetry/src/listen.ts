@@ -2,7 +2,6 @@ import { isIPv6 } from 'node:net';
 import { BlockhubError, errorCode } from '@blockhub/errors';
 import { envName, flagName } from '@blockhub/settings';
 
-/** The address of a server, and the names of its settings. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -12,9 +11,7 @@ export interface ListenAddress {
   readonly portSetting: string;
 }
 
-/**
- * Removes the brackets around an IPv6 address: `[::1]` becomes `::1`. Other hosts are not changed.
- */
+/** `[::1]` becomes `::1`. Other hosts are not changed. */
 export function bareHost(host: string): string {
   const inside = /^\[(.+)\]$/.exec(host.trim())?.[1];
   return inside !== undefined && isIPv6(inside) ? inside : host.trim();
@@ -104,7 +101,6 @@ function faultOf(code: string, host: string, { hostNames, portNames }: { hostNam
   }
 }
 
-/** What is probably wrong with a host that has no address. */
 function shapeOf(host: string): string {
   if (host.includes('://')) return 'expected an address, got a URL.';
   if (host === '*' || host === '+') return `${host} is not an address.`;

@@ -17,7 +17,6 @@ export interface Logger {
   readonly info: LogMethod;
   readonly warn: LogMethod;
   readonly error: LogMethod;
-  /** A logger that adds these fields to each line. */
   child(fields: LogFields): Logger;
 }
 
@@ -30,10 +29,7 @@ export interface LoggerOptions {
   readonly stream?: { write(line: string): unknown };
 }
 
-/**
- * Ignores errors: if the disk behind standard output is full, lines are lost and the process
- * continues.
- */
+/** If the disk behind standard output is full, lines are lost and the process continues. */
 function standardOutput(): { write(line: string): unknown } {
   const destination = pino.destination({ fd: 1, sync: true });
   destination.on('error', () => {});
@@ -94,5 +90,4 @@ function wrap(sink: Sink): Logger {
 
 const nothing: LogMethod = () => {};
 
-/** Writes nothing. */
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => silentLogger };

@@ -11,10 +11,7 @@ import {
   type Series,
 } from './series.ts';
 
-/**
- * A metric with labels. `labels` always gives the same series for the same values. Call it once and
- * keep the series.
- */
+/** A metric with labels. The same values give the same series: call `labels` once and keep it. */
 export interface Family<L extends string, S> {
   labels(values: Readonly<Record<L, string>>): S;
 }
@@ -95,10 +92,7 @@ class MetricFamily<S extends Series> implements Family<string, S> {
   }
 }
 
-/**
- * Metrics with their own registry. Counting uses plain numbers. prom-client takes memory and time,
- * so it is loaded by the first scrape.
- */
+/** Counting uses plain numbers. The first scrape loads prom-client, which takes memory and time. */
 export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   const families = new Map<string, MetricFamily<Series>>();
   let registry: Promise<Registry> | undefined;

@@ -98,11 +98,7 @@ function spanOf(span: OtelSpan): Span {
   };
 }
 
-/**
- * The sampler of the variables of OpenTelemetry. It decides only about traces that begin here: for
- * other traces the parent decides.
- * @throws SETTINGS_INVALID
- */
+/** Decides about traces that begin here; else the parent decides. @throws SETTINGS_INVALID */
 function samplerOf({ OTEL_TRACES_SAMPLER: name = '', OTEL_TRACES_SAMPLER_ARG: argument = '' }: TracingOptions['env']): Sampler {
   const ratio = argument === '' ? 1 : Number(argument);
   const roots: Readonly<Record<string, () => Sampler>> = {

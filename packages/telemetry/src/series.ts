@@ -5,7 +5,6 @@ export interface Counter {
   readonly value: number;
 }
 
-/** Goes up and down. */
 export interface Gauge {
   set(value: number): void;
   add(amount: number): void;
@@ -14,7 +13,6 @@ export interface Gauge {
   readonly value: number;
 }
 
-/** Counts observations into buckets. */
 export interface Histogram {
   observe(value: number): void;
   readonly count: number;
@@ -27,7 +25,6 @@ export interface Sample {
   readonly value: number;
 }
 
-/** The numbers of one set of label values. */
 export interface Series {
   samples(name: string, labels: Readonly<Record<string, string>>): Sample[];
 }
@@ -78,9 +75,7 @@ export class HistogramSeries implements Histogram, Series {
   count = 0;
   sum = 0;
   readonly #bounds: readonly number[];
-  /**
-   * One number for each bucket, not cumulative. Values above the last bound are only in `count`.
-   */
+  /** For each bucket, not cumulative. Values above the last bound are only in `count`. */
   readonly #counts: number[];
 
   constructor(bounds: readonly number[]) {

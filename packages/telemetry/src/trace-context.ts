@@ -1,11 +1,7 @@
-/**
- * A position in a trace, as in the header `traceparent` of W3C Trace Context:
- * https://www.w3.org/TR/trace-context/#traceparent-header
- */
+/** A position in a trace: https://www.w3.org/TR/trace-context/#traceparent-header */
 export interface TraceContext {
   readonly traceId: string;
   readonly spanId: string;
-  /** The trace is recorded. */
   readonly sampled: boolean;
 }
 

@@ -12,7 +12,6 @@ export interface SpanOptions {
   readonly attributes?: SpanAttributes;
 }
 
-/** An operation, from its start to its end. */
 export interface Span {
   /** The `traceparent` of its children. */
   readonly traceparent: string;

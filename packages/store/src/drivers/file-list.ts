@@ -21,9 +21,7 @@ interface Wanted {
   readonly prefix: string;
   readonly after: string;
   readonly page: number;
-  /**
-   * Gets what cannot be opened. Without it, a folder or file ends the listing; a link is left out.
-   */
+  /** Gets what cannot be opened. Without it, the listing ends there, but links are left out. */
   readonly onUnseen: OnUnseen | undefined;
 }
 
@@ -79,9 +77,7 @@ async function look({ root, folder, onUnseen }: Wanted, name: string): Promise<n
   }
 }
 
-/**
- * The first names behind `from`, in order. Folders end with a slash, because their keys sort so.
- */
+/** The first names behind `from`, in order. Folders end with a slash, as their keys sort so. */
 async function smallest(wanted: Wanted, from: string): Promise<string[]> {
   const { prefix, after, page } = wanted;
   let names: string[] = [];

@@ -1,7 +1,6 @@
 /**
- * Creates per second of the file store with 16 at a time, beside the bare system calls with the
- * same syncs. `node src/drivers/file.bench.ts [folder] [seconds a round]` prints JSON, one line a
- * size.
+ * Creates per second, 16 at a time, beside the bare system calls with the same syncs, as JSON.
+ * `node src/drivers/file.bench.ts [folder] [seconds a round]`
  */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';

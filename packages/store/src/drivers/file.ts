@@ -30,7 +30,6 @@ const FOLDER_TRIES = 5;
  * Objects as plain files. The key is the path below the root. A write goes to a temporary file, is
  * made durable, and gets its final name by `link`, which fails if the name exists. So other
  * programs see whole objects or none, however many processes write.
- *
  * @throws STORE_URL_INVALID if the root is not a folder
  */
 export async function openFileDriver(path: string, options: { clock: Clock }): Promise<StoreDriver> {

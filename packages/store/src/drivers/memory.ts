@@ -5,10 +5,7 @@ import { compareKeys } from '../keys.ts';
 import type { StoreOperation } from '../store.ts';
 
 export interface MemoryDriverOptions {
-  /**
-   * Decides at every request, by the name of the operation. The named fault `land-late` makes a
-   * create or put fail first and happen later.
-   */
+  /** Asked at every request. Fault `land-late`: a create or put fails first and happens later. */
   readonly plan?: FaultPlan;
   /** Called before the plan. If it gives undefined, the plan decides. */
   readonly behaviour?: (operation: StoreOperation, key: string) => Decision | undefined;

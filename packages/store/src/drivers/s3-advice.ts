@@ -152,7 +152,6 @@ const isLock = /\bWORM\b|object.?lock|legal hold|retention/i;
 /** What TLS servers answer to plain HTTP: Go, nginx, Apache. */
 const isPlain = /HTTP request (?:was sent )?to (?:an )?HTTPS|speaking plain HTTP to an SSL/i;
 
-/** An answer of a server. */
 interface Answer {
   /** Its error code; empty if it has none. */
   readonly code: string;
@@ -195,7 +194,6 @@ const noS3 =
   'Check host and port in --store: the S3 API must listen there. If the server speaks TLS at this port, remove ?tls=off from the store URL or write https:// in it.';
 const tlsOn = 'Remove ?tls=off from the store URL, or write https:// instead of http://.';
 
-/** What an error of the network means. */
 export const wayFault = (error: unknown): Fault | undefined =>
   networkFault(error, {
     setting,

@@ -5,10 +5,7 @@ import { storeUserinfo } from '../secrets.ts';
 import { meaningOf, noCredentialsFix, wayFault } from './s3-advice.ts';
 import type { S3Target } from './s3-url.ts';
 
-/**
- * A failed request. It holds nothing of the request, because errors of the SDK contain the access
- * key's id and what was signed.
- */
+/** Has nothing of the request: the SDK's errors hold the access key's id and what was signed. */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';
   /** The error code of the server, such as `SlowDown`, or of the system, such as `ECONNRESET`. */

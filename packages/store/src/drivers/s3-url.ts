@@ -2,7 +2,6 @@ import { decodeUrlPart, invalidUrl, readUrlOptions, urlOption } from '@blockhub/
 import { checkPrefix } from '../keys.ts';
 import { storeUserinfo } from '../secrets.ts';
 
-/** What the URL of an S3 store says. */
 export interface S3Target {
   /** Such as `https://minio:9000`; undefined for AWS, whose address follows from the region. */
   readonly endpoint: string | undefined;
@@ -30,10 +29,7 @@ const defaults = { region: 'us-east-1', timeoutMs: 5 * SECOND, connections: 64 }
 const MAX_PREFIX_BYTES = 120;
 
 const amazonRegion = '[a-z]{2,}(?:-[a-z]+)+-\\d+';
-/**
- * `s3.amazonaws.com`, `s3.{region}.amazonaws.com`, `{bucket}.s3.{region}.amazonaws.com`, and the
- * same with `s3-{region}`.
- */
+/** `[{bucket}.]s3[.{region}].amazonaws.com`, and the same with `s3-{region}`. */
 const amazonHost = new RegExp(`^(?:(?<bucket>.+)\\.)?s3(?:[.-](?<region>${amazonRegion}))?\\.amazonaws\\.com$`);
 /** An old form of Blockhub. */
 const amazonOldHost = new RegExp(`^s3\\.(?!dualstack\\.)(?<bucket>.+)\\.(?<region>${amazonRegion})\\.amazonaws\\.com$`);
@@ -45,7 +41,6 @@ const refuse = (field: string, what: string, cause?: unknown): Error => invalidU
 /**
  * Reads `s3://endpoint[:port]/bucket/prefix`, `s3:///bucket/prefix` for AWS, and `http(s)://` with
  * the same parts or with the bucket in the host name of AWS. The README has the options.
- *
  * @throws STORE_URL_INVALID naming the field or option
  */
 export function parseS3Url(url: URL, env: Readonly<Record<string, string | undefined>>): S3Target {

@@ -25,7 +25,6 @@ const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 /**
  * Objects of an S3 bucket, one request each. `create` is a PUT with `If-None-Match: *`. An object
  * is written in one piece, which S3 limits to 5 GiB. The SDK does not retry, because `Store` does.
- *
  * @param credentials if undefined, the SDK looks where AWS tools do
  * @throws STORE_URL_INVALID if the file with certificates cannot be read
  */
