@@ -16,10 +16,7 @@ export interface CaptureServer extends AsyncDisposable {
   readonly port: number;
   readonly broker: Broker;
   readonly store: Store;
-  /**
-   * Ids of the chains `default` (with request documents), `plain` (without) and `old` (md5,
-   * without).
-   */
+  /** The ids. `default` has request documents; `plain` and `old` (md5) do not. */
   readonly chains: Readonly<Record<'default' | 'plain' | 'old', string>>;
   readonly metrics: () => Promise<string>;
   readonly health: () => HealthReport;

@@ -1,7 +1,6 @@
 /**
- * Capture as a process of its own for `kill.test.ts`: the real service, on a real folder and port.
- * Only its broker is of the test: each publish is a line on a socket, and confirmed when the number
- * of the line comes back.
+ * Capture as a process of its own for `kill.test.ts`. Only its broker is of the test: each publish
+ * is a line on a socket, and confirmed when the number of the line comes back.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -21,7 +20,6 @@ const waiting = new Map<number, { done: () => void; failed: (error: unknown) => 
 const listeners = new Set<(state: BrokerState) => void>();
 let socket: Socket | undefined;
 let count = 0;
-const state = (): BrokerState => (socket ? 'connected' : 'disconnected');
 const away = (): BlockhubError => new BlockhubError('BROKER_UNAVAILABLE', 'the connection is gone');
 
 function reconnect(): void {
@@ -56,8 +54,8 @@ const broker = {
     socket.write(`${JSON.stringify([line, texts])}\n`);
     return new Promise<void>((done, failed) => waiting.set(line, { done, failed }));
   },
-  get state() {
-    return state();
+  get state(): BrokerState {
+    return socket ? 'connected' : 'disconnected';
   },
   onState(listener: (state: BrokerState) => void) {
     listeners.add(listener);

@@ -62,8 +62,7 @@ export const settings = {
     default: [],
     example: 'https://shop.example.com',
   }),
-  // `*` is safe: the validation protects receivers that did not ask for events, and a POST is taken
-  // without it.
+  // `*` is safe: validation protects receivers that did not ask for events. A POST needs none.
   webhookOrigins: setting.list({
     text: 'Host names of CloudEvents senders whose validation request is granted, or `*` for all.',
     default: ['*'],

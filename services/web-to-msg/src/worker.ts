@@ -11,8 +11,8 @@ export type { SpoolDisk } from './spool/disk.ts';
 export { MemoryDisk } from './spool/memory-disk.ts';
 
 /**
- * Captures HTTP requests as two messages each, the body and a request document. Answers 201 when
- * the broker has confirmed both, 202 when they are spooled.
+ * Captures a request as two messages, the body and a request document. Answers 201 when the broker
+ * has confirmed both, 202 when they are spooled.
  */
 export const worker = defineWorker({
   name: 'web-to-msg',

@@ -30,7 +30,6 @@ export interface CaptureRequest extends Pick<DocumentedRequest, 'method' | 'url'
   readonly found?: Meta;
 }
 
-/** A request that is being published. */
 interface Publishing {
   readonly chain: ChainRecord;
   readonly request: CaptureRequest;
@@ -80,15 +79,13 @@ export class Appender {
   }
 
   /**
-   * Opens the spool, if the settings name one, and begins to drain it.
-   * @param disk takes the place of the folder in the settings
+   * Opens the spool of the settings, or `disk` in its place, and begins to drain it.
    * @throws SETTINGS_INVALID, SPOOL_IN_USE, SPOOL_UNUSABLE
    */
   static async open(context: CaptureContext, disk?: SpoolDisk): Promise<Appender> {
     const { broker, registry, store, clock, settings, metrics, tracing, log, health } = context;
     const chains = new Chains(registry, store, clock);
-    // Before the spool, which begins to drain at once: if the settings are refused, nothing must go
-    // on.
+    // Before the spool, which drains at once: if the settings are refused, nothing must go on.
     const routes = new Routes({ settings, clock, store, metrics, chains, log, health });
     const publisher = new Publisher({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
@@ -103,7 +100,6 @@ export class Appender {
     this.routes.start();
   }
 
-  /** True if the spool holds nothing. */
   get isDrained(): boolean {
     return this.#spool?.isEmpty ?? true;
   }
@@ -123,8 +119,6 @@ export class Appender {
    * @throws CHAIN_NOT_FOUND, OBJECT_EXISTS, IDEMPOTENCY_KEY_REUSED: nothing of it will be in a
    * chain. CAPTURE_UNCONFIRMED and the transient errors of broker, store, registry and spool: all,
    * a part or nothing of it will be in the chain, once.
-   * @param keepBodyFor called with work that needs the body, and may go on after
-   * CAPTURE_UNCONFIRMED
    */
   async append(request: CaptureRequest, keepBodyFor: KeepBodyFor = () => {}): Promise<Captured> {
     const { clock, settings, newEvent } = this.#context;
@@ -139,8 +133,7 @@ export class Appender {
     const first = await within(clock, deadline, this.#idempotencyKeys.claim(key, mine), 'registry');
     if (first.confirmed) return { receipt: receiptOf(captureOf(chain, first.event, request.body, {})), safeIn: 'broker' };
     const captured = await this.#publish({ chain, request, declared, deadline, keepBodyFor }, first);
-    // A request that is only spooled is published again when it is sent again: another instance
-    // cannot read this disk.
+    // A spooled request is published again if it is sent again: only this instance reads its disk.
     if (captured.safeIn === 'broker') this.#idempotencyKeys.confirm(key, first);
     return captured;
   }
@@ -152,26 +145,18 @@ export class Appender {
     return { chain: id, hash: hashOf(crypt, request.body), crypt, length: request.body.length };
   }
 
-  /**
-   * @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error if the store does not answer
-   */
+  /** @throws CHAIN_NOT_FOUND; CAPTURE_UNCONFIRMED or the store's error if it does not answer */
   async checkChain(nameOrId: string): Promise<void> {
     const { clock, settings } = this.#context;
     await this.#chain(nameOrId, clock.ticks() + settings.confirmTimeout);
   }
 
-  /**
-   * Logs a warning for each route whose chain does not exist; it may be created later. If the store
-   * cannot be read, nothing is logged.
-   */
+  /** Warns of missing chains; they may be created later. If the store fails, nothing is logged. */
   async warnOfMissingChains(log: Logger): Promise<void> {
+    const fix = 'Create it with `blockhub create`, or correct the route table.';
     for (const { name: route, chain } of this.routes.tableRoutes) {
       const error: unknown = await this.checkChain(chain).catch((thrown: unknown) => thrown);
-      if (hasCode(error, 'CHAIN_NOT_FOUND'))
-        log.warn(
-          { route, chain, fix: 'Create it with `blockhub create`, or correct the route table.' },
-          'the chain of a route does not exist',
-        );
+      if (hasCode(error, 'CHAIN_NOT_FOUND')) log.warn({ route, chain, fix }, 'the chain of a route does not exist');
     }
   }
 

@@ -11,9 +11,8 @@ const UNKNOWN_FOR_MS = 250;
 const UNKNOWN_REMEMBERED = 1000;
 
 /**
- * Finds chains by id or name: in memory, then in the registry, then in the store, which decides.
- * Chains do not change, so they are cached. That a chain does not exist is cached for a moment, so
- * that invented names do not load the store.
+ * Finds chains in memory, then in the registry, then in the store, which decides. Chains never
+ * change. A missing one is cached for a moment, so that invented names do not load the store.
  */
 export class Chains {
   readonly #registry: Registry;
@@ -29,17 +28,12 @@ export class Chains {
     this.#clock = clock;
   }
 
-  /**
-   * The chain, if it is in memory. An id may be written in any spelling that `readChain` accepts.
-   */
+  /** The chain, if it is in memory. An id may have any spelling that `readChain` accepts. */
   peek(nameOrId: string): ChainRecord | undefined {
     return this.#known.get(nameOrId) ?? this.#known.get(chainText(nameOrId));
   }
 
-  /**
-   * @throws CHAIN_NOT_FOUND; REQUEST_INVALID for a malformed id; the store's error if it does not
-   * answer
-   */
+  /** @throws CHAIN_NOT_FOUND; REQUEST_INVALID for a malformed id; the store's error */
   get(text: string): Promise<ChainRecord> {
     // One form for all spellings, or each would be looked up and cached.
     const nameOrId = chainText(text);

@@ -21,10 +21,7 @@ export function contentTypes({ headers, rawHeaders }: Headers): string[] {
   return lines.length > 0 ? lines : [kept];
 }
 
-/**
- * What a request declares about its body, for the meta: type, charset, content coding and language.
- * A value that cannot be read is absent; the request document has the headers as they were sent.
- */
+/** For the meta. What cannot be read is absent; the request document has the headers as sent. */
 export function declaredOf(request: Headers): Declared {
   const types = contentTypes(request);
   const { 'content-encoding': coding, 'content-language': language } = request.headers;

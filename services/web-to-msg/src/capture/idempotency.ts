@@ -6,12 +6,11 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Registry } from '@blockhub/registry';
 
 /*
- * A sender that gives its events idempotency keys may send an event again. The first request with a
- * key claims it in the registry, with the event ids under which it will publish. Every later
- * request with the key, at any instance, uses the ids from there. So two requests at once, or one
- * that is sent again after a crash between claim and confirm, publish the same events, and the
- * builder drops the repetition. When the events are confirmed, the registry notes it and nothing
- * more is published: an old event id would make the builder read all blocks since.
+ * The first request with an idempotency key claims it in the registry, with the event ids under
+ * which it will publish. Every later one, at any instance, uses these ids. So two requests at once,
+ * or one that is sent again after a crash between claim and confirm, publish the same events, and
+ * the builder drops the repetition. When the events are confirmed, the registry notes it, and they
+ * are not published again: an old event id would make the builder read all blocks since.
  */
 
 /** What the registry has of the first request with a key. */
@@ -25,7 +24,6 @@ export interface FirstRequest {
   readonly confirmed?: true;
 }
 
-/** The idempotency keys of events, kept in the registry. */
 export class IdempotencyKeys {
   readonly #registry: Registry;
   readonly #clock: Clock;
@@ -38,8 +36,7 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Claims the key, and returns the first request with it in the window: this one or an earlier
-   * one. It is durable.
+   * Returns the durable first request with the key in the window: this one or an earlier one.
    * @throws IDEMPOTENCY_KEY_REUSED if the first request had another body; REGISTRY_UNAVAILABLE
    */
   async claim(key: string, request: FirstRequest): Promise<FirstRequest> {
@@ -60,9 +57,8 @@ export class IdempotencyKeys {
 }
 
 /**
- * The idempotency key of a request for this chain and sender: a hash of the first of the headers
- * that is not empty. The id of a CloudEvent (`ce-id`) is unique within its `ce-source` only, so
- * both count. A header of any length is a key. Returns undefined if none of the headers is there.
+ * For this chain and sender: a hash of the first of the headers that is not empty, of any length.
+ * The id of a CloudEvent (`ce-id`) is unique within its `ce-source` only, so both count.
  */
 export function idempotencyKeyOf(
   names: readonly string[],

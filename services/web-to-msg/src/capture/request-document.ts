@@ -1,7 +1,6 @@
 import type { Redactor } from '@blockhub/redact';
 import type { Client } from '../http/client.ts';
 
-/** The media type of request documents in a chain. */
 export const REQUEST_MIME = 'application/vnd.blockhub.request+json';
 
 /** The content of a request document. Secrets are replaced before it is hashed and stored. */
@@ -35,7 +34,6 @@ function targetOf(url: string, redactor: Redactor): { path: string; query?: stri
   return split < 0 ? { path: target } : { path: target.slice(0, split), query: target.slice(split + 1) };
 }
 
-/** The request document as the bytes that are hashed and stored. */
 export function requestDocument(request: DocumentedRequest, redactor: Redactor): Buffer {
   const headers = headerPairs(request.rawHeaders, redactor);
   const { ip, port, tls, via } = request.client;

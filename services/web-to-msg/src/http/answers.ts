@@ -57,7 +57,6 @@ export class Answers {
     response.writeHead(status, this.#headersOf(exchange, status, headers, body)).end(body);
   }
 
-  /** Sends the error as a problem (RFC 9457). */
   problem(exchange: Exchange, error: BlockhubError, allow?: string): void {
     const { failures, refusals } = this.#parts;
     if (error.status >= 500) failures.failed(error, exchange.id);
@@ -68,11 +67,7 @@ export class Answers {
     else this.send(exchange, error.status, headers, body);
   }
 
-  /**
-   * Answers at once, and ends the connection when the request has arrived, or at its time-out. If
-   * it ended before, the bytes that the sender still sends would cause a reset, and many senders
-   * see that instead of the answer.
-   */
+  /** Ends the connection once the request is complete or timed out: a reset may hide the answer. */
   #sendEarly(exchange: Exchange, status: number, headers: OutgoingHttpHeaders, body: string): void {
     const { request, response, awaitsContinue } = exchange;
     const { socket } = request;

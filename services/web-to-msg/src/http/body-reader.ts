@@ -1,9 +1,6 @@
-import type { BlockhubError } from '@blockhub/errors';
-import { type ByteBudget, readBody } from './body.ts';
+import { type BodyRead, type ByteBudget, readBody } from './body.ts';
 import type { Draining } from './draining.ts';
 import type { Exchange } from './exchange.ts';
-
-const EMPTY = Buffer.alloc(0);
 
 /** A body in memory. It counts against the budget until no request and no work needs it. */
 export class BufferedBody {
@@ -16,7 +13,6 @@ export class BufferedBody {
     this.#giveBack = giveBack;
   }
 
-  /** Keeps the body until the work has succeeded or failed. */
   keepFor(work: Promise<unknown>): void {
     this.#users++;
     const end = (): void => this.free();
@@ -28,9 +24,8 @@ export class BufferedBody {
   }
 }
 
-const none = new BufferedBody(EMPTY, () => {});
+const none = new BufferedBody(Buffer.alloc(0), () => {});
 
-/** Reads the bodies of all requests within one budget. */
 export class BodyReader {
   readonly #limit: number;
   readonly #budget: ByteBudget;
@@ -42,10 +37,7 @@ export class BodyReader {
     this.#draining = draining;
   }
 
-  /**
-   * Reads the body and keeps it until it is answered. 100 Continue is sent here, when nothing has
-   * refused the head. @throws as `readBody`
-   */
+  /** Keeps the body until the answer. Sends 100 Continue if it is awaited. @throws as `readBody` */
   read(exchange: Exchange): BufferedBody | Promise<BufferedBody> {
     const { headers } = exchange.request;
     const declared = headers['content-length'];
@@ -64,7 +56,7 @@ export class BodyReader {
     });
   }
 
-  #read(exchange: Exchange, declared: number | undefined, done: (error: BlockhubError | null, bytes: Buffer, taken: number) => void): void {
+  #read(exchange: Exchange, declared: number | undefined, done: BodyRead): void {
     const { request, response } = exchange;
     let ended = (): void => {};
     const fail = readBody(request, declared, this.#limit, this.#budget, (error, bytes, taken) => {

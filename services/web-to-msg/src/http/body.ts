@@ -78,18 +78,20 @@ const busy = (): BlockhubError => new BlockhubError('CAPTURE_BUSY', 'The bodies 
 
 const EMPTY = Buffer.alloc(0);
 
+/** The function must give back `taken` bytes to the budget. */
+export type BodyRead = (error: BlockhubError | null, body: Buffer, taken: number) => void;
+
 /**
- * Reads a complete body. Fails with BODY_TOO_LARGE as soon as the limit is passed, with
- * BODY_INCOMPLETE if the connection ends early, with CAPTURE_BUSY if the budget of all bodies is
- * used up. The caller must give back `taken` bytes to the budget. Returns a function that fails the
- * read, or undefined if the announced length is refused at once.
+ * Fails with BODY_TOO_LARGE as soon as the limit is passed, with BODY_INCOMPLETE if the connection
+ * ends early, with CAPTURE_BUSY if the budget is used up. Returns a function that fails the read,
+ * or undefined if the announced length is refused at once.
  */
 export function readBody(
   stream: Readable,
   declared: number | undefined,
   limit: number,
   budget: ByteBudget,
-  done: (error: BlockhubError | null, body: Buffer, taken: number) => void,
+  done: BodyRead,
 ): ((error: BlockhubError) => void) | undefined {
   const announced = declared ?? 0;
   const refusal = announced > limit ? tooLarge(limit) : budget.fits(announced, announced) ? undefined : busy();
@@ -103,8 +105,7 @@ export function readBody(
   const settle = (error: BlockhubError | null, body: Buffer): void => {
     if (settled) return;
     settled = true;
-    // The listeners live as long as the request, which may go on after a refusal: the chunks must
-    // not.
+    // The listeners live on after a refusal, as long as the request. The chunks must not.
     chunks = new Chunks();
     if (error) refuse(stream, error, taken, done);
     else done(null, body, taken);
@@ -131,12 +132,7 @@ export function readBody(
 }
 
 /** The rest of the body is read and dropped, so that the sender can read the answer. */
-function refuse(
-  stream: Readable,
-  error: BlockhubError,
-  taken: number,
-  done: (error: BlockhubError, body: Buffer, taken: number) => void,
-): void {
+function refuse(stream: Readable, error: BlockhubError, taken: number, done: BodyRead): void {
   stream.removeAllListeners('data');
   stream.resume();
   done(error, EMPTY, taken);

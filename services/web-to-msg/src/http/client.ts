@@ -3,7 +3,6 @@ import type { TLSSocket } from 'node:tls';
 import { type AddressSet, type ForwardingHeader, hopsOfForwarded, hopsOfXForwardedFor, parseHop, parsePeer } from '@blockhub/access';
 import { quoteRedacted } from '../quote.ts';
 
-/** Who sent a request. */
 export interface Client {
   /** In the form of `parseAddress`. Empty if it cannot be read, or the connection has ended. */
   readonly ip: string;
@@ -20,9 +19,8 @@ export interface Client {
 export type Forwarding = 'auto' | ForwardingHeader;
 
 /**
- * The client of a request. Read from its end, the first address in the forwarding header that is
- * not a trusted proxy is the client: what stands before it was not written by a trusted proxy. If
- * that place has no address, the client has none.
+ * The client is the last address in the forwarding header that is not a trusted proxy: what stands
+ * before it was not written by a trusted proxy. If that place has no address, the client has none.
  */
 export function clientOf({ socket, headers }: IncomingMessage, proxies: AddressSet | undefined, forwarding: Forwarding = 'auto'): Client {
   const remote = socket.remoteAddress ?? '';

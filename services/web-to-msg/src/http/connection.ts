@@ -7,9 +7,8 @@ interface Freeable {
 }
 
 /**
- * The requests of one connection whose answers are not sent yet. Node emits `close` for an answer
- * that ends; if the connection ends, it does so for the first one only. So the others are ended
- * here.
+ * Requests of one connection whose answers are not sent yet. If the connection ends, Node emits
+ * `close` for the first answer only. So the others are ended here.
  */
 export class Connection {
   readonly #socket: Socket;
@@ -25,7 +24,6 @@ export class Connection {
     });
   }
 
-  /** Answers that are not sent yet. */
   get unanswered(): number {
     return this.#unanswered.size;
   }
@@ -75,7 +73,6 @@ export class Connection {
   }
 }
 
-/** The `Connection` of each socket. */
 export class Connections {
   readonly #all = new WeakMap<Socket, Connection>();
 

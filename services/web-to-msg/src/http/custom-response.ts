@@ -32,7 +32,6 @@ export function customResponse(
   return undefined;
 }
 
-/** The query without tokens. */
 function queryOf(url: string, secrets: ReadonlySet<string>): URLSearchParams {
   const from = url.indexOf('?');
   const query = new URLSearchParams(from < 0 ? '' : url.slice(from + 1));

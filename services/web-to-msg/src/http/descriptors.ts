@@ -34,13 +34,11 @@ function openFiles(): number {
 }
 
 /**
- * How many connections of senders there may be. If the process has no file left, the kernel refuses
- * connections without a trace, and probes too. So the limit of open files may lower
- * `--max-connections`, and a warning is logged.
+ * The limit of open files may lower `--max-connections`, with a warning: if the process has no file
+ * left, the kernel refuses connections without a trace, and probes too.
  */
 export function boundConnections(wanted: number, log: Logger, limit = openFilesLimit(), open = openFiles()): number {
   if (limit === undefined) return wanted;
-  // Files that are open stay open. Of the rest, at most half are reserved.
   const reserved = open + Math.min(RESERVED, Math.ceil(Math.max(0, limit - open) * MAX_RESERVED_SHARE));
   const possible = Math.max(1, limit - reserved);
   if (wanted <= possible) return wanted;
@@ -49,9 +47,7 @@ export function boundConnections(wanted: number, log: Logger, limit = openFilesL
   return possible;
 }
 
-/**
- * Counts connections that are refused before they are read, and logs them at most once a minute.
- */
+/** Counts connections that are refused unread, and logs them at most once a minute. */
 export function watchRefusedConnections(server: Server, { clock, log, metrics }: { clock: Clock; log: Logger; metrics: Metrics }): void {
   const counter = metrics.counter(
     'blockhub_capture_connections_refused_total',
@@ -69,10 +65,8 @@ export function watchRefusedConnections(server: Server, { clock, log, metrics }:
     const fix = 'Raise --max-connections, or start more instances.';
     refused('limit', { maxConnections: server.maxConnections, client: data?.remoteAddress, fix });
   });
-  server.on('error', (error) => {
-    refused('descriptors', {
-      err: error,
-      fix: 'Raise the limit of open files (ulimit -n, LimitNOFILE of systemd), or lower --max-connections.',
-    });
+  server.on('error', (err) => {
+    const fix = 'Raise the limit of open files (ulimit -n, LimitNOFILE of systemd), or lower --max-connections.';
+    refused('descriptors', { err, fix });
   });
 }

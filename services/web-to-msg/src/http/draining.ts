@@ -5,9 +5,7 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Connections } from './connection.ts';
 import { linger } from './linger.ts';
 
-/**
- * How long a stopping process takes new connections, because load balancers notice the stop later.
- */
+/** How long a stopping process takes new connections: load balancers notice the stop later. */
 const ACCEPT_MS = 100;
 /** Turns of the event loop without a new connection until the accept queue counts as empty. */
 const QUIET_TURNS = 3;
@@ -67,8 +65,7 @@ export class Draining {
       for (const socket of this.#sockets) socket.destroy();
     });
     await clock.sleep(ACCEPT_MS, nearlyOver);
-    // The `close` of Node's http server would also end idle connections and the check of time-outs,
-    // which is too early.
+    // Node's http `close` would also end idle connections and the check of time-outs, too early.
     await this.#onceQuiet(nearlyOver, () => NetServer.prototype.close.call(server, () => resolve()));
     server.closeIdleConnections();
     const cancel = clock.after(FRESH_MS, () => this.#endFresh());
@@ -87,9 +84,9 @@ export class Draining {
   }
 
   /**
-   * Each turn of the event loop accepts one connection, so turns without one mean that the queue is
-   * empty. Then `stop` runs in the same turn. Only the end of the grace period stops the waiting:
-   * after a pause of the process the queue is long.
+   * Each turn of the event loop accepts one connection, so turns without one mean an empty queue.
+   * Then `stop` runs in the same turn. Only the end of the grace period ends the wait: the queue is
+   * long after a pause of the process.
    */
   #onceQuiet(nearlyOver: AbortSignal, stop: () => void): Promise<void> {
     const { clock } = this.#parts;
@@ -127,7 +124,6 @@ export class Draining {
   }
 }
 
-/** The connection ends only after the sender could read the answer. */
 function lingering(socket: Socket): void {
   socket.destroySoon = () => linger(socket);
 }

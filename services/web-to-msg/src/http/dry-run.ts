@@ -8,16 +8,12 @@ export interface DryRunReport {
   readonly dryRun: true;
   readonly accepted: boolean;
   readonly rules: readonly RuleReport[];
-  /** What the rules found. */
   readonly found: Head['found'];
   /** The receipt without event and time. Absent if the request is refused. */
   readonly receipt?: Awaited<ReturnType<Appender['tryOut']>>;
 }
 
-/**
- * True for a dry run. If dry runs are off, it is refused, so that it is not captured by mistake.
- * @throws REQUEST_INVALID
- */
+/** If dry runs are off, a dry run is refused and not captured. @throws REQUEST_INVALID */
 export function isDryRun({ headers }: Head, isOn: boolean): boolean {
   const asked = headers['x-dry-run'];
   if (asked === undefined || asked === 'false') return false;
@@ -29,8 +25,7 @@ export function isDryRun({ headers }: Head, isOn: boolean): boolean {
 /** Checks chain and headers last, so that a refused sender cannot find out which chains exist. */
 export async function reportOf(appender: Appender, request: CaptureRequest & Head, rules: RuleReport[]): Promise<DryRunReport> {
   const { found } = request;
-  const isRefused = rules.some(({ verdict }) => verdict === 'refused');
-  if (isRefused) return { dryRun: true, accepted: false, rules, found };
+  if (rules.some(({ verdict }) => verdict === 'refused')) return { dryRun: true, accepted: false, rules, found };
   try {
     return { dryRun: true, accepted: true, rules, found, receipt: await appender.tryOut(request) };
   } catch (error) {

@@ -3,7 +3,6 @@ import type { Route } from '../routes/routes.ts';
 import type { Head } from '../rules/rule.ts';
 import type { Connection } from './connection.ts';
 
-/** One request and its answer. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;

@@ -8,15 +8,13 @@ const LOG_AGAIN_MS = 60_000;
 const QUIET_MS = 10_000;
 
 interface Outage {
-  /** Requests that failed. */
   requests: number;
   lastAt: number;
 }
 
 /**
- * Logs requests that fail with 5xx. In an outage every request fails, so each of them is logged at
- * debug only, without a stack. The outage is logged when it begins, once a minute, and when it
- * ends. INTERNAL is logged each time.
+ * Logs requests that fail with 5xx. Those of an outage are logged at debug, without a stack; the
+ * outage itself when it begins, once a minute, and when it ends. INTERNAL is logged each time.
  */
 export class Failures {
   readonly #clock: Clock;
@@ -46,7 +44,6 @@ export class Failures {
     if (requests > 0) this.#log.warn({ code, err: error, requestId, requests }, 'requests fail');
   }
 
-  /** Called when a request succeeds. */
   succeeded(): void {
     if (this.#outages.size === 0) return;
     const now = this.#clock.ticks();

@@ -19,10 +19,7 @@ export class Handshakes {
     this.#answers = answers;
   }
 
-  /**
-   * Answers OPTIONS. The answer does not show which chains exist.
-   * @throws as `Routes.find` and the rules of addresses
-   */
+  /** The answer does not show which chains exist. @throws as `Routes.find` and the address rules */
   async options(exchange: Exchange): Promise<void> {
     const { request } = exchange;
     const { routes } = this.#appender;

@@ -20,11 +20,7 @@ export function headOf(request: IncomingMessage, { chain, rules }: Route): Head 
   return { chain, method, url, rawHeaders, headers, client: clientOf(request, rules.proxies, rules.forwarding), found: {} };
 }
 
-/**
- * The length of an HTTP/1.0 body is unknown without the header (RFC 1945, 8.3), and Node reads no
- * body then.
- * @throws REQUEST_INVALID
- */
+/** Without this header Node reads no body of HTTP/1.0 (RFC 1945, 8.3). @throws REQUEST_INVALID */
 export function checkLength({ headers, httpVersion }: IncomingMessage): void {
   if (headers['content-length'] === undefined && httpVersion === '1.0')
     throw new BlockhubError('REQUEST_INVALID', 'The Content-Length header is missing, which HTTP/1.0 requires.');

@@ -3,9 +3,8 @@ import type { Socket } from 'node:net';
 const LINGER_MS = 1000;
 
 /**
- * Ends our side of a connection, and reads on for a moment. The kernel resets a socket that is
- * closed while bytes of the sender are unread, and many senders then see the reset instead of the
- * answer.
+ * Ends our side of a connection, and reads on for a moment: unread bytes would make the kernel
+ * reset it, and many senders then see the reset instead of the answer.
  */
 export function linger(socket: Socket): void {
   if (socket.destroyed) return;

@@ -30,7 +30,6 @@ function beginsAsTarget(packet: Buffer, at: number): boolean {
   return target === undefined || /^(?:\/|\*|[a-z][a-z0-9+.-]*:\/\/)/i.test(target);
 }
 
-/** The error for bytes that Node's parser refuses. */
 export function malformedError({ code = '', rawPacket, bytesParsed, message }: ParserError): BlockhubError {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BlockhubError('REQUEST_TIMEOUT', 'The request did not arrive in time.');
   // The first bytes of a TLS handshake.

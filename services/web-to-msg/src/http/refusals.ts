@@ -92,7 +92,6 @@ function refusedValue({ code, details }: BlockhubError, { request: { headers, ur
   }
 }
 
-/** The path without origin and query. */
 const pathOf = (url: string): string => url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
 
 const printable = (text: string): string => {

@@ -31,7 +31,6 @@ const { createServer } = process.getBuiltinModule('node:http');
 const MAX_PIPELINED = 64;
 const ignore = (): void => {};
 
-/** The HTTP server of capture. */
 export class CaptureServer {
   readonly #context: CaptureContext;
   readonly #appender: Appender;
@@ -114,8 +113,7 @@ export class CaptureServer {
     server.maxRequestsPerSocket = 100_000;
     server.maxConnections = boundConnections(settings.maxConnections, log);
     server.on('request', (request, response) => this.#take(request, response, false));
-    // `BodyReader` sends 100 Continue when it reads, so a request that is refused by its head does
-    // not send its body.
+    // `BodyReader` sends 100 Continue, so a request that its head refuses does not send its body.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response, true));
     // Other expectations may be ignored (RFC 9110, 10.1.1). Node's own answer has no body.
     server.on('checkExpectation', ((request, response) => this.#take(request, response, false)) satisfies RequestListener);
@@ -151,16 +149,7 @@ export class CaptureServer {
     connection.add(response);
     this.#upgrades.restore(request);
     const id = String(++this.#requests);
-    const exchange: Exchange = {
-      request,
-      response,
-      connection,
-      id,
-      route: undefined,
-      head: undefined,
-      awaitsContinue,
-      isPreflight: false,
-    };
+    const exchange: Exchange = { request, response, connection, id, route: undefined, head: undefined, awaitsContinue, isPreflight: false };
     this.#serve(exchange).catch((thrown: unknown) => this.#refuse(exchange, thrown));
   }
 

@@ -2,7 +2,6 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Connections } from './connection.ts';
 
-/** The headers as they were sent. */
 interface AsSent {
   readonly rawHeaders: readonly string[];
   readonly connection: string | undefined;
@@ -15,10 +14,9 @@ const NO_UPGRADE = 'plain11';
 const OPTIONS = /^(?:proxy-)?connection$/i;
 
 /**
- * Serves requests that ask for another protocol (h2c, WebSocket) as plain HTTP/1.1, as RFC 9110,
- * 7.8, allows. Node's parser stops after such a request, and Node drops the rest of the packet: its
- * body and the requests after it. So the bytes are put back without the word that stops the parser,
- * and the connection is parsed again.
+ * Serves requests for another protocol (h2c, WebSocket) as HTTP/1.1, as RFC 9110, 7.8, allows.
+ * Node's parser stops after one, and Node drops the rest of the packet: its body and further
+ * requests. So the bytes are parsed again, without the word that stops the parser.
  */
 export class Upgrades {
   readonly #server: Server;

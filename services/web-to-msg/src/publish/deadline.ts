@@ -4,9 +4,8 @@ import { BlockhubError } from '@blockhub/errors';
 export type Dependency = 'broker' | 'store' | 'registry' | 'spool';
 
 /**
- * Waits for the work until `deadline`, in ticks: a sender gives up after a few seconds, and must
- * get a true answer before. After the deadline the outcome is unknown. @throws CAPTURE_UNCONFIRMED,
- * or what the work throws
+ * A sender gives up after a few seconds, and must get a true answer before. After `deadline`, in
+ * ticks, the outcome is unknown. @throws CAPTURE_UNCONFIRMED, or what the work throws
  */
 export const within = <T>(clock: Clock, deadline: number, work: Promise<T>, dependency: Dependency): Promise<T> =>
   before(clock, deadline, work, () => new BlockhubError('CAPTURE_UNCONFIRMED', `The ${dependency} did not answer in time.`));

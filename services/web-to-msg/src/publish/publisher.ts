@@ -12,7 +12,6 @@ export interface PublisherParts {
   readonly broker: Broker;
   readonly store: Store;
   readonly clock: Clock;
-  /** Where traces are recorded. */
   readonly tracing?: Context['tracing'];
 }
 
@@ -22,9 +21,8 @@ const EMPTY = Buffer.alloc(0);
 export const isLarge = ({ meta, body }: Outgoing): boolean => meta.at !== undefined && body.length > 0;
 
 /**
- * Publishes messages; large bodies go to the store before the messages that refer to them. Each
- * method waits until `deadline`, in ticks. @throws the errors of broker and store,
- * CAPTURE_UNCONFIRMED
+ * Large bodies go to the store before the messages that refer to them. Each method waits until
+ * `deadline`, in ticks. @throws the errors of broker and store, CAPTURE_UNCONFIRMED
  */
 export class Publisher {
   readonly #parts: PublisherParts;

@@ -17,9 +17,8 @@ export interface SpoolingPublisherParts {
 }
 
 /**
- * Publishes the messages of requests, or spools them. While the spool is not empty, new requests
- * are spooled too: they do not wait for a broker that is away, and the events of a sender keep the
- * order of its answers.
+ * While the spool is not empty, new requests are spooled too: they do not wait for a broker that is
+ * away, and the events of a sender keep the order of its answers.
  */
 export class SpoolingPublisher {
   readonly #parts: SpoolingPublisherParts;
@@ -41,8 +40,7 @@ export class SpoolingPublisher {
     }
     const left = await this.#store(spool, messages, deadline, keepBodyFor);
     if (await this.#tryBroker(spool, left, deadline, keepBodyFor)) return 'broker';
-    // The broker may have taken them all the same. They keep their ids, and a chain takes each id
-    // once.
+    // The broker may have taken them too. They keep their ids, and a chain takes each id once.
     await spool.add(left, keepBodyFor);
     return 'spool';
   }

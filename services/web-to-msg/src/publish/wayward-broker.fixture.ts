@@ -1,10 +1,7 @@
 import type { Broker, BrokerState, Outgoing } from '@blockhub/broker';
 import { BlockhubError } from '@blockhub/errors';
 
-/**
- * How a broker is. `silent`: it takes nothing and says nothing; `mute`: it takes what it gets and
- * never confirms; `robbed`: its queues were deleted. These look connected.
- */
+/** `silent` takes nothing, `mute` never confirms, `robbed` has no queues. They look connected. */
 export type Mood = 'connected' | 'blocked' | 'disconnected' | 'silent' | 'mute' | 'robbed';
 
 export interface Wayward {
@@ -14,7 +11,6 @@ export interface Wayward {
   readonly asked: string[];
 }
 
-/** A broker that is away when told. */
 export function wayward(real: Broker): Wayward {
   let mood: Mood = 'connected';
   const listeners = new Set<(state: BrokerState) => void>();

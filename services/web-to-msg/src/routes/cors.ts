@@ -8,9 +8,7 @@ const HEADER_LIST = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~
 /** Headers of an answer that pages may read. */
 const EXPOSED = 'Retry-After, Allow, Location';
 
-/**
- * Which pages in browsers may send, and read the answer (the CORS protocol of the Fetch standard).
- */
+/** Which pages of browsers may send and read the answer (CORS protocol of the Fetch standard). */
 export class Cors {
   readonly #origins: ReadonlySet<string>;
   readonly #any: boolean;

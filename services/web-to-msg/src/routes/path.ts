@@ -9,10 +9,7 @@ const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const NORMAL = /^[A-Za-z0-9/._~!$&'()*+,;=:@-]*$/;
 const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2}).{0,2}/;
 
-/**
- * The path of a request's target, which may be in absolute form (RFC 9112, 3.2.2).
- * @throws REQUEST_INVALID
- */
+/** The path of a target, which may be absolute (RFC 9112, 3.2.2). @throws REQUEST_INVALID */
 export function pathOf(url: string): string {
   const from = url.charCodeAt(0) === 0x2f ? 0 : authorityEnd(url);
   let end = from;
@@ -32,8 +29,8 @@ function authorityEnd(url: string): number {
 }
 
 /**
- * The normal form of a path (RFC 3986, 6.2.2): escapes in capitals, no escapes of letters, digits
- * and `-._~`, and one for each byte that needs it. A broken escape is not changed.
+ * RFC 3986, 6.2.2: escapes in capitals, no escapes of letters, digits and `-._~`, and one for each
+ * byte that needs it. A broken escape is not changed.
  */
 export function normalizePath(path: string): string {
   if (NORMAL.test(path)) return path;
@@ -55,10 +52,7 @@ export function plainChain(path: string): string | undefined {
   return /^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$/.test(chain) ? chain : undefined;
 }
 
-/**
- * The chain of `/append/chain/{chain}` in its normal form. Undefined for any other path.
- * @throws REQUEST_INVALID, ROUTE_NOT_FOUND, CHAIN_NOT_FOUND: each fault has its own text
- */
+/** @throws REQUEST_INVALID, ROUTE_NOT_FOUND, CHAIN_NOT_FOUND: each fault has its own text */
 export function chainOf(normal: string): string | undefined {
   if (!normal.startsWith(APPEND)) return undefined;
   const rest = normal.slice(APPEND.length);

@@ -1,9 +1,8 @@
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
 
 /**
- * The first name that an object in this JSON has twice, or undefined. `JSON.parse` takes the last
- * one without an error, so the stricter one of two `rules` might be lost.
- * @param text valid JSON
+ * The first name that an object in this valid JSON has twice, or undefined. `JSON.parse` takes the
+ * last one without an error, so the stricter one of two `rules` might be lost.
  */
 export function repeatedKey(text: string): string | undefined {
   /** The names in each open object. Undefined for a list. */

@@ -10,7 +10,6 @@ export interface Rendered {
   readonly body: string;
 }
 
-/** One custom response of a route. */
 export interface CustomResponse {
   readonly methods: ReadonlySet<string>;
   /** Undefined if the response does not fit: another method, a false condition, a missing field. */
@@ -151,9 +150,7 @@ function parseType(value: string, field: string, note: Note): string | undefined
   return undefined;
 }
 
-/**
- * In HTML and scripts a value of the request cannot be escaped safely, so they cannot have fields.
- */
+/** No fields in HTML and scripts: a value of the request cannot be escaped safely there. */
 function escapingOf(type: string): Escaping | undefined {
   const mime = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mime === 'text/plain') return 'text';

@@ -2,10 +2,8 @@
  * The words of this folder:
  * - **route**: a path, its chain and its rules: `/`, `/append/chain/{chain}`, and those of the
  *   table (`--routes`).
- * - **captured**: methods whose requests become events. Requests of other methods are only
- *   answered.
- * - **custom response**: the answer to a challenge, or in place of the receipt. The first one
- *   that fits is sent.
+ * - **captured**: methods whose requests become events. Other requests are only answered.
+ * - **custom response**: for a challenge, or in place of the receipt. The first that fits is sent.
  */
 import { BlockhubError } from '@blockhub/errors';
 import { envName, flagName } from '@blockhub/settings';
@@ -35,7 +33,6 @@ const NONE: readonly CustomResponse[] = [];
 
 type Base = Pick<Route, 'name' | 'rules' | 'captured' | 'responses'>;
 
-/** All routes. */
 export class Routes {
   /** The rules of `/`, of `/append/chain/{chain}`, and of each route without rules of its own. */
   readonly rules: Rules;
@@ -88,12 +85,10 @@ export class Routes {
     this.tokens = new Set(tokens.map((token) => (token.split(';', 1)[0] ?? '').trim()));
   }
 
-  /** The routes of the table. */
   get tableRoutes(): readonly Route[] {
     return [...this.#exact.values(), ...this.#prefixes.map(([, route]) => route)];
   }
 
-  /** Called once when the server accepts requests. */
   start(): void {
     for (const rules of new Set([this.rules, ...this.tableRoutes.map((route) => route.rules)])) rules.start();
   }

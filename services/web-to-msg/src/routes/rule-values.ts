@@ -28,10 +28,7 @@ const PER_ROUTE = [
   'throttleAll',
 ] as const satisfies readonly RuleName[];
 
-/**
- * The settings of the process with those of a route over them, parsed as their flags would be.
- * `null` is the default of a setting.
- */
+/** Settings of a route over those of the process, parsed as flags are. `null` is the default. */
 export function withRules(
   settings: CaptureSettings,
   given: Readonly<Record<string, unknown>>,
@@ -41,11 +38,8 @@ export function withRules(
   for (const [name, value] of Object.entries(given)) {
     const known = PER_ROUTE.find((one) => one === name);
     if (known === undefined) {
-      const isOfAll = Object.hasOwn(ruleSettings, name);
-      mistake(
-        name,
-        `${isOfAll ? 'applies to all routes and cannot be set for one' : 'is not a setting of a rule'}; expected ${PER_ROUTE.join(', ')}`,
-      );
+      const why = Object.hasOwn(ruleSettings, name) ? 'applies to all routes and cannot be set for one' : 'is not a setting of a rule';
+      mistake(name, `${why}; expected ${PER_ROUTE.join(', ')}`);
       continue;
     }
     const parsed = parseValue(known, value);

@@ -5,7 +5,6 @@ import { hasDots, normalizePath } from './path.ts';
 import { repeatedKey } from './repeated-key.ts';
 import { BODY_METHODS, type CustomResponse, isObject, type Note, parseResponse } from './responses.ts';
 
-/** One route of the table, checked. */
 export interface TableRoute {
   /** As it is in the table. */
   readonly path: string;
@@ -29,10 +28,7 @@ const MAX_ROUTES = 1000;
 const MAX_RESPONSES = 50;
 const MAX_PATH = 1000;
 
-/**
- * Reads the routes of the setting: JSON that begins with `[`, or the path of a JSON file. `mistake`
- * is called for each mistake.
- */
+/** Reads JSON that begins with `[`, or a JSON file. `mistake` is called for each mistake. */
 export function readTable(given: string, mistake: (what: string) => void): TableRoute[] {
   const text = given.trimStart().startsWith('[') ? given : readFile(given, mistake);
   const list = text === undefined ? [] : parseJson(text, mistake);

@@ -4,9 +4,8 @@ import { quote } from '../quote.ts';
 const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*\.?(?::[0-9]{1,5})?$/i;
 
 /**
- * The validation request of CloudEvents web hooks: a sender asks with OPTIONS if it may send its
- * events here. `WebHook-Request-Callback` is never called: any sender could make this service
- * connect to any address.
+ * The validation request of CloudEvents web hooks. `WebHook-Request-Callback` is never called: any
+ * sender could make this service connect to any address.
  */
 export class Webhooks {
   readonly #hosts: ReadonlySet<string>;
@@ -18,8 +17,7 @@ export class Webhooks {
   }
 
   /**
-   * The headers that grant the request. Undefined if it is not a validation request, or its sender
-   * is not listed.
+   * Undefined if it is not a validation request, or its sender is not listed.
    * @param perMinute how many requests are accepted; undefined for any number
    */
   answer(headers: IncomingHttpHeaders, perMinute: number | undefined): OutgoingHttpHeaders | undefined {

@@ -56,8 +56,7 @@ export function findKeyAccess(context: RuleContext): AccessMethod | undefined {
     async check(credential) {
       const given = parseKey(credential);
       const known = given && (keys.peek(given.id) ?? (await keys.find(given.id)));
-      // The same answer for a wrong id and a wrong secret, so that it does not show which keys
-      // exist.
+      // One answer for a wrong id and a wrong secret: it does not show which keys exist.
       if (!known || !isSecretOf(known.record, given.secret)) return denied('The API key is unknown.');
       return accessOf(known, context.clock.now());
     },

@@ -10,8 +10,8 @@ import { countHeader } from './headers.ts';
 import type { Head, MakeRule, RuleContext, Verdict } from './rule.ts';
 
 /**
- * Which senders may append to which chains (CAP-5). If a request has several kinds of credentials,
- * the first one decides, in the order token, API key, JWT. If it is wrong, the others do not count.
+ * Which senders may append to which chains (CAP-5). The first credential decides, even if it is
+ * wrong, in the order token, API key, JWT.
  */
 export const accessRule: MakeRule = (context) => {
   const methods = [findTokenAccess(context), findKeyAccess(context), findJwtAccess(context)].filter((method) => method !== undefined);

@@ -12,9 +12,7 @@ export interface Access {
   readonly sources?: AddressSet;
 }
 
-/** One kind of credential. */
 export interface AccessMethod {
-  /** The credential of this kind in a request. */
   credential(head: Head): string | undefined;
   /** Returns an error if the credential is not valid. Throws if it cannot be checked now. */
   check(credential: string): Access | BlockhubError | Promise<Access | BlockhubError>;
@@ -22,7 +20,6 @@ export interface AccessMethod {
   start?(): void;
 }
 
-/** The text after `Authorization: Bearer`. */
 export const bearerOf = ({ headers }: Head): string | undefined => /^Bearer +([^ ]+)$/i.exec(headers.authorization ?? '')?.[1];
 
 export const denied = (why: string): BlockhubError => new BlockhubError('ACCESS_DENIED', why);

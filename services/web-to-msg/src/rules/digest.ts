@@ -6,7 +6,6 @@ import { parseDictionary } from 'structured-headers';
 import { quoteRedacted } from '../quote.ts';
 import type { Head, MakeRule } from './rule.ts';
 
-/** A hash that a sender declared. */
 interface DeclaredDigest {
   readonly header: string;
   readonly algorithm: string;
@@ -14,8 +13,8 @@ interface DeclaredDigest {
 }
 
 /**
- * RFC 9530, section 5. Weak algorithms are checked too, because they detect damage. Unknown
- * algorithms are ignored, but their digests must be bytes.
+ * RFC 9530, 5. Weak algorithms are checked too, because they detect damage. Unknown algorithms are
+ * ignored, but their digests must be bytes.
  */
 const algorithms: Readonly<Record<string, string>> = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' };
 const bytesOf: Readonly<Record<string, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 };
@@ -78,8 +77,7 @@ function declaredDigests(headers: IncomingHttpHeaders): DeclaredDigest[] {
   const ofRepresentation = repr === undefined ? [] : fromDictionary('Repr-Digest', repr);
   return [
     ...(content === undefined ? [] : fromDictionary('Content-Digest', content)),
-    // A complete representation, with its content coding, has the bytes of the body. A part of it
-    // cannot be checked.
+    // A complete representation, with its coding, has the bytes of the body. A part has only some.
     ...(headers['content-range'] === undefined ? ofRepresentation : []),
     ...(md5 === undefined ? [] : [fromMd5(md5)]),
     ...(hex === undefined ? [] : [fromHex(hex)]),

@@ -1,6 +1,5 @@
 import { quote } from '../quote.ts';
 
-/** Limits of one answer. */
 export interface FetchBounds {
   readonly maxBytes: number;
   readonly timeoutMs: number;
@@ -18,19 +17,14 @@ export async function fetchJson(url: string, signal: AbortSignal, { maxBytes, ti
     text = answer.ok ? await readText(answer, url, maxBytes) : '';
   } catch (cause) {
     if (cause instanceof UnusableAnswer) throw cause;
-    throw new Error(signal.aborted ? `${url} did not answer within ${timeoutMs} ms` : `${url} does not answer: ${reasonOf(cause)}`, {
-      cause,
-    });
-  }
-  if (answer.status >= 300 && answer.status < 400) {
-    await answer.body?.cancel();
-    throw new UnusableAnswer(
-      `${url} answered ${answer.status} with a redirect to ${quote(answer.headers.get('location') ?? 'nowhere')}, which is not followed`,
-    );
+    const why = signal.aborted ? `did not answer within ${timeoutMs} ms` : `does not answer: ${reasonOf(cause)}`;
+    throw new Error(`${url} ${why}`, { cause });
   }
   if (!answer.ok) {
     await answer.body?.cancel();
-    throw new UnusableAnswer(`${url} answered ${answer.status}`);
+    const target = quote(answer.headers.get('location') ?? 'nowhere');
+    const why = answer.status >= 300 && answer.status < 400 ? ` with a redirect to ${target}, which is not followed` : '';
+    throw new UnusableAnswer(`${url} answered ${answer.status}${why}`);
   }
   return parse(text, url, answer.headers.get('content-type'));
 }

@@ -24,9 +24,9 @@ export interface IssuerOptions {
 }
 
 /**
- * The public keys of an issuer (RFC 7517). They are read at the start, after ten minutes, and early
- * if none of them verifies a JWT. The issuer gets one request at a time, one early one in
- * `refreshMs`, and one in a second while it fails.
+ * The public keys of an issuer (RFC 7517), read at the start, after ten minutes, and early if none
+ * verifies a JWT. The issuer gets one request at a time, one early one in `refreshMs`, and one in a
+ * second while it fails.
  */
 export class IssuerKeys {
   readonly #options: IssuerOptions;
@@ -62,9 +62,8 @@ export class IssuerKeys {
   }
 
   /**
-   * Newer keys for a JWT that none of those `tried` verifies. Returns undefined if there are none,
-   * or if the last early read was within `refreshMs`: invented JWTs must not cause a request each.
-   * @throws ACCESS_UNAVAILABLE
+   * Newer keys for a JWT that none of `tried` verifies. Undefined within `refreshMs` after the last
+   * early read: invented JWTs must not cause a request each. @throws ACCESS_UNAVAILABLE
    */
   async newer(tried: KeySet): Promise<KeySet | undefined> {
     if (this.#known && this.#known.set !== tried) return this.#known.set;

@@ -70,10 +70,7 @@ export class IssuerStatus {
     this.#show();
   }
 
-  /**
-   * The keys could not be read. The process is not ready only if they never were read and the
-   * issuer is another one: its settings are wrong.
-   */
+  /** Not ready only if keys never were read and the issuer is another one: a wrong setting. */
   failed(error: Error): void {
     const { issuer, log } = this.#parts;
     this.#failing = true;

@@ -11,9 +11,7 @@ type Page = (request: IncomingMessage, response: ServerResponse) => void;
 export interface Issuer extends AsyncDisposable {
   /** With a slash at its end. */
   readonly url: string;
-  /** What it answers with, by path. */
   readonly pages: Map<string, Page>;
-  /** Paths that were asked for. */
   readonly requests: string[];
   publish(keys: readonly unknown[]): void;
 }

@@ -50,8 +50,7 @@ export class KeySet {
   }
 
   /**
-   * Reads a JSON Web Key Set (RFC 7517, 5), which may also have broken keys and keys for another
-   * use.
+   * RFC 7517, 5: a set may also have broken keys and keys for another use.
    * @throws UnusableAnswer if no key is left
    */
   static parse({ keys }: Readonly<Record<string, unknown>>, url: string): KeySet {
@@ -77,10 +76,7 @@ export class KeySet {
     return this.#keys.map(({ kid }) => (typeof kid === 'string' ? kid.slice(0, 100) : '(no kid)'));
   }
 
-  /**
-   * The keys that may have signed a JWT, at most 16: those with its `kid`. If no key has it, or the
-   * JWT has none, all keys that fit, because a `kid` is only a hint (RFC 7515, 4.1.4).
-   */
+  /** At most 16: keys with the `kid`, or else all that fit. It is only a hint (RFC 7515, 4.1.4). */
   candidates({ alg, kid }: KeyHint): readonly JWK[] {
     const fitting = this.#keys.filter((key) => fits(key, alg));
     const named = kid === undefined ? [] : fitting.filter((key) => key.kid === kid);

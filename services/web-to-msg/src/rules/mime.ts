@@ -7,10 +7,7 @@ import { Semaphore } from './semaphore.ts';
 
 /** Number of decoded bytes that are sniffed. */
 const START_BYTES = 64 * 1024;
-/**
- * Maximum number of bodies that are decoded at a time. A decoder needs up to 16 MB, and one of
- * Node's threads, which files need too.
- */
+/** Bodies decoded at a time. Each takes up to 16 MB and one of Node's threads, as files do. */
 const DECODED_AT_ONCE = 2;
 
 /**

@@ -11,7 +11,6 @@ import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
 export interface RuleTest extends RuleContext {
   readonly clock: VirtualClock;
   readonly mistakes: string[];
-  /** Lines of the log. */
   readonly lines: Record<string, unknown>[];
 }
 

@@ -2,7 +2,6 @@
  * The words of this folder:
  * - **rule**: one reason to accept or refuse a request. It exists only if its settings are set.
  * - **head**: a request without its body. Rules of the head run before the body is read.
- * - **verdict**: the result of a rule, see `Verdict`.
  * - **found**: what the rules found for the meta, such as the subject of the sender.
  */
 import type { IncomingHttpHeaders } from 'node:http';
@@ -15,7 +14,6 @@ import type { Chains } from '../capture/chains.ts';
 import type { Client } from '../http/client.ts';
 import type { CaptureSettings } from '../settings.ts';
 
-/** A request without its body. */
 export interface Head {
   readonly method: string;
   /** Path and query as sent. */
@@ -50,7 +48,6 @@ export interface Rule {
   start?(): void;
 }
 
-/** What rules are created with. */
 export interface RuleContext {
   readonly settings: CaptureSettings;
   readonly clock: Clock;
@@ -58,9 +55,7 @@ export interface RuleContext {
   readonly chains: Chains;
   readonly log: Logger;
   readonly health: Health;
-  /**
-   * Notes a mistake in the settings, without secrets. If there is one, the service does not start.
-   */
+  /** Notes a mistake in the settings, without secrets. The service does not start then. */
   mistake(setting: string, what: string): void;
 }
 

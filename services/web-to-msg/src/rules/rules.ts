@@ -12,9 +12,8 @@ import { parseLimit } from './throttle.ts';
 import { throttleAllRule, throttleIpRule, throttleKeyRule } from './throttle-rules.ts';
 
 /**
- * The order of the rules. Cheap rules come first: a blocked address costs nothing more, and the
- * limit of an address slows down guessing of tokens. Only requests that passed the others count
- * against the limit of all.
+ * Cheap rules come first: a blocked address costs nothing more, and its limit slows down guessing
+ * of tokens. Only requests that passed the others count against the limit of all.
  */
 const order: readonly MakeRule[] = [addressRule, throttleIpRule, accessRule, mimeRule, digestRule, throttleKeyRule, throttleAllRule];
 
@@ -77,7 +76,6 @@ export class Rules {
     this.#body = rules.filter((rule) => rule.body);
   }
 
-  /** Called once when the server accepts requests. */
   start(): void {
     for (const rule of this.#rules) rule.start?.();
   }
@@ -88,8 +86,7 @@ export class Rules {
   }
 
   /**
-   * Runs the rules of the head. Throws the error of the first rule that refuses. Returns a promise
-   * only if a rule does.
+   * Throws the error of the first rule that refuses. Returns a promise only if a rule does.
    * @param report of a dry run: verdicts are added to it, and only a throttle throws
    */
   judgeHead(head: Head, report?: RuleReport[]): undefined | Promise<void> {

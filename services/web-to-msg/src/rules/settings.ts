@@ -8,10 +8,7 @@ const limit = (text: string) => setting.text({ text, restricts: true, placeholde
 
 const jwtUrl = { url: 'URL of the issuer', takes: 'nothing' } as const;
 
-/**
- * Settings of the rules. If a rule's settings are not set, the rule is off, except `verifyDigests`.
- * A setting that restricts must not be empty.
- */
+/** A rule without settings is off, except `verifyDigests`. One that restricts must not be empty. */
 export const ruleSettings = {
   trustedProxies: setting.list({
     text: 'Addresses of the trusted proxies, written as in `allowIps`. If it is not set, the `forwarding` header is ignored.',

@@ -1,9 +1,6 @@
 import type { Clock } from '@blockhub/clock';
 
-/**
- * Senders that one throttle remembers. If it is full, an unknown sender is refused until another
- * one is forgotten: memory is bounded, and fails closed.
- */
+/** Bounds the memory. If it is full, unknown senders are refused until another one is forgotten. */
 const MAX_SENDERS = 65_536;
 
 const LIMIT = /^([1-9][0-9]{0,8})\/([smh])$/;
@@ -22,9 +19,8 @@ export function parseLimit(text: string): Limit | undefined {
 }
 
 /**
- * A limit for each sender: `count` requests at once, and as many in each period (the generic cell
- * rate algorithm). For each sender it keeps one number: the time when the sender may use its whole
- * limit again.
+ * `count` requests of a sender at once, and as many in each period (generic cell rate algorithm).
+ * For each sender it keeps one number: the time when it may use its whole limit again.
  */
 export class Throttle {
   readonly #clock: Clock;

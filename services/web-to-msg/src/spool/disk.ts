@@ -27,10 +27,8 @@ export interface SpoolFile {
 }
 
 /**
- * Locks a folder of a real disk. A missing folder is created, but not its parent: the folder of a
- * volume that is not mounted must not be created on another disk.
- *
- * @throws SPOOL_IN_USE, SPOOL_UNUSABLE
+ * Creates a missing folder, but not its parent: the folder of a volume that is not mounted must not
+ * be created on another disk. @throws SPOOL_IN_USE, SPOOL_UNUSABLE
  */
 export async function openFolder(folder: string): Promise<SpoolDisk> {
   const path = resolve(folder);
@@ -142,5 +140,4 @@ async function tryWriting(path: string): Promise<void> {
   await rm(probe, { force: true });
 }
 
-/** True for errors of a disk without room. */
 export const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String((error as { code?: unknown })?.code));

@@ -56,11 +56,8 @@ export function formatRecord(mark: Buffer, { at, messages }: SpoolEntry): Buffer
   const header = Buffer.alloc(HEADER_BYTES);
   mark.copy(header);
   header.writeUInt32BE(head.length, MARK_BYTES);
-  header.writeUIntBE(
-    bodies.reduce((sum, { length }) => sum + length, 0),
-    MARK_BYTES + 4,
-    6,
-  );
+  const bodyBytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  header.writeUIntBE(bodyBytes, MARK_BYTES + 4, 6);
   header.writeUInt32BE(crc32(header.subarray(0, LENGTHS_END)), LENGTHS_END);
   hashOf([head, ...bodies]).copy(header, HASH_AT);
   return [header, head, ...bodies];
@@ -90,10 +87,7 @@ function endOfRecord(mark: Buffer, bytes: Buffer, at: number): number | undefine
   return at + HEADER_BYTES + header.readUInt32BE(MARK_BYTES) + header.readUIntBE(MARK_BYTES + 4, 6);
 }
 
-/**
- * True for the start of a header, and for zeros, which a file system shows if it has stored the
- * length of a file but not its bytes.
- */
+/** A part of a header, or zeros: the file system has stored the file's length but not its bytes. */
 function isCutOff(mark: Buffer, rest: Buffer): boolean {
   const known = rest.subarray(0, MARK_BYTES);
   return (rest.length < HEADER_BYTES && known.equals(mark.subarray(0, known.length))) || rest.every((byte) => byte === 0);

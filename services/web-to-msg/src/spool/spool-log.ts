@@ -15,7 +15,6 @@ export interface SpoolLogOptions {
   readonly disk: SpoolDisk;
   /** Maximum size of all files. */
   readonly maxBytes: number;
-  /** Maximum number of entries. */
   readonly maxEntries: number;
   /** Gives numbers in [0, 1) for the mark of this process. */
   readonly random: () => number;
@@ -29,7 +28,6 @@ interface Segment {
   end: number;
   /** Entries that are not read yet. */
   unread: number;
-  /** Bytes that are read. */
   read: number;
   damaged: boolean;
 }
@@ -41,10 +39,7 @@ interface PendingWrite {
   readonly failed: (error: unknown) => void;
 }
 
-/**
- * Entries on a disk, in the order in which they were added, until they are dropped. Entries that
- * are added together share one sync.
- */
+/** Entries on a disk, in their order, until dropped. Those added together share one sync. */
 export class SpoolLog {
   readonly #options: SpoolLogOptions;
   readonly #mark: Buffer;
@@ -81,7 +76,6 @@ export class SpoolLog {
     return this.#entries;
   }
 
-  /** Size of all files. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -237,10 +231,7 @@ export class SpoolLog {
     }
   }
 
-  /**
-   * Reads the next part of the oldest file, or removes it if all of it is read and dropped. Returns
-   * false if there is nothing to do.
-   */
+  /** Reads on in the oldest file, or removes it if all is dropped. False if neither can be done. */
   async #readOn(): Promise<boolean> {
     const [segment] = this.#segments;
     if (!segment || this.#closed) return false;

@@ -9,18 +9,12 @@ import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
 
-/**
- * Largest batch that is published at a time; a larger entry goes alone. Batches are large because
- * each one waits for the confirm before it.
- */
+/** A larger entry goes alone. Batches are large, because each waits for the confirm before it. */
 const BATCH_ENTRIES = 1000;
 const BATCH_BYTES = 4 * 2 ** 20;
 /** How many times `limitMs` a drain waits at most. */
 const MAX_PATIENCE = 16;
-/**
- * After a failed write the spool is not ready for this time. Then it is ready again, or no request
- * would come to try the disk.
- */
+/** How long the spool is not ready after a failed write. Then a request must try the disk again. */
 const FAULT_MS = 5000;
 const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
@@ -35,7 +29,7 @@ export interface SpoolOptions {
    */
   readonly diskLimitMs: number;
   readonly broker: Pick<Broker, 'state' | 'onState'>;
-  /** Maximum size of all files, and maximum number of requests in them. */
+  /** Maximum size of all files. */
   readonly maxBytes: number;
   readonly maxRequests: number;
   readonly clock: Clock;
@@ -57,9 +51,8 @@ export interface SpoolOptions {
 type Mode = 'probing' | 'draining' | 'handover';
 
 /**
- * The requests that the broker did not take, on disk and in the order in which they came. It drains
- * by itself. Without the handover a busy instance would spool requests as fast as it drains, and
- * never be done.
+ * Requests that the broker did not take, on disk, in their order. Without the handover a busy
+ * instance would spool requests as fast as it drains, and never be done.
  */
 export class Spool {
   readonly #options: SpoolOptions;
@@ -74,7 +67,6 @@ export class Spool {
   #handover = Promise.withResolvers<void>();
   /** A finishing spool ends when it is empty, or when the broker fails. */
   #life: 'open' | 'finishing' | 'closed' = 'open';
-  /** How many times `limitMs` a drain waits. */
   #patience = 1;
   #oldestAt: number | undefined;
   /** Code of the error of the last write, for `FAULT_MS`. */
@@ -106,10 +98,7 @@ export class Spool {
     this.#draining = this.#drain();
   }
 
-  /**
-   * Opens the disk and begins to drain what an earlier process left there.
-   * @throws SPOOL_UNAVAILABLE if it cannot be read
-   */
+  /** Begins to drain what is left there. @throws SPOOL_UNAVAILABLE if the disk cannot be read */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { disk, maxBytes, maxRequests, random, log } = options;
     try {
@@ -120,7 +109,6 @@ export class Spool {
     }
   }
 
-  /** True if the spool holds no request. */
   get isEmpty(): boolean {
     return this.#log.entries === 0;
   }
@@ -131,9 +119,8 @@ export class Spool {
   }
 
   /**
-   * Resolves when the messages are durable here.
-   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED: the messages may reach the broker
-   * all the same
+   * Resolves when the messages are durable here. After an error they may reach the broker too.
+   * @throws SPOOL_FULL, SPOOL_UNAVAILABLE, CAPTURE_UNCONFIRMED
    */
   async add(messages: readonly Outgoing[], keepBodyFor: KeepBodyFor): Promise<void> {
     const { clock, log, diskLimitMs } = this.#options;
@@ -205,9 +192,7 @@ export class Spool {
     this.#setFault(undefined);
   }
 
-  /**
-   * Returns how many entries are confirmed: those before a body that the store does not take now.
-   */
+  /** Returns how many are confirmed: those before a body that the store does not take now. */
   async #publish(entries: readonly SpoolEntry[]): Promise<number> {
     const messages: Outgoing[] = [];
     let count = 0;
@@ -231,9 +216,8 @@ export class Spool {
   }
 
   /**
-   * Stores large bodies. If the store refuses a body for good, for example because other bytes lie
-   * at its key, the body goes with its message: it was answered with 202, and the consumer must
-   * decide about it.
+   * If the store refuses a body for good, for example because other bytes lie at its key, the body
+   * goes with its message: it was answered with 202, and the consumer must decide about it.
    */
   async #stored(messages: readonly Outgoing[]): Promise<readonly Outgoing[]> {
     try {
@@ -247,13 +231,11 @@ export class Spool {
 
   #fail(error: unknown, failures: number): void {
     this.#enter('probing');
-    this.#waitsFor = errorCode(error);
+    const code = errorCode(error);
+    this.#waitsFor = code;
     if (hasCode(error, 'CAPTURE_UNCONFIRMED')) this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience);
     if (failures === 1)
-      this.#options.log.warn(
-        { code: errorCode(error), err: error, requests: this.#log.entries },
-        'spooled requests cannot be published yet',
-      );
+      this.#options.log.warn({ code, err: error, requests: this.#log.entries }, 'spooled requests cannot be published yet');
     this.#show();
   }
 
@@ -285,10 +267,7 @@ export class Spool {
     this.#show();
   }
 
-  /**
-   * The instance is ready while it can take requests. So if the broker is away, the spool decides
-   * about the broker's check too.
-   */
+  /** Ready while requests are taken. If the broker is away, this decides about its check too. */
   #show(): void {
     const { broker, health } = this.#options;
     const { entries, bytes, damaged } = this.#log;
