@@ -1,13 +1,8 @@
-import type { Meta, StoredMessage } from './types.ts';
+import type { StoredMessage } from './types.ts';
 
 /** A message in a queue. `seq` grows with each publish and is never used again in this queue. */
-export interface QueueMessage {
+export interface QueueMessage extends Omit<StoredMessage, 'seq'> {
   readonly seq: number;
-  readonly id: string;
-  readonly meta: Meta;
-  readonly body: Buffer;
-  readonly attempts: number;
-  readonly firstAt: number;
 }
 
 export const storedMessage = (message: QueueMessage): StoredMessage => ({
@@ -75,7 +70,6 @@ export class Backlog {
     this.#list[last] = other;
   }
 
-  /** Removes every message that `keep` returns false for. */
   filter(keep: (message: QueueMessage) => boolean): void {
     this.#returned = this.#returned.filter(keep);
     this.#list = this.#list.slice(this.#head).filter(keep);

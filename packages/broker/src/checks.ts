@@ -55,11 +55,7 @@ export function unreserve(load: Load, bytes: number): void {
   load.bytes -= bytes;
 }
 
-/**
- * Reserves room for all messages or for none, and returns the queue of each. A hint that has no
- * queue or no room gets undefined; any other message throws BROKER_QUEUE_MISSING or
- * BROKER_QUEUE_FULL.
- */
+/** All or none. A hint without room gets undefined. BROKER_QUEUE_MISSING, BROKER_QUEUE_FULL */
 export function reserveAll<Q extends { readonly declaration: QueueDeclaration; readonly load: Load }>(
   messages: readonly Outgoing[],
   find: (name: string) => Q | undefined,

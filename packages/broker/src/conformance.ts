@@ -6,10 +6,7 @@ import { declaring, singleActive } from './conformance/queues.ts';
 
 const checks: Readonly<Record<string, Check>> = { ...order, ...settling, ...declaring, ...singleActive, ...browsing, ...closing };
 
-/**
- * The promises of every driver, as tests. `skip` has the reason for each test that a driver cannot
- * pass.
- */
+/** The promises of every driver, as tests. `skip`: why a driver cannot pass a test. */
 export function testBroker(driver: string, open: () => Promise<Harness>, skip: Readonly<Record<string, string>> = {}): void {
   const unknown = Object.keys(skip).filter((title) => !(title in checks));
   if (unknown.length > 0) throw new Error(`no such test to skip: ${unknown.join(', ')}`);

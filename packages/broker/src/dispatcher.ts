@@ -24,7 +24,6 @@ export const newConsumer = (
   plan: FaultPlan = calm,
 ): QueueConsumer => ({ prefetch: Math.max(1, prefetch), onDelivery, settle, plan, unacked: 0, gone: false });
 
-/** A delivery from a queue in this process. */
 export class LocalDelivery extends BaseDelivery<QueueMessage> {
   readonly consumer: QueueConsumer;
 
@@ -42,10 +41,8 @@ export class LocalDelivery extends BaseDelivery<QueueMessage> {
   }
 }
 
-/** The queue that a dispatcher serves. */
 export interface DispatcherQueue {
   readonly name: string;
-  /** If true, only the oldest consumer gets messages now. */
   onlyOldest(): boolean;
   /** Removes and returns the next ready message; undefined if there is none now. */
   next(consumer: QueueConsumer): QueueMessage | undefined;

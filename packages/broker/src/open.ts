@@ -43,12 +43,7 @@ async function openAmqp(url: URL, { user, password, ...options }: DriverOptions)
   return openAmqpBroker({ ...target, ...login }, options);
 }
 
-/**
- * Opens the broker that a URL names: `memory:` (this process only, for tests),
- * `sqlite:///abs/path/broker.sqlite` (embedded), or `amqp://host:5672/vhost` and `amqps:`
- * (RabbitMQ; options in packages/broker/README.md).
- * @throws BROKER_URL_INVALID naming the wrong part in `details.field`
- */
+/** Opens the broker of a URL, see README.md. BROKER_URL_INVALID: `details.field` names the part. */
 export async function openBroker(text: string, options: OpenBrokerOptions = {}): Promise<Broker> {
   const { drivers, clock = systemClock, ...others } = options;
   const url = parseDriverUrl(text, brokerUserinfo);

@@ -1,6 +1,5 @@
 import type { BrokerState } from './types.ts';
 
-/** The state of a broker and its listeners. */
 export class StateHolder {
   readonly #listeners = new Set<(state: BrokerState) => void>();
   #state: BrokerState;

@@ -47,14 +47,9 @@ export interface Delivery {
   readonly attempts: number;
   /** When the message was first published, in ms since 1970. */
   readonly firstAt: number;
-  /**
-   * The effects of the work are safe. The message is removed; if the ack is lost, it comes again.
-   */
+  /** The work is safe: the message is removed. If the ack is lost, it comes again. */
   ack(): void;
-  /**
-   * Comes again after `afterMs` or later, with one more attempt. Blocks nothing, survives a
-   * restart.
-   */
+  /** Comes after `afterMs` or later, one attempt more. Blocks nothing, survives a restart. */
   retry(afterMs: number): void;
   /** Not handled: the message goes back to its place at once, and no attempt is counted. */
   release(): void;
@@ -67,18 +62,16 @@ export interface QueueDeclaration {
   readonly kind: 'durable' | 'private';
   readonly singleActive?: boolean;
   /**
-   * Above a limit a publish fails with BROKER_QUEUE_FULL. The limits count every message that is
-   * not acked, and the bytes of bodies. RabbitMQ counts only ready messages, refuses a moment late,
-   * and keeps the limits of the first declaration.
+   * Above a limit a publish fails with BROKER_QUEUE_FULL. Limits count messages that are not acked,
+   * and bytes of bodies. RabbitMQ counts only ready ones, refuses late, and keeps the first limits.
    */
   readonly maxMessages?: number;
   readonly maxBytes?: number;
   /**
-   * A durable queue for messages that went back too often without an ack or a retry, because they
-   * end their consumers. Their meta has `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`,
-   * `dead-message`, `dead-attempts`, `dead-first-at` and `dead-last-at`. If it is not set, such a
-   * message is delivered without end. Only RabbitMQ has such messages: with the other drivers the
-   * consumers end together with the broker.
+   * A durable queue for messages that went back too often without an ack or retry. Their meta has
+   * `dead-code` DELIVERIES_EXHAUSTED, `dead-queue`, `dead-message`, `dead-attempts`,
+   * `dead-first-at` and `dead-last-at`. If it is not set, they are delivered without end. Only
+   * RabbitMQ has them: with other drivers the consumers end together with the broker.
    */
   readonly deadLetterTo?: string;
 }
@@ -87,10 +80,7 @@ export interface QueueInfo {
   readonly name: string;
   readonly kind: 'durable' | 'private';
   readonly ready: number;
-  /**
-   * Deliveries that are not settled. SQLite: only a process that has consumed has this count; other
-   * processes count such messages as ready. RabbitMQ: only with `management`.
-   */
+  /** SQLite: if this process consumed, else counted as ready. RabbitMQ: with `management`. */
   readonly unacked: number | undefined;
   /** Undefined with RabbitMQ: delayed messages are in queues that all queues share. */
   readonly delayed: number | undefined;
@@ -104,14 +94,9 @@ export interface QueueInfo {
 export type CountedQueue = QueueInfo & { readonly [Count in 'unacked' | 'delayed' | 'bytes' | 'consumers']: number };
 
 /** A message that `browse` returns. */
-export interface StoredMessage {
+export interface StoredMessage extends Pick<Delivery, 'id' | 'meta' | 'body' | 'attempts' | 'firstAt'> {
   /** Names this message in `take`, at least while the browse goes on. It is never used again. */
   readonly seq: string;
-  readonly id: string;
-  readonly meta: Meta;
-  readonly body: Buffer;
-  readonly attempts: number;
-  readonly firstAt: number;
 }
 
 /**
@@ -138,9 +123,7 @@ export interface Consumer {
  *   after an error, see `publish`. After `close` every call rejects with BROKER_CLOSED.
  */
 export interface Broker {
-  /**
-   * BROKER_QUEUE_MISMATCH: it has another kind or singleActive, or belongs to another connection.
-   */
+  /** BROKER_QUEUE_MISMATCH: another kind or singleActive, or it is of another connection. */
   declare(queues: readonly QueueDeclaration[]): Promise<void>;
   /**
    * Resolves when every message is durable in its queue. After an error some of them may have
@@ -152,23 +135,20 @@ export interface Broker {
   /** `onDelivery` must not throw. BROKER_QUEUE_MISSING if the queue is not declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<Consumer>;
   /**
-   * Lists the durable queues and the private ones of this connection, sorted by name; with `names`
-   * only those of them that exist. RabbitMQ without `management` cannot list queues: without
-   * `names` it returns those that this connection declared.
+   * Lists durable queues and private ones of this connection, by name; of `names` those that exist.
+   * RabbitMQ without `management` and `names` returns those that this connection declared.
    */
   queues(names?: readonly string[]): Promise<QueueInfo[]>;
   /**
    * Returns the ready and delayed messages of this moment in order, each once. They stay in the
-   * queue, and can be taken during the loop. A message that is removed during the loop is returned
-   * or not. A driver can keep the returned messages from consumers until the loop ends, so leave it
-   * soon. RabbitMQ returns no delayed messages, refuses single-active queues
-   * (BROKER_QUEUE_MISMATCH), and puts the messages back in another order.
+   * queue and can be taken during the loop; one that is removed meanwhile is returned or not. Leave
+   * the loop soon: a driver can keep its messages from consumers. RabbitMQ returns no delayed
+   * messages, refuses single-active queues (BROKER_QUEUE_MISMATCH), and changes the order.
    */
   browse(queue: string): AsyncIterable<StoredMessage>;
   /**
    * Removes browsed messages. `replacement` is published before, or in the same transaction.
-   * BROKER_MESSAGE_MISSING: one of them was removed, or a consumer holds it; then nothing was
-   * changed.
+   * BROKER_MESSAGE_MISSING, and no change: one of them was removed, or a consumer holds it.
    */
   take(queue: string, seqs: readonly string[], replacement?: readonly Outgoing[]): Promise<void>;
   readonly state: BrokerState;
@@ -178,10 +158,7 @@ export interface Broker {
   readonly unconfirmed: number;
   /** Calls `listener` on every change of state, until the returned function is called. */
   onState(listener: (state: BrokerState) => void): () => void;
-  /**
-   * Waits for publishes, sends settlements, and disconnects: unsettled messages go back.
-   * Idempotent.
-   */
+  /** Waits for publishes and sends settlements. Unsettled messages go back. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -2,7 +2,6 @@
 export class Unconfirmed {
   count = 0;
 
-  /** Returns the same promise. */
   during(messages: { readonly length: number }, publishing: Promise<void>): Promise<void> {
     const { length } = messages;
     this.count += length;

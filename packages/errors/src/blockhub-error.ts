@@ -7,10 +7,7 @@ export class BlockhubError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
   readonly #fix: string | undefined;
 
-  /**
-   * @param options `fix`: what to do about this fault, in full sentences without secrets. If it is
-   * absent, the `fix` of the code is used.
-   */
+  /** `fix`: what to do, in full sentences without secrets. The default is that of the code. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -33,18 +30,14 @@ export class BlockhubError extends Error {
     return codeEntry(this.code).status ?? 500;
   }
 
-  /** What the reader of the message can do. */
   get fix(): string {
     return this.#fix ?? codeEntry(this.code).fix;
   }
 }
 
-/** True for a BlockhubError with this code. */
 export const hasCode = (error: unknown, code: ErrorCode): error is BlockhubError => error instanceof BlockhubError && error.code === code;
 
-/**
- * True if the same call may succeed later. Errors that are not a BlockhubError are not transient.
- */
+/** True if the same call may succeed later; false for an error that is not a BlockhubError. */
 export const isTransient = (error: unknown): boolean => error instanceof BlockhubError && error.transient;
 
 /** The code of any thrown value: of a BlockhubError, else of Node (`ENOSPC`), else `INTERNAL`. */

@@ -1,7 +1,6 @@
 /**
- * An entry of the table of error codes, from which docs/reference/errors.md is generated.
- * `transient`: the same call may succeed later, so the attempt does not count as failed.
- * `status`: the status of the HTTP answer if this error reaches a sender.
+ * docs/reference/errors.md is generated from it. `transient`: the same call may succeed later, and
+ * the attempt does not count as failed. `status`: of the HTTP answer to a sender.
  */
 interface CodeEntry {
   readonly meaning: string;

@@ -10,21 +10,16 @@ export interface Fault {
   readonly code: string;
   /** A clause without a full stop. */
   readonly what: string;
-  /** Sentences. */
   readonly fix: string;
 }
 
 /** The last sentence of a `fix` after which no restart is needed. */
 export const GOES_ON = 'After that, work continues without a restart.';
 
-/** The place of the fault, as texts name it. */
 export interface FaultPlace {
   /** The setting that names the place, such as `--store`. */
   readonly setting: string;
-  /**
-   * How to turn TLS on and off there, and how to name further authorities. Ends of sentences, such
-   * as `write rediss://`.
-   */
+  /** Ends of sentences: how to turn TLS on and off, and how to name authorities. */
   readonly tls?: { readonly on: string; readonly off: string; readonly ca: string };
 }
 

@@ -1,7 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** A lock that this process holds. */
 export interface Lock {
   release(): void;
 }
@@ -10,20 +9,17 @@ export interface Lock {
 const BUSY = 5;
 
 /**
- * Takes the lock `{path}.lock`. It is a lock of the operating system on an empty SQLite file. It
- * works the same on every system, and it ends with the process, even if the process is killed.
- * `{path}.pid` holds the process number, for operators.
- *
- * @param inUse makes the error that is thrown if another process holds the lock; `pid` is its
- * number
+ * Takes `{path}.lock`: a lock of the operating system on an empty SQLite file. It works the same on
+ * every system, and ends with the process, even a killed one. `{path}.pid` has the process number,
+ * for operators.
+ * @param inUse makes the error if the process with the number `pid` holds the lock
  * @throws errors of the file system, unchanged
  */
 export function takeLock(path: string, inUse: (pid: string, cause: unknown) => Error): Lock {
   const pidFile = `${path}.pid`;
   const lock = new DatabaseSync(`${path}.lock`);
   try {
-    // The open transaction is the lock. Nothing is written, so the file cannot be damaged, and a
-    // journal in memory creates no further file.
+    // The open transaction is the lock. It writes nothing: no damage, and no journal file.
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
   } catch (error) {
     lock.close();

@@ -1,13 +1,11 @@
 import type { Outgoing } from '@blockhub/broker';
-import { type Block, type BuiltBlock, hashOf, isHash } from '@blockhub/chain';
-import { invalid, type Message } from './message.ts';
-import { metaInteger, metaText } from './meta.ts';
+import { type Block, type BuiltBlock, hashOf } from '@blockhub/chain';
+import type { Message } from './message.ts';
+import { metaHash, metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 
-/** MIME type of a block object. */
 const BLOCK_MIME = 'application/vnd.blockhub.block';
 
-/** A block on its way into its chain. */
 export interface BlockMessage {
   /** Id of the block. */
   readonly id: string;
@@ -51,12 +49,6 @@ export function readBlock(message: Pick<Message, 'meta' | 'body'>): BlockMessage
   };
 }
 
-function metaHash(message: Pick<Message, 'meta'>, name: string): string {
-  const text = metaText(message, name);
-  if (!isHash(text)) throw invalid('must be a hash', `msg.meta.${name}`);
-  return text;
-}
-
 /** The notice of a block that is in its chain. */
 interface Committed {
   readonly chain: string;
@@ -76,23 +68,13 @@ export const writeCommitted = ({ chain, id, prev, height, time, blobs }: Committ
   body: Buffer.from(JSON.stringify({ chain, id, prev, height, time, blobs })),
 });
 
-/** The block that holds an event, and the event's position in it. It never changes. */
-interface EventReceipt {
-  readonly event: string;
-  readonly chain: string;
-  /** Id of the block. */
-  readonly block: string;
-  readonly height: number;
-  /** Position among the blobs of the block, from 0. */
-  readonly position: number;
-}
-
 /** Receipts for the events of a block. The message id is the event id, so consumers see repeats. */
 export const writeEventReceipts = (
   queue: string,
   { chain, id, height, blobs }: Pick<Block, 'chain' | 'id' | 'height' | 'blobs'>,
 ): Outgoing[] =>
   blobs.map(({ event }, position) => {
-    const receipt: EventReceipt = { event, chain, block: id, height, position };
+    // The position is that among the blobs of the block, from 0. It never changes.
+    const receipt = { event, chain, block: id, height, position };
     return { queue, id: event, meta: { chain, height, block: id }, body: Buffer.from(JSON.stringify(receipt)) };
   });

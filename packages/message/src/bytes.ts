@@ -21,9 +21,8 @@ function inside(array: Buffer): Buffer {
 }
 
 /**
- * Joins JSON arrays into one without parsing them. Only the brackets are checked, so the bodies
- * must come from our own stages. Throws MESSAGE_INVALID if a buffer does not begin and end as an
- * array.
+ * Joins JSON arrays without parsing them. Only the brackets are checked, so bodies must come from
+ * our own stages. Throws MESSAGE_INVALID if a buffer does not begin and end as an array.
  */
 export function joinArrays(buffers: readonly Buffer[]): Buffer {
   const [only] = buffers;
@@ -49,9 +48,8 @@ export interface MergePart {
 export type MergeParts = Readonly<Record<string, MergePart | readonly MergePart[]>>;
 
 /**
- * Merges messages into one. Its body is `{tag: {"msg": …, "meta": {…}}, …}` with the raw JSON bytes
- * of each body; a list of parts becomes a list. Its meta has all names, those of later parts over
- * those of earlier ones; `items` are summed up.
+ * The body is `{tag: {"msg": …, "meta": {…}}, …}` with the raw JSON of each body; a list of parts
+ * becomes a list. Meta has all names, later parts over earlier ones; `items` are summed up.
  */
 export const mergeMessages = (parts: MergeParts): { meta: Meta; body: Buffer } => ({ meta: mergeMeta(parts), body: mergeBody(parts) });
 

@@ -3,7 +3,6 @@ import type { MessageParts } from './message.ts';
 import { metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 
-/** Why a message becomes a dead letter. */
 export interface DeadReason {
   /** An error code, ours or one of Node's. */
   readonly code: string;
@@ -17,11 +16,7 @@ export interface DeadReason {
 }
 
 /** A dead letter: the whole original message, and why it failed. */
-export interface DeadLetter {
-  readonly code: string;
-  readonly cause?: string;
-  readonly path?: string;
-  readonly message: string;
+export interface DeadLetter extends Omit<DeadReason, 'now'> {
   /** The queue that it came from. */
   readonly queue: string;
   /** Number of attempts, the last one included. */
@@ -37,10 +32,7 @@ export const REPAIRS = 'repairs';
 const MAX_TEXT = 1000;
 const prefix = 'dead-';
 
-/**
- * The dead letter of a message: its unchanged id, body and meta, with the reason in further meta. A
- * dead letter that fails itself is kept as it is; else it would be repaired again and again.
- */
+/** Adds the reason to meta. A dead letter that fails is kept as it is, not repaired endlessly. */
 export function deadLetter(message: MessageParts, reason: DeadReason): Outgoing {
   const { id, meta, body } = message;
   if (message.queue === queues.deadLetter.name) return keepDeadLetter(message);

@@ -23,7 +23,6 @@ export const take = (parts: Partial<MessageParts>): Message =>
 export const takeJson = (doc: unknown, parts: Partial<MessageParts> = {}): Message =>
   take({ body: Buffer.from(JSON.stringify(doc)), ...parts });
 
-/** The error that `run` throws. */
 export function thrownBy(run: () => unknown): unknown {
   try {
     run();

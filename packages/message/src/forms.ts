@@ -5,7 +5,6 @@ import { metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 import { readDoc } from './validate.ts';
 
-/** A list of receipts of one chain. */
 interface Group {
   readonly queue: string;
   readonly id: string;
@@ -16,7 +15,6 @@ interface Group {
   readonly body: Buffer;
 }
 
-/** The body of a group. */
 export const groupBody = (receipts: readonly Receipt[]): Buffer => Buffer.from(encodeReceipts([...receipts]));
 
 export const writeGroup = ({ queue, id, chain, items, body }: Group): Outgoing => ({ queue, id, meta: { chain, items }, body });
@@ -32,7 +30,6 @@ export const writeTail = (tailsTo: string, tail: Tail): Outgoing => ({
   hint: true,
 });
 
-/** A request for the tail of a chain. */
 interface TailWanted {
   readonly chain: string;
   /** Queue for the answer. */

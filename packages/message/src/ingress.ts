@@ -1,7 +1,7 @@
 import type { Outgoing } from '@blockhub/broker';
-import { type At, type BlobItem, type Crypt, isEvent, isHash, type Meta, type Receipt } from '@blockhub/chain';
+import { type At, type BlobItem, type Crypt, isEvent, type Meta, type Receipt } from '@blockhub/chain';
 import { invalid, type MessageParts } from './message.ts';
-import { checkMeta, findMetaText, metaInteger, metaText } from './meta.ts';
+import { checkMeta, findMetaText, metaHash, metaInteger, metaText } from './meta.ts';
 import { queues } from './queues/catalogues.ts';
 
 /** A captured body with its event id, chain, hash and descriptive meta. */
@@ -36,7 +36,7 @@ export function readIngress(message: Pick<MessageParts, 'id' | 'meta' | 'body'>)
   const at = findMetaText(message, 'at');
   const capture = {
     event: message.id,
-    chain: readHash(message, 'chain', undefined),
+    chain: metaHash(message, 'chain'),
     createdAt: metaInteger(message, 'createdAt'),
     length: metaInteger(message, 'length'),
     ...readHashes(message),
@@ -49,15 +49,9 @@ export function readIngress(message: Pick<MessageParts, 'id' | 'meta' | 'body'>)
 
 function readHashes(message: Pick<MessageParts, 'meta'>): { crypt: Crypt; hash: string; sha256?: string } {
   const crypt = metaText(message, 'crypt');
-  if (crypt === 'sha256') return { crypt, hash: readHash(message, 'hash', 64) };
+  if (crypt === 'sha256') return { crypt, hash: metaHash(message, 'hash', 64) };
   if (crypt !== 'md5') throw invalid('must be sha256 or md5', 'msg.meta.crypt');
-  return { crypt, hash: readHash(message, 'hash', 32), sha256: readHash(message, 'sha256', 64) };
-}
-
-function readHash(message: Pick<MessageParts, 'meta'>, name: string, digits: number | undefined): string {
-  const text = metaText(message, name);
-  if (!isHash(text) || (digits !== undefined && text.length !== digits)) throw invalid('must be a hash', `msg.meta.${name}`);
-  return text;
+  return { crypt, hash: metaHash(message, 'hash', 32), sha256: metaHash(message, 'sha256', 64) };
 }
 
 function descriptive(meta: Meta): Meta {

@@ -39,12 +39,10 @@ class DeliveredMessage implements Message {
   }
 }
 
-/** Adds `doc()` to a delivery. */
 export const messageOf = (parts: MessageParts): Message => new DeliveredMessage(parts);
 
 function parseJson(body: Buffer): unknown {
-  // Decoding would silently replace a broken sequence, so that two different bodies could read the
-  // same.
+  // Decoding replaces a broken sequence: two different bodies could read the same.
   if (!isUtf8(body)) throw invalid('expected a body in UTF-8', 'msg.doc');
   try {
     return JSON.parse(body.toString('utf8'));

@@ -1,4 +1,5 @@
 import type { Meta } from '@blockhub/broker';
+import { isHash } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { invalid } from './message.ts';
 
@@ -72,6 +73,13 @@ export function metaText({ meta }: WithMeta, name: string): string {
 /** Reads a text of meta that may be missing. Throws MESSAGE_INVALID if it is anything else. */
 export const findMetaText = (message: WithMeta, name: string): string | undefined =>
   Object.hasOwn(message.meta, name) ? metaText(message, name) : undefined;
+
+/** Reads a hash of meta that must not be missing. Throws MESSAGE_INVALID. */
+export function metaHash(message: WithMeta, name: string, digits?: number): string {
+  const text = metaText(message, name);
+  if (!isHash(text) || (digits !== undefined && text.length !== digits)) throw invalid('must be a hash', `msg.meta.${name}`);
+  return text;
+}
 
 /** Reads an integer ≥ 0 of meta that must not be missing. Throws MESSAGE_INVALID. */
 export function metaInteger({ meta }: WithMeta, name: string): number {

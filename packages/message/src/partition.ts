@@ -1,9 +1,8 @@
 import { BlockhubError } from '@blockhub/errors';
 
 /**
- * The partition of a text, 0 to `of - 1`: FNV-1a (32 bit) over its UTF-8 bytes, mixed once more,
- * modulo `of`. It never changes: messages of a chain would else be in another queue than the one
- * that its consumer takes from.
+ * 0 to `of - 1`: FNV-1a (32 bit) over UTF-8, mixed, modulo `of`. It never changes: else messages of
+ * a chain would be in another queue than the one that its consumer takes from.
  */
 export function partition(text: string, of: number): number {
   if (!Number.isInteger(of) || of < 1)

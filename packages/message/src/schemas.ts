@@ -6,10 +6,7 @@ const hash = { type: 'string', pattern: '^(?:[0-9a-f]{32}|[0-9a-f]{64})$' };
 const whole = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const queue = { type: 'string', minLength: 1, maxLength: 255 };
 
-/**
- * The schema without `additionalProperties: false` at any depth. Documents of a chain are strict.
- * Messages ignore unknown keys, so that a newer stage can add one while older ones still run.
- */
+/** Unlike chains, messages ignore unknown keys, so that a newer stage can add one at any depth. */
 function tolerant(schema: Schema): Schema {
   const entries = Object.entries(schema).filter(([name, value]) => !(name === 'additionalProperties' && value === false));
   return Object.fromEntries(entries.map(([name, value]) => [name, isSchema(value) ? tolerant(value) : value]));

@@ -2,7 +2,6 @@ import { BlockhubError } from '@blockhub/errors';
 import type { Message } from './message.ts';
 import { partition } from './partition.ts';
 
-/** What `partition(…)` needs. */
 interface TemplateParams {
   /** Number of partitions. */
   readonly partitions?: number;
@@ -15,16 +14,12 @@ export interface Template {
   readonly fields: readonly string[];
   /** A queue name: 1 to 255 bytes, no control characters, not `amq.…`. Throws TEMPLATE_INVALID. */
   queue(message: TemplateMessage, params?: TemplateParams): string;
-  /**
-   * An object key: parts between `/` that are not empty, `.` or `..`, no control characters, ≤
-   * 1,024 bytes. Throws TEMPLATE_INVALID.
-   */
+  /** A key ≤ 1,024 bytes: no part is empty, . or ..; no control characters. TEMPLATE_INVALID */
   key(message: TemplateMessage, params?: TemplateParams): string;
   /** The text without checks, for example the key of a group. */
   value(message: TemplateMessage, params?: TemplateParams): string;
 }
 
-/** The part of a message that templates read. */
 type TemplateMessage = Pick<Message, 'meta' | 'doc'>;
 
 type Piece = string | ((message: TemplateMessage, params: TemplateParams) => string);
@@ -40,9 +35,8 @@ const partitionForm = /^partition\(\s*([^()\s]+)\s*\)$/;
 const noParams: TemplateParams = {};
 
 /**
- * Compiles a template such as `{msg.meta.chain}_chain`, `packs/{msg.doc.at.hash}.pack` or
- * `blobs.grouped.{partition(msg.meta.chain)}`. The value of a field is put in unchanged; it is not
- * read as a template. Throws TEMPLATE_INVALID.
+ * Compiles, for example, `{msg.meta.chain}_chain` or `blobs.grouped.{partition(msg.meta.chain)}`.
+ * The value of a field is put in unchanged, not read as a template. Throws TEMPLATE_INVALID.
  */
 export function template(text: string): Template {
   const fields = new Set<string>();

@@ -3,8 +3,7 @@ import type { Ajv as AjvClass, ErrorObject, ValidateFunction } from 'ajv';
 import { invalid, type Message } from './message.ts';
 import { messageSchemas, type SchemaName } from './schemas.ts';
 
-// Loading ajv takes longer than all other imports of a small worker, so it is loaded at the first
-// check.
+// Loaded at the first check: it takes longer than all other imports of a small worker.
 const require = createRequire(import.meta.url);
 let ajv: AjvClass | undefined;
 const compiled = new Map<SchemaName, ValidateFunction>();

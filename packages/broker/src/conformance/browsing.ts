@@ -1,6 +1,8 @@
 import { expect } from '@jest/globals';
+import type { Broker } from '../types.ts';
 import {
   arrive,
+  type Bench,
   bodyOf,
   browse,
   type Check,
@@ -10,6 +12,7 @@ import {
   declare,
   eventually,
   expectInfo,
+  fill,
   ids,
   message,
   numbered,
@@ -20,8 +23,7 @@ import {
 
 export const browsing: Readonly<Record<string, Check>> = {
   async 'browse shows what waits and takes nothing'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 250));
+    await fill(broker, 250);
     await collected(harness, broker, 'a', 2);
     const found = await browse(broker, 'a');
     expect(ids(found)).toEqual(range(3, 250));
@@ -31,8 +33,7 @@ export const browsing: Readonly<Record<string, Check>> = {
     expect(sorted(await browse(broker, 'a'))).toEqual(range(3, 250));
   },
   async 'browse and take reach delayed messages'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 10));
+    await fill(broker, 10);
     const { all } = await collected(harness, broker, 'a', 2);
     all[0]?.retry(10_000);
     all[1]?.retry(100);
@@ -46,8 +47,7 @@ export const browsing: Readonly<Record<string, Check>> = {
     await expectInfo(broker, 'a', { ready: 6, unacked: 2, delayed: 0, bytes: 7 * bodyOf('1').length + bodyOf('10').length });
   },
   async 'browse goes on while its messages are taken, and ends with those that were there'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 250));
+    await fill(broker, 250);
     const shown: string[] = [];
     for await (const { id, seq } of broker.browse('a')) {
       shown.push(id);
@@ -58,8 +58,7 @@ export const browsing: Readonly<Record<string, Check>> = {
     await eventually(harness, async () => expect(sorted(await browse(broker, 'a'))).toEqual(range(1, 250)));
   },
   async 'browse leaves the order as it is'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 250));
+    await fill(broker, 250);
     for await (const { id, seq } of broker.browse('a')) if (id === '100') await broker.take('a', [seq], [message('a', id)]);
     const { all } = await collected(harness, broker, 'a', 250);
     expect(ids(all)).toEqual([...range(1, 99), ...range(101, 250), '100']);
@@ -95,34 +94,32 @@ export const browsing: Readonly<Record<string, Check>> = {
   },
 };
 
+/** Restarts after a consumer got 7 of 20 messages, acked message 3 and released message 5. */
+async function restartHalfway({ broker, harness }: Bench): Promise<Broker> {
+  await fill(broker, 20);
+  const collecting = await collected(harness, broker, 'a', 7);
+  collecting.all[2]?.ack();
+  collecting.all[4]?.release();
+  await arrive(harness, collecting, 9);
+  return harness.restart(broker);
+}
+
 export const closing: Readonly<Record<string, Check>> = {
-  async 'what is not acked comes again after a restart'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 20));
-    const collecting = await collected(harness, broker, 'a', 7);
-    collecting.all[2]?.ack();
-    collecting.all[4]?.release();
-    await arrive(harness, collecting, 9);
-    const again = await harness.restart(broker);
+  async 'what is not acked comes again after a restart'(bench) {
+    const { harness } = bench;
+    const again = await restartHalfway(bench);
     await eventually(harness, () => expectInfo(again, 'a', { ready: 19, unacked: 0, consumers: 0 }));
     const after = await collect(again, 'a');
     await arrive(harness, after, 19);
     expect(sorted(after.all)).toEqual(range(1, 20).filter((id) => id !== '3'));
     expect(after.all.every(({ attempts }) => attempts === 0)).toBe(true);
   },
-  async 'what is not acked comes again in order'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 20));
-    const collecting = await collected(harness, broker, 'a', 7);
-    collecting.all[2]?.ack();
-    collecting.all[4]?.release();
-    await arrive(harness, collecting, 9);
-    const after = await collect(await harness.restart(broker), 'a');
-    await eventually(harness, () => expect(ids(after.all)).toEqual(range(1, 20).filter((id) => id !== '3')));
+  async 'what is not acked comes again in order'(bench) {
+    const after = await collect(await restartHalfway(bench), 'a');
+    await eventually(bench.harness, () => expect(ids(after.all)).toEqual(range(1, 20).filter((id) => id !== '3')));
   },
   async 'closing waits for what is in flight, then refuses and forgets'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 3));
+    await fill(broker, 3);
     const { all } = await collected(harness, broker, 'a', 1);
     const states: string[] = [];
     const stop = broker.onState((state) => states.push(state));
@@ -142,8 +139,7 @@ export const closing: Readonly<Record<string, Check>> = {
     expect(ids(await browse(again, 'a'))).toEqual(['2', '3', '4']);
   },
   async 'a delivery from before the end is worth nothing'({ broker, harness }) {
-    await declare(broker, 'a');
-    await broker.publish(numbered('a', 1, 2));
+    await fill(broker, 2);
     const { all } = await collected(harness, broker, 'a', 2);
     const again = await harness.restart(broker);
     const after = await collect(again, 'a');

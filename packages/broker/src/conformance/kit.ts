@@ -3,13 +3,11 @@ import type { Broker, Delivery, Outgoing, QueueInfo, StoredMessage } from '../ty
 
 /** One broker under test, fresh for each test. */
 export interface Harness {
-  /** Opens a connection of one more process. */
   connect(): Promise<Broker>;
   /** Stops all processes and the broker, starts them again, and returns a new connection. */
   restart(broker: Broker): Promise<Broker>;
   /** Ends the process of this connection without closing it. */
   kill(broker: Broker): Promise<void>;
-  /** Lets this time of the broker's clock pass. */
   pass(ms: number): Promise<void>;
   /** How many times more to wait 20 ms for an expectation. The default is 0. */
   readonly patience?: number;
@@ -43,6 +41,9 @@ export const range = (from: number, to: number): string[] => Array.from({ length
 
 export interface Collected {
   readonly all: Delivery[];
+  ids(): string[];
+  /** Of each delivery, such as `7: 0`. */
+  attempts(): string[];
   cancel(): Promise<void>;
 }
 
@@ -58,12 +59,12 @@ export async function collect(
     all.push(delivery);
     onDelivery(delivery);
   });
-  return { all, cancel: () => consumer.cancel() };
+  const attempts = (): string[] => all.map((delivery) => `${delivery.id}: ${delivery.attempts}`);
+  return { all, ids: () => ids(all), attempts, cancel: () => consumer.cancel() };
 }
 
 export const browse = (broker: Broker, queue: string): Promise<StoredMessage[]> => Array.fromAsync(broker.browse(queue));
 
-/** Takes the messages with these ids while it browses. */
 export async function take(broker: Broker, queue: string, wanted: readonly string[], replacement?: readonly Outgoing[]): Promise<void> {
   const seqs: string[] = [];
   for await (const { id, seq } of broker.browse(queue)) {
@@ -76,14 +77,18 @@ export async function take(broker: Broker, queue: string, wanted: readonly strin
 export const declare = (broker: Broker, ...names: string[]): Promise<void> =>
   broker.declare(names.map((name) => ({ name, kind: 'durable' })));
 
-/** Collects until the prefetch is used up. */
+/** Declares the queue `a` and publishes the messages 1 to `count`. */
+export async function fill(broker: Broker, count: number): Promise<void> {
+  await declare(broker, 'a');
+  await broker.publish(numbered('a', 1, count));
+}
+
 export async function collected(harness: Harness, broker: Broker, queue: string, prefetch: number): Promise<Collected> {
   const collecting = await collect(broker, queue, prefetch);
   await arrive(harness, collecting, prefetch);
   return collecting;
 }
 
-/** Waits until the expectation holds. */
 export async function eventually({ pass, patience = 0 }: Harness, expectation: () => void | Promise<void>): Promise<void> {
   for (let left = patience; ; left--) {
     await pass(20);

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { arrive, browse, type Check, code, collect, declare, eventually, expectInfo, ids, message, numbered, sorted } from './kit.ts';
+import { arrive, browse, type Check, code, collect, declare, eventually, expectInfo, fill, ids, message, numbered, sorted } from './kit.ts';
 
 export const declaring: Readonly<Record<string, Check>> = {
   async 'refuses a message without a queue'({ broker }) {
@@ -50,8 +50,7 @@ export const declaring: Readonly<Record<string, Check>> = {
     await broker.publish([message('few', '7')]);
   },
   async 'declares alike as often as wanted, but not otherwise'({ broker }) {
-    await declare(broker, 'a');
-    await broker.publish([message('a', '1')]);
+    await fill(broker, 1);
     await declare(broker, 'a');
     await expectInfo(broker, 'a', { ready: 1 });
     await expect(broker.declare([{ name: 'a', kind: 'private' }])).rejects.toEqual(code('BROKER_QUEUE_MISMATCH'));

@@ -28,9 +28,8 @@ export function declaration(entry: QueueEntry, name: string): QueueDeclaration {
 const partitionField = /\{partition\([^{}]*\)\}/;
 
 /**
- * How to declare the shared queues of these groups of places. With `names` it gives only the queues
- * of these names, where `{p}` and `{partition(…)}` stand for every partition. A name that no
- * catalogue has, or another template, gives no declaration.
+ * Declarations of the shared queues of these groups of places; with `names` only those of these
+ * names, where `{p}` and `{partition(…)}` are every partition. Names without a queue give none.
  */
 export function declarations(partitions: number, names?: readonly string[], groups?: readonly string[]): QueueDeclaration[] {
   const wanted = names && new Set(names.map((name) => name.replace(partitionField, '{p}')));

@@ -5,13 +5,12 @@ const dated = { maxMessages: 1_000_000, maxBytes: 4 * GIB };
 const dead = ['dead-code', 'dead-cause', 'dead-path', 'dead-message', 'dead-queue', 'dead-attempts', 'dead-first-at', 'dead-last-at'];
 
 /**
- * The queues of the group `chain`: from capture to the committed block, and the dead letters of the
- * whole mesh. A publish over a limit is refused with BROKER_QUEUE_FULL, so the worker before waits,
- * and in the end senders get 503.
+ * From capture to the committed block, and the dead letters of the whole mesh. A publish over a
+ * limit is refused (BROKER_QUEUE_FULL), so the worker before waits; in the end senders get 503.
  *
- * grouped → staged → created → saved → grouped is a cycle, but it cannot block itself. Each chain
- * has at most one blueprint under way, so only `grouped` can fill up. Its consumer empties it as
- * soon as tails arrive, and tails have queues of their own.
+ * grouped → staged → created → saved → grouped is a cycle that cannot block itself. A chain has at
+ * most one blueprint under way, so only `grouped` can fill up. Its consumer empties it as soon as
+ * tails arrive, and tails have queues of their own.
  */
 export const chainQueues = {
   ingress: {

@@ -1,9 +1,6 @@
 import type { SchemaName } from '../schemas.ts';
 
-/**
- * A queue of the mesh, or a family of queues. `{p}` in the name stands for every partition,
- * `{instance}` for an instance of a worker.
- */
+/** One queue, or a family: `{p}` in the name is every partition, `{instance}` one of a worker. */
 export interface QueueEntry {
   readonly name: string;
   readonly purpose: string;
@@ -13,10 +10,7 @@ export interface QueueEntry {
   readonly to: readonly string[];
   /** Private: exclusive to one connection, deleted with it, kept in memory. */
   readonly kind: 'durable' | 'private';
-  /**
-   * Only the oldest consumer gets messages. So one process, which remembers something about the
-   * chain, handles all messages of that chain.
-   */
+  /** Only the oldest consumer gets messages, so one process remembers and handles a chain. */
   readonly singleActive: boolean;
   readonly maxMessages: number;
   readonly maxBytes: number;

@@ -31,10 +31,7 @@ import type { AmqpTarget } from './url.ts';
 /** A private queue can belong to the lost connection until the server misses its heartbeats. */
 const RESTORE_AGAIN_MS = 250;
 const MAX_RESTORE_AGAIN_MS = 5_000;
-/**
- * If a deleted queue is back at once, RabbitMQ 3.10 may not cancel its consumers. They would wait
- * without end.
- */
+/** If a deleted queue is back at once, RabbitMQ 3.10 may not cancel consumers, which then wait. */
 const REVIVE_AFTER_MS = 1_000;
 /** How long `close` waits for confirms. A dead peer must not keep a process from ending. */
 const CLOSE_MS = 10_000;
@@ -46,11 +43,7 @@ export interface AmqpBrokerOptions {
   readonly name?: string;
 }
 
-/**
- * Opens a broker on RabbitMQ. If no address answers, it returns a disconnected broker that goes on
- * trying. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has not the
- * features that are needed.
- */
+/** If no address answers, it goes on trying. BROKER_DENIED, BROKER_UNSAFE: see `connectOnce`. */
 export async function openAmqpBroker(target: AmqpTarget, options: AmqpBrokerOptions = {}): Promise<Broker> {
   const broker = new AmqpBroker(target, options);
   await broker.open();
@@ -70,7 +63,6 @@ class AmqpBroker implements Broker {
   readonly #publishing: Connection;
   readonly #consuming: Connection;
   readonly #publisher: Publisher;
-  /** For the copies of retries. */
   readonly #copier: Publisher;
   readonly #topology: Topology;
   readonly #retries: Retries;
@@ -154,9 +146,7 @@ class AmqpBroker implements Broker {
     await this.#unconfirmed.during(messages, this.#send(messages));
   }
 
-  /**
-   * If a queue that this process declared was deleted, it is declared again, and all is repeated.
-   */
+  /** A deleted queue of this process is declared again, and all messages are repeated. */
   async #send(messages: readonly Outgoing[]): Promise<void> {
     const firstAt = this.#clock.now();
     const revived = new Set<string>();

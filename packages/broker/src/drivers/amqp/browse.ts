@@ -44,10 +44,7 @@ interface Browse extends Getting {
   readonly tags: Map<string, number>;
 }
 
-/**
- * Counts, browses and takes messages. AMQP cannot read a message and leave it in its queue, so a
- * browse gets messages, and they go back when its channel closes.
- */
+/** AMQP cannot read and leave a message: a browse gets it, and closing its channel returns it. */
 export class QueueBrowser {
   readonly #options: QueueBrowserOptions;
   readonly #browses = new Set<Browse>();
@@ -139,9 +136,7 @@ export class QueueBrowser {
     }
   }
 
-  /**
-   * For messages whose browse has ended. They are unacked until the returned function is called.
-   */
+  /** For messages whose browse has ended: unacked until the returned function is called. */
   async #find(queue: string, missing: Set<string>, taken: Map<Getting, (() => void)[]>): Promise<() => Promise<void>> {
     if (missing.size === 0) return async () => {};
     const channel = await openChannel(this.#options.connection.model);
@@ -194,9 +189,8 @@ interface QueueRow {
 }
 
 /**
- * Lists every queue of the virtual host by the management API, whose counts are some seconds late.
- * Of exclusive queues it lists those that `isOurs` accepts. BROKER_UNAVAILABLE, also if the API
- * refuses.
+ * By the management API, whose counts are some seconds late. Of exclusive queues it lists those
+ * that `isOurs` accepts. BROKER_UNAVAILABLE, also if the API refuses.
  */
 async function listQueues(target: AmqpTarget, base: string, isOurs: (name: string) => boolean): Promise<QueueInfo[]> {
   const rows = await getRows(target, `${base}/api/queues/${encodeURIComponent(target.vhost)}?columns=${columns}`);

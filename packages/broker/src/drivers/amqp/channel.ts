@@ -23,10 +23,7 @@ export const closeConnectionOrChannel = (open: ChannelModel | Channel): Promise<
 /** All that amqplib reads of a message that is settled. */
 export const withTag = (deliveryTag: number): ConsumeMessage => ({ fields: { deliveryTag } }) as ConsumeMessage;
 
-/**
- * Makes requests on a channel of their own, one after the other: a request that the broker refuses
- * closes its channel with everything on it.
- */
+/** Requests on one channel, one by one: a refused request closes its channel with all on it. */
 export class ControlChannel {
   readonly #connection: { readonly model: ChannelModel };
   #model: ChannelModel | undefined;

@@ -84,7 +84,6 @@ export class Connection {
     return this.#lastError instanceof BlockhubError ? this.#lastError : this.#disconnected();
   }
 
-  /** True if this is still the connection. */
   isCurrent(model: ChannelModel): boolean {
     return this.#open?.model === model;
   }
@@ -217,9 +216,8 @@ export class Connection {
 }
 
 /**
- * Opens one connection. BROKER_DENIED: user or password are refused. BROKER_UNSAFE: the server has
- * not the features that are needed. BROKER_URL_INVALID: a file that the URL names cannot be read.
- * BROKER_UNAVAILABLE: any other failure; it can be tried again.
+ * BROKER_DENIED: the login is refused. BROKER_UNSAFE: a feature of the server is missing.
+ * BROKER_URL_INVALID: a file cannot be read. BROKER_UNAVAILABLE: any other failure; try again.
  */
 export async function connectOnce(target: AmqpTarget, address: Address, name: string): Promise<OpenConnection> {
   const { user, password } = await readLogin(target);
@@ -308,10 +306,7 @@ function checkServer(server: { readonly version?: string; readonly product?: str
   });
 }
 
-/**
- * Sends all writes of one turn of the event loop together. amqplib writes each message by itself,
- * and each write would be a system call here and a packet that wakes the broker.
- */
+/** Sends all writes of one turn together: amqplib makes a system call and a packet per message. */
 export function batchWrites(stream: Writable): void {
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
   let corked = false;

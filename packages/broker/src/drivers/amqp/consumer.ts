@@ -38,8 +38,7 @@ interface Running {
 }
 
 /**
- * A consumer that starts again on a new channel after any loss. Its unsettled deliveries are
- * dropped then, and their messages come again.
+ * Starts again on a new channel after any loss. Unsettled deliveries are dropped; they come again.
  *
  * | mode | meaning | changes to |
  * | --- | --- | --- |
@@ -113,7 +112,6 @@ export class AmqpConsumer {
     return this.#finished.promise;
   }
 
-  /** The connection is back: a waiting consumer starts soon. */
   wake(): void {
     if (this.#mode !== 'waiting') return;
     this.#timer?.();
@@ -234,17 +232,14 @@ export class AmqpDelivery extends BaseDelivery<DecodedMessage> {
     this.#deliveries = deliveries;
   }
 
-  /** False once its channel is gone: the message went back, and settlements are dropped. */
   get alive(): boolean {
     return this.#deliveries.alive;
   }
 
-  /** A copy is safe. */
   copied(): void {
     this.#deliveries.done(this.tag);
   }
 
-  /** No copy could be stored. */
   comeAgain(attempts: number): void {
     this.#deliveries.again(this, attempts);
   }
@@ -287,9 +282,7 @@ export class ChannelDeliveries {
     deliver(onDelivery, new AmqpDelivery(queue, this, decodeMessage(queue, properties, clock.now()), content, fields.deliveryTag));
   }
 
-  /**
-   * A retry could not be stored: delivers it again, or gives it back if the consumer is cancelled.
-   */
+  /** No retry could be stored: delivered again, or given back if the consumer is cancelled. */
   again({ message, body, tag }: AmqpDelivery, attempts: number): void {
     const { queue, onDelivery } = this.#handlers;
     if (!this.#alive) return;

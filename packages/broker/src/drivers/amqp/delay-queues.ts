@@ -15,13 +15,9 @@ const AGAIN_MS = 1_000;
 /** One fault can concern all deliveries of all consumers, each second. */
 const LOG_AGAIN_MS = 60_000;
 
-/**
- * Delays are powers of two, rounded up, so that a few queues serve all retries. A message waits
- * behind earlier ones of the same delay, and never behind those of a longer delay.
- */
+/** Powers of two, so that few queues serve all retries. None waits behind a longer delay. */
 const roundDelay = (afterMs: number): number => Math.min(MAX_DELAY_MS, 2 ** Math.ceil(Math.log2(Math.max(MIN_DELAY_MS, afterMs))));
 
-/** A delivery that a copy replaces. */
 export interface CopiedDelivery extends Pick<Delivery, 'queue' | 'id' | 'meta' | 'body' | 'attempts'> {
   readonly message: Pick<DecodedMessage, 'firstAt' | 'seq' | 'redeliveries'>;
   /** False once its channel is gone: its message comes again by itself. */
@@ -51,10 +47,9 @@ export interface RetriesOptions {
 }
 
 /**
- * Stores copies of messages that come again, and acks an original only when its copy is safe. If
- * the delay queue is full, the original stays unacked and is delivered again from this process when
- * it is due. A consumer whose prefetch is used up by such messages gets nothing more; nothing is
- * lost.
+ * Acks an original only when its copy is safe. If the delay queue is full, the original stays
+ * unacked and is delivered again from this process when it is due. Such messages use up the
+ * prefetch of their consumer; nothing is lost.
  */
 export class Retries {
   readonly #options: RetriesOptions;
@@ -89,9 +84,8 @@ export class Retries {
   }
 
   /**
-   * Releases a message by a copy, whose count of redeliveries begins at 0. Else a message whose
-   * consumers were only stopped often would become a dead letter. False if it has not come that
-   * often.
+   * Releases by a copy, whose count of redeliveries begins at 0: else messages of consumers that
+   * were only stopped often become dead letters. False if it has not come that often.
    */
   releaseByCopy(delivery: CopiedDelivery): boolean {
     if (delivery.message.redeliveries < DELIVERY_LIMIT / 2) return false;
@@ -171,9 +165,7 @@ export class Retries {
   }
 }
 
-/**
- * Pause between the due time of the last retry and the check. It doubles while messages are found.
- */
+/** From the due time of the last retry to the check. It doubles while messages are found. */
 const CHECK_AFTER_MS = 5_000;
 const MAX_PAUSE_MS = 5 * 60_000;
 
@@ -184,10 +176,9 @@ export interface DelayWatchOptions {
 }
 
 /**
- * Checks each delay queue when its last retry was due. RabbitMQ expires the messages of a quorum
- * queue by one timer, or with the next command to the queue. If the timer is lost, as once after a
- * broker was killed, all messages there stand still. Then the watch gives the queue a command that
- * changes nothing: it gets the first message and puts it back.
+ * Checks each delay queue when its last retry was due. RabbitMQ expires messages of a quorum queue
+ * by one timer, or with the next command to the queue. If the timer is lost, as once after a broker
+ * was killed, all messages stand still. Then the watch gets the first message and puts it back.
  */
 export class DelayWatch {
   readonly #options: DelayWatchOptions;
@@ -227,9 +218,7 @@ export class DelayWatch {
     return (this.#checkAt.get(queue) ?? 0) - this.#options.clock.ticks();
   }
 
-  /**
-   * Returns the count of ready messages, undefined if it is unknown. `before` is the last result.
-   */
+  /** The count of ready messages, undefined if unknown. `before` is the last result. */
   async #check(queue: string, before: number | undefined): Promise<number | undefined> {
     try {
       return await this.#options.control.request(async (channel) => {

@@ -8,7 +8,6 @@ import type { Address } from './url.ts';
 export interface CloseReason {
   /** AMQP's reply code, such as 406; https://www.rabbitmq.com/amqp-0-9-1-reference#constants */
   readonly reply: number;
-  /** AMQP's reply text. */
   readonly reason: string;
   readonly fix: string;
 }
@@ -171,10 +170,7 @@ const connectSettings = {
 const notAmqp =
   'Correct the port in --broker: RabbitMQ speaks AMQP at 5672, and with TLS (amqps://) at 5671; 15672 is its management API. A proxy before it must pass TCP on.';
 
-/**
- * By amqplib's message. It has no reason for a refused virtual host, and a starting server is like
- * one.
- */
+/** By amqplib's message. It gives no reason for a refused virtual host or a starting server. */
 const handshakes: readonly (readonly [message: RegExp, what: string, fix: string])[] = [
   [
     /Expected ConnectionOpenOk/,

@@ -11,7 +11,6 @@ const escapedPrefix = `${own}meta-`;
 const needsEscape = /^(?:CC|BCC|x-|blockhub-)/;
 const isBrokers = /^(?:CC|BCC|x-)/;
 
-/** What the headers of the driver hold. */
 export interface DriverHeaders {
   readonly attempts: number;
   readonly firstAt: number;
@@ -19,7 +18,6 @@ export interface DriverHeaders {
   readonly seq: string;
 }
 
-/** A message in the form that amqplib publishes. */
 export interface EncodedMessage {
   /** Named in errors. */
   readonly queue: string;
@@ -116,9 +114,8 @@ interface Death {
 }
 
 /**
- * The meta of a message that the broker itself moved to `queue` as a dead letter, see
- * `QueueDeclaration.deadLetterTo`. The newest entry of `x-death` comes first. A message that
- * returned from a delay queue has an entry too, but it is in the queue where it belongs.
+ * The meta of a dead letter that the broker moved to `queue`. The newest entry of `x-death` is
+ * first. A message that returned from a delay queue has an entry too, but it is in its own queue.
  */
 function deadLetterMeta(deaths: unknown, queue: string): Meta | undefined {
   const newest = (Array.isArray(deaths) ? deaths[0] : undefined) as Death | undefined;

@@ -18,7 +18,6 @@ interface Batch {
   readonly messages: readonly EncodedMessage[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** How many are written. */
   written: number;
   /** How many are written and not confirmed. */
   unconfirmed: number;
@@ -108,10 +107,7 @@ export class Publisher {
     return channel;
   }
 
-  /**
-   * Resolves when every message is confirmed. When it rejects, it is known of each message whether
-   * it arrived, except after BROKER_UNAVAILABLE.
-   */
+  /** Resolves when all are confirmed. Only after BROKER_UNAVAILABLE it is unknown what arrived. */
   send(messages: readonly EncodedMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closedBroker();
@@ -180,7 +176,6 @@ export class Publisher {
     this.#timer ??= this.#options.clock.after(CONFIRM_MS / 2, () => this.#checkLate());
   }
 
-  /** A confirm, a nack, or the end of the channel. */
   #confirmed(number: number, error: unknown): void {
     const inFlight = this.#inFlight.get(number);
     if (!inFlight) return;
@@ -270,9 +265,8 @@ export class Publisher {
   }
 
   /**
-   * Uses another channel from now on. Messages in flight on the old one can still be confirmed.
-   * This is not done at the first late confirm: a new channel whose first message is for a queue
-   * without a leader can stop with all that follows.
+   * The old channel can still confirm. Not done at the first late confirm: a new channel whose
+   * first message is for a queue without a leader can stop with all that follows.
    */
   async #replaceChannel(): Promise<void> {
     const [model, old] = [this.#model, this.#channel];

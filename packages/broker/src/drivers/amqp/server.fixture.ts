@@ -6,10 +6,7 @@ import type { Broker, BrokerLog } from '../../types.ts';
 import { type AmqpBrokerOptions, openAmqpBroker } from './broker.ts';
 import { parseAmqpUrl } from './url.ts';
 
-/**
- * Tests on a real RabbitMQ. If there is none, one test is skipped with the reason. Tests that
- * change settings of the whole server need a server that is not shared with other suites.
- */
+/** Skipped if there is no RabbitMQ. Tests that change the whole server need one of their own. */
 export async function onRabbit(title: string, tests: (server: RabbitmqServer) => void, start = sharedRabbitmq): Promise<void> {
   const server = await start();
   if ('absent' in server) return test.skip(`${title} (RabbitMQ: ${server.absent})`, () => {});
@@ -29,7 +26,6 @@ export class Bench {
     this.server = server;
   }
 
-  /** By the management API. */
   async ask(method: string, path: string, body?: object): Promise<unknown> {
     const { username, password } = new URL(this.server.url);
     const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;

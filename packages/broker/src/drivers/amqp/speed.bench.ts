@@ -1,9 +1,4 @@
-/**
- * `node packages/broker/src/drivers/amqp/speed.bench.ts amqp://guest:guest@127.0.0.1:5672`
- * compares the driver with bare amqplib: publish with confirm, and consume with ack, in turn, and
- * the best result of each. Both publish persistent and mandatory messages to a quorum queue, with
- * 500 unconfirmed at a time, and consume with prefetch 300.
- */
+/** `node packages/broker/src/drivers/amqp/speed.bench.ts URL`: the driver against bare amqplib. */
 import { type ConsumeMessage, connect } from 'amqplib';
 import type { Broker } from '../../types.ts';
 import { openAmqpBroker } from './broker.ts';
@@ -43,10 +38,7 @@ async function measure(run: () => Promise<void>): Promise<Speed> {
   return { perSecond: MESSAGES / ((performance.now() - start) / 1000), cpuMicros: (user + system) / MESSAGES };
 }
 
-/**
- * One message after the other in each of as many lanes as may be unconfirmed, as single publishes
- * of many handlers are.
- */
+/** As single publishes of many handlers: one after the other in each of WINDOW lanes. */
 const publishAll = async (side: Side): Promise<void> => {
   const lane = async (first: number): Promise<void> => {
     for (let n = first; n < MESSAGES; n += WINDOW) await side.publish(n, n + 1);

@@ -7,9 +7,7 @@ import { isRefusal, queueError } from './errors.ts';
 
 /** After so many deliveries without an ack, a message goes to the dead letters. */
 export const DELIVERY_LIMIT = 200;
-/**
- * For queues without dead letters: -1 is refused before RabbitMQ 4, and no value means 20 there.
- */
+/** Without dead letters. RabbitMQ before 4 refuses -1, and there no value means 20. */
 const NO_LIMIT = 2 ** 31 - 1;
 /** How many nodes keep a durable queue. If there are fewer nodes, all of them do. */
 const MEMBERS = 3;
@@ -107,10 +105,7 @@ export class Topology {
     return reviving;
   }
 
-  /**
-   * Declares a queue whose messages return after `delayMs` to the queue that is their routing key.
-   * Returns the name of the queue, which is also the name of its exchange.
-   */
+  /** Exchange and queue of the returned name. Messages return after `delayMs` by routing key. */
   async declareDelay(delayMs: number): Promise<string> {
     const name = `${delayPrefix}${delayMs}`;
     await this.#control.request(async (channel) => {
@@ -126,9 +121,7 @@ export class Topology {
     return name;
   }
 
-  /**
-   * For a queue with consumers: delayed messages return to it, lost ones go to its dead letters.
-   */
+  /** For a queue with consumers: delayed messages return, lost ones go to its dead letters. */
   async bindBack(queue: string, deadLetterTo: string | undefined): Promise<void> {
     await this.#control.request(async (channel) => {
       await declareBack(channel);
@@ -186,9 +179,7 @@ interface OtherArgument {
   readonly is: string | undefined;
 }
 
-/**
- * "inequivalent arg 'x' for queue 'a' in vhost '/': received '5' but current is the value '3' …"
- */
+/** "inequivalent arg 'x' for queue …: received '5' but current is the value '3' …" */
 function parseMismatch(text: string): OtherArgument | undefined {
   const value = "(?:none|(?:the value )?'([^']*)')";
   const found = new RegExp(`inequivalent arg '([^']+)' for .* received ${value}.* but current is ${value}`).exec(text);

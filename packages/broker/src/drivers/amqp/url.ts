@@ -1,7 +1,6 @@
 import { decodeUrlPart, invalidUrl, readUrlOptions, urlOption } from '@blockhub/settings';
 import { brokerUserinfo } from '../../login.ts';
 
-/** What an `amqp:` or `amqps:` URL says. */
 export interface AmqpTarget {
   readonly tls: boolean;
   /** Tried in turn, beginning with a random one. */

@@ -32,11 +32,10 @@ export interface ConnectOptions {
   readonly plan?: FaultPlan;
   /** Called when the plan ends the process. The connection is dead by then. */
   readonly crash?: () => void;
-  /** Name of the connection in error texts. */
+  /** In error texts. */
   readonly name?: string;
 }
 
-/** The parts of the broker that its connections use. */
 interface Server {
   readonly queues: MemoryQueues;
   readonly clock: Clock;
@@ -154,9 +153,7 @@ export class MemoryConnection implements Broker {
     return this.#closing;
   }
 
-  /**
-   * Ends the process: deliveries go back, private queues are removed, and no call settles any more.
-   */
+  /** Ends the process: deliveries go back, private queues end, and no call settles any more. */
   kill(): void {
     if (this.#dead) return;
     this.#dead = true;
@@ -232,10 +229,7 @@ export class MemoryConnection implements Broker {
         delayMs,
         () => {
           const result = outcome === 'fail-before' ? attempt(() => part?.()) : attempt(effect);
-          if (outcome === 'crash-after') {
-            this.#die();
-            return;
-          }
+          if (outcome === 'crash-after') return this.#die();
           const failed = outcome !== 'ok';
           const answer = (): void => {
             if (failed) reject(this.#unavailable(name));

@@ -6,10 +6,7 @@ import type { Settlement } from '../../delivery.ts';
 import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispatcher.ts';
 import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
-/**
- * How long a queue delivers nothing after a message went back. It is more than 0, so that a
- * consumer that releases all its deliveries cannot stop a virtual clock.
- */
+/** Rest after a message went back. More than 0: else releases could stop a virtual clock. */
 const REST_MS = 1;
 const MAX_TWIN_MS = 2_000;
 const MAX_TWO_ACTIVE_MS = 5_000;
@@ -19,7 +16,6 @@ interface Delayed {
   readonly cancel: Cancel;
 }
 
-/** A queue in the memory of this process. */
 export class MemoryQueue {
   declaration: QueueDeclaration;
   /** The connection that a private queue belongs to. */
@@ -56,7 +52,6 @@ export class MemoryQueue {
     this.#dispatcher.add(consumer);
   }
 
-  /** The consumer gets no more deliveries. Its unsettled deliveries stay valid. */
   cancel(consumer: QueueConsumer): void {
     this.#dispatcher.remove(consumer);
   }
@@ -74,7 +69,6 @@ export class MemoryQueue {
     this.#dispatcher.schedule();
   }
 
-  /** Ends the queue with all its messages. */
   close(): void {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();

@@ -52,7 +52,6 @@ export class MemoryQueues {
     });
   }
 
-  /** The connection is gone, and with it its private queues. */
   removeOwned(connection: object): void {
     for (const [name, queue] of this.#all) {
       if (queue.owner !== connection) continue;

@@ -10,10 +10,7 @@ export interface MemoryBrokerOptions {
   readonly random?: Random;
 }
 
-/**
- * The server side of one run, shared by all its processes. Its durable queues outlive every
- * connection. On a VirtualClock the same seed gives the same run.
- */
+/** One for all processes of a run. On a VirtualClock the same seed gives the same run. */
 export class MemoryBroker {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -25,7 +22,6 @@ export class MemoryBroker {
     this.#queues = new MemoryQueues(clock);
   }
 
-  /** A connection for one process. */
   connect(options: ConnectOptions = {}): MemoryConnection {
     return new MemoryConnection({ queues: this.#queues, clock: this.#clock, random: this.#random }, options);
   }

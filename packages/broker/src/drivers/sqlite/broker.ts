@@ -28,7 +28,6 @@ import { Writer } from './writer.ts';
 
 /** How often a process with consumers checks whether another process wrote. */
 const REFRESH_MS = 250;
-/** Pause after a failed read. */
 const READ_AGAIN_MS = 500;
 
 export interface SqliteBrokerOptions extends FileOptions {
@@ -37,11 +36,10 @@ export interface SqliteBrokerOptions extends FileOptions {
 }
 
 /**
- * Opens a broker whose durable queues are in one SQLite file, which is created if it is missing.
- * One process can consume, because private queues are in its memory. In any other process `consume`
- * throws BROKER_IN_USE until the first one closes or ends; `publish`, `browse`, `take` and `queues`
- * work. BROKER_CORRUPT: the file is damaged. BROKER_FORMAT_UNKNOWN: another version wrote it.
- * BROKER_UNSAFE: it cannot have a write-ahead log. DATA_FOLDER_UNUSABLE: it cannot be written.
+ * Opens a broker on one SQLite file, which is created if it is missing. One process consumes,
+ * because private queues are in memory: in others `consume` alone fails (BROKER_IN_USE) until it
+ * closes or ends. BROKER_CORRUPT: damaged. BROKER_FORMAT_UNKNOWN: of another version.
+ * BROKER_UNSAFE: without a write-ahead log. DATA_FOLDER_UNUSABLE: it cannot be written.
  */
 export async function openSqliteBroker(path: string, options: SqliteBrokerOptions = {}): Promise<Broker> {
   const db = openFile(path, options);
@@ -129,10 +127,7 @@ class SqliteBroker implements Broker {
 
   async *browse(name: string): AsyncGenerator<StoredMessage> {
     const queue = this.#read(() => this.#queues.get(name));
-    if (queue instanceof MemoryQueue) {
-      yield* queue.stored();
-      return;
-    }
+    if (queue instanceof MemoryQueue) return yield* queue.stored();
     const last = this.#read(() => queue.lastSeq());
     for (let seq = 0; seq < last; ) {
       const page = this.#read(() => queue.page(seq, last));

@@ -3,13 +3,11 @@ import type { Load } from '../../checks.ts';
 import type { QueueDeclaration } from '../../types.ts';
 import { QueueTable } from './table.ts';
 
-/** A durable queue in the file. */
 export interface QueueRow extends Load {
   readonly number: number;
   readonly declaration: QueueDeclaration;
 }
 
-/** The list of queues in the file. */
 export class Catalogue {
   readonly #db: DatabaseSync;
 

@@ -1,9 +1,7 @@
 import { errorCode } from '@blockhub/errors';
 import { openSqliteBroker } from './broker.ts';
 
-/**
- * Consumes queue `a` of a file without acks until it is killed. Prints `consumes` or an error code.
- */
+/** Consumes queue `a` without acks until it is killed. Prints `consumes` or an error code. */
 const broker = await openSqliteBroker(process.argv[2] ?? '');
 await broker.declare([{ name: 'a', kind: 'durable' }]);
 await broker

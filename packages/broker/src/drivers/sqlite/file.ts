@@ -4,10 +4,7 @@ import { BlockhubError, diskFault, GOES_ON } from '@blockhub/errors';
 
 /** How long to wait, with the event loop blocked, for the transaction of another process. */
 const BUSY_MS = 2_000;
-/**
- * Files up to this size are checked when they are opened (0.2 s), larger ones only as they are
- * read.
- */
+/** Files up to this size are checked at opening (0.2 s), larger ones only as they are read. */
 const CHECKED_BYTES = 256 * 1024 * 1024;
 
 /** The writer makes publishes durable (see LogSync). A checkpoint has a sync of its own. */
@@ -72,9 +69,7 @@ export function brokerError(path: string, cause: unknown): BlockhubError {
   return new BlockhubError('BROKER_UNAVAILABLE', text, { ...options, fix: fixes[code] ?? diskFault(cause, { setting: '--data' })?.fix });
 }
 
-/**
- * As `brokerError`, but DATA_FOLDER_UNUSABLE for a missing permission: it does not end by itself.
- */
+/** As `brokerError`, but DATA_FOLDER_UNUSABLE for a missing permission: that does not pass. */
 export function openError(path: string, cause: unknown): BlockhubError {
   if (![READONLY, CANTOPEN, PERM].includes(primaryCode(cause))) return brokerError(path, cause);
   return new BlockhubError('DATA_FOLDER_UNUSABLE', `${path} cannot be opened for writing`, { cause, details: { path }, fix: rights });
@@ -85,9 +80,7 @@ export interface FileOptions {
   readonly fileBytes?: number | undefined;
 }
 
-/**
- * BROKER_CORRUPT, BROKER_FORMAT_UNKNOWN, BROKER_UNSAFE, DATA_FOLDER_UNUSABLE, BROKER_UNAVAILABLE
- */
+/** Throws the errors of `openSqliteBroker`, else BROKER_UNAVAILABLE. */
 export function openFile(path: string, { fileBytes }: FileOptions): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {

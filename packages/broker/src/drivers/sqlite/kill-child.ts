@@ -1,11 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { openSqliteBroker } from './broker.ts';
 
-/**
- * The process that the kill test kills: it publishes numbered messages and consumes them.
- * Arguments: folder, first number. It writes to the files `confirmed` and `received` in the folder
- * before it goes on.
- */
+/** Publishes and consumes numbered messages until it is killed. Arguments: folder, first number. */
 const [folder = '', first = '0'] = process.argv.slice(2);
 const broker = await openSqliteBroker(`${folder}/broker.sqlite`);
 await broker.declare([

@@ -5,9 +5,8 @@ const syncFile = promisify(fdatasync);
 const closeFile = promisify(close);
 
 /**
- * Brings SQLite's write-ahead log to the disk without stopping the event loop. With `synchronous =
- * NORMAL` a commit only writes the log. `synchronous = FULL` would sync it inside the commit
- * (https://sqlite.org/wal.html); this class does the same after it.
+ * Syncs SQLite's log after commits without stopping the event loop. With `synchronous = NORMAL` a
+ * commit only writes it; FULL would sync it inside the commit (https://sqlite.org/wal.html).
  */
 export class LogSync {
   readonly #file: number;

@@ -11,13 +11,11 @@ import type { NewRow, QueueTable } from './table.ts';
 const PAGE_MESSAGES = 100;
 const PAGE_BYTES = 4 * 1024 * 1024;
 
-/** What a queue asks of the writer of its file. */
 export interface WriteRequests {
   /** Write at the end of this turn of the event loop. */
   soon(queue: DurableQueue): void;
   /** Write within a few milliseconds, or with the next publish. */
   later(queue: DurableQueue): void;
-  /** Reading the file failed. */
   readFailed(error: unknown): void;
 }
 
@@ -28,9 +26,8 @@ interface Retry {
 }
 
 /**
- * A queue in a table. New messages and settlements are collected here, and the writer writes them
- * with its next transaction: `write` inside of it, then `written` after the commit or `refused`
- * after a rollback. `ReadyMessages` has the modes of delivering, `Dispatcher` the consumers.
+ * A queue in a table. It collects new messages and settlements for the next transaction of the
+ * writer: `write` inside of it, then `written` after the commit or `refused` after a rollback.
  */
 export class DurableQueue {
   declaration: QueueDeclaration;
@@ -48,7 +45,6 @@ export class DurableQueue {
   #acked: QueueMessage[] = [];
   #retried: Retry[] = [];
   #released: QueueMessage[] = [];
-  /** The seq of the last row that `write` inserted. */
   #inserted = 0;
   #recounted: Load | undefined;
 
@@ -69,7 +65,6 @@ export class DurableQueue {
     this.#dispatcher.add(consumer);
   }
 
-  /** The consumer gets no more deliveries. Its unsettled deliveries stay valid. */
   cancel(consumer: QueueConsumer): void {
     this.#dispatcher.remove(consumer);
   }
@@ -122,10 +117,7 @@ export class DurableQueue {
     this.#retried = [];
   }
 
-  /**
-   * After a rollback: settlements stay for the next transaction, and publishes fail.
-   * Returns whether settlements stay.
-   */
+  /** After a rollback: publishes fail. True if settlements stay for the next transaction. */
   refused(): boolean {
     this.#recounted = undefined;
     for (const row of this.incoming) unreserve(this.load, row.body.length);
@@ -133,7 +125,6 @@ export class DurableQueue {
     return this.#acked.length + this.#retried.length > 0;
   }
 
-  /** Released messages become ready again. */
   putBackReleased(): void {
     if (this.#released.length === 0) return;
     this.#ready.putBack(this.#released);
@@ -159,7 +150,6 @@ export class DurableQueue {
     return { name, kind, ready, unacked, delayed, bytes: this.load.bytes, consumers };
   }
 
-  /** The highest seq ever given. */
   lastSeq(): number {
     return this.#table.lastSeq();
   }

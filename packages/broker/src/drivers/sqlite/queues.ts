@@ -67,10 +67,7 @@ export class Queues {
     for (const declaration of declarations) this.#declared(declaration);
   }
 
-  /**
-   * Adds all messages to their queues, or none. Messages of durable queues are written with the
-   * next transaction; the others enter their queues with `deliver`.
-   */
+  /** All or none. Durable queues get them with the next transaction, private ones by `deliver`. */
   enqueue(messages: readonly Outgoing[]): PrivatePart {
     const metaTexts = messages.map(({ meta }) => JSON.stringify(meta));
     // Before room is reserved, because it sets the counts.

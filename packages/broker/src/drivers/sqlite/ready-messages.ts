@@ -86,7 +86,6 @@ export class ReadyMessages {
     }
   }
 
-  /** A retry was committed. */
   wakeAt(due: number): void {
     this.#retried.wakeAt(due);
   }

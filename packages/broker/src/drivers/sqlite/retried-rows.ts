@@ -2,7 +2,6 @@ import type { Cancel } from '@blockhub/clock';
 import type { RetryTime } from './retry-time.ts';
 import type { DuePlace, LoadedMessage, QueueTable } from './table.ts';
 
-/** Rows that are read at once. */
 const READ_MESSAGES = 256;
 
 /**
@@ -23,7 +22,6 @@ export class RetriedRows {
   #place: DuePlace = { due: -1, seq: 0 };
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
 
-  /** `onDue` is called when the timer ends. */
   constructor(table: QueueTable, time: RetryTime, onDue: () => void) {
     this.#table = table;
     this.#time = time;
@@ -52,7 +50,6 @@ export class RetriedRows {
     if (next !== undefined) this.wakeAt(next);
   }
 
-  /** A row is due at this time. */
   wakeAt(at: number): void {
     if (this.#mode === 'closed' || (this.#timer && this.#timer.at <= at)) return;
     this.#timer?.cancel();

@@ -2,9 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Cancel, Clock } from '@blockhub/clock';
 
 /**
- * The time by which retries are due. It goes on after a restart, and it never goes back: within a
- * process only ticks move it, and a file whose saved time is ahead of the machine's clock goes on
- * from there. So setting that clock makes no wait longer.
+ * The time by which retries are due. It never goes back: only ticks move it, and a restart goes on
+ * from the saved time if that is ahead. So setting the clock of the machine makes no wait longer.
  */
 export class RetryTime {
   readonly #clock: Clock;

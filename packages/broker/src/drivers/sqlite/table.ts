@@ -6,12 +6,8 @@ import type { Meta } from '../../types.ts';
 /** Rows per insert statement. More than this makes it no faster. */
 const BULK = 16;
 
-export interface NewRow {
-  readonly id: string;
-  readonly meta: Meta;
+export interface NewRow extends Pick<QueueMessage, 'id' | 'meta' | 'body' | 'firstAt'> {
   readonly metaText: string;
-  readonly body: Buffer;
-  readonly firstAt: number;
 }
 
 /** A place in the order of retries. */
@@ -46,9 +42,8 @@ const toMessage = (row: Row): LoadedMessage => ({
 });
 
 /**
- * The table of one queue. It has AUTOINCREMENT, because a seq must never name another message
- * (`take`), even if the table was empty in between. `due` is null for a message that was never
- * retried, so that the index costs such a message nothing.
+ * AUTOINCREMENT, because a seq must never name another message (`take`), even if the table was
+ * empty in between. `due` is null for messages never retried, so that the index costs them nothing.
  */
 export class QueueTable {
   readonly #number: number;

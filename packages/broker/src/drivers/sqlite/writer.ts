@@ -4,15 +4,12 @@ import type { BlockhubError } from '@blockhub/errors';
 import type { LogSync } from './log-sync.ts';
 import type { DurableQueue, WriteRequests } from './queue.ts';
 
-/**
- * How long settlements wait for a publish to share a commit with. A crash before it repeats them.
- */
+/** How long settlements wait for a publish to share a commit. A crash before it repeats them. */
 const SETTLE_MS = 10;
 /** Pause between two tries while the file cannot be written. */
 const RETRY_MS = 500;
 const PROBE_BYTES = 16 * 1024;
 
-/** Brings commits to the disk. */
 type Log = Pick<LogSync, 'busy' | 'sync' | 'close'>;
 
 /** The part of a publish that goes to private queues, which are in memory. */
@@ -23,7 +20,6 @@ export interface PrivatePart {
   cancel(): void;
 }
 
-/** One publish call. */
 export interface Pending {
   readonly privatePart: PrivatePart;
   readonly resolve: () => void;
@@ -39,11 +35,10 @@ export interface WriterEvents {
 }
 
 /**
- * Writes all publishes and settlements of one turn in one transaction. A commit does not wait for
- * the disk: the log is synced after it, without stopping the event loop, and then publishes are
- * confirmed. Consumers get messages right after the commit, and acks wait for no sync. If the power
- * fails in between, only unconfirmed publishes are lost, and acked messages come again. What comes
- * during a sync shares the next transaction.
+ * One transaction writes all of one turn. The log is synced after the commit, without stopping the
+ * event loop; then publishes are confirmed, and what came meanwhile shares the next transaction.
+ * Consumers get messages right after the commit, and acks wait for no sync: if the power fails in
+ * between, only unconfirmed publishes are lost, and acked messages come again.
  */
 export class Writer implements WriteRequests {
   readonly #db: DatabaseSync;
@@ -175,8 +170,7 @@ export class Writer implements WriteRequests {
     try {
       await this.durable();
     } catch (error) {
-      this.#refuse(pending, this.#events.error(error));
-      return;
+      return this.#refuse(pending, this.#events.error(error));
     }
     this.#works();
     for (const { privatePart, resolve } of pending) {
@@ -186,9 +180,8 @@ export class Writer implements WriteRequests {
   }
 
   /**
-   * A failed sync can leave a hole in the log that later syncs do not fill, although they succeed.
-   * So the log is copied to the database, which has a sync of its own, and is started anew. Nothing
-   * is durable before that. BROKER_UNAVAILABLE.
+   * A failed sync can leave a hole that later syncs do not fill, although they succeed. Until the
+   * log is copied to the database, which has its own sync, nothing is durable. BROKER_UNAVAILABLE.
    */
   #mendLog(): void {
     try {
