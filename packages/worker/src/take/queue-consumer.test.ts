@@ -115,7 +115,7 @@ describe('transport trouble', () => {
     expect(calls).toBeLessThan(150);
     expect(sample.health.report().checks['sample: take in']).toMatchObject({
       ok: false,
-      detail: expect.stringMatching(/^STORE_UNAVAILABLE: away\. .*tried again by itself\.$/),
+      detail: expect.stringMatching(/^STORE_UNAVAILABLE: away\. .*tries again by itself\.$/),
     });
     const warnings = log.lines.filter(({ level }) => level === 'warn');
     expect(warnings.length).toBeLessThan(20);
