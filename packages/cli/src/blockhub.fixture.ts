@@ -50,15 +50,11 @@ export function slowClock(): typeof systemClock {
   let ticks = 0;
   return {
     ...systemClock,
-    ticks() {
-      ticks += 3_000;
-      return ticks;
-    },
+    ticks: () => (ticks += 3_000),
     sleep: async () => {},
   };
 }
 
-/** The lines of NDJSON. */
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects
 export const linesOf = ({ stdout }: Ran): any[] =>
   stdout

@@ -18,8 +18,7 @@ export class Deadline {
 
   /**
    * Repeats a step that failed with a transient error, until the time is over. Then it throws the
-   * last error. Meanwhile, progress shows what the command waits for, and why.
-   * @param what e.g. `the broker`
+   * last error. Meanwhile, progress shows what it waits for, such as `the broker`, and why.
    */
   async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     let why = '';

@@ -112,10 +112,8 @@ async function findByWholeId(search: Search, { hash, event }: WantedReceipt): Pr
   const bytes = key !== undefined && search.inAll ? await search.skipped.find(search.store, key) : undefined;
   if (key !== undefined && bytes) return { kind: 'object', key, bytes };
   const id = event ?? hash ?? '';
-  throw search.skipped.notFound(
-    id,
-    new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has the id ${id}`, { details: { id } }),
-  );
+  const absent = new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has the id ${id}`, { details: { id } });
+  throw search.skipped.notFound(id, absent);
 }
 
 /** The block from its copy, else from the entry that the damaged copy names, else the error. */
@@ -185,10 +183,7 @@ function findInCopies(search: Search, wanted: WantedReceipt): Promise<Found | un
   return firstGood(search, receipts());
 }
 
-/**
- * The only block, blob or event whose id begins with the prefix. Blocks are searched first, with
- * one listing. Only if there is none, blobs are listed and the chains read.
- */
+/** The only thing with this prefix. Blobs and chains are read only if no block id has it. */
 async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, chain: string | undefined): Promise<Found> {
   const { session, store, skipped } = search;
   const { hash, event } = read;
@@ -215,13 +210,10 @@ async function findByPrefix(search: Search, read: ReadId & { kind: 'prefix' }, c
   if (first !== undefined) return findById(session, store, first, chain);
   const shown = `an id that begins with ${prefix}`;
   const absent = new BlockhubError('OBJECT_MISSING', `nothing in ${search.where} has ${shown}`, { details: { prefix } });
-  throw skipped.notFound(
-    shown,
-    read.wrong === undefined ? absent : new BlockhubError('USAGE', `${prefix} is not an id, and no id begins with it: it ${read.wrong}`),
-  );
+  if (read.wrong === undefined) throw skipped.notFound(shown, absent);
+  throw skipped.notFound(shown, new BlockhubError('USAGE', `${prefix} is not an id, and no id begins with it: it ${read.wrong}`));
 }
 
-/** The ids of a receipt that begin with the prefix. */
 const idsOf = (receipt: Receipt, hash: string | undefined, event: string | undefined): string[] => [
   ...(event !== undefined && receipt.event.startsWith(event) ? [receipt.event] : []),
   ...[receipt.hash, receipt.sha256].filter((one) => hash !== undefined && one?.startsWith(hash)).filter((one) => one !== undefined),

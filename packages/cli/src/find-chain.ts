@@ -9,8 +9,7 @@ export const MOST_CANDIDATES = 10;
 /**
  * The chain with this id, name, or beginning of an id. The name's object is read first, then the
  * ids are listed, and at last the roots of all chains are read, with two requests each.
- * @throws CHAIN_NOT_FOUND; USAGE for the beginning of several ids, and for an id with a typing
- * error; SEARCH_INCOMPLETE
+ * @throws CHAIN_NOT_FOUND; USAGE if several ids begin so, or for a typing error; SEARCH_INCOMPLETE
  */
 export async function findNamedChain(store: Store, text: string, onUnseen: OnUnseen): Promise<ChainRecord> {
   const options = { onUnseen };
@@ -30,11 +29,8 @@ async function findByPrefix(store: Store, text: string, prefix: string, onUnseen
   // A text that may be a name is searched in the roots as well.
   if (!only && skipped.count > 0 && readChain(text).name === undefined) throw skipped.notFound(`chain ${quoted(text)}`, noChain(text));
   if (!another) return only;
-  throw ambiguous(
-    prefix,
-    'chains',
-    found.map(({ id, name }) => (name === undefined ? id : `${id} (${name})`)),
-  );
+  const shown = found.map(({ id, name }) => (name === undefined ? id : `${id} (${name})`));
+  throw ambiguous(prefix, 'chains', shown);
 }
 
 /** @param candidates up to one more than are shown */
@@ -58,6 +54,5 @@ export async function findDefaultChain(store: Store, onUnseen: OnUnseen): Promis
   throw skipped.notFound('a chain', emptyStore(store));
 }
 
-/** The error if the store has no chain. */
 export const emptyStore = ({ url }: Store): BlockhubError =>
   new BlockhubError('CHAIN_NOT_FOUND', `the store ${url} has no chain`, { details: { store: url } });

@@ -1,8 +1,7 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=2 --initial-old-space-size=16 --heap-growing-percent=50
 import { enableCompileCache } from 'node:module';
 
-// A signal without a listener does not end the first process of a container. These listeners end it
-// until the command adds its own.
+// Until the command adds its own: without them, signals do not end a container's first process.
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => process.listenerCount(signal) === 1 && process.exit(signal === 'SIGTERM' ? 143 : 130));
 // Sources start twice as fast with it from the second time on. A bundle does not need it.

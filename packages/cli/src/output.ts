@@ -32,7 +32,6 @@ export class Output {
     await this.write(`${this.format === 'json' ? JSON.stringify(value, null, 2) : this.#one(value, text)}\n`);
   }
 
-  /** Several values, as rows of a table. */
   async all<T extends object>(values: readonly T[], columns: Readonly<Record<string, (value: T) => string | number>>): Promise<void> {
     if (this.format === 'table') return this.write(this.#table(values, columns));
     for (const value of values) await this.item(value, '');

@@ -8,7 +8,6 @@ import { errorText, exitCodeOf } from './exit.ts';
 const folder = new URL('../../../services/', import.meta.url);
 const mainOf = (name: string): URL => new URL(`${name}/src/main${extname(import.meta.filename)}`, folder);
 
-/** What `blockhub run` can start. */
 export interface Service {
   readonly service: string;
   readonly summary: string;

@@ -79,10 +79,7 @@ export class Session {
     return resolve(this.#options.data ?? this.#env('BLOCKHUB_DATA') ?? 'data');
   }
 
-  /**
-   * @param mayBeNew the folder of a file store need not exist yet
-   * @throws STORE_NOT_FOUND for a folder that does not exist; STORE_URL_INVALID
-   */
+  /** @throws STORE_NOT_FOUND for a missing folder if `mayBeNew` is false; STORE_URL_INVALID */
   async store(mayBeNew = false): Promise<Store> {
     const url = this.#options.store ?? this.#env('BLOCKHUB_STORE') ?? pathToFileURL(resolve(this.data, 'store')).href;
     const { credentialsOf, openStore, storeSecrets } = await import('@blockhub/store');
@@ -101,9 +98,8 @@ export class Session {
   }
 
   /**
-   * @param mayBeNew the file of an embedded broker need not exist yet
-   * @throws BROKER_URL_INVALID, also for a file that does not exist; DATA_FOLDER_UNUSABLE for one
-   * that cannot be made
+   * `mayBeNew`: the file of an embedded broker need not exist yet.
+   * @throws BROKER_URL_INVALID, also for a missing file; DATA_FOLDER_UNUSABLE if it cannot be made
    */
   async broker(mayBeNew = false): Promise<Broker> {
     const file = pathToFileURL(resolve(this.data, 'broker.sqlite'));

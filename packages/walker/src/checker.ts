@@ -1,6 +1,6 @@
-import { type Block, blockKey, checkBlock, nameKey, type Receipt } from '@blockhub/chain';
+import { type Block, blockKey, checkBlock, nameKey } from '@blockhub/chain';
 import type { Store } from '@blockhub/store';
-import { blobFault, wrongBlob } from './blobs.ts';
+import { blobFault, type WantedBlob, wrongBlob } from './blobs.ts';
 import type { LinkedBlock, Segment } from './linker.ts';
 import { hashRange, PackCache, type PackVerdict } from './packs.ts';
 import { CHUNK_BYTES, chunksOf, fetchEach, type ReadableStore } from './ranges.ts';
@@ -9,11 +9,6 @@ import type { Unchecked } from './unchecked.ts';
 
 /** True if `level` checks what `needed` checks. */
 export const covers = (level: VerifyLevel, needed: VerifyLevel): boolean => verifyLevels.indexOf(level) >= verifyLevels.indexOf(needed);
-
-interface WantedBlob {
-  block: Block;
-  receipt: Receipt;
-}
 
 /** Checks copies, blobs, packs and the chain's name, one segment at a time. */
 export class Checker {

@@ -23,9 +23,9 @@ type UnlinkedBlock = Pick<Block, 'chain' | 'id' | 'prev' | 'height'>;
 const MAX_BLOCKS = 100_000;
 
 /**
- * Finds blocks that follow the tail of a chain but have no entry. They are left over when the
- * newest entries are lost. A block that lost the race for its height, or waits for it, is not a
- * fault. Lists all blocks of the store and reads those that are not linked.
+ * Finds blocks that follow the tail of a chain but have no entry, because the newest entries were
+ * lost. A block that lost the race for its height, or waits for it, is not a fault. Lists all
+ * blocks of the store and reads those that are not linked.
  */
 export async function findDetached(store: Store, options: FindDetachedOptions): Promise<{ faults: Fault[]; unchecked: string[] }> {
   const { tails, linked, clock, settleMs, signal } = options;

@@ -53,8 +53,7 @@ async function readEntry(store: Store, chain: string, height: number): Promise<E
 }
 
 /**
- * The first height at or above `from` that has an entry, even one that cannot be read. Undefined if
- * there is none. Costs one list request.
+ * The first height at or above `from` that has an entry, even an unreadable one. One list request.
  * @throws the store's error if the entries cannot be listed
  */
 export async function nextEntry(store: Store, chain: string, from: number): Promise<number | undefined> {

@@ -13,8 +13,7 @@ const SMALL = 64;
 
 /**
  * The first height whose block has at least this time; one above the tail if none has. Time never
- * decreases with height, so it is found by halving. If the middle cannot be read, a height near it
- * decides.
+ * decreases with height, so it is found by halving; near an unreadable middle, a neighbour decides.
  * @param tail height of the newest entry
  */
 export async function firstNotBefore(

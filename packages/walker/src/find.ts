@@ -27,7 +27,7 @@ const ROOTS_AT_ONCE = 16;
 /** An md5 id has 32 digits, a sha256 id 64. */
 const cryptOfId = (id: string): Crypt => (id.length === 32 ? 'md5' : 'sha256');
 
-type RootBlock = Block & { root: RootFields };
+export type RootBlock = Block & { root: RootFields };
 
 export function recordOf(block: RootBlock): ChainRecord {
   const { crypt, name, settings } = block.root;
@@ -80,9 +80,7 @@ export async function findChain(store: Store, nameOrId: string, options: FindCha
   if (error !== undefined) skipped.add(nameKey(name), error);
   if (!found && !options.scan && error === undefined) return undefined;
   const record = await findByScan(store, name, skipped);
-  const absent = notFound(name);
-  const failure = record ? absent : skipped.notFound(`chain ${quoted(name)}`, absent);
-  if (failure !== absent) throw failure;
+  if (!record && skipped.count > 0) throw skipped.notFound(`chain ${quoted(name)}`, notFound(name));
   return record;
 }
 
@@ -108,17 +106,13 @@ async function findNamed(store: Store, name: string): Promise<{ root?: RootBlock
   return { found: bytes !== undefined, ...(block?.root?.name === name && { root: { ...block, root: block.root } }) };
 }
 
-/**
- * As `findChain`.
- * @throws CHAIN_NOT_FOUND; USAGE for an id with a typing error that is not a name either
- */
+/** As `findChain`. @throws CHAIN_NOT_FOUND; USAGE for a mistyped id that is not a name either */
 export async function getChain(store: Store, nameOrId: string, options: FindChainOptions = {}): Promise<ChainRecord> {
   const record = await findChain(store, nameOrId, options);
   if (record) return record;
   throw noChain(nameOrId);
 }
 
-/** The error if no chain has this id or name. */
 export function noChain(nameOrId: string): BlockhubError {
   // For example an empty variable of a script.
   if (nameOrId.trim() === '') return new BlockhubError('USAGE', 'the id or name of the chain is empty', { details: { chain: nameOrId } });
@@ -133,10 +127,7 @@ export function noChain(nameOrId: string): BlockhubError {
 const notFound = (nameOrId: string): BlockhubError =>
   new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quoted(nameOrId)}`, { details: { chain: nameOrId } });
 
-/**
- * The id of a name, even if its chain has no entries. An id is returned as it is.
- * @throws CHAIN_NOT_FOUND
- */
+/** The id of a name, also if its chain has no entries; or the given id. @throws CHAIN_NOT_FOUND */
 export async function getId(store: Store, nameOrId: string): Promise<string> {
   const { id, name } = readChain(nameOrId);
   if (id !== undefined) return id;
@@ -162,10 +153,7 @@ async function findByScan(store: Store, name: string, skipped: SkippedObjects): 
 
 const damaged = (id: string): ChainRecord & { damaged: true } => ({ id, crypt: cryptOfId(id), settings: {}, time: 0, damaged: true });
 
-/**
- * `damaged`: the root cannot be read from entry or copy, so only `id` and `crypt` are known.
- * `error`: why the entries, the root or its copy could not be read.
- */
+/** `damaged`: no sound root, so only `id` and `crypt` are known. `error`: why reading failed. */
 export type ListedChain = ChainRecord & { damaged?: true; error?: unknown };
 
 export interface ListChainsOptions {
@@ -175,8 +163,8 @@ export interface ListChainsOptions {
 }
 
 /**
- * Every chain of the store, by id. Costs about one list request and one or two reads per chain,
- * whatever its length. Other folders, such as those of the operating system, are left out.
+ * Every chain of the store, by id. Other folders are left out. Costs about one list request and one
+ * or two reads per chain, whatever its length.
  */
 export async function* listChains(store: Store, options: ListChainsOptions = {}): AsyncGenerator<ListedChain> {
   yield* pipeline(chainIds(store, options), ROOTS_AT_ONCE, async ({ id, error: unlisted }) => {

@@ -11,9 +11,9 @@ export interface InOrderOptions {
 }
 
 /**
- * Runs `run` for every item of `next`, several at a time. Gives the results in the order of the
- * items, in batches of those that have arrived. Starts nothing while the caller does not ask. Ends
- * when `next` gives undefined. Throws the signal's reason.
+ * Runs `run` for every item of `next` until it gives undefined, several at a time. Gives results in
+ * the order of items, in batches of those that have arrived. Starts nothing while the caller does
+ * not ask. Throws the signal's reason.
  */
 export async function* inOrder<I, O>(
   next: () => I | undefined,
@@ -76,10 +76,7 @@ function takeDone<O>(slots: readonly Slot<O>[]): O[] {
   return done;
 }
 
-/**
- * Runs `run` on each item of a stream, up to `width` at a time, and gives the results in order. If
- * `width` is 1, each result is given before the next item is taken.
- */
+/** Runs `run` on `width` items at a time, in order. With 1, a result comes before the next item. */
 export async function* pipeline<I, O>(
   source: Iterable<I> | AsyncIterable<I>,
   width: number,

@@ -2,7 +2,7 @@ export type { ChainRecord } from '@blockhub/registry';
 export { type HydratedBlob, readBlobs } from './blobs.ts';
 export { blockIds } from './block-ids.ts';
 export { blockStore } from './block-store.ts';
-export { findChain, getChain, type ListedChain, listChains, noChain, recordOf } from './find.ts';
+export { findChain, getChain, type ListedChain, listChains, noChain, type RootBlock, recordOf } from './find.ts';
 export { heightText, parseHeight, parsePosition } from './position.ts';
 export { quoted } from './quoted.ts';
 export { readBlocks } from './read-blocks.ts';

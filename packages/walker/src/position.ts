@@ -30,9 +30,8 @@ const usage = (text: string, what: string): BlockhubError =>
   new BlockhubError('USAGE', `${quoted(text)} ${what}`, { details: { position: text } });
 
 /**
- * Reads a height: up to nine digits, or twelve with leading zeros, as in the key of an entry. A
- * longer number is refused, because it is most likely a time. The message then shows the time.
- * @throws USAGE
+ * Reads a height: up to nine digits, or twelve with leading zeros, as in the key of an entry.
+ * @throws USAGE, also for a longer number: it is most likely a time, which the message then shows
  */
 export function parseHeight(text: string): number {
   if (!/^[0-9]+$/.test(text)) throw usage(text, 'is not a height; expected a whole number of 0 or more, in digits 0 to 9');

@@ -44,10 +44,7 @@ export function* chunksOf<T extends { receipt: Receipt }>(items: Iterable<T>): G
   if (chunk.length > 0) yield chunk;
 }
 
-/**
- * Reads the bytes of receipts, and passes each to `take` when its range has arrived. Neighbours in
- * one object are read together. Throws only what `take` throws.
- */
+/** Passes the bytes of each receipt to `take` as they arrive. Throws only what `take` throws. */
 export async function fetchEach(
   store: ReadableStore,
   receipts: readonly Receipt[],

@@ -15,10 +15,7 @@ export interface ReadBlocksOptions {
 
 const PREFETCH = 32;
 
-/**
- * Every block of a chain that can be read, in order. If an entry is bad, its block is read from the
- * copy. A chain without any entry gives no block.
- */
+/** Every readable block, in order, from its copy if the entry is bad; none if there is no entry. */
 export async function* readBlocks(store: Store, chain: string, options: ReadBlocksOptions = {}): AsyncGenerator<Block> {
   const { from = 0, signal, onProgress, onUnseen } = options;
   const to = Number.MAX_SAFE_INTEGER - 1;

@@ -20,10 +20,8 @@ export interface UnlinkedBlocksOptions extends ReadCopiesOptions {
 const READS = 16;
 
 /**
- * Blocks whose entry is missing, damaged or cannot be read, from their copies. Reads all blocks of
- * the store, so it is the last resort of a search. A block that lost the race for its height is
- * left out.
- * @param chain only blocks of this chain
+ * Blocks without a sound, readable entry, from their copies. Reads all blocks of the store, so it
+ * is the last resort of a search. A block that lost the race for its height is left out.
  */
 export async function* readCopies(
   store: Store,

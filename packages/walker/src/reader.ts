@@ -18,8 +18,7 @@ export interface ReaderOptions {
 type Mode = 'reading' | 'jumped' | 'rereading' | 'ended';
 
 /**
- * Reads the entries of a chain in order and passes them to the linker. A bad or missing entry does
- * not end the reading.
+ * Passes the entries of a chain to the linker, in order. A bad or missing one does not end it.
  *
  * | mode        | meaning                                                        |
  * |-------------|----------------------------------------------------------------|
@@ -62,10 +61,7 @@ export class ChainReader {
     return this.#linker.tail;
   }
 
-  /**
-   * Gives all blocks up to the tail or `to`. Can be called again to continue from there.
-   * @param live a missing height is the tail; no entries are searched above it
-   */
+  /** To the tail or `to`; can be called again to go on. `live`: a missing height is the tail. */
   async *segments(live = false): AsyncGenerator<Segment> {
     const { to, prefetch, signal } = this.#options;
     const linker = this.#linker;

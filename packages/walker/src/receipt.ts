@@ -6,7 +6,6 @@ import { readBlocks } from './read-blocks.ts';
 /** A blob, and the block that holds it. */
 export interface FoundReceipt {
   block: Block;
-  /** Position in the block. */
   index: number;
   receipt: Receipt;
 }
@@ -30,8 +29,7 @@ export interface WantedReceipt {
  * Finds a blob by its event id or its hash. Blocks from the time of the event id on are read. A
  * hash has no time, so the chain is read from its root. Damaged and unreadable heights are skipped.
  * @param chain chain id
- * @throws CHAIN_NOT_FOUND for an event of a chain without entries; the store's error if the entries
- * cannot be listed
+ * @throws CHAIN_NOT_FOUND for an event if there are no entries; the store's error if listing fails
  */
 export async function findReceipt(
   store: Store,

@@ -28,7 +28,6 @@ export interface SampleOptions {
   ownObject?: number;
   /** Blocks whose blobs share a pack. */
   blocksPerPack?: number;
-  /** Tells samples apart. */
   seed?: number;
   /** ms since 1970 of the root; each block is 1,000 later. */
   time?: number;

@@ -50,23 +50,13 @@ export class SkippedObjects {
     }
   }
 
-  /**
-   * The error of a search that found nothing: `absent` if nothing was skipped, else
-   * SEARCH_INCOMPLETE with the skipped objects.
-   * @param what e.g. `chain "orders"`
-   */
+  /** `absent` if nothing was skipped, else SEARCH_INCOMPLETE. `what` is e.g. `chain "orders"`. */
   notFound(what: string, absent: BlockhubError): BlockhubError {
     if (this.#count === 0) return absent;
     const [{ error: cause } = {}] = this.#first;
     const more = this.#count > MAX_NAMED ? `; and ${this.#count - MAX_NAMED} more` : '';
     const objects = this.#count === 1 ? 'one object was' : `${this.#count} objects were`;
-    return new BlockhubError(
-      'SEARCH_INCOMPLETE',
-      `${what} was not found, but ${objects} skipped: ${this.#first.map(reasonOf).join('; ')}${more}`,
-      {
-        cause,
-        details: { unseen: this.#count },
-      },
-    );
+    const message = `${what} was not found, but ${objects} skipped: ${this.#first.map(reasonOf).join('; ')}${more}`;
+    return new BlockhubError('SEARCH_INCOMPLETE', message, { cause, details: { unseen: this.#count } });
   }
 }

@@ -21,8 +21,7 @@ export async function findTail(store: Store, chain: string, hint?: number): Prom
   const details = { chain, height: found.height, key: entryKey(chain, found.height) };
   if (hint !== undefined && found.height < hint)
     throw new BlockhubError('CHAIN_DAMAGED', `chain ${chain} had height ${hint}, now its tail is at ${found.height}`, { details });
-  const block = parseEntry(found.bytes, details);
-  return tailOf(block);
+  return tailOf(parseEntry(found.bytes, details));
 }
 
 function parseEntry(bytes: Buffer, details: { chain: string; height: number; key: string }): Block {
@@ -57,10 +56,8 @@ export async function findNewest(store: Store, chain: string, onUnseen: OnUnseen
     onUnseen(entryKey(chain, height), new BlockhubError('CHAIN_DAMAGED', `height ${height} is missing`));
   const probed = await blockStore(store)
     .tail(chain)
-    .then(
-      (found) => ({ found }),
-      () => undefined,
-    );
+    .then((found) => ({ found }))
+    .catch(() => undefined);
   const above = (probed?.found?.height ?? -1) + 1;
   const behind = await nextEntry(store, chain, above);
   const block = probed?.found && behind === undefined ? soundBlock(probed.found.bytes, { chain, height: probed.found.height }) : undefined;

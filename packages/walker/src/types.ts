@@ -50,7 +50,6 @@ type FaultCode =
   /** The object of the chain's name does not hold the chain's root. */
   | 'NAME_CORRUPT';
 
-/** One thing that is wrong, and where. */
 export interface Fault {
   code: FaultCode;
   chain: string;
@@ -76,7 +75,6 @@ export type Position =
   | { time: number }
   | { fromTail: number };
 
-/** A block of a walk. */
 export interface WalkedBlock extends Block {
   /** Id of the next block; null at the tail. */
   next: string | null;

@@ -90,9 +90,8 @@ class ReportBuilder {
 }
 
 /**
- * Checks a whole chain and finds all faults in one pass. Memory is bounded, except for 8 to 16
- * bytes per block. Errors of the store are in the report.
- * @param chain id or name
+ * Checks a whole chain, given by id or name, and finds all faults in one pass. Memory is bounded,
+ * except for 8 to 16 bytes per block. Errors of the store are in the report.
  * @throws CHAIN_NOT_FOUND; the signal's reason
  */
 export async function verifyChain(store: Store, chain: string, options: VerifyOptions = {}): Promise<Report> {
@@ -109,10 +108,7 @@ interface Checked {
   tail: Pick<Tail, 'id' | 'height'> | undefined;
 }
 
-/**
- * Checks every chain of the store. At level `full`, the blocks of the store are listed twice more:
- * to find chains that lost all their entries, and to find detached blocks.
- */
+/** Checks all chains. Level `full` lists all blocks twice more: for lost and detached ones. */
 export async function verifyAll(store: Store, options: VerifyOptions = {}): Promise<Report[]> {
   const linked = new IdSet();
   const chains = new Map<string, Checked>();
@@ -169,16 +165,8 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
     tail = newest;
   };
   try {
-    for await (const { blocks, faults, unchecked } of walk(store, {
-      chain,
-      from,
-      verify: level,
-      skipNextCheck,
-      onFault: 'report',
-      signal,
-      prefetch,
-      onTail,
-    })) {
+    const walking = walk(store, { chain, from, verify: level, skipNextCheck, onFault: 'report', signal, prefetch, onTail });
+    for await (const { blocks, faults, unchecked } of walking) {
       builder.add(faults, unchecked);
       for (const block of blocks) {
         linked.add(block.id);
@@ -191,8 +179,7 @@ async function verifyEntries(store: Store, chain: string, options: VerifyOptions
     }
   } catch (error) {
     if (signal?.aborted || !canSkip(error)) throw error;
-    // The rest of the chain is unchecked. Faults found before, and other chains, are still
-    // reported.
+    // The rest of the chain is unchecked. Faults found before, and other chains, still count.
     if (!hasCode(error, 'CHAIN_NOT_FOUND')) builder.add([], [reasonOf({ key: chainPrefix(chain), error })]);
     else if (lost || (await hasRootCopy(store, chain))) {
       const key = entryKey(chain, 0);

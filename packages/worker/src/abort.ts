@@ -4,8 +4,7 @@ import { addAbortListener } from 'node:events';
 export async function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  // The signal outlives the promise, so the listener must be removed: else each attempt would add
-  // one.
+  // The signal outlives the promise. Without removal, each attempt would leave a listener.
   using _listener = addAbortListener(signal, () => reject(signal.reason));
   return await Promise.race([promise, aborted]);
 }

@@ -1,6 +1,6 @@
 /**
- * `node packages/worker/src/cost.bench.ts`: CPU per message of the runtime alone, with a broker
- * that only hands over and a handler that does nothing; and CPU per event id.
+ * `node packages/worker/src/cost.bench.ts` measures the CPU per event id, and per message of the
+ * runtime alone: with a broker that only hands over and a handler that does nothing.
  */
 import type { Broker, Delivery } from '@blockhub/broker';
 import { systemClock } from '@blockhub/clock';

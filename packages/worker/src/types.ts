@@ -22,14 +22,10 @@ import type { Random } from './random.ts';
 
 /** When a batch goes to `handleBatch`. The first limit that is reached counts. */
 export interface BatchPolicy {
-  /** Maximum number of messages in a batch. */
   readonly max: number;
   /** Maximum bytes of bodies in a batch. A larger message goes alone. */
   readonly maxBytes?: number;
-  /**
-   * How long the oldest message of a batch waits, in ms. At most ten minutes, since brokers take
-   * back deliveries that are unsettled for long.
-   */
+  /** Longest wait of a message, in ms. At most 10 min: brokers take back unsettled deliveries. */
   readonly ttlMs: number;
   /**
    * If handling takes long, a batch waits twice as long as the last one took, up to this. Under
@@ -45,7 +41,6 @@ export interface BatchPolicy {
   key?(message: Message): string;
 }
 
-/** A queue to consume from. */
 export interface Take {
   readonly queue: string;
   /** Maximum number of unsettled deliveries. 100 by default; with batches, twice `max`. */
@@ -81,8 +76,7 @@ export interface Context<Shape extends SettingsShape = SettingsShape, State = un
   readonly broker: Broker;
   /**
    * Resolves when every message is confirmed. After a transient error the same messages are
-   * published again, until the worker drains. Then, and after any other error, it throws what the
-   * broker threw.
+   * published again until the worker drains. Then, and after any other error, it throws that error.
    * @param from the messages that these were made from, whose traces they continue
    */
   publish(messages: readonly Outgoing[], from?: readonly Message[]): Promise<void>;
@@ -98,20 +92,17 @@ export type Handled = MaybePromise<Outcome | undefined | void>;
 // biome-ignore lint/suspicious/noConfusingVoidType: as above
 export type BatchHandled = MaybePromise<Outcome | readonly Outcome[] | undefined | void>;
 
-/** The server of a worker with `serve`. */
 export interface Serving {
   /**
-   * Finishes the requests that came in, and resolves after that. At `graceOver` it drops the rest,
-   * since an open connection would keep the process alive. `nearlyOver` comes shortly before, so
-   * that waiting senders can still be answered.
+   * Finishes the requests that came in, then resolves. At `graceOver` it drops the rest, since an
+   * open connection keeps the process alive. `nearlyOver` is earlier, to answer waiting senders.
    */
   close(graceOver: AbortSignal, nearlyOver: AbortSignal): Promise<void>;
 }
 
 /**
- * One stage of the mesh. Many handlers run at a time, and each message is handled at least once, so
- * effects must be idempotent. The messages of an outcome are published and confirmed before the
- * delivery is acked.
+ * One stage of the mesh. Many handlers run at once, and a message may come again, so effects must
+ * be idempotent. An outcome's messages are confirmed before the delivery is acked.
  */
 export interface Worker<Shape extends SettingsShape = SettingsShape, State = unknown> {
   /** Folder, chart and command: lower case, digits and `-`. */
@@ -121,11 +112,7 @@ export interface Worker<Shape extends SettingsShape = SettingsShape, State = unk
   readonly settings: Shape;
   readonly needs: readonly Need[];
   takes?(settings: Values<Shape>, instance: string): readonly Take[];
-  /**
-   * Queues that are not in the catalogue of `@blockhub/message`. They are declared at the start.
-   * The runtime itself declares the queues of the catalogue that the worker takes from and gives
-   * to.
-   */
+  /** Queues to declare at the start, beside those of the catalogue in `takes` and `gives`. */
   declares?(settings: Values<Shape>, instance: string): readonly QueueDeclaration[];
   /** Queues that it publishes to; `{…}` stands for any text. Docs and metric labels use it. */
   gives?(settings: Values<Shape>): readonly string[];

@@ -1,7 +1,6 @@
 /**
- * Child of append.test.ts: `append-child.ts <store url> <chain> <name> <count>` appends so many
- * blobs, one block each: the first one, and when the other child has too, the rest as fast as it
- * can.
+ * `append-child.ts <store url> <chain> <name> <count>`: appends one blob as a block and, when the
+ * other child of append.test.ts has too, the rest as fast as it can.
  */
 import { randomBytes } from 'node:crypto';
 import { newEvent } from '@blockhub/chain';

@@ -23,7 +23,6 @@ export interface AppendOptions {
   newEvent: () => string;
 }
 
-/** The block, and where its blobs are stored. */
 export interface Appended {
   chain: string;
   id: string;
@@ -39,8 +38,7 @@ export interface Appended {
  * the entry first, the block is built again after the new tail. If an error is thrown, the store
  * may hold blobs that belong to no block.
  * @param chain id or name
- * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED; OBJECT_EXISTS if a key has a damaged object; USAGE if
- * there are no blobs
+ * @throws CHAIN_NOT_FOUND; CHAIN_DAMAGED; OBJECT_EXISTS for a damaged object; USAGE without blobs
  */
 export async function append(store: Store, chain: string, blobs: readonly NewBlob[], options: AppendOptions): Promise<Appended> {
   if (blobs.length === 0) throw new BlockhubError('USAGE', 'a block must have at least one blob');

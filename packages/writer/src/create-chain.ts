@@ -1,19 +1,7 @@
-import {
-  type Block,
-  blockKey,
-  buildRoot,
-  type ChainSettings,
-  type Crypt,
-  checkBlock,
-  entryKey,
-  nameKey,
-  type RootFields,
-} from '@blockhub/chain';
+import { blockKey, buildRoot, type ChainSettings, type Crypt, checkBlock, entryKey, nameKey } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { type ChainRecord, findChain, recordOf } from '@blockhub/walker';
-
-type RootBlock = Block & { root: RootFields };
+import { type ChainRecord, findChain, type RootBlock, recordOf } from '@blockhub/walker';
 
 export interface CreateChainOptions {
   name?: string | undefined;
@@ -32,8 +20,7 @@ export interface CreateChainOptions {
  * Creates a chain, or gives the one that already has the name. The name's object holds the root
  * block and is created first. That create decides which chain owns the name, and each later call
  * completes what is missing: the copy, then the entry at height 0.
- * @throws CHAIN_INVALID for a name that cannot be used; CHAIN_NAME_TAKEN if the chain of this name
- * has another `crypt`
+ * @throws CHAIN_INVALID for an unusable name; CHAIN_NAME_TAKEN if its chain has another `crypt`
  */
 export async function createChain(store: Store, options: CreateChainOptions): Promise<ChainRecord & { created: boolean }> {
   const { name, crypt, payload, settings, now } = options;

@@ -50,8 +50,7 @@ export interface RepairReport {
  * Repairs a chain from its own objects: entries from copies, copies from entries, the name from the
  * root. No id changes, and only blocks whose id is known are written. Each repair is recorded below
  * `chains/{chain}/repairs/` before it is made.
- * @param chain chain id
- * @throws CHAIN_NOT_FOUND; the store's errors
+ * @throws CHAIN_NOT_FOUND if no chain has this id; the store's errors
  */
 export async function repairChain(store: Store, chain: string, options: RepairOptions): Promise<RepairReport> {
   const work = new ChainRepair(store, chain, options);

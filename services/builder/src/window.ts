@@ -9,7 +9,6 @@ import type { Store } from '@blockhub/store';
  * for a tail below the newest known block.
  */
 
-/** A block whose events are known. */
 interface KnownBlock {
   readonly height: number;
   readonly id: string;
@@ -37,10 +36,7 @@ interface Window {
   readonly blocks: KnownBlock[];
   /** Height of the block that holds an event. */
   readonly heights: Map<string, number>;
-  /**
-   * The block that was built last. The next tail of its height or above decides: it becomes a known
-   * block if it is that tail, else it is removed.
-   */
+  /** The block that was built last. The next tail at or above it keeps it or removes it. */
   proposal: KnownBlock | undefined;
   mode: 'idle' | 'reading';
 }
@@ -75,10 +71,8 @@ export class Windows {
   }
 
   /**
-   * The receipts whose events are in no block up to the tail. It must not run twice at a time for
-   * one chain. Throws CHAIN_DAMAGED if a block is missing or is not the one that the block above
-   * names.
-   * @param receipts by event
+   * The receipts, by event, that are in no block up to the tail. It must not run twice at a time
+   * for one chain. @throws CHAIN_DAMAGED if a block is missing or not what the block above names
    */
   async unseen(tail: Tail, receipts: ReadonlyMap<string, Receipt>): Promise<Receipt[]> {
     const since = oldestTime(receipts);
@@ -115,8 +109,7 @@ export class Windows {
     this.#windows.set(tail.chain, known);
     known.mode = 'reading';
     const { proposal } = known;
-    // Decided now, since later a repeated tail may name it when the window already has blocks above
-    // it.
+    // Decided now: later the window may have blocks above a repeated tail that names it.
     if (proposal && tail.height >= proposal.height) {
       this.#removeProposal(known);
       if (proposal.id === tail.id) this.#push(known, proposal);

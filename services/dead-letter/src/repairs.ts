@@ -32,15 +32,13 @@ const transientCauses: ReadonlySet<string> = new Set([
 /** Repairs of codes that are not transient. */
 const repairs: Readonly<Partial<Record<ErrorCode, Repair>>> = {
   ATTEMPTS_EXHAUSTED: againIfTransient,
-  // A queue is declared when the service that takes from it starts. That may be after the message
-  // was published.
+  // The service that declares the queue may start after the message was published.
   BROKER_QUEUE_MISSING: again,
 };
 
 /**
- * Finds the repair of a code: its own, else `again` if the code is transient, such as a full store.
- * A dead letter without a repair is kept for an operator. A repair must publish only what the
- * sender sent, and only messages that can be handled twice.
+ * A code's own repair, else `again` if the code is transient; else the dead letter is kept. A
+ * repair must publish only what the sender sent, and only messages that can be handled twice.
  */
 export function findRepair(code: string): Repair | undefined {
   if (Object.hasOwn(repairs, code)) return repairs[code as ErrorCode];

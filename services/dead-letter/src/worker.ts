@@ -13,7 +13,6 @@ const settings = {
 
 const MOST_DELAY_MS = 60 * 60 * 1000;
 
-/** Publishes dead letters again if that can repair them, and keeps the rest for the command. */
 export const worker = defineWorker({
   name: 'dead-letter',
   summary: 'Publishes dead letters again if that can repair them, and keeps the rest.',
@@ -37,8 +36,7 @@ export const worker = defineWorker({
       await context.publish(messages.map((one) => ({ ...one, meta: { ...one.meta, [REPAIRS]: count + 1 } })));
     } catch (error) {
       if (isTransient(error)) throw error;
-      // The service that declares the queue may not have started yet. Each attempt counts as a
-      // repair.
+      // The service that declares the queue may start later. Each attempt counts as a repair.
       if (hasCode(error, 'BROKER_QUEUE_MISSING') && count + message.attempts < context.settings.repairs)
         return later('the queue that it came from does not exist');
       // A dead letter must not become another dead letter.

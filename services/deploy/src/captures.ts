@@ -9,15 +9,13 @@ import type { DeployContext } from './settings.ts';
 
 /** A capture that is being stored. `at` is set as soon as it is stored. */
 interface Item extends Checked {
-  /** Its index in the messages. */
   readonly index: number;
   at: At | undefined;
 }
 
 /**
- * Stores captured bodies, the small ones in one pack, and returns an outcome for each. A fault of
- * one message refuses only that one. The first good outcome has all receipts, since all messages
- * are confirmed before any delivery is acked.
+ * Stores small bodies in one pack. A fault of one message refuses only that one. The first good
+ * outcome has all receipts, since all messages are confirmed before any delivery is acked.
  */
 export async function deployCaptures(messages: readonly Message[], context: DeployContext): Promise<Outcome[]> {
   const outcomes: Outcome[] = messages.map(() => done());
@@ -96,9 +94,7 @@ async function storePack(items: readonly Item[], context: DeployContext): Promis
   const pack = packBodies(items.map(({ message }) => message.body));
   const { readBack } = context.settings;
   await keep(context.store, pack.key, pack.bytes, { rewrite: false, identity: 'bytes', readBack });
-  items.forEach((item, index) => {
-    item.at = pack.places[index];
-  });
+  for (const [index, item] of items.entries()) item.at = pack.places[index];
 }
 
 /** A permanent error rejects its message only. Any other error is thrown for the whole batch. */

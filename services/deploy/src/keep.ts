@@ -14,11 +14,7 @@ export interface KeepOptions {
 
 const NEWLINE = 0x0a;
 
-/**
- * Writes an object, or finds the same one. Returns the bytes that are stored at the key, which an
- * earlier attempt may have written.
- * @throws OBJECT_EXISTS if another object is stored there
- */
+/** Writes or finds the object, and returns its stored bytes. @throws OBJECT_EXISTS for another */
 export async function keep(store: Store, key: string, body: Buffer, { rewrite, identity, readBack }: KeepOptions): Promise<Buffer> {
   const isSame = (there: Buffer): boolean => identity === 'first-line' && firstLine(there).equals(firstLine(body));
   if (rewrite) await store.put(key, body);

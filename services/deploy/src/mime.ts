@@ -18,8 +18,6 @@ export function mimeCheck(allowed: readonly string[]): MimeCheck {
     const name = type.trim();
     if (name !== '' && types.has(name)) return;
     const what = name === '' ? 'the message has no MIME type' : `the MIME type ${JSON.stringify(name.slice(0, 100))} is not allowed`;
-    throw new BlockhubError('OBJECT_INVALID_MIME', what, {
-      details: { path: 'msg.meta.mime' },
-    });
+    throw new BlockhubError('OBJECT_INVALID_MIME', what, { details: { path: 'msg.meta.mime' } });
   };
 }

@@ -37,9 +37,7 @@ export function waitOf({ capture }: Checked, latestMs: number): number {
   throw new BlockhubError(
     'EVENT_TIME_AHEAD',
     `the event's time is ${time}; by --max-ahead the latest time now is ${latest}, and no event waits for more than a day`,
-    {
-      details: { path: 'msg.id' },
-    },
+    { details: { path: 'msg.id' } },
   );
 }
 

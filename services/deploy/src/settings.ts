@@ -5,8 +5,7 @@ import type { MimeCheck } from './mime.ts';
 
 export const settings = {
   partitions: commonSettings.partitions,
-  // Without defaults, since with a misspelt variable deploy would take the messages of another
-  // place, or publish nothing.
+  // No defaults: with a misspelt variable deploy would take wrong messages or publish nothing.
   in: setting.text({ text: 'Queue to take from.', required: true, example: queues.ingress.name }),
   key: setting.text({
     text: 'Template of the object key of a body. If it is not set, the key is `blobs/{sha256}.blob`.',
@@ -58,7 +57,6 @@ export const settings = {
   }),
 };
 
-/** Templates and checks, compiled once. */
 export interface State {
   /** If undefined, the key is made from the sha256. */
   readonly key: Template | undefined;

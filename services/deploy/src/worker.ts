@@ -10,7 +10,6 @@ import { type DeployContext, type State, settings } from './settings.ts';
 /** The value of `out` for no messages. */
 const NOWHERE = 'none';
 
-/** Writes message bodies to the store, and publishes receipts or the messages again. */
 export const worker = defineWorker({
   name: 'deploy',
   summary: 'Writes message bodies to the store, packed or one by one, and publishes receipts.',

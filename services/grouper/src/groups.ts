@@ -17,12 +17,10 @@ export interface GroupsOptions extends Limits {
   readonly clock: Clock;
 }
 
-/** A group that is published. */
 export interface ClosedGroup {
   readonly key: string;
   /** The message that opened it. */
   readonly first: Message;
-  /** All messages in it. */
   readonly messages: readonly Message[];
   readonly items: number;
   /** A JSON array. */
@@ -70,7 +68,6 @@ export class Groups {
     this.#send = send;
   }
 
-  /** Number of open groups. */
   get size(): number {
     return this.#groups.size;
   }
@@ -93,7 +90,6 @@ export class Groups {
     return promise;
   }
 
-  /** Publishes every group. */
   flush(): void {
     for (const group of this.#groups.values()) this.#close(group);
   }

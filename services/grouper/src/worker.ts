@@ -34,8 +34,7 @@ export const worker = defineWorker({
     const itemsOut = metrics.counter('blockhub_grouper_items_out_total', 'Items in published groups.');
     const groupsOut = metrics.counter('blockhub_grouper_groups_out_total', 'Published groups.');
     const send = async ({ first, messages, items, body }: ClosedGroup): Promise<void> => {
-      // The limits of a key are for this worker only. The group has the other meta of its first
-      // message.
+      // The limits of a key are for this worker only. The rest of the first message's meta stays.
       const { 'group-max': _max, 'group-max-bytes': _bytes, 'group-ttl': _ttl, ...meta } = first.meta;
       const group = { queue: out.queue(first, settings), id: context.newEvent(), meta: { ...meta, items }, body };
       await context.publish([group], messages);

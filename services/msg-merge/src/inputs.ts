@@ -71,5 +71,4 @@ export function inputsOf(values: InputValues): { readonly held: readonly HeldInp
   return { held: held.map((input) => ({ ...input, holdMs: parseHold(hold(input.tag)), end: parseEnd(end(input.tag)) })), latest };
 }
 
-/** The queue of a latest input. */
 export const latestQueue = (latest: Input, instance: string): string => latest.queue.replace('{instance}', () => instance);

@@ -96,8 +96,7 @@ const MAKES_ROOM_AFTER = 2;
  * | `resting`    | waits for more messages       | `ready`: the rest is over              |
  *
  * After a failed publish the mode is `unknown` if no value arrived meanwhile. A rest ends early if
- * the queue is nearly full. Under load it makes few large messages, which cost less than many small
- * ones.
+ * the queue is nearly full. Under load it makes few large messages: they cost less than small ones.
  *
  * A mode is left when something waits; idle keys cost nothing. Without a latest input, only `ready`
  * and `publishing` occur.
@@ -296,9 +295,7 @@ export class Merger {
       state.askedAt = undefined;
       state.unanswered = 0;
     }
-    held.forEach(({ tag }, at) => {
-      merged[tag] = (taken[at] ?? []).map(({ message }) => message);
-    });
+    for (const [at, { tag }] of held.entries()) merged[tag] = (taken[at] ?? []).map(({ message }) => message);
     const messages = all.map(({ message }) => message);
     try {
       await this.#parts.send(merged, messages);

@@ -66,7 +66,6 @@ const settings = {
   }),
 };
 
-/** Merges waiting messages with the newest value of their key. All of it is set by settings. */
 export const worker = defineWorker({
   name: 'msg-merge',
   summary: 'Merges the waiting messages of a key with the newest value of that key.',

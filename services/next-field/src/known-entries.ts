@@ -1,7 +1,6 @@
 /**
  * The newest known entry of each chain. Entries never change, so what is known stays true, and at
- * worst is not the newest any more. The number is limited: the entry that was added longest ago
- * goes first.
+ * worst is not the newest. The number is limited: the entry added longest ago goes first.
  */
 export class KnownEntries {
   readonly #max: number;

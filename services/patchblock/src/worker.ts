@@ -13,7 +13,6 @@ const settings = {
 /** Searches that run, by chain. Many requests for one chain share a search. */
 type Searches = Map<string, Promise<Tail>>;
 
-/** Finds the true tail of a chain in the store, and publishes it to the queue in the request. */
 export const worker = defineWorker({
   name: 'patchblock',
   summary: 'Finds the true tail of a chain in the store, and publishes it to the queue in the request.',

@@ -13,10 +13,7 @@ export interface DataFolder {
   release(): void;
 }
 
-/**
- * Makes the folder and locks it for this process.
- * @throws DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE
- */
+/** Makes and locks the folder. @throws DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE */
 export function openDataFolder(folder: string): DataFolder {
   const path = resolve(folder);
   const lock = lockFolder(path);
@@ -43,10 +40,7 @@ function lockFolder(path: string): Lock {
   }
 }
 
-/**
- * Without `recursive`, which never returns if the system answers ENOENT for a folder whose parent
- * exists, as in /proc.
- */
+/** Not `recursive`: that never returns if the system gives ENOENT in an existing parent (/proc). */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path));

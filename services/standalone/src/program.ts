@@ -13,10 +13,7 @@ import { createChain } from '@blockhub/writer';
 import { openDataFolder } from './data-folder.ts';
 import { type Settings, settings, settingsFor, valuesOf } from './settings.ts';
 
-/**
- * Shorter than the default of deploy, because an object in a folder costs less than one in S3.
- * deploy waits longer by itself if writing is slow.
- */
+/** Less than deploy's default: files cost less than S3. If writing is slow, deploy waits longer. */
 const PACK_TTL_MS = 50;
 
 /** The program that can run these groups of places in one process, on what lies in one folder. */

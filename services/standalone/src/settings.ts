@@ -40,10 +40,7 @@ function settingsOfPlace(place: Place): [string, Setting<unknown>][] {
 export const valuesOf = (place: Place, values: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(namesOf(place).map((name) => [name, values[nameIn(place, name)]]));
 
-/**
- * The settings of a program that can run these groups: those of capture and of the whole process.
- * Each setting of a place of another group has the name of the place before it, as in `walkerPort`.
- */
+/** Settings of capture and of the process. Others have their place's name first: `walkerPort`. */
 export const settingsFor = (all: readonly Group[]) => ({
   ...own,
   with: setting.list({

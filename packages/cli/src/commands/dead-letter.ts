@@ -266,12 +266,10 @@ function none(ids: readonly string[], options: Selection = {}): BlockhubError {
   return new BlockhubError('DEAD_LETTER_NOT_FOUND', 'no dead letter matches');
 }
 
-const take = (broker: Broker, batch: readonly StoredLetter[], replacement?: readonly Outgoing[]): Promise<void> =>
-  broker.take(
-    queues.kept.name,
-    batch.map(({ seq }) => seq),
-    replacement,
-  );
+function take(broker: Broker, batch: readonly StoredLetter[], replacement?: readonly Outgoing[]): Promise<void> {
+  const seqs = batch.map(({ seq }) => seq);
+  return broker.take(queues.kept.name, seqs, replacement);
+}
 
 /** Takes the letters in batches. Prints those that `take` returns, and returns their number. */
 async function takeEach<Letter extends StoredLetter>(
@@ -285,10 +283,8 @@ async function takeEach<Letter extends StoredLetter>(
     session.signal.throwIfAborted();
     for (const { summary } of await take(batch)) {
       count++;
-      await session.out.item(
-        { type: verb, ...summary },
-        printable([verb, summary.id, summary.code, summary.queue ?? ''].join(' ').trimEnd()),
-      );
+      const text = [verb, summary.id, summary.code, summary.queue ?? ''].join(' ').trimEnd();
+      await session.out.item({ type: verb, ...summary }, printable(text));
     }
   }
   return count;

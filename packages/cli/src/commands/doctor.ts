@@ -56,8 +56,6 @@ function parseUrl(text: string): URL {
   const url = URL.parse(text);
   // A mesh has no users, and other users of the machine can read a command line.
   if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return url;
-  throw new BlockhubError(
-    'USAGE',
-    `the URL must be http:// or https:// with host and port, such as http://127.0.0.1:8080; got ${hideUrl(text)}`,
-  );
+  const expected = 'http:// or https:// with host and port, such as http://127.0.0.1:8080';
+  throw new BlockhubError('USAGE', `the URL must be ${expected}; got ${hideUrl(text)}`);
 }

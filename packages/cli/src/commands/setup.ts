@@ -27,12 +27,8 @@ export function define(command: Command, session: Session): void {
       const bucket = await deadline.retry('the store', () => store.prepare());
       const broker = await deadline.retry('the broker', () => session.broker(true));
       await deadline.retry('the queues', () => broker.declare(queues));
-      const made =
-        chain === false
-          ? undefined
-          : await deadline.retry(`chain ${chain}`, () =>
-              createChain(store, { name: chain, now: session.clock.now(), random: session.random }),
-            );
+      const create = (name: string) => createChain(store, { name, now: session.clock.now(), random: session.random });
+      const made = chain === false ? undefined : await deadline.retry(`chain ${chain}`, () => create(chain));
       await session.out.one(
         { store: store.url, bucket, queues: queues.length, ...(made && { chain: made.id, name: made.name, created: made.created }) },
         `${store.url} ${bucket}, ${counted(queues.length, 'queue')}${made ? `, chain ${made.id} ${made.name}` : ''}`,

@@ -114,22 +114,16 @@ async function refuseAboveTail(store: Store, chain: string, from: string): Promi
 async function chainText(session: Session, store: Store, text: string): Promise<string> {
   const { id, prefix } = readChain(text);
   if (id !== undefined || prefix === undefined) return id ?? text;
-  return session.chain(store, text).then(
-    (found) => found.id,
-    (error: unknown) => {
-      if (hasCode(error, 'CHAIN_NOT_FOUND')) return text;
-      throw error;
-    },
-  );
+  const found = await session.chain(store, text).catch((error: unknown) => {
+    if (!hasCode(error, 'CHAIN_NOT_FOUND')) throw error;
+  });
+  return found?.id ?? text;
 }
 
-const where = ({ height, toHeight, event }: Fault): string =>
-  [
-    height === undefined ? '' : toHeight === undefined ? `height ${height}` : `heights ${height} to ${toHeight}`,
-    event ? `event ${event}` : '',
-  ]
-    .filter((part) => part !== '')
-    .join(' ');
+function where({ height, toHeight, event }: Fault): string {
+  const heights = height === undefined ? '' : toHeight === undefined ? `height ${height}` : `heights ${height} to ${toHeight}`;
+  return [heights, event ? `event ${event}` : ''].filter((part) => part !== '').join(' ');
+}
 
 const isOk = ({ faultCount, uncheckedCount }: Report): boolean => faultCount + uncheckedCount === 0;
 

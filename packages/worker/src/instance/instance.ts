@@ -39,7 +39,6 @@ export async function startWorker<Shape extends SettingsShape, State>(
   return instance;
 }
 
-/** One running instance of a worker: the steps of its start, its consumers, its end. */
 class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorker {
   readonly stopped: Promise<void>;
   readonly #worker: Worker<Shape, State>;
@@ -178,8 +177,7 @@ class WorkerInstance<Shape extends SettingsShape, State> implements RunningWorke
   async #end(state: 'stopped' | 'failed'): Promise<void> {
     this.#set('draining');
     this.#options.health.set(this.#check('takes'), false, 'draining');
-    // Consumers are cancelled before the handlers are notified, so that no message comes in that a
-    // handler would give up.
+    // Consumers are cancelled first, so that no message comes in that a draining handler gives up.
     const drained = [...this.#consumers.map((consumer) => consumer.drain()), this.#closeServing()];
     this.#draining.abort();
     this.#delayedRetries.end();

@@ -1,7 +1,6 @@
 import type { Message } from '@blockhub/message';
 import { type LogFields, type Logger, parseTraceparent } from '@blockhub/telemetry';
 
-/** The fields of a log line about a message: its id, chain and trace id. */
 export function factsOf({ id, meta }: Message): LogFields {
   const { chain, traceparent } = meta;
   const traceId = traceparent === undefined ? undefined : parseTraceparent(traceparent)?.traceId;
@@ -13,10 +12,7 @@ interface MessageContext {
   own?: Logger;
 }
 
-/**
- * Makes a context for each message, whose log lines carry the message's fields. It is one small
- * object: the logger is made with the first line, and most messages write none.
- */
+/** Log lines carry the message's fields. The logger is made with the first one; most have none. */
 export function contextsOf<C extends { readonly log: Logger }>(context: C): (message: Message) => C {
   const shared = Object.create(context, {
     log: {

@@ -17,10 +17,7 @@ function recordedTrace(traceparent: unknown): string | undefined {
 
 const withTraceparent = (message: Outgoing, traceparent: string): Outgoing => ({ ...message, meta: { ...message.meta, traceparent } });
 
-/**
- * Publishes with a span for each trace of the messages. Their consumers continue these spans.
- * @param causes spans of other traces that led to the messages; they are linked with the first span
- */
+/** One span per trace, which consumers continue. Spans of `causes` are linked with the first. */
 export async function publishInSpans(
   tracing: Tracing | undefined,
   messages: readonly Outgoing[],
@@ -74,10 +71,7 @@ export function withTraceOf(from: readonly Message[], messages: readonly Outgoin
   return messages.map((one) => (one.hint || one.meta.traceparent !== undefined ? one : { ...one, meta: { ...one.meta, traceparent } }));
 }
 
-/**
- * The spans of a worker: one for each trace of an invocation, from the start of the handler until
- * all is settled. If an invocation has many traces, the first span and the others are linked.
- */
+/** One span per trace of an invocation, until all is settled. The first and others are linked. */
 export class MessageSpans {
   readonly #tracing: Tracing;
   readonly #worker: string;
@@ -107,7 +101,6 @@ export class MessageSpans {
     };
   }
 
-  /** Marks the spans of these messages as failed. */
   fail(messages: readonly Message[], code: string): void {
     for (const span of this.#of(messages)) span.fail(code);
   }

@@ -3,7 +3,6 @@ import { Cache } from '@blockhub/cache';
 import { queues } from '@blockhub/message';
 import type { Counter, Metrics } from '@blockhub/telemetry';
 
-/** Counts of one take. */
 export interface TakeMeters {
   taken(): void;
   done(messages: number): void;

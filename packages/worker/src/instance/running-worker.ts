@@ -41,9 +41,8 @@ export interface StopOptions {
 export interface RunningWorker {
   readonly state: WorkerState;
   /**
-   * Cancels consumers, sends off batches, lets handlers finish, then releases everything in reverse
-   * order. It never rejects: errors are logged. A second call returns the same promise; if its
-   * grace is shorter, that one counts.
+   * Cancels consumers, sends off batches, lets handlers finish, then releases all in reverse order.
+   * Never rejects: errors are logged. A second call gives the same promise; a shorter grace counts.
    */
   stop(options: StopOptions): Promise<void>;
   /** Resolves when everything is released. */

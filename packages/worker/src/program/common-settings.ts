@@ -6,9 +6,8 @@ import type { LogLevel } from '@blockhub/telemetry';
 import type { Worker } from '../types.ts';
 
 /**
- * Settings with the same meaning in every service. `programOf` adds all but `partitions`. A worker
- * with partitioned queues adds that one to its own settings: `settings: { partitions:
- * commonSettings.partitions }`.
+ * Settings that mean the same in every service. `programOf` adds all but `partitions`. A worker
+ * with partitioned queues adds it: `settings: { partitions: commonSettings.partitions }`.
  */
 export const commonSettings = {
   broker: setting.url({
@@ -63,7 +62,6 @@ export const commonSettings = {
 const { broker, store, registry, instance, logLevel, probeHost, probePort, grace, maxAttempts } = commonSettings;
 const always = { broker, ...brokerLogin, instance, logLevel, probeHost, probePort, grace, maxAttempts };
 
-/** The settings of every process. */
 export interface ProcessShape extends SettingsShape {
   readonly logLevel: Setting<LogLevel>;
   readonly probeHost: Setting<string>;

@@ -35,7 +35,6 @@ const forEach = <Name extends string, T>(names: readonly Name[], make: (name: Na
 
 const states: readonly BrokerState[] = ['connected', 'blocked', 'disconnected'];
 
-/** Shows the state of the connection to the broker. */
 export function watchBroker(broker: Broker, metrics: Metrics): void {
   const state = metrics.gauge('blockhub_broker_state', '1 for the current state of the connection to the broker, 0 for the others.', [
     'state',

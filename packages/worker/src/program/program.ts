@@ -19,16 +19,14 @@ export interface Program<Shape extends ProcessShape> {
   start(values: Values<Shape>, context: ProgramContext): Promise<void>;
 }
 
-/** What the runtime gives to a program. */
 export interface ProgramContext {
   readonly out: (text: string) => void;
   readonly releases: Releases;
   /** The program adds each worker when it runs. They stop in reverse order and share one grace. */
   readonly workers: RunningWorker[];
   /**
-   * Starts the probes, then opens broker, store and registry. It does not wait until they answer,
-   * so that the process is alive meanwhile. When the process ends all of it is closed, the probes
-   * last.
+   * Starts the probes, then opens broker, store and registry. It does not wait for answers, so
+   * that the process is alive meanwhile. All of it is closed at the end, the probes last.
    */
   readonly open: OpenResources;
 }
@@ -78,7 +76,6 @@ export async function runProgram<Shape extends ProcessShape>(program: Program<Sh
   return live(program, values, { ...options, env, out, err });
 }
 
-/** What `main.ts` does with a program. */
 export async function runMain<Shape extends ProcessShape>(program: Program<Shape>): Promise<void> {
   // If the reader of the output ends, or its disk is full, the process must go on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

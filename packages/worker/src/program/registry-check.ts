@@ -34,8 +34,7 @@ export function watchRegistry({ registry, clock, health, metrics, relied }: Regi
       if (!over.signal.aborted) health.set(CHECK, true);
     } catch (error) {
       works = 0;
-      // An outage hits all replicas at once, and ends by itself. If they were not ready, requests
-      // that need no registry would be refused too.
+      // If all were not ready in an outage, requests that need no registry would be refused too.
       const outage = relied && hasWorked && hasCode(error, 'REGISTRY_UNAVAILABLE');
       const meanwhile = relied ? (outage ? 'requests that name their event get 503 meanwhile: ' : '') : 'work goes on without it: ';
       if (!over.signal.aborted) health.set(CHECK, !relied || outage, `${meanwhile}${faultText(error)}`);

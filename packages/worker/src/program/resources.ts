@@ -7,7 +7,6 @@ import type { Releases } from '../releases.ts';
 import { storeMeters, watchBroker } from './connection-meters.ts';
 import { watchRegistry } from './registry-check.ts';
 
-/** Where broker, store and registry are, by URL, and the credentials for them. */
 interface ResourceUrls {
   readonly broker: string;
   readonly brokerUser?: string | undefined;
@@ -22,7 +21,6 @@ interface ResourceUrls {
 
 /** Everything that `startWorker` takes from a process; each worker adds settings and a name. */
 export interface Resources extends Omit<StartOptions, 'settings'> {
-  /** Port of the probes. */
   readonly probePort: number;
 }
 
@@ -34,7 +32,6 @@ export interface OpenResources {
   (urls: ResourceUrls): Promise<Resources>;
 }
 
-/** What the resources of a process share. */
 export interface SharedParts extends Pick<StartOptions, 'clock' | 'random' | 'tracing'> {
   readonly log: Logger;
   readonly metrics: Metrics;

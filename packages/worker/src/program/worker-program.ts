@@ -11,7 +11,6 @@ import { type Program, runMain } from './program.ts';
 /** The whole `main.ts` of a service: `await main(worker)`. */
 export const main = <Shape extends SettingsShape, State>(worker: Worker<Shape, State>): Promise<void> => runMain(programOf(worker));
 
-/** The program of a worker that is a process of its own. */
 export function programOf<Shape extends SettingsShape, State>(worker: Worker<Shape, State>): Program<ProcessShape> {
   const { name, summary } = worker;
   return {

@@ -22,11 +22,7 @@ export interface BatchEnd {
   release(messages: Unsettled[]): void;
 }
 
-/**
- * Collects messages into batches by the policy. The caller passes the time and calls `expire` at
- * `dueAt`. `#open` keeps the order in which batches were opened, so its first batch is the oldest
- * one.
- */
+/** The caller passes the time and calls `expire` at `dueAt`. `#open` has the oldest batch first. */
 export class Batches {
   readonly #policy: BatchPolicy;
   readonly #prefetch: number;
@@ -99,10 +95,8 @@ export class Batches {
   }
 
   /**
-   * Sends off the oldest batches if the prefetch is full. Otherwise no message could come that
-   * completes a batch. An eighth of the prefetch goes at a time, so that several messages share a
-   * confirm.
-   * @param unsettled all deliveries of the take, in open batches or not
+   * If the prefetch is full, no message could complete a batch. So the oldest ones go, an eighth of
+   * the prefetch at a time: several messages then share a confirm. `unsettled`: of the whole take.
    */
   relieve(unsettled: number): void {
     if (unsettled < this.#prefetch) return;
@@ -113,7 +107,6 @@ export class Batches {
     }
   }
 
-  /** Sends off every batch, when the consumer stops. */
   flush(): void {
     for (const batch of this.#open.values()) this.#handleOrRelease(batch);
   }

@@ -41,8 +41,8 @@ export interface DelayedRetriesParts {
 }
 
 /**
- * The messages that this process gave back for a later retry: how many, until when and why. They
- * are shown in metrics and in the log. Messages that an earlier process delayed are not counted.
+ * Messages that this process gave back for a later retry: how many, until when and why. Shown in
+ * metrics and in the log. Messages that an earlier process delayed are not counted.
  */
 export class DelayedRetries {
   readonly #clock: Clock;
@@ -62,22 +62,13 @@ export class DelayedRetries {
       ['worker', 'why'],
     );
     for (const why of retryCauses) messages.labels({ worker, why }).read(() => this.#count(why));
-    metrics
-      .gauge(
-        'blockhub_put_off_next_time_seconds',
-        'When the next of these messages is retried, in seconds since 1970; 0 if there is none.',
-        ['worker'],
-      )
-      .labels({ worker })
-      .read(() => this.#unixSeconds(Math.min));
-    metrics
-      .gauge(
-        'blockhub_put_off_latest_time_seconds',
-        'When the last of these messages is retried, in seconds since 1970; 0 if there is none.',
-        ['worker'],
-      )
-      .labels({ worker })
-      .read(() => this.#unixSeconds(Math.max));
+    const showTime = (name: string, text: string, of: (...times: number[]) => number): void =>
+      metrics
+        .gauge(name, `${text}, in seconds since 1970; 0 if there is none.`, ['worker'])
+        .labels({ worker })
+        .read(() => this.#unixSeconds(of));
+    showTime('blockhub_put_off_next_time_seconds', 'When the next of these messages is retried', Math.min);
+    showTime('blockhub_put_off_latest_time_seconds', 'When the last of these messages is retried', Math.max);
   }
 
   /** Entries in memory; each stands for any number of messages. */

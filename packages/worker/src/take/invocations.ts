@@ -2,10 +2,7 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import { deliveriesOf, release, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/**
- * Brokers take back a delivery that is not settled after 30 minutes, some with the whole
- * connection. A batch may have waited for ten of them.
- */
+/** After 30 minutes brokers take back deliveries or connections. A batch may have waited for 10. */
 const LONGEST_INVOCATION_MS = 15 * MINUTE;
 
 /** One call of a handler, with those for its halves, until all of its messages are settled. */
@@ -71,7 +68,6 @@ export class Invocations {
     this.#parts.freed(count(messages));
   }
 
-  /** Releases what has not started. */
   releaseWaiting(): void {
     for (const messages of this.#waiting.splice(0)) this.release(messages);
   }

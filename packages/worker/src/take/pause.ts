@@ -20,8 +20,7 @@ export interface PauseParts {
 }
 
 /**
- * Pauses a take while broker, store or registry fail, so that messages wait instead of failing one
- * by one.
+ * Pauses a take while broker, store or registry fail: messages wait instead of failing one by one.
  *
  * | mode         | meaning               | next mode, and its cause                   |
  * | ------------ | --------------------- | ------------------------------------------ |

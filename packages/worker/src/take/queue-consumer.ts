@@ -52,7 +52,6 @@ export class QueueConsumer {
   /** What `key` threw. Such a message is an invocation: draining waits for its dead letter. */
   readonly #keyErrors = new WeakMap<Unsettled, unknown>();
   #consumer: Consumer | undefined;
-  /** Deliveries that are not settled. */
   #unsettled = 0;
   #stopped = false;
   #timer: Cancel | undefined;
@@ -212,8 +211,7 @@ export class QueueConsumer {
       if (part === invocation.messages) this.#succeeded(invocation);
     } catch (error) {
       if (part.length === 1 || isTransient(error)) return this.#fail(invocation, part, error);
-      // The halves are handled again until the message that fails is alone. The others must not
-      // become dead letters with it.
+      // Halved until the failing message is alone: the others must not become dead letters too.
       await this.#handleBatch(invocation, part.slice(0, part.length >> 1));
       await this.#handleBatch(invocation, part.slice(part.length >> 1));
     }

@@ -1,4 +1,5 @@
 import type { Outgoing } from '@blockhub/broker';
+import { Cache } from '@blockhub/cache';
 import { type BackOff, backOff, type Clock } from '@blockhub/clock';
 import { BlockhubError, errorCode, isTransient } from '@blockhub/errors';
 import { deadLetter, type Message } from '@blockhub/message';
@@ -37,11 +38,8 @@ export interface SettlementParts {
 /** Settles messages by the table in `outcome.ts`. */
 export class Settlement {
   readonly #parts: SettlementParts;
-  /**
-   * By message id: attempts that were not failures of the message, so they do not count against it.
-   * They are lost when the process ends, and then the message becomes a dead letter sooner.
-   */
-  readonly #excused = new Map<string, number>();
+  /** Attempts by message id that do not count. If the process ends, the limit is reached sooner. */
+  readonly #excused = new Cache<string, number>(MAX_EXCUSED);
 
   constructor(parts: SettlementParts) {
     this.#parts = parts;
@@ -65,10 +63,7 @@ export class Settlement {
     this.#parts.meters.done(acked);
   }
 
-  /**
-   * A handler or a publish threw. Several messages come here only with a transient error; after any
-   * other one the handler is called for each.
-   */
+  /** Several messages come here only with a transient error; else the handler gets each alone. */
   async fail(unsettled: readonly Unsettled[], error: unknown): Promise<void> {
     if (isTransient(error)) return this.#failTransient(unsettled, error as BlockhubError);
     for (const one of unsettled) {
@@ -147,14 +142,7 @@ export class Settlement {
   }
 
   #excuse(id: string): void {
-    const count = (this.#excused.get(id) ?? 0) + 1;
-    this.#excused.delete(id);
-    this.#excused.set(id, count);
-    if (this.#excused.size <= MAX_EXCUSED) return;
-    for (const oldest of this.#excused.keys()) {
-      this.#excused.delete(oldest);
-      return;
-    }
+    this.#excused.set(id, (this.#excused.get(id) ?? 0) + 1);
   }
 
   async #failUnknown(one: Unsettled, code: string, text: string): Promise<void> {

@@ -26,7 +26,6 @@ export function scripted(script: Readonly<Record<string, readonly FaultOutcome[]
 
 type Definition = Worker<Record<never, never>, unknown>;
 
-/** A worker that takes from `in` and gives to `out`. */
 export const inOut = (parts: Partial<Definition> & { readonly take?: Partial<Take> }): Definition => {
   const { take, ...rest } = parts;
   return defineWorker<Record<never, never>, unknown>({
@@ -42,7 +41,6 @@ export const inOut = (parts: Partial<Definition> & { readonly take?: Partial<Tak
 
 type Handle = NonNullable<Definition['handle']>;
 
-/** Starts a worker with this handler. */
 export const handling = (
   handle: Handle,
   options: TestOptions<Record<never, never>> & { readonly take?: Partial<Take> } = {},
@@ -70,7 +68,6 @@ export interface Line {
   readonly [field: string]: unknown;
 }
 
-/** Keeps what is logged. */
 export function keepLog(): Logger & { readonly lines: Line[] } {
   const lines: Line[] = [];
   const method =

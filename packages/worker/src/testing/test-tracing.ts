@@ -1,6 +1,5 @@
 import { formatTraceparent, parseTraceparent, type Span, type SpanOptions, type Tracing } from '@blockhub/telemetry';
 
-/** A span as a test sees it. */
 export interface TestSpan {
   readonly name: string;
   readonly traceId: string;
@@ -8,7 +7,6 @@ export interface TestSpan {
   readonly traceparent: string;
   /** Trace ids of the spans that it is linked with. */
   readonly links: string[];
-  /** The codes that it failed with. */
   readonly codes: string[];
   ends: number;
 }
