@@ -62,13 +62,22 @@ export class DelayedRetries {
       ['worker', 'why'],
     );
     for (const why of retryCauses) messages.labels({ worker, why }).read(() => this.#count(why));
-    const showTime = (name: string, text: string, of: (...times: number[]) => number): void =>
-      metrics
-        .gauge(name, `${text}, in seconds since 1970; 0 if there is none.`, ['worker'])
-        .labels({ worker })
-        .read(() => this.#unixSeconds(of));
-    showTime('blockhub_put_off_next_time_seconds', 'When the next of these messages is retried', Math.min);
-    showTime('blockhub_put_off_latest_time_seconds', 'When the last of these messages is retried', Math.max);
+    metrics
+      .gauge(
+        'blockhub_put_off_next_time_seconds',
+        'When the next of these messages is retried, in seconds since 1970; 0 if there is none.',
+        ['worker'],
+      )
+      .labels({ worker })
+      .read(() => this.#unixSeconds(Math.min));
+    metrics
+      .gauge(
+        'blockhub_put_off_latest_time_seconds',
+        'When the last of these messages is retried, in seconds since 1970; 0 if there is none.',
+        ['worker'],
+      )
+      .labels({ worker })
+      .read(() => this.#unixSeconds(Math.max));
   }
 
   /** Entries in memory; each stands for any number of messages. */
