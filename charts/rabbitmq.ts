@@ -1,4 +1,4 @@
-import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker';
+import { argumentsOf, backExchange, delayPrefix, lostExchange } from '@blockhub/broker/rabbitmq';
 import { groups } from '@blockhub/mesh';
 import { catalogues, declaration, declarations, type QueueEntry, queueEntries, queues } from '@blockhub/message';
 import { type ChartPlace, meshPlaces } from './places.ts';

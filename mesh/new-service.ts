@@ -13,6 +13,8 @@ const top = dirname(import.meta.dirname);
 const usage = 'pnpm new-service NAME --group GROUP\n';
 const nameForm = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
+const exists = (path: string): boolean => existsSync(join(top, path));
+const catalogueOf = (group: string): string => `packages/message/src/queues/${group}.ts`;
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 function write(path: string, text: string): void {
   mkdirSync(dirname(join(top, path)), { recursive: true });
@@ -35,17 +37,18 @@ function addGroup({ group, groupName }: NewService): void {
   write(`mesh/${group}.ts`, groupFile(group, groupName));
   addImport('mesh/groups.ts', `import { ${groupName} } from './${group}.ts';`);
   insert('mesh/groups.ts', '];\n\n/** Changes', `, ${groupName}`);
-  write(`packages/message/src/queues/${group}.ts`, catalogueFile(group, groupName));
-  addImport('packages/message/src/queues/catalogues.ts', `import { ${groupName}Queues } from './${group}.ts';`);
-  insert('packages/message/src/queues/catalogues.ts', ' } as const satisfies Record', `, ${groupName}: ${groupName}Queues`);
+  const queues = `${camel(group)}Queues`;
+  write(catalogueOf(group), catalogueFile(group, queues));
+  addImport('packages/message/src/queues/catalogues.ts', `import { ${queues} } from './${group}.ts';`);
+  insert('packages/message/src/queues/catalogues.ts', ' } as const satisfies Record', `, ${camel(group)}: ${queues}`);
 }
 
 function addService(service: NewService): void {
-  const { name, group, camelName } = service;
+  const { name, group, workerName } = service;
   for (const [path, text] of serviceFiles(service)) write(`services/${name}/${path}`, text);
-  insert(`packages/message/src/queues/${group}.ts`, '} as const satisfies', queueOf(service));
-  addImport(`mesh/${group}.ts`, `import { worker as ${camelName} } from '@blockhub/${name}';`);
-  insert(`mesh/${group}.ts`, '],\n};', `place(${camelName}),\n`);
+  insert(catalogueOf(group), '} as const satisfies', queueOf(service));
+  addImport(`mesh/${group}.ts`, `import { worker as ${workerName} } from '@blockhub/${name}';`);
+  insert(`mesh/${group}.ts`, '],\n};', `place(${workerName}),\n`);
   const manifest = JSON.parse(read('mesh/package.json')) as { dependencies: Record<string, string> };
   manifest.dependencies[`@blockhub/${name}`] = 'workspace:*';
   manifest.dependencies = Object.fromEntries(Object.entries(manifest.dependencies).toSorted());
@@ -59,7 +62,8 @@ const camel = (name: string): string => name.replace(/-([a-z0-9])/g, (_, letter:
 function findMistake(name: string, rest: readonly string[], group: string): string | undefined {
   if (!nameForm.test(name) || rest.length > 0) return `NAME must be one name such as s3-proxy, got "${[name, ...rest].join(' ')}".`;
   if (!nameForm.test(group) || group.includes('-')) return `--group must be one word such as chain, got "${group}".`;
-  return existsSync(join(top, 'services', name)) ? `services/${name} exists already.` : undefined;
+  if (exists(`mesh/${group}.ts`) && !exists(catalogueOf(group))) return `--group must not be the name of a file of mesh, got "${group}".`;
+  return exists(`services/${name}`) ? `services/${name} exists already.` : undefined;
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { group: { type: 'string' } } });
@@ -70,8 +74,14 @@ if (mistake !== undefined) {
   process.stderr.write(`${mistake}\n${usage}`);
   process.exitCode = 2;
 } else {
-  const service: NewService = { name, group, camelName: camel(name), groupName: camel(group) };
-  if (!existsSync(join(top, `mesh/${group}.ts`))) addGroup(service);
+  const service: NewService = {
+    name,
+    group,
+    camelName: camel(name),
+    workerName: `${camel(name)}Worker`,
+    groupName: `${camel(group)}Group`,
+  };
+  if (!exists(catalogueOf(group))) addGroup(service);
   addService(service);
   run('install', '--no-frozen-lockfile', '--prefer-offline');
   run('fix');

@@ -6,7 +6,10 @@ export interface NewService {
   readonly name: string;
   /** For example `s3Proxy`. */
   readonly camelName: string;
+  /** For example `s3ProxyWorker`. A name alone may be a word of the language, such as `import`. */
+  readonly workerName: string;
   readonly group: string;
+  /** For example `importGroup`. */
   readonly groupName: string;
 }
 
@@ -24,11 +27,11 @@ export const ${groupName}: Group = {
 /** packages/message/src/queues/{group}.ts */
 export const catalogueFile = (
   group: string,
-  groupName: string,
+  queues: string,
 ): string => `import { betweenWorkers, type Catalogue, durable } from './entry.ts';
 
 /** The queues of the group \`${group}\`. */
-export const ${groupName}Queues = {
+export const ${queues} = {
 } as const satisfies Catalogue;
 `;
 
@@ -98,12 +101,12 @@ import { worker } from './worker.ts';
 await main(worker);
 `;
 
-const worker = ({ name, camelName, groupName }: NewService): string => `import { catalogues } from '@blockhub/message';
+const worker = ({ name, camelName, group }: NewService): string => `import { catalogues } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { defineWorker, done } from '@blockhub/worker';
 
 const settings = {
-  in: setting.text({ text: 'Queue to take messages from.', default: catalogues.${groupName}.${camelName}.name }),
+  in: setting.text({ text: 'Queue to take messages from.', default: catalogues.${group}.${camelName}.name }),
   prefetch: setting.integer({ text: 'Maximum number of unsettled messages.', default: 100, min: 1, max: 2000 }),
 };
 

@@ -86,6 +86,8 @@ describe('a new service', () => {
     'may be the first one of a new group, and passes all checks and its test at once',
     async () => {
       await pnpm('new-service', 'audit-log', '--group', 'demo');
+      // Words of the language are names too.
+      await pnpm('new-service', 'export', '--group', 'import');
       await pnpm('check');
       await pnpm('test', 'services/audit-log', 'services/relay', 'mesh/places', 'tests/reference/variables', 'packages/message/src/queues');
     },
@@ -99,6 +101,7 @@ describe('a new service', () => {
       [['--group', 'chain'], 'NAME must be one name'],
       [['relay2'], '--group must be one word such as chain, got ""'],
       [['relay2', '--group', '../x'], '--group must be one word'],
+      [['relay2', '--group', 'queues'], '--group must not be the name of a file of mesh, got "queues".'],
       [['relay', '--group', 'chain'], 'services/relay exists already.'],
     ] as const)
       await expect(run(process.execPath, 'mesh/new-service.ts', ...words)).rejects.toThrow(message);

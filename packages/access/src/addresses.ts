@@ -34,7 +34,10 @@ const OCTET = '(?:0|[1-9][0-9]{0,2})';
 const OCTET_RANGES = new RegExp(`^${OCTET}(?:-${OCTET})?(?:[.]${OCTET}(?:-${OCTET})?){3}$`);
 type Range = readonly [first: number, last: number];
 
-/** A set of addresses. Addresses are in the form that `parseAddress` gives. */
+/**
+ * A set of addresses, in the form that `parseAddress` gives. `BlockList` compares an address with
+ * each rule in turn, so lists of thousands of blocks cost time for each request.
+ */
 export class AddressSet {
   // One list for each family: `BlockList` finds an IPv4 address in ::/0 too.
   readonly #v4 = new BlockList();

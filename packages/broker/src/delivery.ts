@@ -1,7 +1,7 @@
 import type { Delivery, Meta } from './types.ts';
 
 /** How a delivery is settled: its message is removed, comes again later, or goes back. */
-export type Settlement = 'ack' | 'retry' | 'release';
+export type SettlementKind = 'ack' | 'retry' | 'release';
 
 /** A delivery whose first settlement counts. Later settlements are dropped. */
 export abstract class BaseDelivery<Message extends Pick<Delivery, 'id' | 'meta' | 'attempts' | 'firstAt'>> implements Delivery {
@@ -17,7 +17,7 @@ export abstract class BaseDelivery<Message extends Pick<Delivery, 'id' | 'meta' 
   abstract readonly body: Buffer;
 
   /** Called once at most. */
-  protected abstract settle(how: Settlement, afterMs: number): void;
+  protected abstract settle(how: SettlementKind, afterMs: number): void;
 
   get id(): string {
     return this.message.id;
@@ -42,7 +42,7 @@ export abstract class BaseDelivery<Message extends Pick<Delivery, 'id' | 'meta' 
     this.#settleOnce('release', 0);
   }
 
-  #settleOnce(how: Settlement, afterMs: number): void {
+  #settleOnce(how: SettlementKind, afterMs: number): void {
     if (this.#settled) return;
     this.#settled = true;
     this.settle(how, afterMs);

@@ -1,12 +1,12 @@
 import { calm, type FaultPlan } from '@blockhub/faults';
 import type { QueueMessage } from './backlog.ts';
-import { BaseDelivery, deliver, type Settlement } from './delivery.ts';
+import { BaseDelivery, deliver, type SettlementKind } from './delivery.ts';
 import type { Delivery } from './types.ts';
 
-type Settle = (delivery: LocalDelivery, how: Settlement, afterMs: number) => void;
+type Settle = (delivery: LocalDelivery, how: SettlementKind, afterMs: number) => void;
 
 /** One consumer of a queue in this process. */
-export interface QueueConsumer {
+export interface LocalConsumer {
   readonly prefetch: number;
   readonly onDelivery: (delivery: Delivery) => void;
   /** Of the queue, or of a connection that can delay or lose settlements. */
@@ -22,12 +22,12 @@ export const newConsumer = (
   onDelivery: (delivery: Delivery) => void,
   settle: Settle,
   plan: FaultPlan = calm,
-): QueueConsumer => ({ prefetch: Math.max(1, prefetch), onDelivery, settle, plan, unacked: 0, gone: false });
+): LocalConsumer => ({ prefetch: Math.max(1, prefetch), onDelivery, settle, plan, unacked: 0, gone: false });
 
 export class LocalDelivery extends BaseDelivery<QueueMessage> {
-  readonly consumer: QueueConsumer;
+  readonly consumer: LocalConsumer;
 
-  constructor(queue: string, message: QueueMessage, consumer: QueueConsumer) {
+  constructor(queue: string, message: QueueMessage, consumer: LocalConsumer) {
     super(queue, message);
     this.consumer = consumer;
   }
@@ -36,7 +36,7 @@ export class LocalDelivery extends BaseDelivery<QueueMessage> {
     return this.message.body;
   }
 
-  protected override settle(how: Settlement, afterMs: number): void {
+  protected override settle(how: SettlementKind, afterMs: number): void {
     if (!this.consumer.gone) this.consumer.settle(this, how, afterMs);
   }
 }
@@ -45,14 +45,14 @@ export interface DispatcherQueue {
   readonly name: string;
   onlyOldest(): boolean;
   /** Removes and returns the next ready message; undefined if there is none now. */
-  next(consumer: QueueConsumer): QueueMessage | undefined;
+  next(consumer: LocalConsumer): QueueMessage | undefined;
 }
 
 /** Hands the ready messages of a queue to its consumers in turn, and keeps unsettled deliveries. */
 export class Dispatcher {
   readonly #queue: DispatcherQueue;
   /** Oldest first. */
-  #consumers: QueueConsumer[] = [];
+  #consumers: LocalConsumer[] = [];
   readonly #unacked = new Map<number, LocalDelivery>();
   #turn = 0;
   #scheduled = false;
@@ -74,19 +74,19 @@ export class Dispatcher {
     return this.#unacked.has(seq);
   }
 
-  add(consumer: QueueConsumer): void {
+  add(consumer: LocalConsumer): void {
     this.#consumers.push(consumer);
     this.schedule();
   }
 
   /** The consumer gets no more deliveries. Its unsettled deliveries stay valid. */
-  remove(consumer: QueueConsumer): void {
+  remove(consumer: LocalConsumer): void {
     this.#consumers = this.#consumers.filter((other) => other !== consumer);
     this.schedule();
   }
 
   /** For a consumer whose connection is gone. Returns the messages of its unsettled deliveries. */
-  drop(consumer: QueueConsumer): QueueMessage[] {
+  drop(consumer: LocalConsumer): QueueMessage[] {
     consumer.gone = true;
     this.remove(consumer);
     const dropped = [...this.#unacked.values()].filter((delivery) => delivery.consumer === consumer);
@@ -140,7 +140,7 @@ export class Dispatcher {
     const tries = onlyOldest ? Math.min(1, consumers.length) : consumers.length;
     for (let step = 0; step < tries; step++) {
       const at = (first + step) % consumers.length;
-      const { unacked, prefetch } = consumers[at] as QueueConsumer;
+      const { unacked, prefetch } = consumers[at] as LocalConsumer;
       if (unacked < prefetch) return at;
     }
     return -1;

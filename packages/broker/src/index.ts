@@ -1,5 +1,3 @@
-/** For the charts: what RabbitMQ holds before the first service starts. */
-export { argumentsOf, backExchange, delayPrefix, lostExchange } from './drivers/amqp/topology.ts';
 export type { MemoryConnection } from './drivers/memory/connection.ts';
 export { MemoryBroker } from './drivers/memory/server.ts';
 export { brokerLogin, brokerUserinfo } from './login.ts';

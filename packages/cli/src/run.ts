@@ -20,7 +20,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   cat: { summary: 'Print the bytes of a blob or block.', load: () => import('./commands/cat.ts') },
   verify: { summary: 'Check chains and report every fault.', load: () => import('./commands/verify.ts') },
   'dead-letter': { summary: 'List, show, replay or discard dead letters.', load: () => import('./commands/dead-letter.ts') },
-  queues: { summary: 'Show the queues of the broker.', load: () => import('./commands/queues.ts') },
+  queues: {
+    summary: 'Show the queues of the broker. Messages that wait for a retry in RabbitMQ are not counted.',
+    load: () => import('./commands/queues.ts'),
+  },
   patchblock: { summary: 'Repair the entries, the copies and the name of a chain.', load: () => import('./commands/patchblock.ts') },
   keys: { summary: 'Create, list or revoke API keys of senders.', load: () => import('./commands/keys.ts') },
   registry: { summary: 'Rebuild the registry from the store.', load: () => import('./commands/registry.ts') },

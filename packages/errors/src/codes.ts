@@ -199,7 +199,7 @@ export const errorCodes = {
   },
   BROKER_URL_INVALID: { meaning: 'The broker URL is not valid.', fix: 'Correct the part that the message names.' },
   DELIVERIES_EXHAUSTED: {
-    meaning: 'A message was delivered several times, and each time its consumer crashed or lost its connection.',
+    meaning: 'RabbitMQ delivered a message 200 times without an ack, because its consumers crashed or lost their connections.',
     fix: 'Find out why the message stops its consumer, for example memory or time. Then replay the dead letter.',
   },
   DEAD_LETTER_NOT_FOUND: { meaning: 'No dead letter matches.', fix: 'List the dead letters with `blockhub dead-letter list`.' },

@@ -26,7 +26,7 @@ function facts(name: string, one: Setting<unknown>): string[] {
   const lines = [sentence(one.text)];
   const shown = shownDefault(one);
   if (one.required) lines.push('Required.');
-  if (one.kind === 'flag') lines.push(`Default: ${one.default === true ? 'on' : 'off'}`);
+  if (one.kind === 'flag') lines.push(one.default === true ? 'Default: on. This flag switches it off.' : 'Default: off');
   else if (shown !== undefined) lines.push(`Default: ${shown === '' ? 'none' : shown}`);
   if (one.example !== undefined && !one.secret) lines.push(`Example: ${hideUserinfo(one.example)}`);
   if (one.secret) lines.push(`Secret. Set ${envName(name)}, or write the secret into a file and set ${envName(name)}_FILE to its path.`);

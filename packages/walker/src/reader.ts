@@ -27,14 +27,14 @@ type Mode = 'reading' | 'jumped' | 'rereading' | 'ended';
  * | `rereading` | as `jumped`, but `height` is read a second time                |
  * | `ended`     | the tail or `to` was reached                                   |
  *
- * | transition            | cause                                                |
- * |-----------------------|------------------------------------------------------|
- * | reading → jumped      | a height has no entry that can be read, a higher has |
- * | reading → rereading   | a listing shows an entry that was not found          |
- * | reading → ended       | no higher height has one, or `to` + 1 was read       |
- * | jumped → reading      | an entry was read                                    |
- * | rereading → reading   | an entry was read; if none was found, it is missing  |
- * | ended → reading       | `segments` is called again                           |
+ * | transition          | cause                                                                  |
+ * |---------------------|------------------------------------------------------------------------|
+ * | reading → jumped    | a height cannot be read; the next height with an entry is read after it |
+ * | reading → rereading | a height was not found, but a listing or a head shows its entry        |
+ * | reading → ended     | `to` + 1 was read, or no entry follows, or none is searched for        |
+ * | jumped → reading    | the next read returned                                                 |
+ * | rereading → reading | the next read returned; not found again: the height counts as missing  |
+ * | ended → reading     | `segments` is called again                                             |
  */
 export class ChainReader {
   readonly #store: Store;

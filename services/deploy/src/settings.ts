@@ -23,7 +23,7 @@ export const settings = {
   }),
   rewrite: setting.flag({ text: 'Replace an object at the same key.', default: false }),
   identity: setting.choice({
-    text: 'Which bytes must be equal, so that a body counts as the object at its key: all, or the first line.',
+    text: 'When a body counts as the object that is already at its key. `bytes`: all bytes are equal. `first-line`: the first lines are equal.',
     of: ['bytes', 'first-line'],
     default: 'bytes',
   }),
@@ -35,7 +35,7 @@ export const settings = {
     example: 'text/plain,image/*',
   }),
   maxAhead: setting.duration({
-    text: 'How far the time of an event may be ahead of this clock. Beyond that it is retried until then, and refused if that takes more than a day.',
+    text: 'How far the time of an event may be ahead of the clock of this machine. If it is further ahead, the message is retried until that time. If that is more than a day, it becomes a dead letter.',
     default: '5m',
     // Event ids of a burst run up to 5 s ahead of their clock.
     min: 10_000,

@@ -96,10 +96,13 @@ const MAKES_ROOM_AFTER = 2;
  * | `resting`    | waits for more messages       | `ready`: the rest is over              |
  *
  * After a failed publish the mode is `unknown` if no value arrived meanwhile. A rest ends early if
- * the queue is nearly full. Under load it makes few large messages: they cost less than small ones.
+ * the queue is nearly full. If a key in `unknown` gets no value after two waits and its queue is
+ * nearly full, its messages are displaced, because other keys need the room.
  *
- * A mode is left when something waits; idle keys cost nothing. Without a latest input, only `ready`
- * and `publishing` occur.
+ * Under load the answer takes longer, so a key rests longer and merges more messages at a time. Few
+ * large messages cost less than many small ones. A value changes the mode at once. A mode that ends
+ * by time (`awaiting`, `resting`) is left only when messages wait, so idle keys need no timer.
+ * Without a latest input, only `ready` and `publishing` occur.
  */
 export class Merger {
   readonly #options: MergerOptions;

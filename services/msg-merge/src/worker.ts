@@ -54,7 +54,7 @@ const settings = {
     example: '5m,left=30s',
   }),
   expired: setting.list({
-    text: 'What happens to a message after `hold`. `tag=drop` sets it for one input. `release`: it is retried later. `drop`: it is removed. `request`: it is retried later, and what is missing is requested.',
+    text: 'What happens to a message after `hold`. `release`: it is retried later. `request`: the same, and what is missing is requested. `drop`: it is removed. `tag=drop` sets it for one input.',
     default: ['release'],
     example: 'release,left=drop',
   }),

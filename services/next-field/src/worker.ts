@@ -23,7 +23,7 @@ const settings = {
   in: setting.text({ text: 'Queue of stored blocks. `{p}` stands for every partition.', default: queues.saved.name }),
   out: setting.text({ text: 'Queue for notices of blocks that are in their chain.', default: queues.committed.name }),
   receipts: setting.text({
-    text: 'Queue for a receipt of each event, with its block, height and position. If it is not set, there are no receipts. A service must take them: when the queue is full, chains stop.',
+    text: 'Queue for a receipt of each event, with its block, height and position. If it is not set, there are no receipts. A program must take the receipts: when their queue is full, chains stop.',
     example: queues.receipts.name,
   }),
   group: setting.text({

@@ -15,7 +15,7 @@ type Searches = Map<string, Promise<Tail>>;
 
 export const worker = defineWorker({
   name: 'patchblock',
-  summary: 'Finds the true tail of a chain in the store, and publishes it to the queue in the request.',
+  summary: 'Finds the true tail of a chain in the store, and publishes it to the queue that the request names.',
   settings,
   needs: ['store', 'registry'],
   takes: ({ in: queue, prefetch }) => [{ queue, prefetch }],

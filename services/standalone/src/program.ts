@@ -3,7 +3,7 @@ import { systemClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { chain, type Group, type Place, placesOf } from '@blockhub/mesh';
 import type { ChainRecord } from '@blockhub/registry';
-import type { Values } from '@blockhub/settings';
+import { defaults, type Values } from '@blockhub/settings';
 import type { Store } from '@blockhub/store';
 import { bareHost } from '@blockhub/telemetry';
 import { findChain, noChain } from '@blockhub/walker';
@@ -31,7 +31,7 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
         broker: data.brokerUrl,
         store: data.storeUrl,
         registry: data.registryUrl,
-        reliesOnRegistry: webToMsg.reliesOnRegistry?.(values),
+        reliesOnRegistry: places.some(({ worker, settings }) => worker.reliesOnRegistry?.(defaults(worker.settings, settings))),
       });
       await parts.store.assertSafe();
       await parts.registry.putChain(await openDefaultChain(parts.store, values.defaultChain));

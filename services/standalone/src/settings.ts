@@ -31,7 +31,8 @@ function settingsOfPlace(place: Place): [string, Setting<unknown>][] {
   return namesOf(place).map((name) => {
     const one = place.worker.settings[name] as Setting<unknown>;
     const given = place.settings[name];
-    const preset = given === undefined ? {} : { default: given, required: false };
+    // The group may be off. If it is on, the start of the place checks what it requires.
+    const preset = { required: false, ...(given !== undefined && { default: given }) };
     return [nameIn(place, name), { ...one, text: `${place.name}: ${one.text}`, ...preset }];
   });
 }

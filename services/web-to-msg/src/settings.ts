@@ -21,7 +21,7 @@ export const settings = {
   bodyLimit: setting.size({ text: 'Maximum length of a body. If a body is longer, the answer is 413.', default: '16mb' }),
   messageLimit: setting.size({ text: 'A longer body is stored as an object first, and its message only refers to it.', default: '1mb' }),
   inFlightLimit: setting.size({
-    text: 'Maximum size of all bodies in memory. If a request exceeds it, the answer is 503.',
+    text: 'Maximum size of all bodies in memory together. If there is no room for another body, the answer is 503.',
     default: '64mb',
   }),
   maxConnections: setting.integer({
@@ -34,7 +34,7 @@ export const settings = {
     default: '2s',
   }),
   spool: setting.text({
-    text: 'Folder for requests that the broker does not take. They are answered with 202 and published later. If it is not set, the answer is 503. Each instance needs its own folder.',
+    text: 'Folder for requests that the broker does not accept. They are answered with 202 and published later. If it is not set, the answer is 503. Each instance must have its own folder.',
     example: '/var/lib/blockhub/spool',
   }),
   spoolTimeout: setting.duration({

@@ -2,7 +2,7 @@ import type { BatchPolicy } from '../types.ts';
 import { deliveriesOf, type Unsettled } from './unsettled.ts';
 
 const MINUTE = 60_000;
-/** A batch may wait twice as long as the last one took, so that about one is handled at a time. */
+/** A batch waits twice as long as the last one took to handle, so that batches do not pile up. */
 const WAIT_PER_HANDLING = 2;
 /** Brokers take back unsettled deliveries after 30 minutes, and handling comes after the wait. */
 const LONGEST_WAIT_MS = 10 * MINUTE;

@@ -11,7 +11,7 @@ const jwtUrl = { url: 'URL of the issuer', takes: 'nothing' } as const;
 /** A rule without settings is off, except `verifyDigests`. One that restricts must not be empty. */
 export const ruleSettings = {
   trustedProxies: setting.list({
-    text: 'Addresses of the trusted proxies, written as in `allowIps`. If it is not set, the `forwarding` header is ignored.',
+    text: 'Addresses of the trusted proxies, written as in `allowIps`. If it is not set, X-Forwarded-For and Forwarded are ignored.',
     default: [],
     restricts: true,
     example: '10.0.3.17,::1',
@@ -72,7 +72,7 @@ export const ruleSettings = {
     restricts: true,
   }),
   jwtKeyRefresh: setting.duration({
-    text: 'Shortest time between two fetches of the keys because no known key verifies a JWT. A key that the issuer adds is accepted within this time. A key that it removes is refused after ten minutes, or after one hour if the issuer does not answer.',
+    text: 'If no known key verifies a JWT, the keys are fetched again, but not more often than this. So a key that the issuer adds is accepted within this time. A key that the issuer removes is refused after ten minutes, or after one hour if the issuer does not answer.',
     default: '10s',
     min: SECOND,
     max: 10 * MINUTE,

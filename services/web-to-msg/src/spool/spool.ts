@@ -42,8 +42,8 @@ export interface SpoolOptions {
 /**
  * | mode     | what is done                                             | next                       |
  * | -------- | -------------------------------------------------------- | -------------------------- |
- * | probing  | the oldest entry is published alone, with growing pauses | another mode, if confirmed |
- * | draining | batches are published, each is dropped when confirmed    | handover, at the last one  |
+ * | probing  | the oldest entry is published alone, with growing pauses | draining or handover       |
+ * | draining | batches are published, each is dropped when confirmed    | handover, at the last batch |
  * | handover | the same, and new requests wait until the spool is empty | probing, when it is empty  |
  *
  * Any failure leads to probing.

@@ -133,6 +133,29 @@ test('an outage is logged at once and then once a minute, however often the brok
   await connection.close();
 });
 
+test('a connection that is closed while it tries its first address tries no other one', async () => {
+  let attempts = 0;
+  const closing: { done?: Promise<void> } = {};
+  const refusing = createServer((socket) => {
+    attempts++;
+    closing.done ??= connection.close();
+    socket.on('error', () => {}).destroy();
+  });
+  const address = await at(refusing);
+  const connection = new Connection({
+    target: parseAmqpUrl(new URL(`amqp://${address}?host=${address}&host=${address}`)),
+    name: 'test',
+    clock: new VirtualClock(),
+    log: undefined,
+    onOpen: async () => {},
+    onChange: () => {},
+    onBlocked: () => {},
+  });
+  await expect(connection.open()).rejects.toMatchObject({ code: 'BROKER_CLOSED' });
+  await closing.done;
+  expect(attempts).toBe(1);
+});
+
 /** `calls` has the text of each system call that a socket would make. */
 function socket(): { stream: Writable; calls: string[] } {
   const calls: string[] = [];

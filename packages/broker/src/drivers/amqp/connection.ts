@@ -132,6 +132,7 @@ export class Connection {
   }
 
   async #connect(): Promise<void> {
+    if (this.#isClosed) throw closedBroker();
     const { target, name, clock, log } = this.#options;
     this.#mode = 'connecting';
     const address = target.addresses[this.#nextAddress++ % target.addresses.length] as Address;

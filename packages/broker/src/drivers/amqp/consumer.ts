@@ -1,7 +1,7 @@
 import { type BackOff, backOff, type Cancel, type Clock } from '@blockhub/clock';
 import { errorCode, hasCode } from '@blockhub/errors';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
-import { BaseDelivery, deliver, type Settlement } from '../../delivery.ts';
+import { BaseDelivery, deliver, type SettlementKind } from '../../delivery.ts';
 import type { BrokerLog, Delivery, QueueDeclaration } from '../../types.ts';
 import { closeConnectionOrChannel, openChannel, withTag } from './channel.ts';
 import type { Retries } from './delay-queues.ts';
@@ -244,7 +244,7 @@ export class AmqpDelivery extends BaseDelivery<DecodedMessage> {
     this.#deliveries.again(this, attempts);
   }
 
-  protected override settle(how: Settlement, afterMs: number): void {
+  protected override settle(how: SettlementKind, afterMs: number): void {
     this.#deliveries.settle(this, how, afterMs);
   }
 }
@@ -290,7 +290,7 @@ export class ChannelDeliveries {
     else deliver(onDelivery, new AmqpDelivery(queue, this, { ...message, attempts }, body, tag));
   }
 
-  settle(delivery: AmqpDelivery, how: Settlement, afterMs: number): void {
+  settle(delivery: AmqpDelivery, how: SettlementKind, afterMs: number): void {
     if (!this.#alive) return;
     if (how === 'ack') this.done(delivery.tag);
     else if (how === 'retry') this.#handlers.retry(delivery, afterMs);

@@ -12,7 +12,7 @@ const MIN_DELAY_MS = 128;
 const MAX_DELAY_MS = 2 ** 31;
 /** Pause after a copy that could not be stored. It doubles, because each try sends a whole body. */
 const AGAIN_MS = 1_000;
-/** One fault can concern all deliveries of all consumers, each second. */
+/** One fault can make every delivery fail each second, so its line is written once a minute. */
 const LOG_AGAIN_MS = 60_000;
 
 /** Powers of two, so that few queues serve all retries. None waits behind a longer delay. */
@@ -84,8 +84,9 @@ export class Retries {
   }
 
   /**
-   * Releases by a copy, whose count of redeliveries begins at 0: else messages of consumers that
-   * were only stopped often become dead letters. False if it has not come that often.
+   * Releases a message by a copy if it was redelivered at least half of DELIVERY_LIMIT times. The
+   * copy starts at 0 redeliveries. Otherwise a message whose consumers were only stopped often
+   * would become a dead letter. Returns false if the message was redelivered less often.
    */
   releaseByCopy(delivery: CopiedDelivery): boolean {
     if (delivery.message.redeliveries < DELIVERY_LIMIT / 2) return false;

@@ -2,8 +2,8 @@ import type { Clock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';
 import { calm, type FaultPlan, type Outcome, type Random } from '@blockhub/faults';
 import { closedBroker } from '../../checks.ts';
-import type { Settlement } from '../../delivery.ts';
-import { type LocalDelivery, newConsumer, type QueueConsumer } from '../../dispatcher.ts';
+import type { SettlementKind } from '../../delivery.ts';
+import { type LocalConsumer, type LocalDelivery, newConsumer } from '../../dispatcher.ts';
 import { StateHolder } from '../../state.ts';
 import type {
   Broker,
@@ -47,7 +47,7 @@ interface Subscription {
   readonly prefetch: number;
   readonly onDelivery: (delivery: Delivery) => void;
   /** At the queue; another one after each reconnect. */
-  consumer: QueueConsumer | undefined;
+  consumer: LocalConsumer | undefined;
 }
 
 /** A request or an answer on its way. */
@@ -69,7 +69,7 @@ export class MemoryConnection implements Broker {
   readonly #subscriptions = new Set<Subscription>();
   readonly #privates = new Map<string, QueueDeclaration>();
   /** Their unsettled deliveries go back when the connection ends. */
-  readonly #cancelled = new Set<{ readonly queue: string; readonly consumer: QueueConsumer }>();
+  readonly #cancelled = new Set<{ readonly queue: string; readonly consumer: LocalConsumer }>();
   readonly #inFlight = new Set<InFlight>();
   #landed: (() => void) | undefined;
   #dead = false;
@@ -169,7 +169,7 @@ export class MemoryConnection implements Broker {
   }
 
   /** If a settlement is lost, the message comes again. */
-  #settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
+  #settle(delivery: LocalDelivery, how: SettlementKind, afterMs: number): void {
     if (this.#dead) return;
     const cut = this.#plan.chance('disconnect');
     const { outcome, delayMs } = this.#plan.decide('ack');
@@ -178,7 +178,7 @@ export class MemoryConnection implements Broker {
     else this.#send(delivery, how, afterMs, outcome, delayMs);
   }
 
-  #send(delivery: LocalDelivery, how: Settlement, afterMs: number, outcome: Outcome, delayMs: number): void {
+  #send(delivery: LocalDelivery, how: SettlementKind, afterMs: number, outcome: Outcome, delayMs: number): void {
     const lost = outcome === 'fail-before';
     this.#fly(lost ? delayMs + 1 + this.#plan.random() * MAX_LOST_ACK_MS : delayMs, () => {
       this.#server.queues.get(delivery.queue, this).settle(delivery, lost ? 'release' : how, afterMs);
@@ -187,7 +187,7 @@ export class MemoryConnection implements Broker {
   }
 
   #start(subscription: Subscription): void {
-    const settle: QueueConsumer['settle'] = (delivery, how, afterMs) => this.#settle(delivery, how, afterMs);
+    const settle: LocalConsumer['settle'] = (delivery, how, afterMs) => this.#settle(delivery, how, afterMs);
     subscription.consumer = newConsumer(subscription.prefetch, subscription.onDelivery, settle, this.#plan);
     this.#server.queues.get(subscription.queue, this).consume(subscription.consumer);
   }

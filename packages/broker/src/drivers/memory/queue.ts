@@ -2,8 +2,8 @@ import type { Cancel, Clock } from '@blockhub/clock';
 import type { FaultPlan } from '@blockhub/faults';
 import { Backlog, type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import type { Settlement } from '../../delivery.ts';
-import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispatcher.ts';
+import type { SettlementKind } from '../../delivery.ts';
+import { Dispatcher, type LocalConsumer, type LocalDelivery } from '../../dispatcher.ts';
 import type { CountedQueue, Outgoing, QueueDeclaration, StoredMessage } from '../../types.ts';
 
 /** Rest after a message went back. More than 0: else releases could stop a virtual clock. */
@@ -48,20 +48,20 @@ export class MemoryQueue {
     if (plan.chance('reorder')) this.#ready.misplaceNewest(plan.random());
   }
 
-  consume(consumer: QueueConsumer): void {
+  consume(consumer: LocalConsumer): void {
     this.#dispatcher.add(consumer);
   }
 
-  cancel(consumer: QueueConsumer): void {
+  cancel(consumer: LocalConsumer): void {
     this.#dispatcher.remove(consumer);
   }
 
   /** The consumer's connection is gone: its unsettled deliveries go back. */
-  drop(consumer: QueueConsumer): void {
+  drop(consumer: LocalConsumer): void {
     for (const message of this.#dispatcher.drop(consumer)) this.#giveBack(message);
   }
 
-  settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
+  settle(delivery: LocalDelivery, how: SettlementKind, afterMs: number): void {
     if (!this.#dispatcher.settle(delivery)) return;
     if (how === 'ack') unreserve(this.load, delivery.body.length);
     else if (how === 'retry') this.#delay(delivery.message, afterMs);
@@ -113,7 +113,7 @@ export class MemoryQueue {
     this.#dispatcher.schedule();
   }
 
-  #next({ plan }: QueueConsumer): QueueMessage | undefined {
+  #next({ plan }: LocalConsumer): QueueMessage | undefined {
     const message = this.#resting ? undefined : this.#ready.shift();
     if (message) this.#disturb(message, plan);
     return message;

@@ -1,7 +1,7 @@
 import { type QueueMessage, storedMessage } from '../../backlog.ts';
 import { type Load, missingMessage, unreserve } from '../../checks.ts';
-import type { Settlement } from '../../delivery.ts';
-import { Dispatcher, type LocalDelivery, type QueueConsumer } from '../../dispatcher.ts';
+import type { SettlementKind } from '../../delivery.ts';
+import { Dispatcher, type LocalConsumer, type LocalDelivery } from '../../dispatcher.ts';
 import type { QueueDeclaration, QueueInfo, StoredMessage } from '../../types.ts';
 import { MEMORY_MESSAGES, ReadyMessages } from './ready-messages.ts';
 import type { RetryTime } from './retry-time.ts';
@@ -61,15 +61,15 @@ export class DurableQueue {
     });
   }
 
-  consume(consumer: QueueConsumer): void {
+  consume(consumer: LocalConsumer): void {
     this.#dispatcher.add(consumer);
   }
 
-  cancel(consumer: QueueConsumer): void {
+  cancel(consumer: LocalConsumer): void {
     this.#dispatcher.remove(consumer);
   }
 
-  settle(delivery: LocalDelivery, how: Settlement, afterMs: number): void {
+  settle(delivery: LocalDelivery, how: SettlementKind, afterMs: number): void {
     if (!this.#dispatcher.settle(delivery)) return;
     const { message } = delivery;
     if (how === 'ack') {

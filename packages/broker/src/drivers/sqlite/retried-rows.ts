@@ -1,6 +1,6 @@
 import type { Cancel } from '@blockhub/clock';
 import type { RetryTime } from './retry-time.ts';
-import type { DuePlace, LoadedMessage, QueueTable } from './table.ts';
+import type { DuePosition, LoadedMessage, QueueTable } from './table.ts';
 
 const READ_MESSAGES = 256;
 
@@ -19,7 +19,7 @@ export class RetriedRows {
   readonly #onDue: () => void;
   #mode: 'unread' | 'waiting' | 'closed' = 'unread';
   /** The last row that was read. Rows that are due before it are not read again. */
-  #place: DuePlace = { due: -1, seq: 0 };
+  #place: DuePosition = { due: -1, seq: 0 };
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
 
   constructor(table: QueueTable, time: RetryTime, onDue: () => void) {

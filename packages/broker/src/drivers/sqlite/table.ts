@@ -11,7 +11,7 @@ export interface NewRow extends Pick<QueueMessage, 'id' | 'meta' | 'body' | 'fir
 }
 
 /** A place in the order of retries. */
-export interface DuePlace {
+export interface DuePosition {
   readonly due: number;
   readonly seq: number;
 }
@@ -149,11 +149,11 @@ export class QueueTable {
   }
 
   /** Retried rows behind `after` that are due by `now`. */
-  *due(after: DuePlace, now: number, limit: number): Generator<LoadedMessage> {
+  *due(after: DuePosition, now: number, limit: number): Generator<LoadedMessage> {
     for (const row of this.#due.iterate(after.due, after.seq, now, limit)) yield toMessage(row as unknown as Row);
   }
 
-  nextDue(after: DuePlace): number | undefined {
+  nextDue(after: DuePosition): number | undefined {
     return this.#nextDue.get(after.due, after.seq)?.due as number | undefined;
   }
 
