@@ -56,7 +56,7 @@ SIZE is a number of bytes, or a number with kb, mb, gb or tb, such as 4kb or 1.2
 
   --no-fsync
       Write through.
-      Default: on
+      Default: on. This flag switches it off.
 
   --level debug|info
       How much is logged | said.
