@@ -1,3 +1,4 @@
+/** @group long: it runs the mesh with many seeds. */
 import { worker as builder } from '@blockhub/builder';
 import type { Receipt } from '@blockhub/chain';
 import { worker as msgMerge } from '@blockhub/msg-merge';

@@ -1,3 +1,4 @@
+/** @group long: it decodes bodies of many megabytes. */
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { decode, decodeStart } from './index.ts';

@@ -1,3 +1,4 @@
+/** @group long: it damages each object of a chain in turn. */
 import { blockKey, entryKey, nameKey } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { MemoryStore, Store, type StoreDriver } from '@blockhub/store';

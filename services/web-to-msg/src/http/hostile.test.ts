@@ -1,3 +1,4 @@
+/** @group long: it waits until slow clients are cut off. */
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Broker } from '@blockhub/broker';

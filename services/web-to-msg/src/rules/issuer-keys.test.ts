@@ -1,3 +1,4 @@
+/** @group long: it waits until silent issuers are given up. */
 import { gzipSync } from 'node:zlib';
 import { VirtualClock } from '@blockhub/clock';
 import { BlockhubError } from '@blockhub/errors';

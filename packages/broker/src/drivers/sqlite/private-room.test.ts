@@ -1,3 +1,4 @@
+/** @group long: it fills queues up to their limits. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
