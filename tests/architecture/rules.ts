@@ -26,7 +26,7 @@ const forTests = 'conformance';
 export const layers: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   'test-servers': [],
-  clock: [],
+  clock: ['errors'],
   faults: [],
   cache: [],
   chain: ['errors'],

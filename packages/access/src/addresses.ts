@@ -1,4 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { quote } from '@blockhub/errors';
 
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
@@ -52,7 +53,7 @@ export class AddressSet {
   constructor(items: readonly string[], mistake: (what: string) => void) {
     for (const item of items) {
       const fault = item.includes('-') && OCTET_RANGES.test(item) ? this.#addOctets(item) : this.#addBlock(item);
-      if (fault !== undefined) mistake(`${JSON.stringify(item.slice(0, 100))} ${fault}`);
+      if (fault !== undefined) mistake(`${quote(item)} ${fault}`);
     }
   }
 

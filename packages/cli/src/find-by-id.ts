@@ -1,5 +1,5 @@
 import { type Block, blobKey, blockKey, checkBlock, entryKey, type ReadId, type Receipt, readId } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import {
   blockIds,
@@ -7,7 +7,6 @@ import {
   type FoundReceipt,
   findReceipts,
   listChains,
-  quoted,
   readBlocks,
   readCopies,
   receiptsIn,
@@ -92,7 +91,7 @@ class Search {
  */
 export async function findById(session: Session, store: Store, text: string, chain: string | undefined): Promise<Found> {
   const read = readId(text);
-  if (read.kind === 'wrong') throw new BlockhubError('USAGE', `${quoted(text)} is not a block id, event id or hash: it ${read.wrong}`);
+  if (read.kind === 'wrong') throw new BlockhubError('USAGE', `${quote(text)} is not a block id, event id or hash: it ${read.wrong}`);
   const search = new Search(session, store, chain);
   return read.kind === 'prefix' ? findByPrefix(search, read, chain) : findByWholeId(search, read);
 }

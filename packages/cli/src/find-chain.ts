@@ -1,7 +1,7 @@
 import { readChain } from '@blockhub/chain';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { BlockhubError, hasCode, quote } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
-import { type ChainRecord, findChain, getChain, listChains, noChain, quoted, SkippedObjects } from '@blockhub/walker';
+import { type ChainRecord, findChain, getChain, listChains, noChain, SkippedObjects } from '@blockhub/walker';
 
 /** Candidates that an error shows. */
 export const MOST_CANDIDATES = 10;
@@ -27,7 +27,7 @@ async function findByPrefix(store: Store, text: string, prefix: string, onUnseen
   for await (const chain of listChains(store, { prefix, onUnseen: skipped.add })) if (found.push(chain) > MOST_CANDIDATES) break;
   const [only, another] = found;
   // A text that may be a name is searched in the roots as well.
-  if (!only && skipped.count > 0 && readChain(text).name === undefined) throw skipped.notFound(`chain ${quoted(text)}`, noChain(text));
+  if (!only && skipped.count > 0 && readChain(text).name === undefined) throw skipped.notFound(`chain ${quote(text)}`, noChain(text));
   if (!another) return only;
   const shown = found.map(({ id, name }) => (name === undefined ? id : `${id} (${name})`));
   throw ambiguous(prefix, 'chains', shown);

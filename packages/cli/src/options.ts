@@ -1,6 +1,5 @@
 import { readTime } from '@blockhub/clock';
-import { BlockhubError, hasCode } from '@blockhub/errors';
-import { quoted } from '@blockhub/walker';
+import { BlockhubError, hasCode, quote } from '@blockhub/errors';
 
 export const CHAIN_HELP = 'Id or name of the chain. Default: the chain named default, or the only one.';
 export const ONE_CHAIN_HELP = 'Search only this chain, by id or name.';
@@ -18,5 +17,5 @@ export function inOption<T>(option: string, read: () => T): T {
 export function timeOption(option: string, text: string): number {
   const read = readTime(text);
   if ('ms' in read) return read.ms;
-  throw new BlockhubError('USAGE', `${option}: ${quoted(text)} ${read.wrong}`, { details: { option } });
+  throw new BlockhubError('USAGE', `${option}: ${quote(text)} ${read.wrong}`, { details: { option } });
 }

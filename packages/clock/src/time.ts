@@ -1,3 +1,4 @@
+import { quote } from '@blockhub/errors';
 /** Milliseconds since 1970, or what is wrong, in words that follow the field's name and value. */
 export type ReadTime = { readonly ms: number } | { readonly wrong: string };
 
@@ -83,4 +84,4 @@ function formWrong(text: string): string {
   return `is not a time, expected ${EXAMPLE}`;
 }
 
-const shown = (text: string): string => JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
+const shown = (text: string): string => quote(text, MAX_SHOWN);

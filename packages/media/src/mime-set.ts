@@ -1,3 +1,5 @@
+import { quote } from '@blockhub/errors';
+
 const PATTERN = /^(?:\*\/\*|[!#$%&'+.^_`|~0-9a-z-]+\/(?:\*|[!#$%&'+.^_`|~0-9a-z-]+))$/;
 
 /** A set of MIME types and families of them, such as `text/plain` or `image/*`. */
@@ -8,8 +10,7 @@ export class MimeSet {
   constructor(patterns: readonly string[], mistake: (what: string) => void) {
     for (const pattern of patterns) {
       const type = pattern.toLowerCase();
-      if (!PATTERN.test(type))
-        mistake(`${JSON.stringify(pattern.slice(0, 100))} is not a MIME type; expected one such as text/plain or image/*`);
+      if (!PATTERN.test(type)) mistake(`${quote(pattern)} is not a MIME type; expected one such as text/plain or image/*`);
       this.#types.add(type);
     }
   }

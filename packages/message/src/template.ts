@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { Message } from './message.ts';
 import { partition } from './partition.ts';
 
@@ -122,7 +122,7 @@ const missing = (field: string): BlockhubError =>
 
 /** Templates and results may come from outside, so an error quotes only their beginning. */
 const bad = (what: string, text: string): BlockhubError =>
-  new BlockhubError('TEMPLATE_INVALID', `the template ${JSON.stringify(text.slice(0, 200))} ${what}`, {
+  new BlockhubError('TEMPLATE_INVALID', `the template ${quote(text, 200)} ${what}`, {
     details: { template: text.slice(0, 200) },
   });
 

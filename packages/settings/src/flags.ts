@@ -1,7 +1,7 @@
+import { quote } from '@blockhub/errors';
 import { hideUserinfo, quoteOpen } from './hidden.ts';
 import { envName, findNearest, flagName } from './names.ts';
 import type { Setting, SettingsShape } from './setting.ts';
-import { quote } from './units.ts';
 
 export interface FlagsRead {
   /** Raw values by name of the setting. A flag with a mistake has the value undefined. */

@@ -1,4 +1,4 @@
-import { quote } from './units.ts';
+import { quote } from '@blockhub/errors';
 
 /** Replaces a secret in texts. */
 export const hidden = '[hidden]';

@@ -1,12 +1,11 @@
 import { inspect } from 'node:util';
-import { BlockhubError, errorCode, hasCode } from '@blockhub/errors';
+import { BlockhubError, errorCode, hasCode, quote } from '@blockhub/errors';
 import { readFlags } from './flags.ts';
 import { hidden, hideUrl, hideUserinfo, quoteOpen } from './hidden.ts';
 import { findMisspelt, isServiceLink } from './misspelt.ts';
 import { checkShape, envName, flagName } from './names.ts';
 import { readSecret, readSecretBytes } from './secret.ts';
 import { Mistake, type Setting, type SettingsShape, type Values } from './setting.ts';
-import { quote } from './units.ts';
 
 /**
  * Where settings come from. A flag wins over the environment. An empty variable counts as not set,

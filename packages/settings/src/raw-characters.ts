@@ -1,4 +1,4 @@
-import { quote } from './units.ts';
+import { quote } from '@blockhub/errors';
 
 /** A character of a URL that ends the part to which it was meant to belong. */
 export interface RawCharacter {

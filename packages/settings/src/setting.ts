@@ -1,6 +1,7 @@
+import { quote } from '@blockhub/errors';
 import { quoteOpen } from './hidden.ts';
 import { explainRaw, findRawCharacter, type Userinfo } from './raw-characters.ts';
-import { durationPattern, formatDuration, formatSize, parseDuration, parseSize, quote, sizePattern } from './units.ts';
+import { durationPattern, formatDuration, formatSize, parseDuration, parseSize, sizePattern } from './units.ts';
 
 /** One setting: its meaning, and how its text becomes a value. Only `setting.*` makes it. */
 export interface Setting<T> {

@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 
 /** Unit → factor, largest first. */
 type Units = readonly (readonly [unit: string, factor: number])[];
@@ -67,8 +67,3 @@ export function parseDuration(text: string): number {
 
 /** The shortest exact text: `parseDuration(formatDuration(n)) === n`. */
 export const formatDuration = (ms: number): string => formatAmount(ms, durationUnits);
-
-/** A text for a message: quoted, so that white space is visible, and cut to 100 characters. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
-}

@@ -11,12 +11,11 @@ import {
   type RootFields,
   readChain,
 } from '@blockhub/chain';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { BlockhubError, hasCode, quote } from '@blockhub/errors';
 import type { ChainRecord } from '@blockhub/registry';
 import { afterFolder, type OnUnseen, type Store } from '@blockhub/store';
 import { nextEntry } from './entries.ts';
 import { pipeline } from './in-order.ts';
-import { quoted } from './quoted.ts';
 import { SkippedObjects } from './skipped-objects.ts';
 import { soundBlock } from './sound-block.ts';
 
@@ -80,7 +79,7 @@ export async function findChain(store: Store, nameOrId: string, options: FindCha
   if (error !== undefined) skipped.add(nameKey(name), error);
   if (!found && !options.scan && error === undefined) return undefined;
   const record = await findByScan(store, name, skipped);
-  if (!record && skipped.count > 0) throw skipped.notFound(`chain ${quoted(name)}`, notFound(name));
+  if (!record && skipped.count > 0) throw skipped.notFound(`chain ${quote(name)}`, notFound(name));
   return record;
 }
 
@@ -118,14 +117,14 @@ export function noChain(nameOrId: string): BlockhubError {
   if (nameOrId.trim() === '') return new BlockhubError('USAGE', 'the id or name of the chain is empty', { details: { chain: nameOrId } });
   const { name, wrong } = readChain(nameOrId);
   if (wrong === undefined) return notFound(nameOrId);
-  const shown = quoted(nameOrId);
+  const shown = quote(nameOrId);
   const what =
     name === undefined ? `${shown} is not the id of a chain: it ${wrong}` : `no chain has the name ${shown}; as an id it ${wrong}`;
   return new BlockhubError('USAGE', what, { details: { chain: nameOrId } });
 }
 
 const notFound = (nameOrId: string): BlockhubError =>
-  new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quoted(nameOrId)}`, { details: { chain: nameOrId } });
+  new BlockhubError('CHAIN_NOT_FOUND', `no chain has the id or name ${quote(nameOrId)}`, { details: { chain: nameOrId } });
 
 /** The id of a name, also if its chain has no entries; or the given id. @throws CHAIN_NOT_FOUND */
 export async function getId(store: Store, nameOrId: string): Promise<string> {

@@ -4,7 +4,6 @@ export { blockIds } from './block-ids.ts';
 export { blockStore } from './block-store.ts';
 export { findChain, getChain, type ListedChain, listChains, noChain, type RootBlock, recordOf } from './find.ts';
 export { heightText, parseHeight, parsePosition } from './position.ts';
-export { quoted } from './quoted.ts';
 export { readBlocks } from './read-blocks.ts';
 export { readCopies, unlinkedBlocks } from './read-copies.ts';
 export { type FoundReceipt, findReceipt, findReceipts, receiptsIn, type WantedReceipt } from './receipt.ts';

@@ -1,10 +1,9 @@
 import { blockKey, checkBlock, entryKey, MAX_HEIGHT, readId } from '@blockhub/chain';
 import { readTime } from '@blockhub/clock';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { OnUnseen, Store } from '@blockhub/store';
 import { blockIds } from './block-ids.ts';
 import { firstNotBefore } from './find-time.ts';
-import { quoted } from './quoted.ts';
 import { readBlocks } from './read-blocks.ts';
 import { SkippedObjects } from './skipped-objects.ts';
 import { findNewest } from './tail.ts';
@@ -27,7 +26,7 @@ const MAX_TIME = Date.UTC(3000);
 const MAX_DIGITS = 20;
 
 const usage = (text: string, what: string): BlockhubError =>
-  new BlockhubError('USAGE', `${quoted(text)} ${what}`, { details: { position: text } });
+  new BlockhubError('USAGE', `${quote(text)} ${what}`, { details: { position: text } });
 
 /**
  * Reads a height: up to nine digits, or twelve with leading zeros, as in the key of an entry.

@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import { MimeSet } from '@blockhub/media';
 import type { Message } from '@blockhub/message';
 
@@ -17,7 +17,7 @@ export function mimeCheck(allowed: readonly string[]): MimeCheck {
       .split(';', 1);
     const name = type.trim();
     if (name !== '' && types.has(name)) return;
-    const what = name === '' ? 'the message has no MIME type' : `the MIME type ${JSON.stringify(name.slice(0, 100))} is not allowed`;
+    const what = name === '' ? 'the message has no MIME type' : `the MIME type ${quote(name)} is not allowed`;
     throw new BlockhubError('OBJECT_INVALID_MIME', what, { details: { path: 'msg.meta.mime' } });
   };
 }

@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import { declaration, mergeMessages, queueNames, queues, template, writeTailWanted } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { commonSettings, defineWorker, done, type Outcome, retry } from '@blockhub/worker';
@@ -143,5 +143,5 @@ function outcomeOf(result: HoldResult, drop: boolean): Outcome {
 function orderOf(text: string): number {
   const order = Number(text);
   if (text !== '' && Number.isFinite(order)) return order;
-  throw new BlockhubError('MESSAGE_INVALID', `the order must be a number, got ${JSON.stringify(text.slice(0, 100))}`);
+  throw new BlockhubError('MESSAGE_INVALID', `the order must be a number, got ${quote(text)}`);
 }

@@ -1,4 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { Message } from '@blockhub/message';
 
 /** True if a message passes. */
@@ -159,10 +159,7 @@ class Parser {
   }
 
   #wrong(what: string, at: number): BlockhubError {
-    return new BlockhubError(
-      'SETTINGS_INVALID',
-      `the predicate ${JSON.stringify(this.#text.slice(0, 200))} is wrong at character ${at + 1}: ${what}`,
-    );
+    return new BlockhubError('SETTINGS_INVALID', `the predicate ${quote(this.#text, 200)} is wrong at character ${at + 1}: ${what}`);
   }
 }
 

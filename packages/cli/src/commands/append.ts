@@ -3,9 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { newEvent } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import { describe, isMime } from '@blockhub/media';
-import { quoted } from '@blockhub/walker';
 import { append, type NewBlob } from '@blockhub/writer';
 import type { Command } from 'commander';
 import { CHAIN_HELP } from '../options.ts';
@@ -52,7 +51,7 @@ export function define(command: Command, session: Session): void {
 function parseMime(text: string): string {
   const mime = text.toLowerCase();
   if (isMime(mime)) return mime;
-  throw new BlockhubError('USAGE', `--mime must be type/subtype without parameters, such as text/plain; got ${quoted(text)}`);
+  throw new BlockhubError('USAGE', `--mime must be type/subtype without parameters, such as text/plain; got ${quote(text)}`);
 }
 
 async function read(session: Session, file: string, allowEmpty: boolean): Promise<Buffer> {

@@ -1,7 +1,6 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import { type DecodeCaps, decode } from '@blockhub/media';
 import { parseSize } from '@blockhub/settings';
-import { quoted } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { bytesOf, type Found, findById } from '../find-by-id.ts';
 import { ONE_CHAIN_HELP } from '../options.ts';
@@ -36,7 +35,7 @@ export function define(command: Command, session: Session): void {
 function parseRatio(text: string): number {
   const ratio = Number(text);
   if (Number.isInteger(ratio) && ratio >= 1) return ratio;
-  throw new BlockhubError('USAGE', `--decode-ratio must be a whole number of 1 or more; got ${quoted(text)}`);
+  throw new BlockhubError('USAGE', `--decode-ratio must be a whole number of 1 or more; got ${quote(text)}`);
 }
 
 /** A block has no content coding. That of an object without a block is not known. */

@@ -3,10 +3,9 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broker, Meta, MetaValue, Outgoing, StoredMessage } from '@blockhub/broker';
 import { chainText, readChain, readId } from '@blockhub/chain';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { BlockhubError, hasCode, quote } from '@blockhub/errors';
 import { hasBinary } from '@blockhub/media';
 import { type DeadLetter, queues, readDeadLetter, replayDeadLetter } from '@blockhub/message';
-import { quoted } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { isoTime, printable } from '../output.ts';
@@ -254,11 +253,11 @@ function refuseTypingErrors(ids: readonly string[], { chain }: Selection): void 
   };
   for (const id of ids) {
     const read = readId(id);
-    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${quoted(id)}: it ${read.wrong}`);
+    if (read.kind === 'wrong' && read.meant) refuse(`no dead letter has the id ${quote(id)}: it ${read.wrong}`);
   }
   if (chain === undefined) return;
   const { wrong } = readChain(chain);
-  if (wrong !== undefined) refuse(`--chain: no dead letter has the chain ${quoted(chain)}; as an id, it ${wrong}`);
+  if (wrong !== undefined) refuse(`--chain: no dead letter has the chain ${quote(chain)}; as an id, it ${wrong}`);
 }
 
 function none(ids: readonly string[], options: Selection = {}): BlockhubError {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { AddressSet, createKey, findKey, type KnownKey, keyIdOf, listKeys, parseKey, revokeKey } from '@blockhub/access';
-import { BlockhubError, hasCode } from '@blockhub/errors';
+import { BlockhubError, hasCode, quote } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
-import { canSkip, quoted } from '@blockhub/walker';
+import { canSkip } from '@blockhub/walker';
 import type { Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { timeOption } from '../options.ts';
@@ -94,7 +94,7 @@ function checkSources(sources: readonly string[]): void {
 
 function timeOf(text: string, now: number): number {
   const time = timeOption('--expires', text);
-  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${quoted(text)} is in the past`);
+  if (time <= now) throw new BlockhubError('USAGE', `--expires: ${quote(text)} is in the past`);
   return time;
 }
 

@@ -1,12 +1,11 @@
 import type { Receipt } from '@blockhub/chain';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { Store } from '@blockhub/store';
 import {
   type HydratedBlob,
   heightText,
   type Position,
   parsePosition,
-  quoted,
   readBlobs,
   type VerifyLevel,
   verifyLevels,
@@ -101,7 +100,7 @@ const sameAgain = ({ to, live, poll, verify, skipNextCheck }: Options): string[]
 function pollMs(text: string): number {
   const ms = Number(text);
   if (Number.isInteger(ms) && ms >= 10) return ms;
-  throw new BlockhubError('USAGE', `--poll must be a whole number of milliseconds, at least 10; got ${quoted(text)}`);
+  throw new BlockhubError('USAGE', `--poll must be a whole number of milliseconds, at least 10; got ${quote(text)}`);
 }
 
 /** The line of a block: a `Block` of the schemas of the chain package. */

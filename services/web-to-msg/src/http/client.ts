@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type AddressSet, type ForwardingHeader, hopsOfForwarded, hopsOfXForwardedFor, parseHop, parsePeer } from '@blockhub/access';
-import { quoteRedacted } from '../quote.ts';
+import { quoteRedacted } from '../quote-redacted.ts';
 
 export interface Client {
   /** In the form of `parseAddress`. Empty if it cannot be read, or the connection has ended. */

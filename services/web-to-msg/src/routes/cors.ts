@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { quote } from '../quote.ts';
+import { quote } from '@blockhub/errors';
 
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/(?:\[[0-9a-f:.]+\]|[^\s/?#@[\]:*,]+)(?::[0-9]{1,5})?$/;
 const MAX_AGE_SECONDS = '600';

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hashOf } from '@blockhub/chain';
+import { quote } from '@blockhub/errors';
 import { isSecretName } from '@blockhub/redact';
 import type { CaptureReceipt } from '../capture/receipt.ts';
-import { quote } from '../quote.ts';
 
 /** Where the fields of a response are read from. */
 export interface FieldValues {

@@ -1,5 +1,4 @@
-import { BlockhubError } from '@blockhub/errors';
-import { quote } from '../quote.ts';
+import { BlockhubError, quote } from '@blockhub/errors';
 
 /** Maximum length of an id or name of a chain, decoded. */
 const MAX_CHAIN = 128;

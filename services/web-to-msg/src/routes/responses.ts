@@ -1,4 +1,4 @@
-import { quote } from '../quote.ts';
+import { quote } from '@blockhub/errors';
 import { type AnswerTemplate, compile, type Escaping } from './body-template.ts';
 import { digestOf, type Field, type FieldValues, isText, parseField, readField, textOf } from './fields.ts';
 

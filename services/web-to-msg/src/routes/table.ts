@@ -1,6 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { errorCode } from '@blockhub/errors';
-import { quote } from '../quote.ts';
+import { errorCode, quote } from '@blockhub/errors';
 import { hasDots, normalizePath } from './path.ts';
 import { repeatedKey } from './repeated-key.ts';
 import { BODY_METHODS, type CustomResponse, isObject, type Note, parseResponse } from './responses.ts';

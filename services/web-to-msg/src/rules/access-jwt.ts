@@ -1,6 +1,5 @@
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { JWK, JWTPayload } from 'jose';
-import { quote } from '../quote.ts';
 import { type Access, type AccessMethod, bearerOf, denied } from './credential.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { IssuerStatus } from './issuer-status.ts';

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readTime } from '@blockhub/clock';
-import { quote } from '../quote.ts';
+import { quote } from '@blockhub/errors';
 import { tokenOf } from '../routes/token-parameter.ts';
 import { type AccessMethod, denied } from './credential.ts';
 import type { RuleContext } from './rule.ts';

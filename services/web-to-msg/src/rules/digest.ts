@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readHex } from '@blockhub/chain';
 import { BlockhubError } from '@blockhub/errors';
 import { parseDictionary } from 'structured-headers';
-import { quoteRedacted } from '../quote.ts';
+import { quoteRedacted } from '../quote-redacted.ts';
 import type { Head, MakeRule } from './rule.ts';
 
 interface DeclaredDigest {

@@ -1,4 +1,4 @@
-import { quote } from '../quote.ts';
+import { quote } from '@blockhub/errors';
 
 export interface FetchBounds {
   readonly maxBytes: number;

@@ -1,6 +1,6 @@
 import { type Clock, Pace } from '@blockhub/clock';
+import { quote } from '@blockhub/errors';
 import type { Health, Logger } from '@blockhub/telemetry';
-import { quote } from '../quote.ts';
 import type { KeySet } from './key-set.ts';
 
 /** Time between two log lines about the same fault. */

@@ -1,5 +1,5 @@
+import { quote } from '@blockhub/errors';
 import type { CryptoKey, JWK } from 'jose';
-import { quote } from '../quote.ts';
 import { UnusableAnswer } from './fetch-json.ts';
 
 /** Real sets have fewer than ten keys. */

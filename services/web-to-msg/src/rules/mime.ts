@@ -1,7 +1,7 @@
 import { BlockhubError } from '@blockhub/errors';
 import { type Declared, decode, decodeStart, knownCodings, MimeSet, sniff, unknownCoding } from '@blockhub/media';
 import { contentTypes, declaredOf } from '../capture/declared.ts';
-import { quoteRedacted } from '../quote.ts';
+import { quoteRedacted } from '../quote-redacted.ts';
 import type { Head, MakeRule, Rule, RuleContext, Verdict } from './rule.ts';
 import { Semaphore } from './semaphore.ts';
 

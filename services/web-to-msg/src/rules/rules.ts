@@ -1,8 +1,7 @@
 import { AddressSet } from '@blockhub/access';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import type { Counter, Family, Metrics } from '@blockhub/telemetry';
 import type { Forwarding } from '../http/client.ts';
-import { quote } from '../quote.ts';
 import { accessRule } from './access.ts';
 import { addressRule } from './address.ts';
 import { digestRule } from './digest.ts';

@@ -1,7 +1,6 @@
 import { networkOf, parsePeer } from '@blockhub/access';
-import { BlockhubError } from '@blockhub/errors';
+import { BlockhubError, quote } from '@blockhub/errors';
 import { noAddress } from '../http/client.ts';
-import { quote } from '../quote.ts';
 import type { Head, MakeRule, Rule, RuleContext } from './rule.ts';
 import { parseLimit, Throttle } from './throttle.ts';
 
