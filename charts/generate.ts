@@ -4,14 +4,12 @@
  * the chart of a place that the list does not have. With `--check` it writes nothing, and fails if
  * something is out of date.
  */
-import { existsSync, globSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { globSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { mend, mendFiles, read, top } from '../tests/reference/generated.ts';
 import { chartFiles, chartLinks, VALUES_MARK } from './files.ts';
 import { places } from './places.ts';
 import { definitionsFile } from './rabbitmq.ts';
-
-const top = dirname(import.meta.dirname);
-const read = (path: string): string => (existsSync(join(top, path)) ? readFileSync(join(top, path), 'utf8') : '');
 
 /** The target of a link; undefined if there is no link at this path. */
 function targetOf(path: string): string | undefined {
@@ -37,21 +35,8 @@ const stale = [
   ...globSync('charts/blockhub/charts/*', { cwd: top }).filter((path) => !links.has(path)),
 ];
 
-const isCheck = process.argv.includes('--check');
-/** Writes a file or link that is out of date. With `--check` it only reports it. */
-function mend(path: string, write: () => void): void {
-  if (isCheck) {
-    process.stderr.write(`${path} is out of date; run \`pnpm fix\`.\n`);
-    process.exitCode = 1;
-    return;
-  }
-  mkdirSync(dirname(join(top, path)), { recursive: true });
-  write();
-  process.stdout.write(`wrote ${path}\n`);
-}
-
 for (const path of stale) mend(path, () => rmSync(join(top, path), { recursive: true }));
-for (const [path, wanted] of files) if (read(path) !== wanted) mend(path, () => writeFileSync(join(top, path), wanted));
+mendFiles(files);
 for (const [path, target] of links)
   if (targetOf(path) !== target)
     mend(path, () => {

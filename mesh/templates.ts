@@ -18,7 +18,7 @@ export const groupFile = (group: string, groupName: string): string => `import {
 
 export const ${groupName}: Group = {
   name: '${group}',
-  summary: 'TODO: say in one sentence what this group of places does.',
+  summary: 'The services of the group ${group}.',
   places: [
 ],
 };
@@ -40,7 +40,7 @@ export const queueOf = ({ name, camelName }: NewService): string => `  ${camelNa
     ...durable,
     ...betweenWorkers,
     name: '${name}',
-    purpose: 'TODO: say what the messages of this queue are.',
+    purpose: 'Messages for ${name}.',
     from: [],
     to: ['${name}'],
     body: 'bytes',
@@ -57,7 +57,7 @@ export const serviceFiles = (service: NewService): [path: string, text: string][
   ['src/worker.test.ts', test(service)],
 ];
 
-const summary = (name: string): string => `TODO: say in one sentence what ${name} does.`;
+const summary = (name: string): string => `Takes messages from the queue ${name} and acks them.`;
 
 const manifest = ({ name }: NewService): string => `{
   "name": "@blockhub/${name}",
@@ -81,7 +81,7 @@ const readme = ({ name }: NewService): string => `# ${name}
 
 ${summary(name)}
 
-It takes messages from the queue \`${name}\`. It gives no messages.
+It gives no messages.
 
 ## Life of a message
 

@@ -4,7 +4,7 @@ import { queues } from '@blockhub/message';
 import { setting } from '@blockhub/settings';
 import { describe, expect, test } from '@jest/globals';
 import { settingsTable } from './markdown.ts';
-import { errorsPage, firstDifference, queuesPage, redactionPage, settingsPage, walkLinePage, withSettings } from './pages.ts';
+import { errorsPage, queuesPage, redactionPage, settingsPage, walkLinePage } from './pages.ts';
 
 const port = setting.integer({ text: 'Port to listen on.', default: 8080 });
 
@@ -40,30 +40,6 @@ describe('pages', () => {
   });
 });
 
-describe('withSettings', () => {
-  const readme = '# deploy\n\n<!-- settings -->\nold\n<!-- /settings -->\n\nmore\n';
-
-  test('replaces what is between the marks, and nothing else', () => {
-    const page = withSettings(readme, settingsTable({ port })) ?? '';
-    expect(page.startsWith('# deploy\n\n<!-- settings -->\n\n| ')).toBe(true);
-    expect(page.endsWith('|\n\n<!-- /settings -->\n\nmore\n')).toBe(true);
-    expect(page).not.toContain('old');
-    expect(withSettings(page, settingsTable({ port }))).toBe(page);
-  });
-
-  test('says when there are no marks', () => {
-    for (const text of ['', '<!-- settings -->', '<!-- /settings --><!-- settings -->']) expect(withSettings(text, 'x')).toBeUndefined();
-  });
-
-  test('has a word for services without settings', () => {
-    expect(settingsTable({})).toBe('It has no settings of its own.\n');
-  });
-});
-
-test('firstDifference shows the line', () => {
-  expect(firstDifference('a\nb\n', 'a\nb\n')).toBeUndefined();
-  expect(firstDifference('a\nb\n', 'a\nc\n')).toBe('line 2:\n  - b\n  + c');
-  expect(firstDifference('a', 'a\nb')).toBe('line 2:\n  + b');
-  expect(firstDifference('a\nb', 'a')).toBe('line 2:\n  - b');
-  expect(firstDifference('', 'a')).toBe('line 1:\n  - \n  + a');
+test('a service without settings has a sentence in place of the table', () => {
+  expect(settingsTable({})).toBe('It has no settings of its own.\n');
 });

@@ -1,6 +1,7 @@
 import { chain, type Group, groups, type Place } from '@blockhub/mesh';
 import { type Setting, type SettingsShape, setting } from '@blockhub/settings';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
+import { commonSettings } from '@blockhub/worker';
 
 const own = {
   data: setting.text({
@@ -9,8 +10,8 @@ const own = {
     example: '/var/lib/blockhub',
   }),
   ...webToMsg.settings,
-  probeHost: setting.text({ text: 'Address that probes and metrics listen on.', default: '127.0.0.1' }),
-  probePort: setting.integer({ text: 'Port of /livez, /readyz and /metrics. 0 takes a free port.', default: 8081, min: 0, max: 65535 }),
+  probeHost: commonSettings.probeHost,
+  probePort: commonSettings.probePort,
   groupTtl: setting.duration({ text: 'How long an event waits for others, so that they share a block.', default: '20ms' }),
   logLevel: setting.choice({
     text: 'Lowest level that is logged. Log lines are JSON objects on standard output.',
