@@ -23,10 +23,10 @@ export function standaloneOf(all: readonly Group[]): Program<Settings> {
     summary: 'Everything in one process: capture, queues, store and chains, on an embedded broker and a folder.',
     settings: settingsFor(all),
     async start(values, { open, workers, releases, out }) {
+      const places = placesFor(all, values);
       // Before anything listens: a second process must fail because of the folder, not a port.
       const data = openDataFolder(values.data);
       releases.add('data folder', () => data.release());
-      const places = placesFor(all, values);
       const { probePort, ...parts } = await open({
         broker: data.brokerUrl,
         store: data.storeUrl,

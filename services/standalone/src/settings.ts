@@ -1,5 +1,5 @@
 import { chain, type Group, groups, type Place } from '@blockhub/mesh';
-import { type Setting, type SettingsShape, setting } from '@blockhub/settings';
+import { defaults, type Setting, type SettingsShape, setting } from '@blockhub/settings';
 import { worker as webToMsg } from '@blockhub/web-to-msg';
 import { commonSettings } from '@blockhub/worker';
 
@@ -28,19 +28,34 @@ const nameIn = (place: Place, name: string): string =>
 /** The settings of a place but `partitions`: one process has one partition. */
 const namesOf = ({ worker }: Place): string[] => Object.keys(worker.settings).filter((name) => name !== 'partitions');
 
-function settingsOfPlace(place: Place): [string, Setting<unknown>][] {
-  return namesOf(place).map((name) => {
-    const one = place.worker.settings[name] as Setting<unknown>;
-    const given = place.settings[name];
-    // The group may be off. If it is on, the start of the place checks what it requires.
-    const preset = { required: false, ...(given !== undefined && { default: given }) };
-    return [nameIn(place, name), { ...one, text: `${place.name}: ${one.text}`, ...preset }];
-  });
+/** The settings of a place under their names in the program, with the values of the list as defaults. */
+function settingsOfPlace(place: Place): SettingsShape {
+  return Object.fromEntries(
+    namesOf(place).map((name) => {
+      const one = place.worker.settings[name] as Setting<unknown>;
+      const given = place.settings[name];
+      return [
+        nameIn(place, name),
+        { ...one, text: `${place.name}: ${one.text}`, ...(given !== undefined && { default: given, required: false }) },
+      ];
+    }),
+  );
 }
 
-/** The settings that a place of a further group has in the values of the program. */
-export const valuesOf = (place: Place, values: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(namesOf(place).map((name) => [name, values[nameIn(place, name)]]));
+/**
+ * The settings that a place of a further group has in the values of the program.
+ * @throws SETTINGS_INVALID if a required one is not set
+ */
+export function valuesOf(place: Place, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const checked = defaults(settingsOfPlace(place), values);
+  return Object.fromEntries(namesOf(place).map((name) => [name, checked[nameIn(place, name)]]));
+}
+
+const furtherPlaces = (all: readonly Group[]): Place[] => all.filter((group) => group !== chain).flatMap(({ places }) => places);
+
+/** A group may be off, so none of its settings is required before `valuesOf`. */
+const optional = (shape: SettingsShape): SettingsShape =>
+  Object.fromEntries(Object.entries(shape).map(([name, one]) => [name, { ...one, required: false }]));
 
 /** Settings of capture and of the process. Others have their place's name first: `walkerPort`. */
 export const settingsFor = (all: readonly Group[]) => ({
@@ -51,7 +66,7 @@ export const settingsFor = (all: readonly Group[]) => ({
     default: [],
     placeholder: 'GROUP,…',
   }),
-  ...Object.fromEntries(all.filter((group) => group !== chain).flatMap(({ places }) => places.flatMap(settingsOfPlace))),
+  ...optional(Object.assign({}, ...furtherPlaces(all).map(settingsOfPlace))),
 });
 
 export type Settings = ReturnType<typeof settingsFor>;
