@@ -92,7 +92,7 @@ class MetricFamily<S extends Series> implements Family<string, S> {
   }
 }
 
-/** Counting uses plain numbers. The first scrape loads prom-client, which takes memory and time. */
+/** Counting uses plain numbers: docs/decisions/0018. The first scrape loads prom-client. */
 export function createMetrics({ service }: MetricsOptions = {}): Metrics {
   const families = new Map<string, MetricFamily<Series>>();
   let registry: Promise<Registry> | undefined;
