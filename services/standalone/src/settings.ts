@@ -28,7 +28,7 @@ const nameIn = (place: Place, name: string): string =>
 /** The settings of a place but `partitions`: one process has one partition. */
 const namesOf = ({ worker }: Place): string[] => Object.keys(worker.settings).filter((name) => name !== 'partitions');
 
-/** The settings of a place under their names in the program, with the values of the list as defaults. */
+/** The settings of a place under their names in the program. The list gives their defaults. */
 function settingsOfPlace(place: Place): SettingsShape {
   return Object.fromEntries(
     namesOf(place).map((name) => {

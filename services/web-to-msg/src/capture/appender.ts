@@ -7,7 +7,7 @@ import { Redactor } from '@blockhub/redact';
 import type { ChainRecord } from '@blockhub/registry';
 import { type Logger, parseTraceparent } from '@blockhub/telemetry';
 import { within } from '../publish/deadline.ts';
-import { type KeepBodyFor, Publisher } from '../publish/publisher.ts';
+import { CapturePublisher, type KeepBodyFor } from '../publish/publisher.ts';
 import { type SafeIn, SpoolingPublisher } from '../publish/spooling-publisher.ts';
 import { Routes } from '../routes/routes.ts';
 import type { CaptureContext } from '../settings.ts';
@@ -87,7 +87,7 @@ export class Appender {
     const chains = new Chains(registry, store, clock);
     // Before the spool, which drains at once: if the settings are refused, nothing must go on.
     const routes = new Routes({ settings, clock, store, metrics, chains, log, health });
-    const publisher = new Publisher({ broker, store, clock, tracing });
+    const publisher = new CapturePublisher({ broker, store, clock, tracing });
     const folder = disk ?? (settings.spool === undefined ? undefined : await openFolder(settings.spool));
     const waits = { limitMs: settings.confirmTimeout, diskLimitMs: settings.spoolTimeout };
     const limits = { maxBytes: settings.spoolLimit, maxRequests: settings.spoolRequests, ...waits };

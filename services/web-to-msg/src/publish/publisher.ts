@@ -24,7 +24,7 @@ export const isLarge = ({ meta, body }: Outgoing): boolean => meta.at !== undefi
  * Large bodies go to the store before the messages that refer to them. Each method waits until
  * `deadline`, in ticks. @throws the errors of broker and store, CAPTURE_UNCONFIRMED
  */
-export class Publisher {
+export class CapturePublisher {
   readonly #parts: PublisherParts;
   #storeUnavailable = false;
 

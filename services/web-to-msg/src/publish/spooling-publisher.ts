@@ -3,14 +3,14 @@ import type { Clock } from '@blockhub/clock';
 import { isTransient } from '@blockhub/errors';
 import type { Spool } from '../spool/spool.ts';
 import { within } from './deadline.ts';
-import { isLarge, type KeepBodyFor, type Publisher } from './publisher.ts';
+import { type CapturePublisher, isLarge, type KeepBodyFor } from './publisher.ts';
 
 /** Where a request is durable: confirmed by the broker, or synced in the spool. */
 export type SafeIn = 'broker' | 'spool';
 
 export interface SpoolingPublisherParts {
   readonly broker: Pick<Broker, 'state'>;
-  readonly publisher: Publisher;
+  readonly publisher: CapturePublisher;
   /** If there is no spool, a request that the broker does not take is refused. */
   readonly spool: Spool | undefined;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { BlockhubError, errorCode, hasCode, isTransient } from '@blockhub/errors
 import type { Counter, Health, Logger, Metrics } from '@blockhub/telemetry';
 import type { Random } from '@blockhub/worker';
 import { within } from '../publish/deadline.ts';
-import { isLarge, type KeepBodyFor, type Publisher } from '../publish/publisher.ts';
+import { type CapturePublisher, isLarge, type KeepBodyFor } from '../publish/publisher.ts';
 import type { SpoolDisk } from './disk.ts';
 import type { SpoolEntry } from './record.ts';
 import { SpoolLog } from './spool-log.ts';
@@ -20,7 +20,7 @@ const between: BackOff = { firstMs: 100, mostMs: 5000 };
 
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
-  readonly publisher: Publisher;
+  readonly publisher: CapturePublisher;
   /** How long a drain first waits for broker and store. If it is too short, it grows. */
   readonly limitMs: number;
   /**

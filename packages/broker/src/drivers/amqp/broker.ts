@@ -24,7 +24,7 @@ import { AmqpConsumer, type ConsumerContext } from './consumer.ts';
 import { DelayWatch, Retries } from './delay-queues.ts';
 import { blockedBroker, CloseLog } from './errors.ts';
 import { type DriverHeaders, encodeMessage } from './messages.ts';
-import { type LastConfirm, Publisher } from './publisher.ts';
+import { ConfirmPublisher, type LastConfirm } from './publisher.ts';
 import { Topology } from './topology.ts';
 import type { AmqpTarget } from './url.ts';
 
@@ -62,8 +62,8 @@ class AmqpBroker implements Broker {
   readonly #unconfirmed = new Unconfirmed();
   readonly #publishing: Connection;
   readonly #consuming: Connection;
-  readonly #publisher: Publisher;
-  readonly #copier: Publisher;
+  readonly #publisher: ConfirmPublisher;
+  readonly #copier: ConfirmPublisher;
   readonly #topology: Topology;
   readonly #retries: Retries;
   readonly #browser: QueueBrowser;
@@ -89,8 +89,8 @@ class AmqpBroker implements Broker {
     this.#consuming = connection('consumes', { onOpen: async () => this.#restoreAll(), onBlocked: () => {} });
     const lastConfirm: LastConfirm = { at: Number.NEGATIVE_INFINITY };
     const closes = new CloseLog(clock, log);
-    const publisher = (): Publisher =>
-      new Publisher({
+    const publisher = (): ConfirmPublisher =>
+      new ConfirmPublisher({
         clock,
         lastConfirm,
         onLate: (queues) => log?.warn({ queues }, 'messages were not confirmed in time; a queue may have no leader'),

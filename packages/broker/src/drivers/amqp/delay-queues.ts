@@ -4,7 +4,7 @@ import type { BrokerLog, Delivery } from '../../types.ts';
 import type { ControlChannel } from './channel.ts';
 import { isRefusal } from './errors.ts';
 import { type DecodedMessage, direct, encodeMessage, type Route } from './messages.ts';
-import type { Publisher } from './publisher.ts';
+import type { ConfirmPublisher } from './publisher.ts';
 import { DELIVERY_LIMIT, type Topology } from './topology.ts';
 
 const MIN_DELAY_MS = 128;
@@ -39,7 +39,7 @@ interface Copy {
 
 export interface RetriesOptions {
   /** With a channel of its own, because a missing exchange closes it. */
-  readonly publisher: Publisher;
+  readonly publisher: ConfirmPublisher;
   readonly topology: Topology;
   readonly watch: DelayWatch;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import type { ChannelModel } from 'amqplib';
 import { outgoing } from './deliveries.fixture.ts';
 import { encodeMessage } from './messages.ts';
-import { type LastConfirm, Publisher } from './publisher.ts';
+import { ConfirmPublisher, type LastConfirm } from './publisher.ts';
 
 /** Confirms on demand. */
 class Channel extends EventEmitter {
@@ -44,7 +44,7 @@ async function begin(clock: VirtualClock, lastConfirm: LastConfirm = { at: Numbe
       return channel;
     },
   };
-  const publisher = new Publisher({
+  const publisher = new ConfirmPublisher({
     clock,
     lastConfirm,
     onNoConfirms: () => told.push('stuck'),

@@ -55,7 +55,7 @@ export interface PublisherOptions {
 }
 
 /** Publishes on a confirm channel of a connection that it does not own, each message once. */
-export class Publisher {
+export class ConfirmPublisher {
   readonly #options: PublisherOptions;
   #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
